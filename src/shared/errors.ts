@@ -1,0 +1,217 @@
+// One closed table: reason code → HTTP status → OAuth error → public sentence. The code is stable, goes to the event log and the metrics,
+// and tells an admin why a request was refused; the sentence is all that the outside sees.
+// Invariant: what is private (detail, cause) never shares a field with what is public (the sentence, and `about`: a name that we chose).
+
+interface ErrorRow {
+  status: number
+  /** The `error` member on the wire (RFC 6749 §5.2, RFC 6750 §3.1). */
+  error: string
+  /** Plain ASCII without quotes or backslashes (RFC 6749 §5.2); `{about}` is replaced by the name of a parameter. */
+  sentence: string
+}
+
+const row = (status: number, error: string, sentence: string): ErrorRow => ({
+  status,
+  error,
+  sentence,
+})
+
+export const ERRORS = {
+  // The request itself
+  body_too_large: row(413, 'invalid_request', 'The request body is larger than 64 KiB.'),
+  body_type_unsupported: row(
+    400,
+    'invalid_request',
+    'Send the body as application/json or application/x-www-form-urlencoded.',
+  ),
+  body_not_utf8: row(400, 'invalid_request', 'The request body is not valid UTF-8.'),
+  body_incomplete: row(400, 'invalid_request', 'The request body did not arrive whole.'),
+  body_not_json: row(400, 'invalid_request', 'The request body is not a JSON object.'),
+  body_not_form: row(
+    400,
+    'invalid_request',
+    'The request body is not a well-formed form: check its percent-encoding.',
+  ),
+  parameter_duplicated: row(
+    400,
+    'invalid_request',
+    'The parameter {about} must not be sent more than once.',
+  ),
+  parameter_not_text: row(400, 'invalid_request', 'The parameter {about} must be a string.'),
+  parameter_missing: row(400, 'invalid_request', 'The parameter {about} is missing.'),
+  parameter_invalid: row(400, 'invalid_request', 'The parameter {about} is not valid.'),
+  method_not_allowed: row(405, 'invalid_request', 'This address does not take that method.'),
+  not_found: row(404, 'not_found', 'There is nothing at this address.'),
+  already_exists: row(409, 'already_exists', 'There is one like this already.'),
+  conflict: row(409, 'conflict', 'It was changed in the meantime: read it again.'),
+  host_unknown: row(421, 'invalid_request', 'This server does not answer for that host name.'),
+
+  // The client
+  client_authentication_missing: row(
+    401,
+    'invalid_client',
+    'Client authentication failed: send client_id and client_secret in the body or by HTTP Basic.',
+  ),
+  client_authentication_twice: row(
+    400,
+    'invalid_request',
+    'Authenticate the client in one way only: in the body or by HTTP Basic.',
+  ),
+  client_authentication_malformed: row(
+    401,
+    'invalid_client',
+    'The Authorization header is not a well-formed Basic header.',
+  ),
+  client_unknown: row(401, 'invalid_client', 'Client authentication failed.'),
+  client_secret_wrong: row(401, 'invalid_client', 'Client authentication failed.'),
+  client_secret_expired: row(401, 'invalid_client', 'Client authentication failed.'),
+  client_secret_unexpected: row(401, 'invalid_client', 'Client authentication failed.'),
+  client_suspended: row(401, 'invalid_client', 'Client authentication failed.'),
+  client_not_confidential: row(
+    400,
+    'unauthorized_client',
+    'This grant is for confidential clients only.',
+  ),
+  grant_not_allowed: row(400, 'unauthorized_client', 'This client may not use this grant type.'),
+  revocation_not_allowed: row(400, 'invalid_request', 'The token was not issued to this client.'),
+
+  // The grant
+  grant_type_unsupported: row(
+    400,
+    'unsupported_grant_type',
+    'Supported grant types: authorization_code, refresh_token, client_credentials.',
+  ),
+  grant_type_password: row(
+    400,
+    'unsupported_grant_type',
+    'The password grant is not offered (RFC 9700 forbids it): use authorization_code with PKCE for people, or client_credentials for servers.',
+  ),
+  code_malformed: row(400, 'invalid_grant', 'The authorization code is not valid.'),
+  code_unknown: row(400, 'invalid_grant', 'The authorization code is not valid or has expired.'),
+  code_of_another_client: row(
+    400,
+    'invalid_grant',
+    'The authorization code is not valid or has expired.',
+  ),
+  code_used: row(
+    400,
+    'invalid_grant',
+    'The authorization code was used before; the tokens that it gave are revoked.',
+  ),
+  redirect_uri_mismatch: row(
+    400,
+    'invalid_grant',
+    'The redirect_uri is not the one of the authorization request.',
+  ),
+  pkce_mismatch: row(400, 'invalid_grant', 'The code_verifier does not match the code_challenge.'),
+  pkce_unexpected: row(
+    400,
+    'invalid_grant',
+    'A code_verifier was sent, but the authorization request had no code_challenge.',
+  ),
+  refresh_token_malformed: row(400, 'invalid_grant', 'The refresh token is not valid.'),
+  refresh_token_unknown: row(
+    400,
+    'invalid_grant',
+    'The refresh token is not valid, has expired or was revoked.',
+  ),
+  refresh_token_of_another_client: row(
+    400,
+    'invalid_grant',
+    'The refresh token is not valid, has expired or was revoked.',
+  ),
+  refresh_token_reused: row(
+    400,
+    'invalid_grant',
+    'The refresh token was replaced before; the authorization is revoked.',
+  ),
+  grant_revoked: row(400, 'invalid_grant', 'The authorization was revoked.'),
+  account_deactivated: row(400, 'invalid_grant', 'The authorization was revoked.'),
+  scope_unknown: row(400, 'invalid_scope', 'The scope {about} does not exist.'),
+  scope_malformed: row(
+    400,
+    'invalid_scope',
+    'The scope list has characters that scopes never have.',
+  ),
+  scope_missing: row(400, 'invalid_scope', 'Name at least one scope.'),
+  scope_not_allowed: row(400, 'invalid_scope', 'This client may not ask for the scope {about}.'),
+  scope_exceeds_grant: row(
+    400,
+    'invalid_scope',
+    'The scope {about} is not part of what the user authorized.',
+  ),
+  target_unknown: row(400, 'invalid_target', 'This client may not ask for that audience.'),
+
+  // The resource side
+  token_invalid: row(401, 'invalid_token', 'The access token is expired, revoked or not valid.'),
+  scope_insufficient: row(403, 'insufficient_scope', 'The access token lacks a needed scope.'),
+
+  // People
+  interaction_expired: row(400, 'interaction_expired', 'This page is no longer valid.'),
+  interaction_foreign: row(400, 'interaction_foreign', 'This page belongs to another browser.'),
+  csrf_mismatch: row(403, 'csrf_mismatch', 'The form did not come from our own page.'),
+
+  // The state of the server
+  rate_limited: row(429, 'rate_limited', 'Too many requests: wait and try again.'),
+  temporarily_unavailable: row(
+    503,
+    'temporarily_unavailable',
+    'The server cannot do this right now: try again in a moment.',
+  ),
+  server_error: row(500, 'server_error', 'Something went wrong on our side.'),
+} as const satisfies Record<string, ErrorRow>
+
+/** The closed set of reason codes. */
+export type ErrorCode = keyof typeof ERRORS
+
+interface ErrorFacts {
+  /** A name that we chose (a parameter, a scope that the client itself sent): public. */
+  about?: string
+  /** For the log only. */
+  detail?: string
+  cause?: unknown
+  /** Seconds after which trying again makes sense. */
+  retryAfterSeconds?: number
+}
+
+// A scope comes from outside; what is not of RFC 6749 §3.3's letters is not repeated.
+const SAFE_ABOUT = /^[\x21\x23-\x5B\x5D-\x7E]{1,80}$/
+
+/** The one error class: a reason code, its public face from the table, and private facts for the log. */
+export class AppError extends Error {
+  readonly code: ErrorCode
+  readonly about: string | undefined
+  readonly detail: string | undefined
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(code: ErrorCode, facts: ErrorFacts = {}) {
+    super(code, facts.cause === undefined ? undefined : { cause: facts.cause })
+    this.name = 'AppError'
+    this.code = code
+    this.about = facts.about !== undefined && SAFE_ABOUT.test(facts.about) ? facts.about : undefined
+    this.detail = facts.detail
+    this.retryAfterSeconds = facts.retryAfterSeconds
+  }
+
+  /** The HTTP status. */
+  get status(): number {
+    return ERRORS[this.code].status
+  }
+
+  /** The `error` member on the wire. */
+  get error(): string {
+    return ERRORS[this.code].error
+  }
+
+  /** The `error_description` on the wire: the table's sentence, nothing else. */
+  get sentence(): string {
+    return ERRORS[this.code].sentence.replace(
+      ' {about}',
+      this.about === undefined ? '' : ` ${this.about}`,
+    )
+  }
+}
+
+/** Returns whether the failure is one of the stores being away, so that the answer is 503 and not 500. */
+export const isUnavailable = (error: unknown): boolean =>
+  error instanceof AppError && error.code === 'temporarily_unavailable'

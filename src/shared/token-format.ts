@@ -1,0 +1,142 @@
+// The form of everything bearer that we hand out: prefix, base62 body, 6-character base62 CRC32, as secret scanners expect.
+// Invariant: a string that was not made here is refused before any I/O, and the locator in the body names the family's slot.
+//
+//   otesse_at_ / otesse_ac_   locator(16) secret(27)                              crc(6)
+//   otesse_rt_                locator(16) generation(4) secret(22) authenticity(8) crc(6)
+//   otesse_cs_                secret(43)                                           crc(6)
+//
+// 16 + 27 base62 characters are 256 bits, 160 of them secret. The refresh token's authenticity code lets a replayed token of long ago be told
+// from an invented one without storing every token that ever was.
+import { crc32 } from 'node:zlib'
+import {
+  base62Number,
+  equalInConstantTime,
+  parseBase62Number,
+  randomBase62,
+  type ServerKeys,
+} from './crypto.ts'
+
+export const ACCESS_TOKEN_PREFIX = 'otesse_at_'
+export const REFRESH_TOKEN_PREFIX = 'otesse_rt_'
+export const CODE_PREFIX = 'otesse_ac_'
+export const CLIENT_SECRET_PREFIX = 'otesse_cs_'
+
+const LOCATOR = 16
+const SECRET = 27
+const GENERATION = 4
+const REFRESH_SECRET = 22
+const AUTHENTICITY = 8
+const CRC = 6
+const CLIENT_SECRET = 43
+
+const BASE62 = /^[0-9A-Za-z]+$/
+const MAX_GENERATION = 62 ** GENERATION - 1
+
+/** Finds anything of ours inside a longer text, for redaction and for secret scanners. */
+export const TOKEN_PATTERN = /otesse_(at|rt|ac|cs)_[0-9A-Za-z]{6,}/g
+
+const checksum = (text: string): string => base62Number(crc32(text), CRC)
+const withChecksum = (text: string): string => text + checksum(text)
+
+/** Makes a locator: the id of a grant, public, and the Redis Cluster hash tag of its family. */
+export const newLocator = (): string => randomBase62(LOCATOR)
+
+/** Makes an access token of the family. */
+export const newAccessToken = (locator: string): string =>
+  withChecksum(ACCESS_TOKEN_PREFIX + locator + randomBase62(SECRET))
+
+/** Makes an authorization code of the family. */
+export const newCode = (locator: string): string =>
+  withChecksum(CODE_PREFIX + locator + randomBase62(SECRET))
+
+/** Makes a client secret: 256 bits. */
+export const newClientSecret = (): string =>
+  withChecksum(CLIENT_SECRET_PREFIX + randomBase62(CLIENT_SECRET))
+
+function hasForm(text: string, prefix: string, bodyLength: number): boolean {
+  if (text.length !== prefix.length + bodyLength + CRC || !text.startsWith(prefix)) return false
+  const body = text.slice(0, -CRC)
+  return BASE62.test(text.slice(prefix.length)) && text.endsWith(checksum(body))
+}
+
+const locatorOf = (token: string): string =>
+  token.slice(ACCESS_TOKEN_PREFIX.length, ACCESS_TOKEN_PREFIX.length + LOCATOR)
+
+/** Returns whether the text has the form of a client secret of ours (checksum included). */
+export const isClientSecret = (text: string): boolean =>
+  hasForm(text, CLIENT_SECRET_PREFIX, CLIENT_SECRET)
+
+/** What the form of a token tells without any look-up. */
+export interface ParsedToken {
+  kind: 'access' | 'refresh' | 'code'
+  /** The grant's id. */
+  locator: string
+  token: string
+}
+
+/** Reads a token's form; `undefined` for anything that is not ours, which costs no I/O. */
+export function parseToken(token: string): ParsedToken | undefined {
+  if (hasForm(token, ACCESS_TOKEN_PREFIX, LOCATOR + SECRET))
+    return { kind: 'access', locator: locatorOf(token), token }
+  if (hasForm(token, REFRESH_TOKEN_PREFIX, LOCATOR + GENERATION + REFRESH_SECRET + AUTHENTICITY))
+    return { kind: 'refresh', locator: locatorOf(token), token }
+  if (hasForm(token, CODE_PREFIX, LOCATOR + SECRET))
+    return { kind: 'code', locator: locatorOf(token), token }
+  return undefined
+}
+
+/** Makes and recognises refresh tokens, and derives the one successor of each. */
+export interface RefreshTokenForm {
+  /** Makes the first refresh token of a family, generation 0. */
+  first(locator: string): string
+  /** Returns the token's generation, or `undefined` where we never made it. */
+  genuineGeneration(token: string): number | undefined
+  /**
+   * Returns the one successor of a genuine token: always the same for the same predecessor, so that repeating a lost answer needs
+   * nothing stored in clear.
+   */
+  successor(token: string): string
+}
+
+/** Creates the form over the server's keys; tokens made under an older key stay genuine while it is configured. */
+export function createRefreshTokenForm(keys: ServerKeys): RefreshTokenForm {
+  const purpose = 'refresh-token'
+  const headLength = REFRESH_TOKEN_PREFIX.length + LOCATOR + GENERATION + REFRESH_SECRET
+  const make = (
+    locator: string,
+    generation: number,
+    secret: string,
+    key = keys.current(purpose),
+  ): string => {
+    const head = REFRESH_TOKEN_PREFIX + locator + base62Number(generation, GENERATION) + secret
+    return withChecksum(head + key.base62(head, AUTHENTICITY))
+  }
+  const keyThatMade = (token: string): ReturnType<ServerKeys['current']> | undefined => {
+    const head = token.slice(0, headLength)
+    const authenticity = token.slice(headLength, headLength + AUTHENTICITY)
+    return keys
+      .all(purpose)
+      .find((key) => equalInConstantTime(key.base62(head, AUTHENTICITY), authenticity))
+  }
+  const generationOf = (token: string): number => {
+    const at = REFRESH_TOKEN_PREFIX.length + LOCATOR
+    return parseBase62Number(token.slice(at, at + GENERATION))
+  }
+  return {
+    first: (locator) => make(locator, 0, randomBase62(REFRESH_SECRET)),
+    genuineGeneration: (token) =>
+      keyThatMade(token) === undefined ? undefined : generationOf(token),
+    successor(token) {
+      const key = keyThatMade(token)
+      if (key === undefined) throw new Error('only a genuine refresh token has a successor')
+      const generation = Math.min(generationOf(token) + 1, MAX_GENERATION)
+      // The key that made the predecessor also makes its successor's secret: two nodes that are a key rotation apart still agree.
+      return make(
+        locatorOf(token),
+        generation,
+        key.base62(`successor ${token}`, REFRESH_SECRET),
+        key,
+      )
+    },
+  }
+}

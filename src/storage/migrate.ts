@@ -1,0 +1,35 @@
+// Brings the database to the newest schema by Kysely's Migrator, which locks, so that several nodes may start at once.
+// Invariant: the server never serves a database that lacks a migration.
+import { type Migration, Migrator } from 'kysely'
+import * as accounts from '../../migrations/0001_accounts.ts'
+import * as apps from '../../migrations/0002_apps.ts'
+import * as grants from '../../migrations/0003_grants.ts'
+import * as keys from '../../migrations/0004_keys.ts'
+import * as audit from '../../migrations/0005_audit.ts'
+import type { Database } from './database.ts'
+
+// Named here and not read from a folder, so that the compiled server and the sources run the same list.
+const MIGRATIONS: Record<string, Migration> = {
+  '0001_accounts': accounts,
+  '0002_apps': apps,
+  '0003_grants': grants,
+  '0004_keys': keys,
+  '0005_audit': audit,
+}
+
+const migratorOf = (db: Database): Migrator =>
+  new Migrator({ db, provider: { getMigrations: () => Promise.resolve(MIGRATIONS) } })
+
+/** Applies what is missing and returns the names of the migrations that it applied. */
+export async function migrate(db: Database): Promise<string[]> {
+  const { error, results } = await migratorOf(db).migrateToLatest()
+  if (error !== undefined)
+    throw error instanceof Error ? error : new Error('migration failed', { cause: error })
+  return (results ?? []).map(({ migrationName }) => migrationName)
+}
+
+/** Returns the names of the migrations that the database lacks. */
+export async function pendingMigrations(db: Database): Promise<string[]> {
+  const all = await migratorOf(db).getMigrations()
+  return all.filter(({ executedAt }) => executedAt === undefined).map(({ name }) => name)
+}

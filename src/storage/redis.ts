@@ -1,0 +1,174 @@
+// Opens Redis: single, Sentinel or Cluster, told apart by the URL's scheme, and judges whether it may hold grants.
+// Invariant: a Redis that is away makes commands fail within two seconds with `temporarily_unavailable`, and it is found again by itself.
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import { AppError } from '../shared/errors.ts'
+import type { Logger } from '../shared/logger.ts'
+
+export type RedisClient = Redis | Cluster
+
+// Left out, because its type does not survive exactOptionalPropertyTypes.
+type ConnectionOptions = Omit<RedisOptions, 'replyMapping'>
+
+/** Where Redis is; see parseRedisUrl for how it is written. */
+export type RedisLocation =
+  | { kind: 'single'; url: string }
+  | {
+      kind: 'sentinel'
+      sentinels: { host: string; port: number }[]
+      master: string
+      options: ConnectionOptions
+    }
+  | { kind: 'cluster'; nodes: { host: string; port: number }[]; options: ConnectionOptions }
+
+const hostsOf = (list: string, defaultPort: number): { host: string; port: number }[] =>
+  list.split(',').map((item) => {
+    const url = new URL(`redis://${item}`)
+    return { host: url.hostname, port: url.port === '' ? defaultPort : Number(url.port) }
+  })
+
+/**
+ * Reads where Redis is.
+ *
+ * `redis://` and `rediss://` name one server; `redis-sentinel://[user:password@]host:port,host:port/master` a Sentinel set;
+ * `redis-cluster://[user:password@]host:port,host:port` a Cluster (`rediss-sentinel`, `rediss-cluster` with TLS).
+ *
+ * @throws {Error} with a sentence for the person who wrote the URL
+ */
+export function parseRedisUrl(text: string): RedisLocation {
+  const match =
+    /^(redis|rediss)(?:-(sentinel|cluster))?:\/\/(?:([^@/]*)@)?([^/?]+)(?:\/([^?]*))?$/.exec(text)
+  if (match === null)
+    throw new Error(
+      'write redis://host:port, redis-sentinel://host:port,host:port/master or redis-cluster://host:port,host:port',
+    )
+  const [, scheme, kind, login = '', hosts = '', path = ''] = match
+  if (kind === undefined) return { kind: 'single', url: text }
+  const colon = login.indexOf(':')
+  const options: ConnectionOptions = {
+    ...(scheme === 'rediss' ? { tls: {} } : {}),
+    ...(colon > 0 ? { username: decodeURIComponent(login.slice(0, colon)) } : {}),
+    ...(login === '' ? {} : { password: decodeURIComponent(login.slice(colon + 1)) }),
+  }
+  if (kind === 'cluster') return { kind, nodes: hostsOf(hosts, 6379), options }
+  if (path === '')
+    throw new Error(
+      'a Sentinel URL ends in the name of the master: redis-sentinel://host:port/mymaster',
+    )
+  return { kind: 'sentinel', sentinels: hostsOf(hosts, 26_379), master: path, options }
+}
+
+const COMMAND_TIMEOUT_MILLIS = 1500
+
+const common: ConnectionOptions = {
+  commandTimeout: COMMAND_TIMEOUT_MILLIS,
+  connectTimeout: 1000,
+  maxRetriesPerRequest: 1,
+  enableAutoPipelining: true,
+  retryStrategy: (attempt) => Math.min(attempt * 50, 1000),
+  // A master that became a replica answers READONLY: reconnect, and ask Sentinel again.
+  reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
+}
+
+/** Opens a connection (a pool of them for a Cluster) that reconnects by itself. */
+export function openRedis(location: RedisLocation, logger: Logger): RedisClient {
+  const client = connect(location)
+  let wasDown = false
+  client.on('error', (error: unknown) => {
+    if (!wasDown) logger.warn({ err: error }, 'redis connection lost')
+    wasDown = true
+  })
+  client.on('ready', () => {
+    if (wasDown) logger.info('redis connection is back')
+    wasDown = false
+  })
+  return client
+}
+
+function connect(location: RedisLocation): RedisClient {
+  switch (location.kind) {
+    case 'single':
+      return new Redis(location.url, common)
+    case 'sentinel':
+      return new Redis({
+        ...common,
+        ...location.options,
+        sentinels: location.sentinels,
+        name: location.master,
+        sentinelRetryStrategy: (attempt) => Math.min(attempt * 50, 500),
+        failoverDetector: true,
+      })
+    case 'cluster':
+      return new Cluster(location.nodes, {
+        redisOptions: { ...common, ...location.options },
+        enableAutoPipelining: true,
+        clusterRetryStrategy: (attempt) => Math.min(attempt * 50, 1000),
+        slotsRefreshTimeout: 1000,
+        retryDelayOnFailover: 100,
+        retryDelayOnClusterDown: 100,
+        retryDelayOnTryAgain: 50,
+        maxRedirections: 8,
+      })
+  }
+}
+
+const AWAY =
+  /Command timed out|Connection is closed|max retries per request|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|ClusterAllFailedError|Failed to refresh slots|CLUSTERDOWN|LOADING|READONLY|MASTERDOWN|TRYAGAIN|All sentinels are unreachable|Stream isn't writeable|None of startup nodes|Too many Cluster redirections/
+
+/** Runs Redis work and turns "Redis is away" into `temporarily_unavailable`. */
+export async function withRedis<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof Error && AWAY.test(`${error.name} ${error.message}`))
+      throw new AppError('temporarily_unavailable', {
+        cause: error,
+        detail: 'redis',
+        retryAfterSeconds: 2,
+      })
+    throw error
+  }
+}
+
+/** What a look at Redis found: `refusals` forbid to serve, `warnings` are logged. */
+export interface RedisVerdict {
+  refusals: string[]
+  warnings: string[]
+}
+
+/**
+ * Looks whether Redis may hold grants: one that evicts keys would forget revocations and authorizations at random, one without
+ * persistence forgets them all when it restarts.
+ */
+export async function judgeRedis(client: RedisClient): Promise<RedisVerdict> {
+  const masters = client instanceof Cluster ? client.nodes('master') : [client]
+  const verdict: RedisVerdict = { refusals: [], warnings: [] }
+  for (const node of masters) {
+    const info = await withRedis(() => node.info())
+    const field = (name: string): string | undefined =>
+      new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1]
+    const policy = field('maxmemory_policy')
+    if (policy !== undefined && policy !== 'noeviction')
+      verdict.refusals.push(
+        `Redis may evict keys (maxmemory-policy ${policy}): set it to noeviction`,
+      )
+    if (field('aof_enabled') === '0' && !(await savesSnapshots(node)))
+      verdict.warnings.push(
+        'Redis keeps nothing on disk: a restart signs everybody out and ends every authorization (set appendonly yes)',
+      )
+    else if (field('aof_enabled') === '0')
+      verdict.warnings.push(
+        'Redis only saves snapshots: a crash may bring revoked tokens back (set appendonly yes, appendfsync always)',
+      )
+  }
+  return { refusals: [...new Set(verdict.refusals)], warnings: [...new Set(verdict.warnings)] }
+}
+
+async function savesSnapshots(node: Redis): Promise<boolean> {
+  try {
+    const answer = await node.config('GET', 'save')
+    return (answer[1] ?? '') !== ''
+  } catch {
+    // Hosted Redis often forbids CONFIG; it also takes its own snapshots.
+    return true
+  }
+}

@@ -1,0 +1,157 @@
+// The rows of the database, as Kysely sees them. One interface a table, singular columns in snake_case; the migrations create exactly these.
+import type { ColumnType, Generated } from 'kysely'
+
+type Timestamp = ColumnType<Date, Date | string, Date | string>
+type NullableTimestamp = ColumnType<Date | null, Date | string | null, Date | string | null>
+/** Written as JSON text, read as the value. */
+type Json<T> = ColumnType<T, string, string>
+
+export interface AccountRow {
+  id: string
+  /** As its owner writes it. */
+  email: string
+  /** Lower-cased; unique. */
+  email_key: string
+  name: string | null
+  /** PHC string (argon2id, or an imported format); null while the account is only invited. */
+  password_hash: string | null
+  role: 'admin' | 'member'
+  status: 'active' | 'deactivated'
+  status_reason: string | null
+  created_at: Timestamp
+  updated_at: Timestamp
+}
+
+export interface AppRow {
+  /** The client id. */
+  id: string
+  name: string
+  description: string | null
+  type: 'web' | 'public' | 'machine' | 'resource_server'
+  logo_id: string | null
+  homepage_url: string | null
+  privacy_url: string | null
+  terms_url: string | null
+  owner_contact: string | null
+  environment: string | null
+  redirect_uris: Json<string[]>
+  scopes: Json<string[]>
+  audiences: Json<string[]>
+  require_pkce: boolean
+  rotate_refresh_tokens: boolean
+  sliding_refresh: boolean
+  access_ttl_seconds: number | null
+  refresh_ttl_seconds: number | null
+  status: 'active' | 'suspended' | 'deleted'
+  status_reason: string | null
+  /** Goes up by one with every change; the ETag of the admin API. */
+  version: number
+  created_at: Timestamp
+  updated_at: Timestamp
+}
+
+export interface AppSecretRow {
+  id: string
+  app_id: string
+  /** Keyed hash (HMAC-SHA-256) of the secret. */
+  hash: string
+  /** The last four characters before the checksum, to tell secrets apart. */
+  hint: string
+  created_at: Timestamp
+  expires_at: NullableTimestamp
+  last_used_at: NullableTimestamp
+}
+
+export interface LogoRow {
+  /** SHA-256 of the bytes in hex; part of the URL. */
+  id: string
+  content_type: string
+  bytes: Uint8Array
+  created_at: Timestamp
+}
+
+export interface ScopeRow {
+  name: string
+  /** What the consent page says. */
+  sentence: string
+  /** The heading under which the consent page shows it. */
+  group_name: string
+  sensitive: boolean
+  deprecated: boolean
+  created_at: Timestamp
+  updated_at: Timestamp
+}
+
+export interface ConsentRow {
+  account_id: string
+  app_id: string
+  scopes: Json<string[]>
+  created_at: Timestamp
+  updated_at: Timestamp
+}
+
+export interface SigningKeyRow {
+  id: string
+  alg: 'ES256' | 'EdDSA'
+  status: 'next' | 'current' | 'retired'
+  public_jwk: Json<Record<string, unknown>>
+  sealed_private_jwk: string
+  created_at: Timestamp
+  activated_at: NullableTimestamp
+  retired_at: NullableTimestamp
+}
+
+export interface EventRow {
+  id: string
+  at: Timestamp
+  name: string
+  reason: string | null
+  app_id: string | null
+  account_id: string | null
+  grant_id: string | null
+  actor: string | null
+  address: string | null
+  request_id: string | null
+  data: Json<Record<string, unknown>> | null
+}
+
+export interface UsageRow {
+  /** UTC day, YYYY-MM-DD. */
+  day: string
+  app_id: string
+  name: string
+  reason: string
+  count: ColumnType<string, number, number>
+}
+
+export interface PurgeJobRow {
+  id: Generated<string>
+  kind: 'app' | 'account' | 'connection'
+  app_id: string | null
+  account_id: string | null
+  reason: string
+  created_at: Timestamp
+  attempts: number
+}
+
+export interface GrantJournalRow {
+  key: string
+  value: string
+  /** Milliseconds since the epoch. */
+  expires_at: ColumnType<string | null, number | null, number | null>
+}
+
+/** All tables. */
+export interface Schema {
+  accounts: AccountRow
+  apps: AppRow
+  app_secrets: AppSecretRow
+  logos: LogoRow
+  scopes: ScopeRow
+  consents: ConsentRow
+  signing_keys: SigningKeyRow
+  events: EventRow
+  usage_daily: UsageRow
+  purge_jobs: PurgeJobRow
+  grant_journal: GrantJournalRow
+}
