@@ -75,7 +75,7 @@ export function equalInConstantTime(left: string, right: string): boolean {
 export interface MacKey {
   /** Returns HMAC-SHA-256 in base64url. */
   mac(text: string): string
-  /** Returns `length` base62 characters that are a function of the text and the key (bias below 2^-100 for up to 26 characters). */
+  /** Returns `length` base62 characters that are a function of the text and the key, unbiased. */
   base62(text: string, length: number): string
 }
 
@@ -86,11 +86,12 @@ function createMacKey(bytes: Buffer): MacKey {
   return {
     mac: (text) => digest(text).toString('base64url'),
     base62(text, length) {
-      let number = BigInt(`0x${digest(text).toString('hex')}`)
       let out = ''
-      for (let at = 0; at < length; at += 1) {
-        out += ALPHABET.charAt(Number(number % 62n))
-        number /= 62n
+      for (let round = 0; out.length < length; round += 1) {
+        // One digest gives 31 characters on average; a second round is for the rare digest with many bytes thrown away.
+        for (const byte of digest(round === 0 ? text : `${text} ${round}`)) {
+          if (byte < UNBIASED_BELOW && out.length < length) out += ALPHABET.charAt(byte % BASE)
+        }
       }
       return out
     },

@@ -1,6 +1,6 @@
 // Brings the database to the newest schema by Kysely's Migrator, which locks, so that several nodes may start at once.
 // Invariant: the server never serves a database that lacks a migration.
-import { type Migration, Migrator } from 'kysely'
+import { type Migration, Migrator } from 'kysely/migration'
 import * as accounts from '../../migrations/0001_accounts.ts'
 import * as apps from '../../migrations/0002_apps.ts'
 import * as grants from '../../migrations/0003_grants.ts'
