@@ -3,6 +3,7 @@
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { Redis } from 'ioredis'
+import { startRedis } from '../test/support/backends.ts'
 import { canPin, pinDriver } from './cores.ts'
 import { openLoadProcess } from './load-process.ts'
 import type { LoadProcess } from './load-process.ts'
@@ -13,11 +14,8 @@ import type { ProfileAnswer } from './probe.ts'
 import { formatProfile } from './profile.ts'
 import { SCENARIO_NAMES, bareJob, prepareScenario } from './scenarios.ts'
 import type { LoadShape } from './scenarios.ts'
-import { startRedis } from './stores.ts'
-import { openBareTarget, openPlainTarget } from './targets.ts'
+import { TARGET_NAMES, openTarget } from './open-target.ts'
 import type { Target, TargetName, TargetStores } from './targets.ts'
-
-const TARGET_NAMES = ['bare', 'plain', 'otesse'] as const
 
 const { values: options } = parseArgs({
   options: {
@@ -46,17 +44,6 @@ function namesIn<Name extends string>(option: string, known: readonly Name[]): N
 const scenarioNames = namesIn(options.only, SCENARIO_NAMES)
 const targetNames = namesIn(options.targets, TARGET_NAMES)
 const rounds = options.profile ? 1 : Number(options.rounds)
-
-async function openTarget(name: TargetName, stores: TargetStores): Promise<Target> {
-  switch (name) {
-    case 'bare':
-      return await openBareTarget(stores)
-    case 'plain':
-      return await openPlainTarget(stores)
-    case 'otesse':
-      throw new Error('not yet')
-  }
-}
 
 /** Runs every scenario on every target once; targets alternate inside a scenario, so noise hits all of them alike. */
 async function runRound(

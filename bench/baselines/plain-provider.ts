@@ -46,6 +46,7 @@ function configurationFor(redis: Redis): Configuration {
         scope: BENCH_SCOPE,
       },
     ],
+    clientDefaults: { id_token_signed_response_alg: 'ES256' },
     scopes: ['openid', ...BENCH_SCOPE.split(' ')],
     responseTypes: ['code'],
     features: {
