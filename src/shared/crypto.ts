@@ -64,6 +64,17 @@ export function sha256Hex(bytes: Uint8Array): string {
   return crypto.hash('sha256', bytes, 'hex')
 }
 
+/** Returns up to 26 base62 characters that are a function of the text alone: a name, not a secret. */
+export function base62Hash(text: string, length: number): string {
+  let number = BigInt(`0x${crypto.hash('sha256', text, 'hex')}`)
+  let out = ''
+  for (let at = 0; at < length; at += 1) {
+    out += ALPHABET.charAt(Number(number % 62n))
+    number /= 62n
+  }
+  return out
+}
+
 /** Compares two texts in constant time; texts of different length are different. */
 export function equalInConstantTime(left: string, right: string): boolean {
   const a = Buffer.from(left)

@@ -1,0 +1,101 @@
+// Tokens that an app gets for itself (client_credentials). All of them hang on one grant whose id follows from the app's; revoking replaces
+// that grant by one of another epoch, so that older tokens stay dead. Invariant: one round trip once the grant is known to this process.
+import { LRUCache } from 'lru-cache'
+import { epochSeconds } from '../shared/clock.ts'
+import { base62Hash, randomBase62 } from '../shared/crypto.ts'
+import { type Grant, GRANT, parseRecord } from './grant.ts'
+import {
+  accessPut,
+  ATTEMPTS,
+  GRANT_SLACK_SECONDS,
+  type IssueDeps,
+  type Issued,
+  outliving,
+  type TokenTerms,
+} from './issue.ts'
+
+/** The family of an app's own tokens: a function of its id, so that every node finds the same one. */
+export const appFamily = (appId: string): string => base62Hash(`app ${appId}`, 16)
+
+interface KnownGrant {
+  grant: Grant
+  /** As it is stored, to be compared in the commit. */
+  text: string
+}
+
+/** Issues tokens to apps for themselves. */
+export interface AppTokens {
+  /** Issues an access token (RFC 6749 §4.4). */
+  issue: (
+    appId: string,
+    scopes: readonly string[],
+    audience: readonly string[] | undefined,
+    terms: TokenTerms,
+  ) => Promise<Issued>
+}
+
+/** Creates the issuer; it remembers each app's own grant, which spares a read and at worst costs a second attempt. */
+export function createAppTokens(deps: IssueDeps): AppTokens {
+  const remembered = new LRUCache<string, KnownGrant>({ max: 10_000 })
+  return {
+    async issue(appId, scopes, audience, terms) {
+      let known = remembered.get(appId)
+      for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+        const next = known ?? newAppGrant(deps, appId)
+        const issued = await issueFrom(deps, next, known === undefined, scopes, audience, terms)
+        if (issued !== undefined) {
+          if (next !== known || attempt > 0) remembered.set(appId, next)
+          return issued
+        }
+        // Revoked, expired, or made by another node in the meantime.
+        const [text] = await deps.store.read(next.grant.id, [GRANT])
+        known = text === undefined ? undefined : { grant: parseRecord<Grant>(text), text }
+      }
+      throw new Error('an app grant changed at every attempt')
+    },
+  }
+}
+
+function newAppGrant(deps: IssueDeps, appId: string): KnownGrant {
+  const grant: Grant = {
+    id: appFamily(appId),
+    appId,
+    scopes: [],
+    createdAt: epochSeconds(deps.clock),
+    epoch: randomBase62(8),
+  }
+  return { grant, text: JSON.stringify(grant) }
+}
+
+async function issueFrom(
+  deps: IssueDeps,
+  { grant, text }: KnownGrant,
+  isNew: boolean,
+  scopes: readonly string[],
+  audience: readonly string[] | undefined,
+  terms: TokenTerms,
+): Promise<Issued | undefined> {
+  const access = accessPut(deps.clock, grant, scopes, terms, {
+    ...(audience === undefined ? {} : { audience: [...audience] }),
+    ...(grant.epoch === undefined ? {} : { epoch: grant.epoch }),
+  })
+  const ttlMillis = (terms.accessTtlSeconds + GRANT_SLACK_SECONDS) * 1000
+  const done = await deps.store.commit(grant.id, {
+    expect: [
+      isNew ? { name: GRANT, state: 'absent' } : { name: GRANT, state: 'equals', value: text },
+    ],
+    put: isNew ? [{ name: GRANT, value: text, ttlMillis }, access.put] : [access.put],
+    extend: outliving(terms.accessTtlSeconds),
+  })
+  if (!done) return undefined
+  return {
+    kind: 'issued',
+    accessToken: access.token,
+    refreshToken: undefined,
+    expiresInSeconds: terms.accessTtlSeconds,
+    scopes,
+    grant,
+    code: undefined,
+    refresh: undefined,
+  }
+}

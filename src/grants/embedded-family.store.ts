@@ -1,0 +1,180 @@
+// The short-lived store of embedded mode: maps in this process, journalled to the database before a change is answered, so that a restart
+// forgets nothing that anyone was told. Invariant: a commit checks and changes the maps in one synchronous step, so it is atomic.
+import { sql } from 'kysely'
+import type { Clock } from '../shared/clock.ts'
+import { type Database, withDatabase } from '../storage/database.ts'
+import type { Expectation, ShortLivedStore } from './family-store.ts'
+
+interface Entry {
+  value: string
+  expiresAt: number
+}
+
+const SWEEP_MILLIS = 60_000
+const INDEX_PREFIX = 'x:'
+
+/** Opens the store and reads back what was journalled. */
+export async function openEmbeddedStore(db: Database, clock: Clock): Promise<ShortLivedStore> {
+  const entries = new Map<string, Entry>()
+  // index → member → end
+  const indexes = new Map<string, Map<string, number>>()
+  const journal = createJournal(db, entries)
+  await journal.load(clock())
+  for (const [key, { expiresAt }] of entries) {
+    const separator = key.indexOf(' ')
+    if (key.startsWith(INDEX_PREFIX) && separator > 0)
+      membersOf(key.slice(INDEX_PREFIX.length, separator)).set(key.slice(separator + 1), expiresAt)
+  }
+
+  function membersOf(index: string): Map<string, number> {
+    let members = indexes.get(index)
+    if (members === undefined) indexes.set(index, (members = new Map<string, number>()))
+    return members
+  }
+  const indexEntry = (index: string, member: string): string => `${INDEX_PREFIX}${index} ${member}`
+  const live = (key: string): Entry | undefined => {
+    const entry = entries.get(key)
+    return entry !== undefined && entry.expiresAt > clock() ? entry : undefined
+  }
+  const put = (key: string, value: string, expiresAt: number): void => {
+    entries.set(key, { value, expiresAt })
+    journal.note(key)
+  }
+  const remove = (key: string): void => {
+    if (entries.delete(key)) journal.note(key)
+  }
+  const holds = (family: string, expectation: Expectation): boolean => {
+    const entry = live(`${family}:${expectation.name}`)
+    if (expectation.state === 'equals') return entry?.value === expectation.value
+    return (entry !== undefined) === (expectation.state === 'present')
+  }
+
+  const sweeper = setInterval(() => {
+    const now = clock()
+    for (const [key, { expiresAt }] of entries) if (expiresAt <= now) remove(key)
+    for (const members of indexes.values())
+      for (const [member, endsAt] of members) if (endsAt <= now) members.delete(member)
+    // Nobody waits for this; what fails is noted again by the next sweep.
+    journal.settle().catch(() => undefined)
+  }, SWEEP_MILLIS).unref()
+
+  return {
+    read: (family, names) => Promise.resolve(names.map((name) => live(`${family}:${name}`)?.value)),
+    async commit(family, change) {
+      if (!change.expect.every((expectation) => holds(family, expectation))) return false
+      const now = clock()
+      for (const { name, value, ttlMillis } of change.put ?? [])
+        put(`${family}:${name}`, value, now + ttlMillis)
+      for (const { name, ttlMillis } of change.extend ?? []) {
+        const entry = live(`${family}:${name}`)
+        if (entry !== undefined && entry.expiresAt < now + ttlMillis)
+          put(`${family}:${name}`, entry.value, now + ttlMillis)
+      }
+      for (const name of change.remove ?? []) remove(`${family}:${name}`)
+      await journal.settle()
+      return true
+    },
+    findRecord: (key) => Promise.resolve(live(key)?.value),
+    async putRecord(key, value, ttlMillis) {
+      put(key, value, clock() + ttlMillis)
+      await journal.settle()
+    },
+    async removeRecord(key) {
+      remove(key)
+      await journal.settle()
+    },
+    async addToIndex(index, member, endsAtMillis) {
+      const members = membersOf(index)
+      const endsAt = Math.max(endsAtMillis, members.get(member) ?? 0)
+      members.set(member, endsAt)
+      put(indexEntry(index, member), '', endsAt)
+      await journal.settle()
+    },
+    async removeFromIndex(index, members) {
+      for (const member of members) {
+        membersOf(index).delete(member)
+        remove(indexEntry(index, member))
+      }
+      await journal.settle()
+    },
+    listIndex(index, nowMillis, offset, limit) {
+      const members = [...membersOf(index)].filter(([, endsAt]) => endsAt > nowMillis)
+      members.sort(([a, endsA], [b, endsB]) => endsA - endsB || (a < b ? -1 : 1))
+      return Promise.resolve(members.slice(offset, offset + limit).map(([member]) => member))
+    },
+    async ping() {
+      await withDatabase(() => sql`select 1`.execute(db))
+    },
+    async [Symbol.asyncDispose]() {
+      clearInterval(sweeper)
+      await journal.settle()
+    },
+  }
+}
+
+/** Writes noted keys in batches: while one batch is written the next one gathers, so that a crowd shares one write. */
+function createJournal(
+  db: Database,
+  entries: Map<string, Entry>,
+): { load(now: number): Promise<void>; note(key: string): void; settle(): Promise<void> } {
+  let noted = new Set<string>()
+  let writing: Promise<void> = Promise.resolve()
+  let next: Promise<void> | undefined
+
+  async function write(): Promise<void> {
+    next = undefined
+    const batch = noted
+    noted = new Set()
+    const puts: { key: string; value: string; expires_at: number }[] = []
+    const removals: string[] = []
+    for (const key of batch) {
+      const entry = entries.get(key)
+      if (entry === undefined) removals.push(key)
+      else puts.push({ key, value: entry.value, expires_at: entry.expiresAt })
+    }
+    try {
+      await withDatabase(() => writeBatch(db, puts, removals))
+    } catch (error) {
+      // Nothing may be forgotten: what could not be written is tried again with the next batch.
+      for (const key of batch) noted.add(key)
+      throw error
+    }
+  }
+
+  return {
+    async load(now) {
+      await db.deleteFrom('grant_journal').where('expires_at', '<=', String(now)).execute()
+      const rows = await db.selectFrom('grant_journal').selectAll().execute()
+      for (const { key, value, expires_at } of rows)
+        entries.set(key, { value, expiresAt: expires_at === null ? Infinity : Number(expires_at) })
+    },
+    note: (key) => void noted.add(key),
+    settle() {
+      if (noted.size === 0) return writing
+      if (next === undefined) {
+        next = writing.catch(() => undefined).then(write)
+        writing = next
+      }
+      return next
+    },
+  }
+}
+
+async function writeBatch(
+  db: Database,
+  puts: { key: string; value: string; expires_at: number }[],
+  removals: string[],
+): Promise<void> {
+  if (puts.length > 0)
+    await sql`
+      insert into grant_journal (key, value, expires_at)
+      select key, value, expires_at from jsonb_to_recordset(${JSON.stringify(puts)}::jsonb) as row(key text, value text, expires_at bigint)
+      on conflict (key) do update set value = excluded.value, expires_at = excluded.expires_at`.execute(
+      db,
+    )
+  if (removals.length > 0)
+    await sql`
+      delete from grant_journal where key in (select jsonb_array_elements_text(${JSON.stringify(removals)}::jsonb))`.execute(
+      db,
+    )
+}

@@ -1,0 +1,56 @@
+// What the grants need of a store, and what they may rely on. Redis and the embedded store both satisfy it and pass the same contract suite.
+//
+//   family     g            the grant (JSON); its existence is what keeps every token of the family alive
+//              r            the refresh state (JSON)
+//              a:<hash>     an access token (JSON), until it expires
+//              c:<hash>     an authorization code (JSON), until it is redeemed or expires
+//   record     s:<hash>     a login session;  su:<hash> the same by its uid;  i:<hash> an interaction
+//   index      u:<account>, p:<app>  the ids of grants;  us:<account> the records of sessions
+//
+// <hash> is the SHA-256 of the bearer value, so that a dump of the store opens nothing. All names of one family live in one Cluster slot.
+// Invariants: a commit is atomic and happens only if all its expectations hold; what has expired is absent; what was answered is durable
+// as far as the store is.
+
+/** What must hold for a commit to happen. */
+export type Expectation =
+  | { name: string; state: 'present' }
+  | { name: string; state: 'absent' }
+  | { name: string; state: 'equals'; value: string }
+
+/** One atomic change within a family. */
+export interface FamilyChange {
+  expect: readonly Expectation[]
+  put?: readonly { name: string; value: string; ttlMillis: number }[]
+  /** Lengthens, never shortens, the life of a name. */
+  extend?: readonly { name: string; ttlMillis: number }[]
+  remove?: readonly string[]
+}
+
+/** Families of tokens: read and changed as a whole. */
+export interface FamilyStore {
+  /** Reads names of one family in one round trip, all as of one moment. */
+  read(family: string, names: readonly string[]): Promise<(string | undefined)[]>
+  /** Carries the change out if every expectation holds, in one round trip; returns whether it did. */
+  commit(family: string, change: FamilyChange): Promise<boolean>
+}
+
+/** Single values that expire. */
+export interface RecordStore {
+  findRecord(key: string): Promise<string | undefined>
+  putRecord(key: string, value: string, ttlMillis: number): Promise<void>
+  removeRecord(key: string): Promise<void>
+}
+
+/** Lists of members that each end at a time of their own. */
+export interface IndexStore {
+  addToIndex(index: string, member: string, endsAtMillis: number, nowMillis: number): Promise<void>
+  removeFromIndex(index: string, members: readonly string[]): Promise<void>
+  /** Lists up to `limit` members that have not ended, in a stable order, from `offset`. */
+  listIndex(index: string, nowMillis: number, offset: number, limit: number): Promise<string[]>
+}
+
+/** Everything short-lived. */
+export interface ShortLivedStore extends FamilyStore, RecordStore, IndexStore, AsyncDisposable {
+  /** Resolves when the store answers. @throws {AppError} `temporarily_unavailable` */
+  ping(): Promise<void>
+}

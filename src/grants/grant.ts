@@ -1,0 +1,67 @@
+// The records of a family, as they are stored, and the names under which they lie. Nothing bearer is in them: tokens are known by hash.
+
+/** What was authorized. Written once and never changed; where it is gone, every token of the family is dead. */
+export interface Grant {
+  /** The locator in every token of the family. */
+  id: string
+  appId: string
+  /** Whom the tokens act for; absent where an app acts for itself (client_credentials). */
+  accountId?: string
+  scopes: string[]
+  /** Seconds since the epoch. */
+  createdAt: number
+  /** Told apart from an earlier grant under the same id: an app's own grant is made anew after a revocation. */
+  epoch?: string
+}
+
+/** An authorization code waiting to be redeemed. */
+export interface CodeRecord {
+  redirectUri: string
+  codeChallenge?: string
+  /** Seconds since the epoch. */
+  expiresAt: number
+  nonce?: string
+  /** When the person last signed in, seconds since the epoch. */
+  authTime?: number
+  /** Claims of the `claims` parameter (OpenID Connect Core §5.5). */
+  claims?: unknown
+}
+
+/** The refresh side of a family. */
+export interface RefreshRecord {
+  /** Hash of the token that is current. */
+  hash: string
+  generation: number
+  /** Seconds since the epoch. */
+  expiresAt: number
+  /** Hash of the code that started the family: the same code again is a replay. */
+  code: string
+  /** The immediate predecessor and when it was replaced (milliseconds), while the current one was not used yet. */
+  previous?: { hash: string; replacedAt: number }
+}
+
+/** An access token. */
+export interface AccessRecord {
+  /** Seconds since the epoch. */
+  issuedAt: number
+  expiresAt: number
+  /** Only where they are fewer than the grant's. */
+  scopes?: string[]
+  audience?: string[]
+  epoch?: string
+  claims?: unknown
+}
+
+export const GRANT = 'g'
+export const REFRESH = 'r'
+export const accessName = (hash: string): string => `a:${hash}`
+export const codeName = (hash: string): string => `c:${hash}`
+
+/** The index of an account's grants; members are `grantId appId`. */
+export const accountIndex = (accountId: string): string => `u:${accountId}`
+/** The index of an app's grants; members are `grantId`. */
+export const appIndex = (appId: string): string => `p:${appId}`
+
+/** Reads a stored record; what we store is ours, so its form is trusted. */
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- names what the caller knows to be stored under the name
+export const parseRecord = <T>(text: string): T => JSON.parse(text) as T

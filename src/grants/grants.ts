@@ -1,0 +1,161 @@
+// The life of an authorization: begun with a code, redeemed once, refreshed, revoked. One authorization = one grant = one token family.
+// Invariants: a code and a rotating refresh token are redeemed in one atomic commit, so of any number of racers one wins; where the grant
+// is gone nothing of the family is issued or valid; a replayed code or a replaced refresh token takes the family with it.
+import { type Clock, epochSeconds } from '../shared/clock.ts'
+import { sha256 } from '../shared/crypto.ts'
+import type { ParsedToken, RefreshTokenForm } from '../shared/token-format.ts'
+import { createAppTokens } from './app-tokens.ts'
+import type { FamilyStore, IndexStore } from './family-store.ts'
+import {
+  accessName,
+  type AccessRecord,
+  accountIndex,
+  appIndex,
+  type CodeRecord,
+  codeName,
+  type Grant,
+  GRANT,
+  parseRecord,
+  REFRESH,
+  type RefreshRecord,
+} from './grant.ts'
+import { GRANT_SLACK_SECONDS, type IssueDeps } from './issue.ts'
+import { redeemCode } from './redeem-code.ts'
+import { refreshGrant } from './refresh-grant.ts'
+
+/** A live access token and its grant. */
+export interface LiveAccess {
+  grant: Grant
+  access: AccessRecord
+}
+
+/** Creates the grants over a store. */
+export function createGrants(deps: {
+  store: FamilyStore & IndexStore
+  refreshTokens: RefreshTokenForm
+  clock: Clock
+}) {
+  const { store, refreshTokens, clock } = deps
+  const issueDeps: IssueDeps = { store, refreshTokens, clock, revoke }
+  const appTokens = createAppTokens(issueDeps)
+
+  /**
+   * Starts an authorization: the grant is born together with its code, in one atomic step.
+   *
+   * @param code the code itself; only its hash is stored
+   * @param lifeSeconds how long the authorization may live at the most
+   */
+  async function begin(
+    grant: Grant & { accountId: string },
+    code: string,
+    record: CodeRecord,
+    lifeSeconds: number,
+  ): Promise<void> {
+    const now = clock()
+    const endsAt = now + (lifeSeconds + GRANT_SLACK_SECONDS) * 1000
+    // The index comes first: a grant that no index knows could not be found when its account is shut down.
+    await Promise.all([
+      store.addToIndex(accountIndex(grant.accountId), `${grant.id} ${grant.appId}`, endsAt, now),
+      store.addToIndex(appIndex(grant.appId), grant.id, endsAt, now),
+    ])
+    const ttlMillis = record.expiresAt * 1000 - now
+    await store.commit(grant.id, {
+      expect: [{ name: GRANT, state: 'absent' }],
+      put: [
+        { name: GRANT, value: JSON.stringify(grant), ttlMillis: ttlMillis + 60_000 },
+        { name: codeName(sha256(code)), value: JSON.stringify(record), ttlMillis },
+      ],
+    })
+  }
+
+  /** Looks an access token up in one round trip; `undefined` where it is expired, revoked or never was. */
+  async function findAccess(presented: ParsedToken): Promise<LiveAccess | undefined> {
+    const [accessText, grantText] = await store.read(presented.locator, [
+      accessName(sha256(presented.token)),
+      GRANT,
+    ])
+    if (accessText === undefined || grantText === undefined) return undefined
+    const access = parseRecord<AccessRecord>(accessText)
+    const grant = parseRecord<Grant>(grantText)
+    if (access.expiresAt <= epochSeconds(clock) || access.epoch !== grant.epoch) return undefined
+    return { grant, access }
+  }
+
+  /** Looks a refresh token up; only the current one counts as live. */
+  async function findRefresh(
+    presented: ParsedToken,
+  ): Promise<{ grant: Grant; refresh: RefreshRecord; isCurrent: boolean } | undefined> {
+    if (refreshTokens.genuineGeneration(presented.token) === undefined) return undefined
+    const [grantText, refreshText] = await store.read(presented.locator, [GRANT, REFRESH])
+    if (grantText === undefined || refreshText === undefined) return undefined
+    const refreshRecord = parseRecord<RefreshRecord>(refreshText)
+    if (refreshRecord.expiresAt <= epochSeconds(clock)) return undefined
+    const isCurrent = refreshRecord.hash === sha256(presented.token)
+    return { grant: parseRecord<Grant>(grantText), refresh: refreshRecord, isCurrent }
+  }
+
+  /** Returns the grant, or `undefined` where it ended. */
+  async function find(grantId: string): Promise<Grant | undefined> {
+    const [grantText] = await store.read(grantId, [GRANT])
+    return grantText === undefined ? undefined : parseRecord<Grant>(grantText)
+  }
+
+  /** Ends a grant and with it every token of the family, in one atomic step; returns it where it was alive. */
+  async function revoke(grantId: string): Promise<Grant | undefined> {
+    const [grantText] = await store.read(grantId, [GRANT])
+    await store.commit(grantId, { expect: [], remove: [GRANT, REFRESH] })
+    if (grantText === undefined) return undefined
+    const grant = parseRecord<Grant>(grantText)
+    if (grant.accountId !== undefined) {
+      await Promise.all([
+        store.removeFromIndex(accountIndex(grant.accountId), [`${grant.id} ${grant.appId}`]),
+        store.removeFromIndex(appIndex(grant.appId), [grant.id]),
+      ])
+    }
+    return grant
+  }
+
+  /** Ends one access token and nothing else. */
+  async function revokeAccess(presented: ParsedToken): Promise<void> {
+    await store.commit(presented.locator, {
+      expect: [],
+      remove: [accessName(sha256(presented.token))],
+    })
+  }
+
+  /** Lists an account's grants that have not ended, up to `limit` from `offset`. */
+  async function listOfAccount(
+    accountId: string,
+    offset: number,
+    limit: number,
+  ): Promise<{ grantId: string; appId: string }[]> {
+    const members = await store.listIndex(accountIndex(accountId), clock(), offset, limit)
+    return members.map((member) => {
+      const [grantId = '', appId = ''] = member.split(' ')
+      return { grantId, appId }
+    })
+  }
+
+  /** Lists an app's grants for people, up to `limit` from `offset`. */
+  const listOfApp = (appId: string, offset: number, limit: number): Promise<string[]> =>
+    store.listIndex(appIndex(appId), clock(), offset, limit)
+
+  return {
+    begin,
+    /** Exchanges a code for tokens; see redeemCode. */
+    redeem: redeemCode.bind(undefined, issueDeps),
+    /** Uses a refresh token; see refreshGrant. */
+    refresh: refreshGrant.bind(undefined, issueDeps),
+    /** Issues a token to an app for itself. */
+    issueToApp: appTokens.issue,
+    findAccess,
+    findRefresh,
+    find,
+    revoke,
+    revokeAccess,
+    listOfAccount,
+    listOfApp,
+  }
+}
+
+export type Grants = ReturnType<typeof createGrants>

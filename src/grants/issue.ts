@@ -1,0 +1,107 @@
+// What issuing is made of: the terms, the outcomes, and the writes that an access token and a refresh state are.
+// Invariant: a grant outlives everything that was issued from it.
+import { type Clock, epochSeconds } from '../shared/clock.ts'
+import { sha256 } from '../shared/crypto.ts'
+import type { ErrorCode } from '../shared/errors.ts'
+import { newAccessToken, type RefreshTokenForm } from '../shared/token-format.ts'
+import type { FamilyChange, FamilyStore } from './family-store.ts'
+import {
+  accessName,
+  type AccessRecord,
+  type CodeRecord,
+  type Grant,
+  GRANT,
+  REFRESH,
+  type RefreshRecord,
+} from './grant.ts'
+
+/** How long things live and whether refresh tokens rotate, for one app. */
+export interface TokenTerms {
+  accessTtlSeconds: number
+  refreshTtlSeconds: number
+  /** Replace the refresh token at each use (RFC 9700 §4.14.2). */
+  rotate: boolean
+  /** Each use starts refreshTtlSeconds anew, up to maxLifeSeconds after the authorization. */
+  sliding: boolean
+  maxLifeSeconds: number
+  graceSeconds: number
+}
+
+/** Tokens that were issued. */
+export interface Issued {
+  kind: 'issued'
+  accessToken: string
+  refreshToken: string | undefined
+  expiresInSeconds: number
+  scopes: readonly string[]
+  grant: Grant
+  /** The redeemed code, where one was. */
+  code: CodeRecord | undefined
+  /** How a refresh went: the token stayed, was replaced, or a lost answer was given again. */
+  refresh: 'kept' | 'rotated' | 'repeated' | undefined
+}
+
+/** Why nothing was issued; `revoked` where the family died of it. */
+export interface Refused {
+  kind: 'refused'
+  reason: ErrorCode
+  about?: string
+  revoked?: Grant
+}
+
+/** What every way of issuing needs. */
+export interface IssueDeps {
+  store: FamilyStore
+  refreshTokens: RefreshTokenForm
+  clock: Clock
+  /** Ends the family; returns its grant where it was alive. */
+  revoke: (grantId: string) => Promise<Grant | undefined>
+}
+
+/** How much longer than its tokens a grant is kept. */
+export const GRANT_SLACK_SECONDS = 3600
+
+/** How often a commit is tried again after losing against another one, before giving up. */
+export const ATTEMPTS = 4
+
+/** Makes an access token and the write that stores it. */
+export function accessPut(
+  clock: Clock,
+  grant: Grant,
+  scopes: readonly string[],
+  terms: TokenTerms,
+  extra: Pick<AccessRecord, 'audience' | 'epoch' | 'claims'> = {},
+) {
+  const token = newAccessToken(grant.id)
+  const issuedAt = epochSeconds(clock)
+  const record: AccessRecord = {
+    issuedAt,
+    expiresAt: issuedAt + terms.accessTtlSeconds,
+    ...(scopes.length === grant.scopes.length ? {} : { scopes: [...scopes] }),
+    ...extra,
+  }
+  return {
+    token,
+    put: {
+      name: accessName(sha256(token)),
+      value: JSON.stringify(record),
+      ttlMillis: terms.accessTtlSeconds * 1000,
+    },
+  }
+}
+
+/** The write of a refresh state. */
+export const refreshPut = (clock: Clock, record: RefreshRecord, terms: TokenTerms) => ({
+  name: REFRESH,
+  value: JSON.stringify(record),
+  // Kept past its end for a while, so that a late replay is still told from an unknown token.
+  ttlMillis: Math.max(
+    (record.expiresAt - epochSeconds(clock) + GRANT_SLACK_SECONDS) * 1000,
+    terms.accessTtlSeconds * 1000,
+  ),
+})
+
+/** Makes sure that the grant outlives what is being issued. */
+export const outliving = (ttlSeconds: number): NonNullable<FamilyChange['extend']> => [
+  { name: GRANT, ttlMillis: (ttlSeconds + GRANT_SLACK_SECONDS) * 1000 },
+]

@@ -1,0 +1,105 @@
+// The redemption of an authorization code. Invariant: of any number of racers one gets tokens; every other redemption of the same code,
+// now or later, revokes what the code gave.
+import { epochSeconds } from '../shared/clock.ts'
+import { sha256 } from '../shared/crypto.ts'
+import type { ErrorCode } from '../shared/errors.ts'
+import type { ParsedToken } from '../shared/token-format.ts'
+import {
+  type CodeRecord,
+  codeName,
+  type Grant,
+  GRANT,
+  parseRecord,
+  REFRESH,
+  type RefreshRecord,
+} from './grant.ts'
+import {
+  accessPut,
+  ATTEMPTS,
+  type IssueDeps,
+  type Issued,
+  outliving,
+  refreshPut,
+  type Refused,
+  type TokenTerms,
+} from './issue.ts'
+
+/**
+ * Exchanges a code for tokens, once.
+ *
+ * @param verify says what is wrong with the redemption (redirect URI, PKCE), if anything; runs before the code is spent
+ * @see RFC 6749 §4.1.2 the code is single-use and its reuse revokes what it gave; RFC 6749 §4.1.3
+ */
+export async function redeemCode(
+  deps: IssueDeps,
+  presented: ParsedToken,
+  appId: string,
+  terms: TokenTerms,
+  verify: (code: CodeRecord) => ErrorCode | undefined,
+  isPermitted: (scope: string) => boolean,
+): Promise<Issued | Refused> {
+  const hash = sha256(presented.token)
+  const family = presented.locator
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const [grantText, refreshText, codeText] = await deps.store.read(family, [
+      GRANT,
+      REFRESH,
+      codeName(hash),
+    ])
+    if (grantText === undefined) return { kind: 'refused', reason: 'code_unknown' }
+    const grant = parseRecord<Grant>(grantText)
+    const isReplay =
+      refreshText !== undefined && parseRecord<RefreshRecord>(refreshText).code === hash
+    if (!isReplay && codeText === undefined) return { kind: 'refused', reason: 'code_unknown' }
+    if (grant.appId !== appId) return { kind: 'refused', reason: 'code_of_another_client' }
+    if (isReplay) {
+      const revoked = await deps.revoke(family)
+      return { kind: 'refused', reason: 'code_used', ...(revoked && { revoked }) }
+    }
+    const code = parseRecord<CodeRecord>(codeText ?? '')
+    const nowSeconds = epochSeconds(deps.clock)
+    if (code.expiresAt <= nowSeconds) return { kind: 'refused', reason: 'code_unknown' }
+    const wrong = verify(code)
+    if (wrong !== undefined) return { kind: 'refused', reason: wrong }
+    const scopes = grant.scopes.filter(isPermitted)
+    if (scopes.length === 0) return { kind: 'refused', reason: 'grant_revoked' }
+
+    const refreshToken = deps.refreshTokens.first(family)
+    const refresh: RefreshRecord = {
+      hash: sha256(refreshToken),
+      generation: 0,
+      expiresAt: nowSeconds + terms.refreshTtlSeconds,
+      code: hash,
+    }
+    const access = accessPut(
+      deps.clock,
+      grant,
+      scopes,
+      terms,
+      code.claims === undefined ? {} : { claims: code.claims },
+    )
+    const done = await deps.store.commit(family, {
+      expect: [
+        { name: GRANT, state: 'present' },
+        { name: codeName(hash), state: 'present' },
+        { name: REFRESH, state: 'absent' },
+      ],
+      put: [access.put, refreshPut(deps.clock, refresh, terms)],
+      extend: outliving(Math.max(terms.refreshTtlSeconds, terms.accessTtlSeconds)),
+      remove: [codeName(hash)],
+    })
+    // Lost against another redemption: look again, and find the replay.
+    if (!done) continue
+    return {
+      kind: 'issued',
+      accessToken: access.token,
+      refreshToken,
+      expiresInSeconds: terms.accessTtlSeconds,
+      scopes,
+      grant,
+      code,
+      refresh: undefined,
+    }
+  }
+  return { kind: 'refused', reason: 'code_unknown' }
+}

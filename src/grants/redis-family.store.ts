@@ -1,0 +1,127 @@
+// The short-lived store on Redis: single, Sentinel or Cluster. Invariant: every key of a family carries the hash tag {family}, so that
+// one MGET and one script see it whole; nothing here ever touches two slots in one command.
+import type { RedisClient } from '../storage/redis.ts'
+import { withRedis } from '../storage/redis.ts'
+import type { FamilyChange, ShortLivedStore } from './family-store.ts'
+
+// KEYS: expectations, puts, extensions, removals, in this order. ARGV: how many of each of the first three; then per expectation '+' (present),
+// '-' (absent) or '=' and the value; per put the value and its life; per extension the life.
+const COMMIT = `
+local expectations, puts, extensions = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local key, arg = 1, 4
+for _ = 1, expectations do
+  local mode = ARGV[arg]
+  arg = arg + 1
+  if mode == '=' then
+    if redis.call('GET', KEYS[key]) ~= ARGV[arg] then return 0 end
+    arg = arg + 1
+  elseif redis.call('EXISTS', KEYS[key]) == (mode == '+' and 0 or 1) then
+    return 0
+  end
+  key = key + 1
+end
+for _ = 1, puts do
+  redis.call('SET', KEYS[key], ARGV[arg], 'PX', ARGV[arg + 1])
+  key = key + 1
+  arg = arg + 2
+end
+for _ = 1, extensions do
+  local life = redis.call('PTTL', KEYS[key])
+  if life >= 0 and life < tonumber(ARGV[arg]) then redis.call('PEXPIRE', KEYS[key], ARGV[arg]) end
+  key = key + 1
+  arg = arg + 1
+end
+for at = key, #KEYS do redis.call('DEL', KEYS[at]) end
+return 1
+`
+
+// What the script adds to a client, which ioredis cannot know.
+type CommittingClient = RedisClient & {
+  otesseCommit(keyCount: number, ...rest: (string | number)[]): Promise<number>
+}
+
+// An index outlives its last member by nothing: members leave at their own time, the whole at the end of the longest.
+const INDEX_SLACK_MILLIS = 60_000
+
+/**
+ * Creates the store on an open connection, which it does not close.
+ *
+ * @param keyPrefix keeps several servers on one Redis apart
+ */
+export function createRedisStore(client: RedisClient, keyPrefix: string): ShortLivedStore {
+  client.defineCommand('otesseCommit', { lua: COMMIT })
+  const committing = client as CommittingClient
+  const familyKey = (family: string, name: string): string => `${keyPrefix}{${family}}:${name}`
+  const recordKey = (key: string): string => keyPrefix + key
+
+  return {
+    async read(family, names) {
+      const values = await withRedis(() =>
+        client.mget(names.map((name) => familyKey(family, name))),
+      )
+      return values.map((value) => value ?? undefined)
+    },
+    async commit(family, change) {
+      const { keys, args } = scriptCall(change, (name) => familyKey(family, name))
+      return (await withRedis(() => committing.otesseCommit(keys.length, ...keys, ...args))) === 1
+    },
+    async findRecord(key) {
+      return (await withRedis(() => client.get(recordKey(key)))) ?? undefined
+    },
+    async putRecord(key, value, ttlMillis) {
+      await withRedis(() => client.set(recordKey(key), value, 'PX', ttlMillis))
+    },
+    async removeRecord(key) {
+      await withRedis(() => client.del(recordKey(key)))
+    },
+    async addToIndex(index, member, endsAtMillis, nowMillis) {
+      const key = recordKey(index)
+      await withRedis(async () => {
+        const results = await client
+          .pipeline()
+          .zremrangebyscore(key, '-inf', nowMillis)
+          .zadd(key, 'GT', endsAtMillis, member)
+          // Two steps, because NX and GT cannot be told in one, and a key without an end counts as endless for GT.
+          .pexpireat(key, endsAtMillis + INDEX_SLACK_MILLIS, 'NX')
+          .pexpireat(key, endsAtMillis + INDEX_SLACK_MILLIS, 'GT')
+          .exec()
+        for (const [error] of results ?? []) if (error !== null) throw error
+      })
+    },
+    async removeFromIndex(index, members) {
+      if (members.length > 0) await withRedis(() => client.zrem(recordKey(index), ...members))
+    },
+    listIndex: (index, nowMillis, offset, limit) =>
+      withRedis(() =>
+        client.zrangebyscore(recordKey(index), `(${nowMillis}`, '+inf', 'LIMIT', offset, limit),
+      ),
+    async ping() {
+      await withRedis(() => client.ping())
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  }
+}
+
+function scriptCall(
+  change: FamilyChange,
+  keyOf: (name: string) => string,
+): { keys: string[]; args: (string | number)[] } {
+  const { expect, put = [], extend = [], remove = [] } = change
+  const args: (string | number)[] = [expect.length, put.length, extend.length]
+  const keys: string[] = []
+  for (const expectation of expect) {
+    keys.push(keyOf(expectation.name))
+    if (expectation.state === 'equals') args.push('=', expectation.value)
+    else args.push(expectation.state === 'present' ? '+' : '-')
+  }
+  for (const { name, value, ttlMillis } of put) {
+    keys.push(keyOf(name))
+    args.push(value, ttlMillis)
+  }
+  for (const { name, ttlMillis } of extend) {
+    keys.push(keyOf(name))
+    args.push(ttlMillis)
+  }
+  for (const name of remove) keys.push(keyOf(name))
+  return { keys, args }
+}

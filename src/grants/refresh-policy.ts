@@ -1,0 +1,40 @@
+// What a presented refresh token means, as a pure function of the family's state. Ordered by hash and generation, never by clocks; the
+// clock only closes the grace window.
+import type { RefreshRecord } from './grant.ts'
+
+/** What to do with a presented refresh token. */
+export type RefreshDecision =
+  /** It is the current one. */
+  | { kind: 'current' }
+  /** It is the immediate predecessor, whose answer may have been lost: give the same successor again. */
+  | { kind: 'repeat' }
+  /** It was replaced: either the app or a thief holds a copy, and we cannot tell which. */
+  | { kind: 'reused' }
+  | { kind: 'unknown' }
+
+/** A presented token: its hash and the generation that it carries. */
+export interface PresentedRefresh {
+  hash: string
+  generation: number
+}
+
+/**
+ * Decides about a genuine refresh token.
+ *
+ * @see RFC 9700 §4.14.2 rotation detects replay; RFC 6749 §10.4
+ */
+export function decideRefresh(
+  state: RefreshRecord,
+  presented: PresentedRefresh,
+  nowMillis: number,
+  graceMillis: number,
+): RefreshDecision {
+  if (state.expiresAt * 1000 <= nowMillis) return { kind: 'unknown' }
+  if (presented.hash === state.hash) return { kind: 'current' }
+  if (
+    presented.hash === state.previous?.hash &&
+    nowMillis - state.previous.replacedAt <= graceMillis
+  )
+    return { kind: 'repeat' }
+  return presented.generation < state.generation ? { kind: 'reused' } : { kind: 'unknown' }
+}
