@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Installs the Debian packages whose programs the tests run for real, and does nothing when all of them are there.
+# The services that come with the packages are kept from starting: the tests start servers of their own.
+set -euo pipefail
+
+has() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
+has_postgres() { has postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; }
+
+missing=()
+has redis-server || missing+=(redis-server)
+has redis-cli || missing+=(redis-tools)
+has_postgres || missing+=(postgresql)
+has chromium || missing+=(chromium fonts-liberation fonts-dejavu-core)
+has curl || missing+=(curl ca-certificates)
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+refuse() {
+  echo "The tests need these Debian packages: ${missing[*]}" >&2
+  echo "$1" >&2
+  exit 1
+}
+
+has apt-get || refuse 'There is no apt-get here: install their equivalents, so that the programs are on PATH.'
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  has sudo || refuse "Run as root: apt-get install ${missing[*]}"
+  sudo -n true 2>/dev/null || [ -t 0 ] || refuse "sudo asks for a password here; run: sudo apt-get install ${missing[*]}"
+  as_root=(sudo)
+fi
+
+# Debian asks this script before it starts a service; 101 means "not allowed". One that is already there is left as it is.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  trap '"${as_root[@]}" rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+  "${as_root[@]}" chmod 755 "$policy"
+fi
+
+echo "Installing for the tests: ${missing[*]}"
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive sh -c '
+  apt-get -qq update && apt-get -qq install -y --no-install-recommends "$@" >/dev/null
+' install "${missing[@]}" || refuse 'apt-get could not install them; its words are above.'

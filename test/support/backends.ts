@@ -1,0 +1,331 @@
+// Real stores for tests, from the programs of this machine: Redis (single, Cluster, Sentinel) and PostgreSQL, on free ports of 127.0.0.1.
+// Shared ones are started once per run by global-setup.ts; a test file that breaks its store starts one of its own here.
+// Isolation on a shared store: a key prefix of one's own on Redis, a database of one's own (createDatabase) on PostgreSQL.
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { Redis } from 'ioredis'
+import { Client } from 'pg'
+import { getBinary, getPostgresBinary } from './binaries.ts'
+import { onFreePort } from './ports.ts'
+import {
+  createServerDirectory,
+  launchServer,
+  together,
+  waitUntil,
+  type Disturbable,
+  type User,
+} from './server-process.ts'
+
+const run = promisify(execFile)
+const HOST = '127.0.0.1'
+const SENTINEL_MASTER_NAME = 'otesse'
+
+export interface Address {
+  host: string
+  port: number
+}
+
+export interface RedisServer extends Disturbable, Address {
+  url: string
+}
+
+export interface RedisOptions {
+  maxmemoryPolicy?: string
+  /** Keeps an append-only file, synchronised before each answer; without it nothing survives a restart. */
+  appendOnly?: boolean
+  replicaOf?: Address
+  /** More of redis.conf, by directive. */
+  config?: Record<string, string>
+}
+
+/** Starts one Redis; without options it keeps nothing on disk and never evicts. @throws {Error} when Redis is not installed */
+export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
+  const binary = getBinary('redis-server', 'redis-server')
+  const server = await onFreePort(async (port) => {
+    const directory = createServerDirectory('redis')
+    const config: Record<string, string> = {
+      port: String(port),
+      bind: HOST,
+      dir: directory,
+      save: '',
+      appendonly: options.appendOnly ? 'yes' : 'no',
+      appendfsync: 'always',
+      'maxmemory-policy': options.maxmemoryPolicy ?? 'noeviction',
+      'repl-diskless-sync-delay': '0',
+      ...(options.replicaOf && {
+        replicaof: `${options.replicaOf.host} ${options.replicaOf.port}`,
+      }),
+      ...options.config,
+    }
+    const file = join(directory, 'redis.conf')
+    writeFileSync(file, toConfigFile(config))
+    const running = await launchServer({
+      binary,
+      args: [file],
+      directory,
+      readyText: 'Ready to accept connections',
+    })
+    return { ...running, host: HOST, port }
+  })
+  return { ...server, url: `redis://${HOST}:${server.port}` }
+}
+
+export interface RedisCluster extends Disturbable {
+  /** Any of them leads a client to the others. */
+  nodes: Address[]
+  masters: RedisServer[]
+}
+
+/** Starts a Redis Cluster of three masters and resolves when all of them call its state ok. */
+export async function startRedisCluster(): Promise<RedisCluster> {
+  const cli = getBinary('redis-cli', 'redis-tools')
+  const config = { 'cluster-enabled': 'yes', 'cluster-node-timeout': '2000' }
+  const masters = await startAll([1, 2, 3].map(() => startRedis({ config })))
+  const cluster = together(masters)
+  try {
+    const nodes = masters.map(({ host, port }) => ({ host, port }))
+    const addresses = nodes.map(({ host, port }) => `${host}:${port}`)
+    await run(cli, ['--cluster', 'create', ...addresses, '--cluster-yes'])
+    for (const master of masters) {
+      await waitUntil('the cluster to be formed', async () => {
+        const info = await askRedis(master, ['CLUSTER', 'INFO'])
+        return info.includes('cluster_state:ok') && info.includes('cluster_known_nodes:3')
+      })
+    }
+    return { ...cluster, nodes, masters }
+  } catch (error) {
+    await cluster.stop()
+    throw error
+  }
+}
+
+export interface Sentinel extends Disturbable {
+  /** The name that clients ask the sentinels for. */
+  name: string
+  sentinels: Address[]
+  master: RedisServer
+  replica: RedisServer
+  /** Kills the master and resolves when all sentinels name the replica as the master. */
+  killMaster(): Promise<void>
+}
+
+/** Starts a master, a replica and three sentinels that fail over within seconds. */
+export async function startSentinel(): Promise<Sentinel> {
+  const started: RedisServer[] = []
+  try {
+    const master = await startRedis()
+    started.push(master)
+    const replica = await startRedis({ replicaOf: master })
+    started.push(replica)
+    const sentinels = await startAll([1, 2, 3].map(() => startOneSentinel(master)))
+    started.push(...sentinels)
+    for (const sentinel of sentinels) {
+      await waitUntil('the sentinels to know each other and the replica', async () => {
+        const state = await askRedis(sentinel, ['SENTINEL', 'MASTER', SENTINEL_MASTER_NAME])
+        return state.includes('num-slaves,1') && state.includes('num-other-sentinels,2')
+      })
+    }
+    await waitUntil('the replica to be in step', async () =>
+      (await askRedis(replica, ['INFO', 'replication'])).includes('master_link_status:up'),
+    )
+    return {
+      ...together(started),
+      name: SENTINEL_MASTER_NAME,
+      sentinels: sentinels.map(({ host, port }) => ({ host, port })),
+      master,
+      replica,
+      async killMaster() {
+        await master.kill()
+        const question = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', SENTINEL_MASTER_NAME]
+        await waitUntil('the failover', async () => {
+          const answers = await Promise.all(
+            sentinels.map((sentinel) => askRedis(sentinel, question)),
+          )
+          return answers.every((answer) => answer.includes(String(replica.port)))
+        })
+        await waitUntil('the replica to be promoted', async () =>
+          (await askRedis(replica, ['INFO', 'replication'])).includes('role:master'),
+        )
+      },
+    }
+  } catch (error) {
+    await together(started).stop()
+    throw error
+  }
+}
+
+async function startOneSentinel(master: Address): Promise<RedisServer> {
+  const binary = getBinary('redis-server', 'redis-server')
+  const server = await onFreePort(async (port) => {
+    const directory = createServerDirectory('sentinel')
+    const file = join(directory, 'sentinel.conf')
+    const name = SENTINEL_MASTER_NAME
+    const lines = [
+      `port ${port}`,
+      `bind ${HOST}`,
+      `dir ${directory}`,
+      `sentinel monitor ${name} ${master.host} ${master.port} 2`,
+      `sentinel down-after-milliseconds ${name} 500`,
+      `sentinel failover-timeout ${name} 3000`,
+    ]
+    writeFileSync(file, lines.join('\n'))
+    const args = [file, '--sentinel']
+    const running = await launchServer({ binary, args, directory, readyText: '+monitor master' })
+    return { ...running, host: HOST, port }
+  })
+  return { ...server, url: `redis://${HOST}:${server.port}` }
+}
+
+export interface PostgresServer extends Disturbable, Address {
+  /** The database `otesse`, as its owner, with the password in the URL. */
+  url: string
+}
+
+/** Starts PostgreSQL without fsync (a machine that crashes may lose the test's data). @throws {Error} when it is not installed */
+export async function startPostgres(): Promise<PostgresServer> {
+  const binary = getPostgresBinary('postgres')
+  const initdb = getPostgresBinary('initdb')
+  const user = await findPostgresUser()
+  const password = randomBytes(12).toString('hex')
+  const server = await onFreePort(async (port) => {
+    const directory = createServerDirectory('postgres', user)
+    const data = join(directory, 'data')
+    const passwordFile = join(directory, 'password')
+    writeFileSync(passwordFile, password)
+    const cluster = ['--username=otesse', '--auth=scram-sha-256', `--pwfile=${passwordFile}`]
+    const text = ['--encoding=UTF8', '--locale=C.UTF-8', '--no-sync']
+    const settings = {
+      listen_addresses: HOST,
+      port,
+      unix_socket_directories: '',
+      fsync: 'off',
+      full_page_writes: 'off',
+      max_connections: 200,
+      shared_buffers: '64MB',
+      timezone: 'UTC',
+    }
+    const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+    const running = await launchServer({
+      binary,
+      args: ['-D', data, ...flags],
+      directory,
+      prepare: { binary: initdb, args: ['-D', data, ...cluster, ...text] },
+      readyText: 'database system is ready to accept connections',
+      killSignal: 'SIGQUIT', // "immediate shutdown": all its processes end at once, and the next start recovers as after a crash
+      user,
+    })
+    return { ...running, host: HOST, port }
+  })
+  const url = (database: string) =>
+    `postgres://otesse:${password}@${HOST}:${server.port}/${database}`
+  await onDatabase(url('postgres'), (client) => client.query('CREATE DATABASE otesse'))
+  return { ...server, url: url('otesse') }
+}
+
+/** A database that several test files start from: prepared (migrated, say) by the first that asks for it, then copied. */
+export interface DatabaseTemplate {
+  /** Lower-case letters, digits and underscores; says what `prepare` does. */
+  name: string
+  prepare: (url: string) => Promise<void>
+}
+
+export interface TestDatabase extends AsyncDisposable {
+  url: string
+  /** Deletes it. @throws {Error} when connections to it are still open: something was not closed */
+  drop(): Promise<void>
+}
+
+/** Creates an empty database, or a copy of the template, on a running server; workers may ask for one template at the same time. */
+export async function createDatabase(
+  serverUrl: string,
+  template?: DatabaseTemplate,
+): Promise<TestDatabase> {
+  const name = `test_${randomBytes(8).toString('hex')}`
+  await onDatabase(serverUrl, async (client) => {
+    if (template) await prepareTemplate(client, serverUrl, template)
+    await client.query(`CREATE DATABASE ${name} TEMPLATE ${template?.name ?? 'template1'}`)
+  })
+  // The server itself waits 5 s for connections that are just closing.
+  const drop = async () => {
+    await onDatabase(serverUrl, (client) => client.query(`DROP DATABASE ${name}`))
+  }
+  return { url: withDatabase(serverUrl, name), drop, [Symbol.asyncDispose]: drop }
+}
+
+async function prepareTemplate(
+  client: Client,
+  serverUrl: string,
+  { name, prepare }: DatabaseTemplate,
+): Promise<void> {
+  if (!/^[a-z][a-z0-9_]*$/.test(name)) throw new Error(`"${name}" cannot name a template`)
+  // The lock is held to the end of the session, or until this function lets it go.
+  await client.query('SELECT pg_advisory_lock(hashtext($1))', [name])
+  try {
+    const found = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [name])
+    if (found.rowCount !== 0) return
+    const draft = `${name}_draft`
+    await client.query(`DROP DATABASE IF EXISTS ${draft}`)
+    await client.query(`CREATE DATABASE ${draft}`)
+    await prepare(withDatabase(serverUrl, draft))
+    await client.query(`ALTER DATABASE ${draft} RENAME TO ${name}`)
+  } finally {
+    await client.query('SELECT pg_advisory_unlock(hashtext($1))', [name])
+  }
+}
+
+async function onDatabase<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  try {
+    return await work(client)
+  } finally {
+    await client.end()
+  }
+}
+
+function withDatabase(serverUrl: string, name: string): string {
+  const url = new URL(serverUrl)
+  url.pathname = `/${name}`
+  return url.href
+}
+
+// PostgreSQL refuses to run as root: then it runs as the user that its Debian package has made.
+async function findPostgresUser(): Promise<User | undefined> {
+  if (process.getuid?.() !== 0) return undefined
+  const id = async (flag: string) => Number((await run('id', [flag, 'postgres'])).stdout)
+  return { uid: await id('-u'), gid: await id('-g') }
+}
+
+// Sends one command and answers its reply as text, arrays joined by commas.
+async function askRedis({ host, port }: Address, [command, ...args]: string[]): Promise<string> {
+  const client = new Redis({ host, port, lazyConnect: true, retryStrategy: () => null })
+  try {
+    await client.connect()
+    return String(await client.call(command ?? 'PING', args))
+  } finally {
+    client.disconnect()
+  }
+}
+
+// All of them, or none: what did start is stopped when another one fails.
+async function startAll<T extends Disturbable>(starting: Promise<T>[]): Promise<T[]> {
+  const outcomes = await Promise.allSettled(starting)
+  const started = outcomes.flatMap((outcome) =>
+    outcome.status === 'fulfilled' ? outcome.value : [],
+  )
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+  if (failed) {
+    await together(started).stop()
+    throw failed.reason
+  }
+  return started
+}
+
+function toConfigFile(config: Record<string, string>): string {
+  return Object.entries(config)
+    .map(([directive, value]) => `${directive} ${value === '' ? '""' : value}\n`)
+    .join('')
+}

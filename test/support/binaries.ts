@@ -1,0 +1,51 @@
+// Finds the programs of this machine that tests run for real. A missing one is an error that names its Debian package, never a skip.
+import { accessSync, constants, readdirSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+const POSTGRES_HOME = '/usr/lib/postgresql'
+
+/** Answers the path of a program on PATH or in the system's usual folders. @throws {Error} with the Debian package to install */
+export function getBinary(name: string, debianPackage: string): string {
+  const folders = [
+    ...(process.env['PATH'] ?? '').split(delimiter),
+    '/usr/bin',
+    '/usr/sbin',
+    '/usr/local/bin',
+  ]
+  return firstExecutable(folders, name) ?? missing(name, debianPackage)
+}
+
+/** Answers the path of a PostgreSQL program, of the highest version that Debian has installed, else from PATH. @throws {Error} */
+export function getPostgresBinary(name: string): string {
+  return firstExecutable(postgresFolders(), name) ?? getBinary(name, 'postgresql')
+}
+
+function postgresFolders(): string[] {
+  try {
+    const versions = readdirSync(POSTGRES_HOME).filter((entry) => /^\d+$/.test(entry))
+    return versions
+      .sort((a, b) => Number(b) - Number(a))
+      .map((version) => join(POSTGRES_HOME, version, 'bin'))
+  } catch {
+    return []
+  }
+}
+
+function firstExecutable(folders: string[], name: string): string | undefined {
+  return folders.map((folder) => join(folder, name)).find(isExecutable)
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function missing(name: string, debianPackage: string): never {
+  throw new Error(
+    `"${name}" is needed by the tests and not on this machine: apt-get install ${debianPackage} (or test/install-packages.sh)`,
+  )
+}

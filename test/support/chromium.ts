@@ -1,0 +1,18 @@
+// The real browser of the browser tests: Debian's Chromium, driven by playwright-core.
+// Invariant: it reaches 127.0.0.1 and localhost only, so that a page which asks anyone else for anything fails its test.
+import { chromium, type Browser } from 'playwright-core'
+import { getBinary } from './binaries.ts'
+
+/** Starts a headless Chromium; `await using` closes it. @throws {Error} when Chromium is not installed */
+export function launchChromium(): Promise<Browser> {
+  const isRoot = process.getuid?.() === 0
+  return chromium.launch({
+    executablePath: getBinary('chromium', 'chromium'),
+    args: [
+      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost',
+      '--disable-dev-shm-usage',
+      // Chromium's sandbox does not start for root, which is what tests run as in a container.
+      ...(isRoot ? ['--no-sandbox'] : []),
+    ],
+  })
+}

@@ -1,0 +1,23 @@
+// Starts the stores that all test files of a run share, once, before any worker exists; their addresses travel in the environment.
+// Called by Jest for the projects contract, http and browser (see package.json); global-teardown.ts stops what this started.
+import { startPostgres, startRedis, startRedisCluster } from './backends.ts'
+
+declare global {
+  var otesseTestBackends: AsyncDisposableStack | undefined
+}
+
+/** Starts one Redis, one Redis Cluster and one PostgreSQL, and sets OTESSE_TEST_* for the workers. */
+// eslint-disable-next-line no-restricted-syntax -- Jest calls the default export
+export default async function startSharedBackends(): Promise<void> {
+  await using stack = new AsyncDisposableStack()
+  const kept = async <T extends AsyncDisposable>(starting: Promise<T>) => stack.use(await starting)
+  const starting = [kept(startRedis()), kept(startRedisCluster()), kept(startPostgres())] as const
+  await Promise.allSettled(starting)
+  const [redis, cluster, postgres] = await Promise.all(starting)
+  process.env['OTESSE_TEST_REDIS_URL'] = redis.url
+  process.env['OTESSE_TEST_REDIS_CLUSTER_NODES'] = cluster.nodes
+    .map(({ host, port }) => `${host}:${port}`)
+    .join(',')
+  process.env['OTESSE_TEST_POSTGRES_URL'] = postgres.url
+  globalThis.otesseTestBackends = stack.move()
+}
