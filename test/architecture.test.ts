@@ -1,0 +1,137 @@
+// The architecture as two tables, held against every line of src/ and migrations/: which folder may import which, and the one home
+// of each outside thing. It reads the source as text; its messages name file and line.
+import { readdirSync, readFileSync } from 'node:fs'
+import { posix } from 'node:path'
+
+// Imports only go down: never up, never to another folder of the same level. `import type` counts. Only the top reads config/, and its
+// files know each other; resource-server/ and migrations/ know nobody, and only storage/ knows the migrations.
+const LEVELS = [
+  ['shared', 'resource-server'],
+  ['config', 'storage', 'http'],
+  ['accounts', 'apps', 'grants', 'keys', 'audit'],
+  ['oauth', 'sign-in', 'connected-apps', 'admin', 'gateway'],
+  ['app.ts', 'cli.ts', 'cli', 'demo', 'main.ts'],
+]
+const TOP = LEVELS.length - 1
+
+const HOMES = [
+  home('koa', imports('koa|@koa/router'), /^(http|oauth)\/|\.routes\.ts$|^app\.ts$/),
+  home('oidc-provider', imports('oidc-provider'), /^oauth\//),
+  home('SQL', imports('kysely|pg|@electric-sql/pglite'), /^(storage|migrations)\/|\.store\.ts$/),
+  home('ioredis', imports('ioredis'), /^storage\/|^grants\/redis-[^/]*\.ts$/),
+  home('argon2', imports('argon2'), /^accounts\//),
+  home('node:crypto', imports('(node:)?crypto'), /^(shared|resource-server)\//),
+  home(
+    'web crypto',
+    /\bcrypto\.(subtle|getRandomValues|randomUUID)\b/,
+    /^(shared|resource-server)\//,
+  ),
+  home('process.env', /\bprocess\.env\b|from '(node:)?process'/, /^(main|cli)\.ts$/),
+  home('the time of day', /\bDate\.now\b|\bnew Date(\(\)|(?![\w(]))/, /^shared\/clock\.ts$/),
+]
+
+const files = ['src', 'migrations'].flatMap(readSources)
+
+test('imports only go down', () => {
+  const problems = onEachImport(({ path, folder }, target) => {
+    const other = target.startsWith('.')
+      ? folderOf(posix.join(posix.dirname(path), target))
+      : folder
+    const [level, otherLevel] = [levelOf(folder), levelOf(other)]
+    const isAllowed =
+      other === folder ||
+      (other === 'migrations' && folder === 'storage') ||
+      (otherLevel >= 0 && level === TOP) ||
+      (otherLevel >= 0 && otherLevel < level && other !== 'config')
+    return isAllowed ? undefined : `${folder} may not import ${other}`
+  })
+  expect(problems).toEqual([])
+})
+
+test('each folder of src has a level', () => {
+  const known = ({ folder }: SourceFile) => levelOf(folder) >= 0 || folder === 'migrations'
+  expect(files.filter((file) => !known(file)).map(({ path }) => path)).toEqual([])
+})
+
+test('each outside thing has one home', () => {
+  const problems = onEachLine(({ name }, line) =>
+    HOMES.filter(({ pattern, place }) => pattern.test(line) && !place.test(name)).map(
+      ({ thing, place }) => `${thing} lives in ${String(place)}`,
+    ),
+  )
+  expect(problems).toEqual([])
+})
+
+test('relative imports name the real file, with its .ts', () => {
+  const isVague = (target: string) => target.startsWith('.') && !target.endsWith('.ts')
+  expect(onEachImport((_, target) => (isVague(target) ? target : undefined))).toEqual([])
+})
+
+test('there is no barrel and no default export', () => {
+  const paths = files.map(({ path }) => path)
+  expect(paths.filter((path) => path.endsWith('/index.ts'))).toEqual([])
+  const isDefault = (line: string) => /^export (default\b|.*\bas default\b)/.test(line)
+  expect(onEachLine((_, line) => (isDefault(line) ? ['default export'] : []))).toEqual([])
+})
+
+test('each file opens with the comment that says what it is', () => {
+  const isSilent = ({ lines }: SourceFile) => !/^(#!|\/\/ \w|\/\*)/.test(lines[0] ?? '')
+  expect(files.filter(isSilent).map(({ path }) => `${path}:1`)).toEqual([])
+})
+
+interface SourceFile {
+  path: string
+  /** The path as the tables spell it: without src/. */
+  name: string
+  folder: string
+  lines: string[]
+}
+
+function readSources(root: string): SourceFile[] {
+  const entries = readdirSync(root, { recursive: true, encoding: 'utf8' })
+  return entries.filter(isTypeScript).map((entry) => {
+    const path = posix.join(root, entry)
+    const name = root === 'src' ? entry : path
+    return { path, name, folder: folderOf(path), lines: readFileSync(path, 'utf8').split('\n') }
+  })
+}
+
+function isTypeScript(path: string): boolean {
+  return path.endsWith('.ts')
+}
+
+// The folder that the tables speak of, or the file when it stands at the top of src/.
+function folderOf(path: string): string {
+  return path.replace(/^src\//, '').split('/')[0] ?? ''
+}
+
+function levelOf(folder: string): number {
+  return LEVELS.findIndex((folders) => folders.includes(folder))
+}
+
+// Matches the line of an import or export of one of these packages or of a file inside it.
+function imports(packages: string): RegExp {
+  return new RegExp(`\\b(from|import)\\b[\\s(]*['"](${packages})(/[^'"]*)?['"]`)
+}
+
+function home(thing: string, pattern: RegExp, place: RegExp) {
+  return { thing, pattern, place }
+}
+
+function onEachLine(check: (file: SourceFile, line: string) => string[]): string[] {
+  const isComment = (line: string) => /^\s*(\/\/|\/?\*)/.test(line)
+  return files.flatMap((file) =>
+    file.lines.flatMap((line, index) => {
+      const problems = isComment(line) ? [] : check(file, line)
+      return problems.map((problem) => `${file.path}:${index + 1} ${problem}`)
+    }),
+  )
+}
+
+function onEachImport(check: (file: SourceFile, target: string) => string | undefined): string[] {
+  return onEachLine((file, line) => {
+    const target = /\b(?:from|import)\b[\s(]*['"]([^'"]+)['"]/.exec(line)?.[1]
+    const problem = target === undefined ? undefined : check(file, target)
+    return problem === undefined ? [] : [problem]
+  })
+}
