@@ -1,0 +1,194 @@
+// Server-rendered pages: the model of each page and the one function that turns a model into HTML.
+// Every value is escaped; links of apps that are not plain web addresses are dropped. Templates are compiled once, at start:
+// a broken one stops the boot, not a request. Called by the routes that show pages and by the error boundary.
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
+import { Eta } from 'eta'
+
+/** What a person sees of an app. */
+export interface AppCard {
+  name: string
+  description: string | undefined
+  /** A path on our own origin: pages load nothing from anywhere else. */
+  logoUrl: string | undefined
+  homepage: string | undefined
+  privacyUrl: string | undefined
+  termsUrl: string | undefined
+}
+
+export interface PermissionGroup {
+  title: string
+  permissions: { sentence: string; sensitive: boolean; scope: string }[]
+}
+
+/** Posts `csrf`, `email` and `password` to `action`; the other actions are posted `csrf` alone. */
+export interface SignInPage {
+  kind: 'sign-in'
+  app: AppCard | undefined
+  action: string
+  csrf: string
+  email: string
+  /** Shown above the fields and announced; the whole sentence. */
+  problem: string | undefined
+  cancelAction: string | undefined
+  /** The same person is asked again: `email` is fixed, `switchAction` is the way to another account. */
+  reauthenticate: boolean
+  switchAction: string | undefined
+}
+
+/** Posts `csrf` to one of the three actions. */
+export interface ConsentPage {
+  kind: 'consent'
+  app: AppCard
+  account: { email: string; name: string | undefined }
+  approveAction: string
+  denyAction: string
+  switchAction: string
+  csrf: string
+  newPermissions: PermissionGroup[]
+  /** Allowed earlier to this app: shown folded. */
+  heldPermissions: PermissionGroup[]
+  /** Who receives the data; `scheme` is the private-use scheme of a native app (RFC 8252 §7.1). */
+  recipient: { host: string; loopback: boolean; scheme: string | undefined }
+  /** `openid` is asked for: the app learns who the person is. */
+  signsIn: boolean
+}
+
+export interface ErrorPage {
+  kind: 'error'
+  status: number
+  title: string
+  /** What happened, in plain words. */
+  what: string
+  /** What the person can do now. */
+  next: string
+  code: string
+  requestId: string
+  retryAfterSeconds: number | undefined
+  homeUrl: string | undefined
+}
+
+/** Posts `csrf` to `action`. */
+export interface SignOutPage {
+  kind: 'sign-out'
+  action: string
+  csrf: string
+  email: string
+}
+
+export interface SignedOutPage {
+  kind: 'signed-out'
+}
+
+export interface HomePage {
+  kind: 'home'
+  issuer: string
+  discoveryUrl: string
+}
+
+export type Page = SignInPage | ConsentPage | ErrorPage | SignOutPage | SignedOutPage | HomePage
+
+export interface Views {
+  /** Renders one page to a whole HTML document. */
+  render(page: Page): string
+}
+
+const templateExtension = '.eta'
+
+// A record, so that the compiler asks for the line of a new page.
+const pageKinds: Record<Page['kind'], true> = {
+  'sign-in': true,
+  consent: true,
+  error: true,
+  'sign-out': true,
+  'signed-out': true,
+  home: true,
+}
+
+/**
+ * Compiles all templates below a directory and returns the renderer.
+ *
+ * `assetsPath` is where the directory's `assets` folder is served, without a trailing slash. Its URLs carry a checksum of the
+ * file, so they may be cached for ever.
+ *
+ * @throws {Error} a template is missing or does not compile, or an asset cannot be read
+ */
+export function createViews(directory: string, { assetsPath = '/assets' } = {}): Views {
+  const eta = new Eta({ autoEscape: true })
+  const names = new Set<string>()
+  for (const file of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith(templateExtension)) continue
+    const name = file.slice(0, -templateExtension.length).replaceAll('\\', '/')
+    try {
+      eta.loadTemplate(`@${name}`, eta.compile(readFileSync(join(directory, file), 'utf8')))
+    } catch (cause) {
+      throw new Error(`The template ${name} does not compile.`, { cause })
+    }
+    names.add(name)
+  }
+  const missing = Object.keys(pageKinds).filter((kind) => !names.has(kind))
+  if (missing.length > 0) throw new Error(`Templates are missing: ${missing.join(', ')}.`)
+
+  const assetUrls = new Map(
+    readdirSync(join(directory, 'assets')).map((file) => {
+      const checksum = crc32(readFileSync(join(directory, 'assets', file))).toString(16)
+      return [file, `${assetsPath}/${file}?v=${checksum}`]
+    }),
+  )
+  const words = {
+    asset: (file: string) => assetUrls.get(file),
+    initialOf,
+    durationInWords,
+    placeInWords,
+  }
+  return { render: (page) => eta.render(`@${page.kind}`, { ...words, page: withSafeLinks(page) }) }
+}
+
+// Escaping keeps a hostile address inside its attribute, but would still make `javascript:…` a link; and a logo on another
+// origin would tell that origin who is about to sign in (the CSP blocks it, leaving a broken picture).
+function withSafeLinks(page: Page): Page {
+  if (page.kind === 'error')
+    return { ...page, homeUrl: ownPath(page.homeUrl) ?? webAddress(page.homeUrl) }
+  if (!('app' in page) || page.app === undefined) return page
+  const { app } = page
+  const safe: AppCard = {
+    ...app,
+    logoUrl: ownPath(app.logoUrl),
+    homepage: webAddress(app.homepage),
+    privacyUrl: webAddress(app.privacyUrl),
+    termsUrl: webAddress(app.termsUrl),
+  }
+  return { ...page, app: safe }
+}
+
+function webAddress(address: string | undefined): string | undefined {
+  const url = address === undefined ? null : URL.parse(address)
+  return url?.protocol === 'https:' || url?.protocol === 'http:' ? url.href : undefined
+}
+
+// `//host` and `/\host` are addresses of another origin, and browsers drop tabs and line ends before they look.
+function ownPath(path: string | undefined): string | undefined {
+  return path !== undefined && /^\/(?![/\\])[\x21-\x7e]*$/.test(path) ? path : undefined
+}
+
+// The first character as a person counts them: an emoji or a letter with its accents is one.
+function initialOf(name: string): string {
+  const [first] = new Intl.Segmenter('en').segment(name.trim())
+  return first?.segment.toUpperCase() ?? '?'
+}
+
+// Rounded up: whoever waits as long as we say is not refused again.
+function durationInWords(seconds: number): string {
+  const [count, unit] =
+    seconds <= 90
+      ? [Math.ceil(seconds), 'second']
+      : seconds <= 90 * 60
+        ? [Math.ceil(seconds / 60), 'minute']
+        : [Math.ceil(seconds / 3600), 'hour']
+  return `${count} ${unit}${count === 1 ? '' : 's'}`
+}
+
+function placeInWords(address: string): string {
+  return URL.parse(address)?.host ?? 'the start page'
+}
