@@ -10,16 +10,30 @@ export default tseslint.config(
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked],
-    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    languageOptions: {
+      parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
+    },
     rules: {
       '@typescript-eslint/consistent-type-imports': 'error',
-      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true },
+      ],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
-      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { argsIgnorePattern: '^_', varsIgnorePattern: '^_' },
+      ],
       'no-restricted-syntax': [
         'error',
-        { selector: 'ExportDefaultDeclaration', message: 'Named exports only: a reader finds them by name.' },
+        {
+          selector: 'ExportDefaultDeclaration',
+          message: 'Named exports only: a reader finds them by name.',
+        },
         { selector: 'TSEnumDeclaration', message: 'Node runs these files directly; use a union.' },
       ],
       eqeqeq: 'error',
@@ -29,11 +43,17 @@ export default tseslint.config(
     files: ['src/**/*.ts'],
     rules: {
       'no-console': 'error',
-      'no-restricted-properties': ['error', { object: 'Date', property: 'now', message: onlyInClock }],
+      'no-restricted-properties': [
+        'error',
+        { object: 'Date', property: 'now', message: onlyInClock },
+      ],
     },
   },
   { files: ['src/shared/clock.ts'], rules: { 'no-restricted-properties': 'off' } },
-  { files: ['src/cli.ts', 'src/main.ts', 'src/cli/**', 'src/demo/**', 'bench/**', 'test/**'], rules: { 'no-console': 'off' } },
+  {
+    files: ['src/cli.ts', 'src/main.ts', 'src/cli/**', 'src/demo/**', 'bench/**', 'test/**'],
+    rules: { 'no-console': 'off' },
+  },
   {
     files: ['test/**/*.ts', 'bench/**/*.ts', 'demo/**/*.ts'],
     rules: {
