@@ -1,0 +1,326 @@
+// THE table of settings: environment name, parser, default, what it means. From it come the typed Config, the check for unknown names,
+// the effective values that `otesse` prints, and the README's table (a test compares them). A setting exists when it has a row here.
+import type { Secret } from '../shared/secret.ts'
+import * as parse from './parsers.ts'
+
+/** What some defaults depend on. */
+export interface Mode {
+  /** Neither database nor Redis is configured: everything is kept in this process and its data directory. */
+  embedded: boolean
+  /** NODE_ENV is `production`. */
+  production: boolean
+}
+
+/** One row of the table. */
+export interface Setting<T> {
+  env: string
+  /** @throws {Error} with a sentence that does not repeat the text */
+  parse: (text: string) => T
+  /** The value when the variable is absent or empty. */
+  fallback: (mode: Mode) => T
+  /** The default in the README. */
+  shownDefault: string
+  unit: Unit | undefined
+  /** Redacted wherever it is shown; may also come from the file that `<NAME>_FILE` names. */
+  secret: boolean
+  /** One sentence for the operator. */
+  doc: string
+}
+
+export type Unit = 's' | 'ms' | 'days' | 'points/s'
+
+interface Facts<T> {
+  parse: (text: string) => T
+  unit?: Unit
+  doc: string
+}
+
+type Given<T> = Facts<T> & { default: T; shownDefault?: string }
+type ByMode<T> = Facts<T> & { defaultByMode: (mode: Mode) => T; shownDefault: string }
+
+function setting<T>(env: string, facts: Given<T> | ByMode<T>): Setting<T> {
+  const fallback = 'defaultByMode' in facts ? facts.defaultByMode : () => facts.default
+  return {
+    env,
+    parse: facts.parse,
+    fallback,
+    shownDefault: facts.shownDefault ?? String('default' in facts ? facts.default : ''),
+    unit: facts.unit,
+    secret: false,
+    doc: facts.doc,
+  }
+}
+
+function limit(env: string, points: number, seconds: number, doc: string): Setting<parse.Limit> {
+  const shownDefault = `${points}/${seconds}`
+  const facts = { parse: parse.limit, default: { points, seconds }, shownDefault, doc }
+  return setting(env, { ...facts, unit: 'points/s' })
+}
+
+function optional<T>(
+  env: string,
+  facts: Facts<T> & { shownDefault?: string },
+): Setting<T | undefined> {
+  return setting<T | undefined>(env, { shownDefault: '', ...facts, default: undefined })
+}
+
+/** A secret has no default; where it is needed is a matter of checks.ts. */
+function secret<T extends Secret<string> | readonly Secret<string>[]>(
+  env: string,
+  facts: Facts<T>,
+): Setting<T | undefined> {
+  return { ...optional<T>(env, facts), secret: true }
+}
+
+function unsafe(env: `OTESSE_UNSAFE_${string}`, doc: string): Setting<boolean> {
+  return setting(env, { parse: parse.flag, default: false, doc })
+}
+
+const TEN_YEARS_SECONDS = 315_360_000
+const ttl = parse.wholeNumber(1, TEN_YEARS_SECONDS)
+const timeout = parse.wholeNumber(50, 60_000)
+
+/** The settings by section and key of the Config. */
+export const SETTINGS = {
+  server: {
+    issuer: optional('OTESSE_ISSUER', {
+      parse: parse.issuer,
+      shownDefault: '`http://localhost:<port>` when embedded and not in production',
+      doc: 'The public address of this server, as apps see it.',
+    }),
+    host: setting('OTESSE_HOST', {
+      parse: parse.plainText,
+      defaultByMode: ({ embedded }) => (embedded ? '127.0.0.1' : '0.0.0.0'),
+      shownDefault: '`0.0.0.0`, embedded `127.0.0.1`',
+      doc: 'The address to listen on.',
+    }),
+    port: setting('OTESSE_PORT', {
+      parse: parse.port,
+      default: 3000,
+      doc: 'The port to listen on; 0 takes any free one.',
+    }),
+    trustedProxies: setting('OTESSE_TRUSTED_PROXIES', {
+      parse: parse.networkList,
+      default: [],
+      doc: 'Addresses and networks of your own proxies, comma-separated. Only they may say by X-Forwarded-For where a request came from.',
+    }),
+    shutdownGraceSeconds: setting('OTESSE_SHUTDOWN_GRACE_SECONDS', {
+      parse: parse.wholeNumber(0, 3600),
+      default: 20,
+      unit: 's',
+      doc: 'How long requests may take to finish after SIGTERM.',
+    }),
+    logLevel: setting('OTESSE_LOG_LEVEL', {
+      parse: parse.oneOf('debug', 'info', 'warn', 'error', 'silent'),
+      default: 'info',
+      doc: 'The least severe log line to write: debug, info, warn, error or silent.',
+    }),
+  },
+  ops: {
+    host: setting('OTESSE_OPS_HOST', {
+      parse: parse.plainText,
+      default: '127.0.0.1',
+      doc: 'The address of the operations port. Metrics are for your own network: open it only there.',
+    }),
+    port: setting('OTESSE_OPS_PORT', {
+      parse: parse.port,
+      defaultByMode: ({ embedded }) => (embedded ? 0 : 9400),
+      shownDefault: '`9400`, embedded `0`',
+      doc: 'The port of /metrics, /healthz and /readyz; 0 opens none. Both health addresses are on the main port as well.',
+    }),
+  },
+  database: {
+    url: secret('OTESSE_DATABASE_URL', {
+      parse: parse.postgresUrl,
+      doc: 'Postgres, as postgres://user:password@host:port/database. Set it together with OTESSE_REDIS_URL, or neither for the embedded mode.',
+    }),
+    poolSize: setting('OTESSE_DATABASE_POOL_SIZE', {
+      parse: parse.wholeNumber(1, 1000),
+      default: 10,
+      doc: 'Connections to Postgres for each process.',
+    }),
+    connectTimeoutMillis: setting('OTESSE_DATABASE_CONNECT_TIMEOUT_MS', {
+      parse: timeout,
+      default: 1500,
+      unit: 'ms',
+      doc: 'How long to wait for a connection to Postgres.',
+    }),
+    queryTimeoutMillis: setting('OTESSE_DATABASE_QUERY_TIMEOUT_MS', {
+      parse: timeout,
+      default: 1800,
+      unit: 'ms',
+      doc: 'How long to wait for an answer of Postgres.',
+    }),
+  },
+  redis: {
+    url: secret('OTESSE_REDIS_URL', {
+      parse: parse.redisUrl,
+      doc: 'Redis, as redis://host:port, redis-sentinel://host:port,host:port/master or redis-cluster://host:port,host:port (rediss… with TLS).',
+    }),
+    prefix: setting('OTESSE_REDIS_PREFIX', {
+      parse: parse.keyPrefix,
+      default: 'otesse:',
+      doc: 'The beginning of every key, so that several servers can share one Redis.',
+    }),
+  },
+  embedded: {
+    dataDirectory: setting('OTESSE_DATA_DIR', {
+      parse: parse.plainText,
+      default: '.data',
+      doc: 'Where the embedded mode keeps everything; `memory` keeps nothing.',
+    }),
+  },
+  secrets: {
+    secretKeys: secret('OTESSE_SECRET_KEY', {
+      parse: parse.secretList,
+      doc: 'The key of client secrets, cookies and refresh tokens, at least 32 random characters (`openssl rand -base64 48`). To rotate, write the new one before the old: `new,old`. The embedded mode makes its own.',
+    }),
+    encryptionKeys: secret('OTESSE_ENCRYPTION_KEY', {
+      parse: parse.secretList,
+      doc: 'The key that encrypts signing keys in the database; written, rotated and made like OTESSE_SECRET_KEY.',
+    }),
+  },
+  tokens: {
+    accessTtlSeconds: setting('OTESSE_ACCESS_TOKEN_TTL_SECONDS', {
+      parse: ttl,
+      default: 3600,
+      unit: 's',
+      doc: 'How long an access token lives.',
+    }),
+    refreshTtlSeconds: setting('OTESSE_REFRESH_TOKEN_TTL_SECONDS', {
+      parse: ttl,
+      default: 2_592_000,
+      unit: 's',
+      doc: 'How long a refresh token lives; after that the user authorizes again.',
+    }),
+    codeTtlSeconds: setting('OTESSE_CODE_TTL_SECONDS', {
+      parse: parse.wholeNumber(1, 600),
+      default: 60,
+      unit: 's',
+      doc: 'How long an app has to exchange an authorization code.',
+    }),
+    grantMaxTtlSeconds: setting('OTESSE_GRANT_MAX_TTL_SECONDS', {
+      parse: ttl,
+      default: 31_536_000,
+      unit: 's',
+      doc: 'The longest life of an authorization whose refresh tokens are renewed by use.',
+    }),
+    refreshGraceSeconds: setting('OTESSE_REFRESH_GRACE_SECONDS', {
+      parse: parse.wholeNumber(0, 120),
+      default: 30,
+      unit: 's',
+      doc: 'How long the predecessor of a rotated refresh token is still answered, with the same successor.',
+    }),
+  },
+  signIn: {
+    sessionTtlSeconds: setting('OTESSE_SESSION_TTL_SECONDS', {
+      parse: ttl,
+      default: 1_209_600,
+      unit: 's',
+      doc: 'How long a person stays signed in to this server. Tokens do not depend on it.',
+    }),
+    passwordHashingConcurrency: setting('OTESSE_PASSWORD_HASHING_CONCURRENCY', {
+      parse: parse.wholeNumber(1, 64),
+      default: 2,
+      doc: 'Passwords that each process checks at the same time; every check takes one core and its memory.',
+    }),
+  },
+  limits: {
+    tokenPerClient: limit(
+      'OTESSE_LIMIT_TOKEN_PER_CLIENT',
+      6000,
+      60,
+      'Requests of one app to /oauth/token and /oauth/revoke. A limit is points/seconds, 0 is no limit.',
+    ),
+    tokenPerAddress: limit(
+      'OTESSE_LIMIT_TOKEN_PER_ADDRESS',
+      3000,
+      60,
+      'Requests of one address (IPv6: one /64 network) to /oauth/token and /oauth/revoke.',
+    ),
+    introspectPerClient: limit(
+      'OTESSE_LIMIT_INTROSPECT_PER_CLIENT',
+      120_000,
+      60,
+      'Introspections of one client.',
+    ),
+    authorizePerAddress: limit(
+      'OTESSE_LIMIT_AUTHORIZE_PER_ADDRESS',
+      300,
+      60,
+      'Requests of one address to /oauth/authorize and its pages.',
+    ),
+    loginPerAccountAddress: limit(
+      'OTESSE_LIMIT_LOGIN_PER_ACCOUNT_ADDRESS',
+      10,
+      900,
+      'Failed sign-ins to one account from one address.',
+    ),
+    loginPerAddress: limit(
+      'OTESSE_LIMIT_LOGIN_PER_ADDRESS',
+      100,
+      900,
+      'Failed sign-ins from one address, whatever the account.',
+    ),
+    loginPerAccount: limit(
+      'OTESSE_LIMIT_LOGIN_PER_ACCOUNT',
+      100,
+      900,
+      'Failed sign-ins to one account from all addresses together.',
+    ),
+  },
+  events: {
+    retentionDays: setting('OTESSE_EVENT_RETENTION_DAYS', {
+      parse: parse.wholeNumber(1, 3650),
+      default: 90,
+      unit: 'days',
+      doc: 'How long events are kept. Daily sums stay.',
+    }),
+    queueSize: setting('OTESSE_EVENT_QUEUE_SIZE', {
+      parse: parse.wholeNumber(100, 10_000_000),
+      default: 20_000,
+      doc: 'Events that may wait to be written; more are dropped and counted.',
+    }),
+  },
+  pages: {
+    serviceName: setting('OTESSE_SERVICE_NAME', {
+      parse: parse.plainText,
+      default: 'Otesse',
+      doc: 'What the pages call your product.',
+    }),
+    supportUrl: optional('OTESSE_SUPPORT_URL', {
+      parse: parse.webUrl,
+      doc: 'Where the pages send people who need help.',
+    }),
+  },
+  unsafe: {
+    embeddedInProduction: unsafe(
+      'OTESSE_UNSAFE_EMBEDDED_IN_PRODUCTION',
+      'Allows the embedded mode in production: one process, one disk, no second copy.',
+    ),
+    httpIssuer: unsafe(
+      'OTESSE_UNSAFE_HTTP_ISSUER',
+      'Allows an issuer without TLS: everybody on the way can read codes, tokens and passwords.',
+    ),
+    evictingRedis: unsafe(
+      'OTESSE_UNSAFE_EVICTING_REDIS',
+      'Allows a Redis that evicts keys: it forgets authorizations and revocations at random.',
+    ),
+  },
+} as const
+
+type Table = typeof SETTINGS
+
+/** The values of the table by section and key. */
+export type SettingValues = {
+  -readonly [Section in keyof Table]: {
+    readonly [Key in keyof Table[Section]]: Table[Section][Key] extends Setting<infer T> ? T : never
+  }
+}
+
+/** Returns the rows in the order of the table. */
+export function listSettings(): { section: string; key: string; setting: Setting<unknown> }[] {
+  return Object.entries(SETTINGS).flatMap(([section, rows]) =>
+    Object.entries(rows).map(([key, row]) => ({ section, key, setting: row as Setting<unknown> })),
+  )
+}

@@ -1,0 +1,115 @@
+// Tells where a request came from. Invariant: X-Forwarded-For counts only as far as our own proxies wrote it; what a client puts there
+// itself is never believed. Called once for each request; limits, events and logs use the answer.
+import { BlockList, isIP } from 'node:net'
+
+/** The networks of our own proxies. */
+export interface TrustedProxies {
+  has(address: string): boolean
+}
+
+/** The address of a request whose connection has gone. */
+const UNKNOWN_ADDRESS = 'unknown'
+
+/**
+ * Creates the set of our own proxies.
+ *
+ * @param networks addresses and CIDR networks, IPv4 and IPv6
+ * @throws {Error} for what is neither
+ */
+export function createTrustedProxies(networks: readonly string[]): TrustedProxies {
+  const list = new BlockList()
+  for (const network of networks) {
+    const [address = '', bits] = network.split('/')
+    const family = isIP(address)
+    if (family === 0) throw new Error(`"${network}" is neither an address nor a network`)
+    const type = family === 4 ? 'ipv4' : 'ipv6'
+    if (bits === undefined) list.addAddress(address, type)
+    else list.addSubnet(address, Number(bits), type)
+  }
+  return {
+    has(address) {
+      const family = networks.length === 0 ? 0 : isIP(address)
+      return family !== 0 && list.check(address, family === 4 ? 'ipv4' : 'ipv6')
+    },
+  }
+}
+
+/**
+ * Returns the address of the client: the nearest hop that is not one of our proxies.
+ *
+ * Walks from the connection to the left through X-Forwarded-For, one entry for each proxy of ours; an entry that is no address ends the
+ * walk at the proxy that passed it on.
+ *
+ * @param remoteAddress of the connection; a closed one has none
+ * @param xForwardedFor the header, several of them joined by commas as Node does
+ */
+export function clientAddress(
+  remoteAddress: string | undefined,
+  xForwardedFor: string | undefined,
+  trustedProxies: TrustedProxies,
+): string {
+  let nearest = normalAddress(remoteAddress ?? '') ?? UNKNOWN_ADDRESS
+  if (xForwardedFor === undefined || !trustedProxies.has(nearest)) return nearest
+  for (const entry of xForwardedFor.split(',').reverse()) {
+    const address = normalAddress(withoutPort(entry.trim()))
+    if (address === undefined) return nearest
+    nearest = address
+    if (!trustedProxies.has(nearest)) return nearest
+  }
+  return nearest
+}
+
+/** Some proxies add the port: `192.0.2.7:443`, `[2001:db8::7]:443`. */
+function withoutPort(entry: string): string {
+  const [, bracketed] = /^\[([^\]]*)\](?::\d+)?$/.exec(entry) ?? []
+  if (bracketed !== undefined) return bracketed
+  const [, dotted] = /^([\d.]+):\d+$/.exec(entry) ?? []
+  return dotted ?? entry
+}
+
+const MAPPED_DOTTED = /^::ffff:([\d.]+)$/i
+
+/** Returns the address in the form that we compare: no zone, IPv4 as IPv4 also where IPv6 carries it. */
+function normalAddress(text: string): string | undefined {
+  const zone = text.indexOf('%')
+  const address = zone === -1 ? text : text.slice(0, zone)
+  const family = isIP(address)
+  if (family === 0) return undefined
+  if (family === 4) return address
+  const [, dotted] = MAPPED_DOTTED.exec(address) ?? []
+  if (dotted !== undefined) return dotted
+  const groups = groupsOf(address)
+  const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff
+  if (!isMapped) return address.toLowerCase()
+  const [high = 0, low = 0] = groups.slice(6)
+  return [high >> 8, high & 0xff, low >> 8, low & 0xff].join('.')
+}
+
+/**
+ * Returns what a limit counts for the address: IPv4 as it is, IPv6 by its /64 network, which is what one subscriber has; by single
+ * addresses a limit would never be reached.
+ */
+export function limitKey(address: string): string {
+  if (!address.includes(':')) return address
+  const network = groupsOf(address).slice(0, 4)
+  return `${network.map((group) => group.toString(16)).join(':')}::/64`
+}
+
+/** Returns the eight 16-bit groups of a valid IPv6 address. */
+function groupsOf(address: string): number[] {
+  const [head = '', tail] = address.split('::')
+  const before = readGroups(head)
+  if (tail === undefined) return before
+  const after = readGroups(tail)
+  const zeros = new Array<number>(Math.max(0, 8 - before.length - after.length)).fill(0)
+  return [...before, ...zeros, ...after]
+}
+
+function readGroups(text: string): number[] {
+  if (text === '') return []
+  return text.split(':').flatMap((group) => {
+    if (!group.includes('.')) return [Number.parseInt(group, 16)]
+    const [a = 0, b = 0, c = 0, d = 0] = group.split('.').map(Number)
+    return [a * 256 + b, c * 256 + d]
+  })
+}

@@ -1,0 +1,66 @@
+import { clientAddress, createTrustedProxies, limitKey } from '../../../src/http/client-address.ts'
+
+const nobody = createTrustedProxies([])
+const proxies = createTrustedProxies(['10.0.0.0/8', '192.0.2.1', 'fd00::/8'])
+
+describe('the address of a client', () => {
+  it('is that of the connection when there is no proxy of ours', () => {
+    expect(clientAddress('203.0.113.9', '198.51.100.1', nobody)).toBe('203.0.113.9')
+    expect(clientAddress('203.0.113.9', '198.51.100.1', proxies)).toBe('203.0.113.9')
+    expect(clientAddress('10.0.0.1', undefined, proxies)).toBe('10.0.0.1')
+  })
+
+  it('is what our proxy saw, whatever the client wrote before it', () => {
+    expect(clientAddress('10.0.0.1', '1.2.3.4, 203.0.113.9', proxies)).toBe('203.0.113.9')
+    expect(clientAddress('10.0.0.1', '127.0.0.1,203.0.113.9,10.9.9.9', proxies)).toBe('203.0.113.9')
+    expect(clientAddress('10.0.0.1', '10.0.0.5, 203.0.113.9', proxies)).toBe('203.0.113.9')
+  })
+
+  it('is the farthest proxy when all are ours', () => {
+    expect(clientAddress('10.0.0.1', '10.0.0.3, 10.0.0.2', proxies)).toBe('10.0.0.3')
+  })
+
+  it('ends at the proxy that passed nonsense on', () => {
+    expect(clientAddress('10.0.0.1', '203.0.113.9, nonsense, 10.0.0.2', proxies)).toBe('10.0.0.2')
+    expect(clientAddress('10.0.0.1', '', proxies)).toBe('10.0.0.1')
+    expect(clientAddress('10.0.0.1', 'unknown', proxies)).toBe('10.0.0.1')
+  })
+
+  it('is read with ports and brackets', () => {
+    expect(clientAddress('10.0.0.1', '203.0.113.9:4711', proxies)).toBe('203.0.113.9')
+    expect(clientAddress('10.0.0.1', '[2001:db8::1]:4711', proxies)).toBe('2001:db8::1')
+    expect(clientAddress('fd00::1%eth0', '[2001:DB8::1]', proxies)).toBe('2001:db8::1')
+  })
+
+  it('is IPv4 where IPv6 carries it', () => {
+    expect(clientAddress('::ffff:203.0.113.9', undefined, nobody)).toBe('203.0.113.9')
+    expect(clientAddress('::ffff:cb00:7109', undefined, nobody)).toBe('203.0.113.9')
+    expect(clientAddress('::ffff:10.0.0.1', '0:0:0:0:0:FFFF:cb00:7109', proxies)).toBe(
+      '203.0.113.9',
+    )
+  })
+
+  it('is unknown when the connection has gone', () => {
+    expect(clientAddress(undefined, '1.2.3.4', proxies)).toBe('unknown')
+  })
+
+  it('refuses a list of proxies that it cannot read', () => {
+    expect(() => createTrustedProxies(['proxy.example.com'])).toThrow('neither')
+  })
+})
+
+describe('the key of a limit', () => {
+  it.each([
+    ['203.0.113.9', '203.0.113.9'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:db8:1:2::', '2001:db8:1:2::/64'],
+    ['2001:db8::6', '2001:db8:0:0::/64'],
+    ['2001:0db8:0000:0000:ffff::1', '2001:db8:0:0::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['1::3:4:5:6:7:8', '1:0:3:4::/64'],
+    ['64:ff9b::192.0.2.1', '64:ff9b:0:0::/64'],
+    ['unknown', 'unknown'],
+  ])('of %s is %s', (address, key) => {
+    expect(limitKey(address)).toBe(key)
+  })
+})
