@@ -92,7 +92,7 @@ async function issueFrom(
     kind: 'issued',
     accessToken: access.token,
     refreshToken: undefined,
-    expiresInSeconds: terms.accessTtlSeconds,
+    expiresInSeconds: access.expiresInSeconds,
     scopes,
     grant,
     code: undefined,

@@ -4,6 +4,7 @@
 //              r            the refresh state (JSON)
 //              a:<hash>     an access token (JSON), until it expires
 //              c:<hash>     an authorization code (JSON), until it is redeemed or expires
+//              e            says for a minute that the grant may not begin any more
 //   record     s:<hash>     a login session;  su:<hash> the same by its uid;  i:<hash> an interaction
 //   index      u:<account>, p:<app>  the ids of grants;  us:<account> the records of sessions
 //

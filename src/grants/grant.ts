@@ -10,6 +10,8 @@ export interface Grant {
   scopes: string[]
   /** Seconds since the epoch. */
   createdAt: number
+  /** Seconds since the epoch: the indexes forget the grant shortly after, so no refresh token of it lives longer. Absent for an app's own. */
+  endsAt?: number
   /** Told apart from an earlier grant under the same id: an app's own grant is made anew after a revocation. */
   epoch?: string
 }
@@ -23,8 +25,6 @@ export interface CodeRecord {
   nonce?: string
   /** When the person last signed in, seconds since the epoch. */
   authTime?: number
-  /** Claims of the `claims` parameter (OpenID Connect Core §5.5). */
-  claims?: unknown
 }
 
 /** The refresh side of a family. */
@@ -49,11 +49,12 @@ export interface AccessRecord {
   scopes?: string[]
   audience?: string[]
   epoch?: string
-  claims?: unknown
 }
 
 export const GRANT = 'g'
 export const REFRESH = 'r'
+/** Forbids a grant to begin that an index listed and that was ended before it was there. */
+export const ENDED = 'e'
 export const accessName = (hash: string): string => `a:${hash}`
 export const codeName = (hash: string): string => `c:${hash}`
 

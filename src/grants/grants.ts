@@ -3,6 +3,7 @@
 // is gone nothing of the family is issued or valid; a replayed code or a replaced refresh token takes the family with it.
 import { type Clock, epochSeconds } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
+import { AppError } from '../shared/errors.ts'
 import type { ParsedToken, RefreshTokenForm } from '../shared/token-format.ts'
 import { createAppTokens } from './app-tokens.ts'
 import type { FamilyStore, IndexStore } from './family-store.ts'
@@ -13,13 +14,14 @@ import {
   appIndex,
   type CodeRecord,
   codeName,
+  ENDED,
   type Grant,
   GRANT,
   parseRecord,
   REFRESH,
   type RefreshRecord,
 } from './grant.ts'
-import { GRANT_SLACK_SECONDS, type IssueDeps } from './issue.ts'
+import { ATTEMPTS, GRANT_SLACK_SECONDS, type IssueDeps } from './issue.ts'
 import { redeemCode } from './redeem-code.ts'
 import { refreshGrant } from './refresh-grant.ts'
 
@@ -29,6 +31,17 @@ export interface LiveAccess {
   access: AccessRecord
 }
 
+/** The indexes in which a grant was found. */
+export interface ListedIn {
+  accountId?: string
+  appId?: string
+}
+
+// Longer than the two round trips of a beginning can take.
+const ENDED_MILLIS = 60_000
+
+const accountMember = ({ id, appId }: Pick<Grant, 'id' | 'appId'>): string => `${id} ${appId}`
+
 /** Creates the grants over a store. */
 export function createGrants(deps: {
   store: FamilyStore & IndexStore
@@ -36,14 +49,15 @@ export function createGrants(deps: {
   clock: Clock
 }) {
   const { store, refreshTokens, clock } = deps
-  const issueDeps: IssueDeps = { store, refreshTokens, clock, revoke }
+  const issueDeps: IssueDeps = { store, refreshTokens, clock, revoke: (grantId) => revoke(grantId) }
   const appTokens = createAppTokens(issueDeps)
 
   /**
    * Starts an authorization: the grant is born together with its code, in one atomic step.
    *
    * @param code the code itself; only its hash is stored
-   * @param lifeSeconds how long the authorization may live at the most
+   * @param lifeSeconds how long the authorization may live at the most, from the end of its code
+   * @throws {AppError} `grant_revoked` where all grants of the account or the app were ended at this very moment
    */
   async function begin(
     grant: Grant & { accountId: string },
@@ -52,20 +66,29 @@ export function createGrants(deps: {
     lifeSeconds: number,
   ): Promise<void> {
     const now = clock()
-    const endsAt = now + (lifeSeconds + GRANT_SLACK_SECONDS) * 1000
+    const endsAt = record.expiresAt + lifeSeconds
+    const listedUntil = (endsAt + GRANT_SLACK_SECONDS) * 1000
     // The index comes first: a grant that no index knows could not be found when its account is shut down.
     await Promise.all([
-      store.addToIndex(accountIndex(grant.accountId), `${grant.id} ${grant.appId}`, endsAt, now),
-      store.addToIndex(appIndex(grant.appId), grant.id, endsAt, now),
+      store.addToIndex(accountIndex(grant.accountId), accountMember(grant), listedUntil, now),
+      store.addToIndex(appIndex(grant.appId), grant.id, listedUntil, now),
     ])
+    const text = JSON.stringify({ ...grant, endsAt } satisfies Grant)
     const ttlMillis = record.expiresAt * 1000 - now
-    await store.commit(grant.id, {
-      expect: [{ name: GRANT, state: 'absent' }],
+    const done = await store.commit(grant.id, {
+      expect: [
+        { name: GRANT, state: 'absent' },
+        { name: ENDED, state: 'absent' },
+      ],
       put: [
-        { name: GRANT, value: JSON.stringify(grant), ttlMillis: ttlMillis + 60_000 },
+        { name: GRANT, value: text, ttlMillis: ttlMillis + 60_000 },
         { name: codeName(sha256(code)), value: JSON.stringify(record), ttlMillis },
       ],
     })
+    if (done) return
+    // A commit whose answer was lost is sent again by the connection, and then finds itself.
+    const [stored] = await store.read(grant.id, [GRANT])
+    if (stored !== text) throw new AppError('grant_revoked')
   }
 
   /** Looks an access token up in one round trip; `undefined` where it is expired, revoked or never was. */
@@ -100,19 +123,47 @@ export function createGrants(deps: {
     return grantText === undefined ? undefined : parseRecord<Grant>(grantText)
   }
 
-  /** Ends a grant and with it every token of the family, in one atomic step; returns it where it was alive. */
-  async function revoke(grantId: string): Promise<Grant | undefined> {
-    const [grantText] = await store.read(grantId, [GRANT])
-    await store.commit(grantId, { expect: [], remove: [GRANT, REFRESH] })
-    if (grantText === undefined) return undefined
-    const grant = parseRecord<Grant>(grantText)
-    if (grant.accountId !== undefined) {
-      await Promise.all([
-        store.removeFromIndex(accountIndex(grant.accountId), [`${grant.id} ${grant.appId}`]),
-        store.removeFromIndex(appIndex(grant.appId), [grant.id]),
-      ])
+  /**
+   * Ends a grant and with it every token of the family, in one atomic step.
+   *
+   * @param listed where it was found; it leaves these indexes also when it is gone already, and does not begin any more
+   * @returns the grant where it was alive, to one caller alone however many there are
+   */
+  async function revoke(grantId: string, listed?: ListedIn): Promise<Grant | undefined> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      const [text] = await store.read(grantId, [GRANT])
+      const isAlive = text !== undefined
+      if (!isAlive && listed === undefined) return undefined
+      const done = await store.commit(
+        grantId,
+        isAlive
+          ? {
+              expect: [{ name: GRANT, state: 'equals', value: text }],
+              remove: [GRANT, REFRESH],
+            }
+          : {
+              // An index is written before its grant, which may therefore be about to begin.
+              expect: [{ name: GRANT, state: 'absent' }],
+              put: [{ name: ENDED, value: '', ttlMillis: ENDED_MILLIS }],
+            },
+      )
+      // Ended or begun by somebody else in the meantime.
+      if (!done) continue
+      const grant = isAlive ? parseRecord<Grant>(text) : undefined
+      await removeFromIndexes(grantId, grant ?? listed ?? {})
+      return grant
     }
-    return grant
+    throw new AppError('temporarily_unavailable', { detail: 'a grant changed at every attempt' })
+  }
+
+  async function removeFromIndexes(id: string, { accountId, appId }: ListedIn): Promise<void> {
+    if (appId === undefined) return
+    await Promise.all([
+      store.removeFromIndex(appIndex(appId), [id]),
+      accountId === undefined
+        ? undefined
+        : store.removeFromIndex(accountIndex(accountId), [accountMember({ id, appId })]),
+    ])
   }
 
   /** Ends one access token and nothing else. */

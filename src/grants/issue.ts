@@ -64,28 +64,38 @@ export const GRANT_SLACK_SECONDS = 3600
 /** How often a commit is tried again after losing against another one, before giving up. */
 export const ATTEMPTS = 4
 
-/** Makes an access token and the write that stores it. */
+/**
+ * Makes an access token and the write that stores it.
+ *
+ * @param scopes each once
+ */
 export function accessPut(
   clock: Clock,
   grant: Grant,
   scopes: readonly string[],
   terms: TokenTerms,
-  extra: Pick<AccessRecord, 'audience' | 'epoch' | 'claims'> = {},
+  extra: Pick<AccessRecord, 'audience' | 'epoch'> = {},
 ) {
   const token = newAccessToken(grant.id)
   const issuedAt = epochSeconds(clock)
+  // The indexes know the grant for the slack after its end: until then whoever ends all grants of an account or app finds it.
+  const ttlSeconds = Math.min(
+    terms.accessTtlSeconds,
+    (grant.endsAt ?? Infinity) + GRANT_SLACK_SECONDS - issuedAt,
+  )
   const record: AccessRecord = {
     issuedAt,
-    expiresAt: issuedAt + terms.accessTtlSeconds,
+    expiresAt: issuedAt + ttlSeconds,
     ...(scopes.length === grant.scopes.length ? {} : { scopes: [...scopes] }),
     ...extra,
   }
   return {
     token,
+    expiresInSeconds: ttlSeconds,
     put: {
       name: accessName(sha256(token)),
       value: JSON.stringify(record),
-      ttlMillis: terms.accessTtlSeconds * 1000,
+      ttlMillis: ttlSeconds * 1000,
     },
   }
 }

@@ -68,16 +68,10 @@ export async function redeemCode(
     const refresh: RefreshRecord = {
       hash: sha256(refreshToken),
       generation: 0,
-      expiresAt: nowSeconds + terms.refreshTtlSeconds,
+      expiresAt: Math.min(nowSeconds + terms.refreshTtlSeconds, grant.endsAt ?? Infinity),
       code: hash,
     }
-    const access = accessPut(
-      deps.clock,
-      grant,
-      scopes,
-      terms,
-      code.claims === undefined ? {} : { claims: code.claims },
-    )
+    const access = accessPut(deps.clock, grant, scopes, terms)
     const done = await deps.store.commit(family, {
       expect: [
         { name: GRANT, state: 'present' },
@@ -94,7 +88,7 @@ export async function redeemCode(
       kind: 'issued',
       accessToken: access.token,
       refreshToken,
-      expiresInSeconds: terms.accessTtlSeconds,
+      expiresInSeconds: access.expiresInSeconds,
       scopes,
       grant,
       code,

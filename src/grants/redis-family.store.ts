@@ -35,10 +35,11 @@ for at = key, #KEYS do redis.call('DEL', KEYS[at]) end
 return 1
 `
 
-// What the script adds to a client, which ioredis cannot know.
-type CommittingClient = RedisClient & {
-  otesseCommit(keyCount: number, ...rest: (string | number)[]): Promise<number>
-}
+// The script is one command per number of keys: only then is the first argument a key, by which ioredis gathers the commits of a moment into
+// one batch per Cluster node. With the number as an argument, commits for different nodes met in one batch and were refused.
+const MOST_KEYS = 16
+const commandFor = (keyCount: number): string => `otesseCommit${keyCount}`
+type CommitCommand = (...keysAndArgs: (string | number)[]) => Promise<number>
 
 // An index outlives its last member by nothing: members leave at their own time, the whole at the end of the longest.
 const INDEX_SLACK_MILLIS = 60_000
@@ -49,8 +50,10 @@ const INDEX_SLACK_MILLIS = 60_000
  * @param keyPrefix keeps several servers on one Redis apart
  */
 export function createRedisStore(client: RedisClient, keyPrefix: string): ShortLivedStore {
-  client.defineCommand('otesseCommit', { lua: COMMIT })
-  const committing = client as CommittingClient
+  for (let keyCount = 1; keyCount <= MOST_KEYS; keyCount += 1)
+    client.defineCommand(commandFor(keyCount), { lua: COMMIT, numberOfKeys: keyCount })
+  // What the script adds to a client, which ioredis' types cannot know.
+  const commands = client as unknown as Record<string, CommitCommand | undefined>
   const familyKey = (family: string, name: string): string => `${keyPrefix}{${family}}:${name}`
   const recordKey = (key: string): string => keyPrefix + key
 
@@ -63,7 +66,10 @@ export function createRedisStore(client: RedisClient, keyPrefix: string): ShortL
     },
     async commit(family, change) {
       const { keys, args } = scriptCall(change, (name) => familyKey(family, name))
-      return (await withRedis(() => committing.otesseCommit(keys.length, ...keys, ...args))) === 1
+      const name = commandFor(keys.length)
+      if (commands[name] === undefined)
+        throw new Error(`a commit touches 1 to ${MOST_KEYS} names, not ${keys.length}`)
+      return (await withRedis(async () => commands[name]?.(...keys, ...args))) === 1
     },
     async findRecord(key) {
       return (await withRedis(() => client.get(recordKey(key)))) ?? undefined

@@ -84,7 +84,7 @@ export async function refreshGrant(
       kind: 'issued',
       accessToken: access.token,
       refreshToken: next.token,
-      expiresInSeconds: request.terms.accessTtlSeconds,
+      expiresInSeconds: access.expiresInSeconds,
       scopes: asked.scopes,
       grant,
       code: undefined,
@@ -113,6 +113,7 @@ function nextState(
     ? Math.min(
         Math.floor(now / 1000) + terms.refreshTtlSeconds,
         grant.createdAt + terms.maxLifeSeconds,
+        grant.endsAt ?? Infinity,
       )
     : state.expiresAt
   if (terms.rotate) {
@@ -137,6 +138,6 @@ function narrow(grant: Grant, request: RefreshRequest): { scopes: readonly strin
   const beyond = request.scopes?.find((scope) => !grant.scopes.includes(scope))
   // RFC 6749 §6: the scope MUST NOT include any that the user did not grant.
   if (beyond !== undefined) return { kind: 'refused', reason: 'scope_exceeds_grant', about: beyond }
-  const scopes = (request.scopes ?? grant.scopes).filter(request.isPermitted)
+  const scopes = [...new Set(request.scopes ?? grant.scopes)].filter(request.isPermitted)
   return scopes.length === 0 ? { kind: 'refused', reason: 'grant_revoked' } : { scopes }
 }

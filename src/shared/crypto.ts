@@ -152,6 +152,12 @@ export function pkceChallenge(verifier: string): string {
   return sha256(verifier)
 }
 
+/** Returns the left half of the token's hash, as an id_token names its access token (OpenID Connect Core §3.1.3.6). */
+export function accessTokenHash(token: string, alg: string): string {
+  const digest = crypto.hash(alg === 'EdDSA' ? 'sha512' : 'sha256', token, 'buffer')
+  return digest.subarray(0, digest.length / 2).toString('base64url')
+}
+
 /** Makes a private signing key as a JWK together with its public half. */
 export function createSigningKey(alg: 'ES256' | 'EdDSA'): {
   privateJwk: crypto.webcrypto.JsonWebKey

@@ -44,7 +44,6 @@ export const ERRORS = {
   not_found: row(404, 'not_found', 'There is nothing at this address.'),
   already_exists: row(409, 'already_exists', 'There is one like this already.'),
   conflict: row(409, 'conflict', 'It was changed in the meantime: read it again.'),
-  host_unknown: row(421, 'invalid_request', 'This server does not answer for that host name.'),
 
   // The client
   client_authentication_missing: row(
@@ -63,6 +62,11 @@ export const ERRORS = {
     'The Authorization header is not a well-formed Basic header.',
   ),
   client_unknown: row(401, 'invalid_client', 'Client authentication failed.'),
+  client_secret_missing: row(
+    401,
+    'invalid_client',
+    'Client authentication failed: this client must send its client_secret.',
+  ),
   client_secret_wrong: row(401, 'invalid_client', 'Client authentication failed.'),
   client_secret_expired: row(401, 'invalid_client', 'Client authentication failed.'),
   client_secret_unexpected: row(401, 'invalid_client', 'Client authentication failed.'),
@@ -145,6 +149,23 @@ export const ERRORS = {
   // The resource side
   token_invalid: row(401, 'invalid_token', 'The access token is expired, revoked or not valid.'),
   scope_insufficient: row(403, 'insufficient_scope', 'The access token lacks a needed scope.'),
+
+  // The authorization endpoint, before the redirect URI is trusted
+  authorize_app_unknown: row(
+    400,
+    'invalid_client',
+    'The app that sent you here is not registered with us, or was switched off.',
+  ),
+  authorize_redirect_uri_unknown: row(
+    400,
+    'invalid_redirect_uri',
+    'The app asked us to send you to an address that it has not registered.',
+  ),
+  authorize_request_invalid: row(
+    400,
+    'invalid_request',
+    'The app sent a request that we cannot understand.',
+  ),
 
   // People
   interaction_expired: row(400, 'interaction_expired', 'This page is no longer valid.'),

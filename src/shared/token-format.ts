@@ -85,6 +85,12 @@ export function parseToken(token: string): ParsedToken | undefined {
   return undefined
 }
 
+/** Reads a presented token that must be of the given kind. */
+export function parseTokenOf(kind: ParsedToken['kind'], token: string): ParsedToken | undefined {
+  const parsed = parseToken(token)
+  return parsed?.kind === kind ? parsed : undefined
+}
+
 /** Makes and recognises refresh tokens, and derives the one successor of each. */
 export interface RefreshTokenForm {
   /** Makes the first refresh token of a family, generation 0. */

@@ -1,0 +1,54 @@
+// The only place where an exception becomes a response. Invariant: the outside sees the table's sentence and the request id, nothing else;
+// detail and cause go to the log under the same id.
+import type { Context, Middleware, Next } from 'koa'
+import { AppError } from '../shared/errors.ts'
+import type { Logger } from '../shared/logger.ts'
+import { requestFacts } from './request-context.ts'
+
+/** How a failure is shown to a person. */
+export type ErrorPageRenderer = (ctx: Context, error: AppError, requestId: string) => void
+
+/** Returns the JSON body of an error (RFC 6749 §5.2). */
+export const errorBody = (error: AppError, requestId: string) => ({
+  error: error.error,
+  error_description: error.sentence,
+  request_id: requestId,
+})
+
+/**
+ * Creates the boundary.
+ *
+ * @param isPage whether a person with a browser is at this path, and not a program
+ * @param onRefused told of each refusal, for the event log
+ */
+export function errorBoundary(deps: {
+  logger: Logger
+  isPage: (path: string) => boolean
+  renderPage: ErrorPageRenderer
+  onRefused: (ctx: Context, error: AppError) => void
+}): Middleware {
+  return async function answerErrors(ctx: Context, next: Next) {
+    try {
+      await next()
+      if (ctx.status === 404 && ctx.body === undefined) throw new AppError('not_found')
+    } catch (caught) {
+      const { requestId } = requestFacts(ctx)
+      const error =
+        caught instanceof AppError ? caught : new AppError('server_error', { cause: caught })
+      if (error.status >= 500)
+        deps.logger.error(
+          { requestId, reason: error.code, detail: error.detail, err: error.cause },
+          'request failed',
+        )
+      deps.onRefused(ctx, error)
+      ctx.status = error.status
+      ctx.set('Cache-Control', 'no-store')
+      if (error.retryAfterSeconds !== undefined)
+        ctx.set('Retry-After', String(Math.max(1, Math.ceil(error.retryAfterSeconds))))
+      // What is left of an oversized body is not read: the connection cannot be used again.
+      if (error.code === 'body_too_large') ctx.set('Connection', 'close')
+      if (deps.isPage(ctx.path)) deps.renderPage(ctx, error, requestId)
+      else ctx.body = errorBody(error, requestId)
+    }
+  }
+}

@@ -1,0 +1,139 @@
+// The parameters of a back-channel request: a JSON object or a form, read strictly into one flat list of texts (RFC 6749 §3.2 and appendix B).
+// Invariant: a parameter is there at most once, is a text, and an empty one counts as absent; whatever else arrives is a clear
+// `invalid_request`, and nothing that was sent is repeated in the answer.
+import type { IncomingMessage } from 'node:http'
+import { AppError } from '../shared/errors.ts'
+
+/** The parameters of one request, by name. */
+export type Parameters = ReadonlyMap<string, string>
+
+const BODY_LIMIT_BYTES = 64 * 1024
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+/**
+ * Reads a request's parameters from its body.
+ *
+ * @throws {AppError} `body_…` and `parameter_…`
+ */
+export async function readParameters(request: IncomingMessage): Promise<Parameters> {
+  const type = contentType(request.headers['content-type'])
+  const text = decode(await readBody(request))
+  return type === 'json' ? parseJson(text) : parseForm(text)
+}
+
+function contentType(header: string | undefined): 'json' | 'form' {
+  const [type = '', ...parameters] = (header ?? '').toLowerCase().split(';')
+  const charset = parameters.map((part) => part.trim()).find((part) => part.startsWith('charset='))
+  if (charset === undefined || /^charset="?utf-?8"?$/.test(charset)) {
+    if (type.trim() === 'application/json') return 'json'
+    if (type.trim() === 'application/x-www-form-urlencoded') return 'form'
+  }
+  throw new AppError('body_type_unsupported')
+}
+
+function readBody(request: IncomingMessage): Promise<Buffer> {
+  if (Number(request.headers['content-length'] ?? 0) > BODY_LIMIT_BYTES)
+    return Promise.reject(new AppError('body_too_large'))
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length
+      if (size > BODY_LIMIT_BYTES) {
+        request.pause()
+        reject(new AppError('body_too_large'))
+        return
+      }
+      chunks.push(chunk)
+    })
+    request.on('end', () => {
+      const [first] = chunks
+      resolve(first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks))
+    })
+    const incomplete = (): void => reject(new AppError('body_incomplete'))
+    request.on('error', incomplete)
+    request.on('aborted', incomplete)
+  })
+}
+
+function decode(body: Buffer): string {
+  try {
+    return utf8.decode(body)
+  } catch {
+    throw new AppError('body_not_utf8')
+  }
+}
+
+/** Reads a form; exported for its unit test. @throws {AppError} `body_not_form`, `parameter_duplicated` */
+export function parseForm(text: string): Parameters {
+  const parameters = new Map<string, string>()
+  const seen = new Set<string>()
+  for (const pair of text.split('&')) {
+    if (pair === '') continue
+    const equals = pair.indexOf('=')
+    const name = decodeForm(equals < 0 ? pair : pair.slice(0, equals))
+    const value = equals < 0 ? '' : decodeForm(pair.slice(equals + 1))
+    // RFC 6749 §3.2: parameters MUST NOT be included more than once.
+    if (seen.has(name)) throw new AppError('parameter_duplicated', { about: name })
+    seen.add(name)
+    // RFC 6749 §3.2: parameters sent without a value MUST be treated as if they were omitted.
+    if (value !== '') parameters.set(name, value)
+  }
+  return parameters
+}
+
+function decodeForm(text: string): string {
+  const spaced = text.includes('+') ? text.replaceAll('+', ' ') : text
+  if (!spaced.includes('%')) return spaced
+  try {
+    return decodeURIComponent(spaced)
+  } catch {
+    throw new AppError('body_not_form')
+  }
+}
+
+const JSON_STRINGS = /"(?:[^"\\]|\\.)*"/g
+
+/** Reads a flat JSON object of texts; exported for its unit test. @throws {AppError} `body_not_json`, `parameter_…` */
+export function parseJson(text: string): Parameters {
+  let body: unknown
+  try {
+    body = JSON.parse(text)
+  } catch {
+    throw new AppError('body_not_json')
+  }
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    throw new AppError('body_not_json')
+  const parameters = new Map<string, string>()
+  let strings = 0
+  for (const [name, value] of Object.entries(body)) {
+    strings += 1
+    // null is how many clients write "not set".
+    if (value === null) continue
+    if (typeof value !== 'string') throw new AppError('parameter_not_text', { about: name })
+    strings += 1
+    if (value !== '') parameters.set(name, value)
+  }
+  // JSON.parse silently keeps the last of several equal names. In a flat object every string literal is a name or a value, so a surplus
+  // of literals is a repeated name.
+  if ((text.match(JSON_STRINGS) ?? []).length !== strings)
+    throw new AppError('parameter_duplicated', repeatedName(text))
+  return parameters
+}
+
+function repeatedName(text: string): { about?: string } {
+  const names = new Set<string>()
+  for (const [literal] of text.matchAll(/"(?:[^"\\]|\\.)*"(?=\s*:)/g)) {
+    const name = String(JSON.parse(literal))
+    if (names.has(name)) return { about: name }
+    names.add(name)
+  }
+  return {}
+}
+
+/** Returns a parameter that must be there. @throws {AppError} `parameter_missing` */
+export function getParameter(parameters: Parameters, name: string): string {
+  const value = parameters.get(name)
+  if (value === undefined) throw new AppError('parameter_missing', { about: name })
+  return value
+}

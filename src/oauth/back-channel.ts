@@ -1,0 +1,96 @@
+// What token, revocation and introspection share: read the body, bound the rate, authenticate the client, answer JSON that nobody caches.
+// A refusal knows the app it concerns, so that its developer can be told why. Invariant: limits count before work is done, and a stranger
+// cannot use up the budget of an app that it cannot authenticate as.
+import type { Context } from 'koa'
+import type { App } from '../apps/app.ts'
+import { isConfidential } from '../apps/app.ts'
+import { type Parameters, readParameters } from '../http/parameters.ts'
+import { requestFacts } from '../http/request-context.ts'
+import { AppError } from '../shared/errors.ts'
+import { checkClient, type ClientDirectory, presentedClient } from './client-authentication.ts'
+import { allowOrigin } from './cross-origin.ts'
+
+/** A limit on a hot path: counts at once, without waiting. */
+export interface HotLimit {
+  hit(key: string): { allowed: true } | { allowed: false; retryAfterSeconds: number }
+}
+
+/** Told of each refusal by its reason, with the app where it is known. */
+export type OnRefused = (ctx: Context, error: AppError, app: App | undefined) => void
+
+/** An authenticated back-channel request. */
+export interface BackChannelRequest {
+  app: App
+  parameters: Parameters
+}
+
+const refusedApp = new WeakMap<AppError, App>()
+
+/** Returns the app that a refusal concerns, where it was known. */
+export const appOfRefusal = (error: AppError): App | undefined => refusedApp.get(error)
+
+/** Ties a refusal to the app that it concerns. */
+export function refuse(error: AppError, app: App | undefined): AppError {
+  if (app !== undefined) refusedApp.set(error, app)
+  return error
+}
+
+/** Counts one hit. @throws {AppError} `rate_limited` with the seconds to wait */
+export function assertWithin(limit: HotLimit, key: string): void {
+  const verdict = limit.hit(key)
+  if (!verdict.allowed)
+    throw new AppError('rate_limited', { retryAfterSeconds: verdict.retryAfterSeconds })
+}
+
+/**
+ * Takes a back-channel request in: parameters, limits, client.
+ *
+ * @param inspectParameters runs before the client is looked up, for what is wrong whoever asks
+ */
+export async function takeIn(
+  ctx: Context,
+  deps: { clients: ClientDirectory; perAddress: HotLimit; perClient: HotLimit },
+  inspectParameters?: (parameters: Parameters) => void,
+): Promise<BackChannelRequest> {
+  const { address } = requestFacts(ctx)
+  assertWithin(deps.perAddress, address)
+  const parameters = await readParameters(ctx.req)
+  inspectParameters?.(parameters)
+  const app = await authenticate(ctx, deps.clients, parameters)
+  // A public app proves nothing, so what it may ask is counted for each address apart.
+  const key = isConfidential(app) ? app.id : `${app.id} ${address}`
+  try {
+    assertWithin(deps.perClient, key)
+  } catch (error) {
+    throw error instanceof AppError ? refuse(error, app) : error
+  }
+  return { app, parameters }
+}
+
+async function authenticate(
+  ctx: Context,
+  clients: ClientDirectory,
+  parameters: Parameters,
+): Promise<App> {
+  const { authorization } = ctx.req.headers
+  try {
+    const check = await checkClient(clients, presentedClient(authorization, parameters))
+    if (check.app !== undefined) allowOrigin(ctx, check.app)
+    if (check.kind === 'authenticated') return check.app
+    throw refuse(check.error, check.app)
+  } catch (error) {
+    // RFC 6749 §5.2: a client that used the Authorization header is answered with the matching scheme.
+    if (authorization !== undefined && error instanceof AppError && error.status === 401)
+      ctx.set('WWW-Authenticate', 'Basic realm="otesse"')
+    throw error
+  }
+}
+
+/** Answers JSON that no cache may keep (RFC 6749 §5.1). */
+export function answer(ctx: Context, body: object): void {
+  ctx.status = 200
+  ctx.set('Cache-Control', 'no-store')
+  ctx.set('Pragma', 'no-cache')
+  ctx.type = 'application/json'
+  ctx.body = JSON.stringify(body)
+}

@@ -1,0 +1,171 @@
+// The engine's seven-method storage interface over our stores. The engine keeps login sessions and interactions here, and hands us each
+// new authorization as a code to save; it never redeems, refreshes or revokes. Invariants: ids are hashed, no cookie value or code is
+// stored in clear, and a model that the engine should not use fails loudly.
+import type { Adapter, AdapterPayload } from 'oidc-provider'
+import type { CodeRecord, Grant } from '../grants/grant.ts'
+import type { IndexStore, RecordStore } from '../grants/family-store.ts'
+import { type Clock, epochSeconds } from '../shared/clock.ts'
+import { sha256 } from '../shared/crypto.ts'
+import type { Inspection } from './token-inspector.ts'
+
+/** What the adapter needs. */
+export interface EngineAdapterDeps {
+  records: RecordStore & IndexStore
+  clock: Clock
+  /** Where the engine resumes an interaction; the stored record does not hold it, because it contains the interaction's id. */
+  resumeUrl: (uid: string) => string
+  /** Writes a new authorization with its code. */
+  begin: (grant: Grant & { accountId: string }, code: string, record: CodeRecord) => Promise<void>
+  findGrant: (grantId: string) => Promise<Grant | undefined>
+  inspect: (token: string) => Promise<Inspection>
+}
+
+const sessionKey = (id: string): string => `s:${sha256(id)}`
+const sessionUidKey = (uid: string): string => `su:${sha256(uid)}`
+const interactionKey = (uid: string): string => `i:${sha256(uid)}`
+
+/** The index of an account's login sessions; members are record keys. */
+export const sessionIndex = (accountId: string): string => `us:${accountId}`
+
+/** Creates the factory that the engine calls with the name of each model. */
+export function createEngineAdapter(deps: EngineAdapterDeps): (model: string) => Adapter {
+  const adapters: Record<string, Partial<Adapter>> = {
+    Session: sessionAdapter(deps),
+    Interaction: interactionAdapter(deps),
+    AuthorizationCode: codeAdapter(deps),
+    AccessToken: accessTokenAdapter(deps),
+    Grant: grantAdapter(deps),
+  }
+  return (model) => ({ ...refusing(model), ...adapters[model] })
+}
+
+/** What is not implemented must not be reached: an engine upgrade that stores something new is noticed at once. */
+function refusing(model: string): Adapter {
+  const refuse = (method: string) => () =>
+    Promise.reject(new Error(`the engine must not use ${method} of ${model}`))
+  return {
+    upsert: refuse('upsert'),
+    find: refuse('find'),
+    findByUserCode: refuse('findByUserCode'),
+    findByUid: refuse('findByUid'),
+    consume: refuse('consume'),
+    destroy: refuse('destroy'),
+    revokeByGrantId: refuse('revokeByGrantId'),
+  }
+}
+
+const read = (text: string | undefined): AdapterPayload | undefined =>
+  text === undefined ? undefined : (JSON.parse(text) as AdapterPayload)
+
+function sessionAdapter({ records, clock }: EngineAdapterDeps): Partial<Adapter> {
+  return {
+    async upsert(id, payload, expiresIn = 0) {
+      const { jti: _jti, ...stored } = payload
+      const key = sessionKey(id)
+      const ttlMillis = expiresIn * 1000
+      const now = clock()
+      await Promise.all([
+        records.putRecord(key, JSON.stringify(stored), ttlMillis),
+        payload.uid === undefined
+          ? undefined
+          : records.putRecord(sessionUidKey(payload.uid), key, ttlMillis),
+        payload.accountId === undefined
+          ? undefined
+          : records.addToIndex(sessionIndex(payload.accountId), key, now + ttlMillis, now),
+      ])
+    },
+    async find(id) {
+      const stored = read(await records.findRecord(sessionKey(id)))
+      return stored && { ...stored, jti: id }
+    },
+    async findByUid(uid) {
+      const key = await records.findRecord(sessionUidKey(uid))
+      return key === undefined ? undefined : read(await records.findRecord(key))
+    },
+    destroy: (id) => records.removeRecord(sessionKey(id)),
+  }
+}
+
+function interactionAdapter({ records, resumeUrl }: EngineAdapterDeps): Partial<Adapter> {
+  return {
+    async upsert(id, payload, expiresIn = 0) {
+      const { jti: _jti, returnTo: _returnTo, session, ...stored } = payload
+      // The engine never reads the session's cookie value again; kept, it would open the session to whoever reads the store.
+      const { cookie: _cookie, ...rest } = { cookie: undefined, ...session }
+      const value = { ...stored, ...(session === undefined ? {} : { session: rest }) }
+      await records.putRecord(interactionKey(id), JSON.stringify(value), expiresIn * 1000)
+    },
+    async find(id) {
+      const stored = read(await records.findRecord(interactionKey(id)))
+      return stored && { ...stored, jti: id, returnTo: resumeUrl(id) }
+    },
+    destroy: (id) => records.removeRecord(interactionKey(id)),
+  }
+}
+
+function codeAdapter({ begin, clock }: EngineAdapterDeps): Partial<Adapter> {
+  return {
+    async upsert(id, payload, expiresIn = 0) {
+      const { grantId, accountId, clientId, redirectUri, scope = '' } = payload
+      if (
+        grantId === undefined ||
+        accountId === undefined ||
+        clientId === undefined ||
+        redirectUri === undefined
+      )
+        throw new Error('the engine saved a code without its grant')
+      const now = epochSeconds(clock)
+      const authTime = payload['authTime']
+      await begin(
+        { id: grantId, appId: clientId, accountId, scopes: scope.split(' '), createdAt: now },
+        id,
+        {
+          redirectUri,
+          expiresAt: now + expiresIn,
+          ...(payload.codeChallenge === undefined ? {} : { codeChallenge: payload.codeChallenge }),
+          ...(payload.nonce === undefined ? {} : { nonce: payload.nonce }),
+          ...(typeof authTime === 'number' ? { authTime } : {}),
+        },
+      )
+    },
+  }
+}
+
+/** Read by userinfo. */
+function accessTokenAdapter({ inspect }: EngineAdapterDeps): Partial<Adapter> {
+  return {
+    async find(id) {
+      const token = await inspect(id)
+      if (!token.active || token.kind !== 'access' || token.accountId === undefined)
+        return undefined
+      return {
+        kind: 'AccessToken',
+        jti: id,
+        accountId: token.accountId,
+        clientId: token.app.id,
+        grantId: token.grantId,
+        scope: token.scopes.join(' '),
+        iat: token.issuedAt ?? 0,
+        exp: token.expiresAt,
+        ...(token.audience === undefined ? {} : { aud: [...token.audience] }),
+      }
+    },
+  }
+}
+
+/** Read by userinfo; never written, because a grant is born with its code. */
+function grantAdapter({ findGrant }: EngineAdapterDeps): Partial<Adapter> {
+  return {
+    async find(id) {
+      const grant = await findGrant(id)
+      if (grant?.accountId === undefined) return undefined
+      return {
+        kind: 'Grant',
+        jti: id,
+        accountId: grant.accountId,
+        clientId: grant.appId,
+        openid: { scope: grant.scopes.join(' ') },
+      }
+    },
+  }
+}

@@ -1,0 +1,28 @@
+// Translates the engine's errors once, at its edge: into pages where the redirect URI is not trusted yet, and into stable reasons for the
+// event log.
+import { errors } from 'oidc-provider'
+import { AppError } from '../shared/errors.ts'
+
+/** Returns the page that a person sees when the engine cannot send them back to the app. */
+export function pageErrorOf(error: Error): AppError {
+  if (error instanceof AppError) return error
+  const facts = { detail: detailOf(error), cause: error }
+  if (error instanceof errors.SessionNotFound) return new AppError('interaction_expired', facts)
+  if (error instanceof errors.InvalidRedirectUri)
+    return new AppError('authorize_redirect_uri_unknown', facts)
+  if (error instanceof errors.InvalidClient) return new AppError('authorize_app_unknown', facts)
+  if (error instanceof errors.OIDCProviderError && error.status < 500)
+    return new AppError('authorize_request_invalid', facts)
+  return new AppError('server_error', facts)
+}
+
+/** Returns what the engine knows about a failure beyond its public text. */
+export function detailOf(error: Error): string {
+  const { error_description, error_detail } = error as {
+    error_description?: string
+    error_detail?: string
+  }
+  return [error.message, error_description, error_detail]
+    .filter((part) => part !== undefined)
+    .join(': ')
+}

@@ -1,0 +1,47 @@
+// The engine's endpoints on our router. Paths match exactly: the engine's own router takes any case and a trailing slash, which would slip past
+// limits. Invariant: what the engine answers does not depend on Host, X-Forwarded-Host or Accept.
+import Router from '@koa/router'
+import type { Context, Next } from 'koa'
+import { requestFacts } from '../http/request-context.ts'
+import { normaliseAuthorizationQuery } from './authorization-request.ts'
+import { assertWithin, type HotLimit } from './back-channel.ts'
+import type { Engine } from './engine.ts'
+import { runEngine } from './engine-internals.ts'
+import { PATHS } from './provider.ts'
+
+/** Creates the routes of the front channel. */
+export function createEngineRouter(deps: {
+  engine: Engine
+  authorizePerAddress: HotLimit
+}): Router {
+  const { engine } = deps
+  const router = new Router({ strict: true, sensitive: true })
+
+  const run = async (ctx: Context): Promise<void> => {
+    await runEngine(engine.current(), ctx)
+    const failure = engine.failureOf(ctx)
+    if (failure !== undefined) throw failure
+  }
+  const asJson = async (ctx: Context, next: Next): Promise<void> => {
+    // The engine would answer an error on these as a page to whoever sends a browser's Accept header.
+    ctx.req.headers.accept = 'application/json'
+    await next()
+  }
+
+  router.get(PATHS.authorize, async function authorize(ctx: Context) {
+    assertWithin(deps.authorizePerAddress, requestFacts(ctx).address)
+    normaliseAuthorizationQuery(ctx)
+    await run(ctx)
+  })
+  router.get(`${PATHS.authorize}/:uid`, run)
+  for (const path of [
+    '/.well-known/openid-configuration',
+    '/.well-known/oauth-authorization-server',
+    PATHS.jwks,
+  ])
+    router.get(path, asJson, run)
+  router.get(PATHS.userinfo, asJson, run)
+  router.post(PATHS.userinfo, asJson, run)
+  router.options(PATHS.userinfo, run)
+  return router
+}

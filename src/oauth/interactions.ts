@@ -1,0 +1,123 @@
+// What the login and consent pages may ask of the engine, in their own words. Invariant: an interaction belongs to the browser that began it
+// (a signed cookie on its own path) and to the person who is signed in there.
+import type { Context } from 'koa'
+import { errors } from 'oidc-provider'
+import type Provider from 'oidc-provider'
+import { AppError } from '../shared/errors.ts'
+import type { Engine } from './engine.ts'
+import type { Approval } from './existing-grant.ts'
+import { parseScopeList } from './scope-list.ts'
+import { cookieNames } from './provider.ts'
+
+/** What the engine waits for. */
+export interface PendingInteraction {
+  uid: string
+  prompt: 'login' | 'consent'
+  appId: string
+  /** Who is signed in in this browser; at a login prompt: who must sign in again. */
+  accountId: string | undefined
+  scopes: string[]
+  redirectUri: string
+  loginHint: string | undefined
+}
+
+/** The engine's side of the pages. Each answer returns the URL at which the browser goes on. */
+export interface Interactions {
+  /** @throws {AppError} `interaction_expired`, `interaction_foreign` */
+  get(ctx: Context, uid: string): Promise<PendingInteraction>
+  signIn(ctx: Context, accountId: string): Promise<string>
+  approve(ctx: Context, approval: Approval): Promise<string>
+  deny(ctx: Context): Promise<string>
+  /** Signs the person out and asks anew who is there. */
+  switchAccount(ctx: Context): Promise<string>
+  /** Returns who is signed in in this browser. */
+  signedIn(ctx: Context): Promise<string | undefined>
+  signOut(ctx: Context): Promise<void>
+}
+
+type Session = InstanceType<Provider['Session']>
+
+/** Creates the engine's side of the pages. */
+export function createInteractions(engine: Engine, issuer: string): Interactions {
+  const details = async (ctx: Context) => {
+    try {
+      return await engine.current().interactionDetails(ctx.req, ctx.res)
+    } catch (error) {
+      if (error instanceof errors.SessionNotFound)
+        throw new AppError('interaction_expired', { cause: error, detail: error.error_description })
+      throw error
+    }
+  }
+  const sessionOf = (ctx: Context): Promise<Session> => engine.current().Session.get(ctx)
+  const finish = (
+    ctx: Context,
+    result: Record<string, unknown>,
+    isFresh = false,
+  ): Promise<string> =>
+    engine
+      .current()
+      .interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: !isFresh })
+
+  return {
+    async get(ctx, uid) {
+      const interaction = await details(ctx)
+      // The cookie's path already ties it to this address; a cookie that was set by hand is caught here.
+      if (interaction.uid !== uid) throw new AppError('interaction_foreign')
+      const { params, prompt, session } = interaction
+      const text = (name: string): string | undefined => {
+        const value = params[name]
+        return typeof value === 'string' ? value : undefined
+      }
+      return {
+        uid,
+        prompt: prompt.name === 'consent' ? 'consent' : 'login',
+        appId: text('client_id') ?? '',
+        accountId: session?.accountId,
+        scopes: parseScopeList(text('scope') ?? ''),
+        redirectUri: text('redirect_uri') ?? '',
+        loginHint: text('login_hint'),
+      }
+    },
+    async signIn(ctx, accountId) {
+      const onward = await finish(ctx, { login: { accountId, remember: true } }, true)
+      const session = await sessionOf(ctx)
+      // The engine answers a change of person with a page of its own that needs JavaScript; without the old person there is no change.
+      if (session.accountId !== undefined && session.accountId !== accountId)
+        await forgetPerson(session)
+      return onward
+    },
+    // `consent` tells the engine that a requested prompt=consent is done; what was allowed is read by existing-grant.ts.
+    approve: (ctx, approval) => finish(ctx, { consent: {}, approval }),
+    deny: (ctx) =>
+      finish(
+        ctx,
+        { error: 'access_denied', error_description: 'The user denied the request.' },
+        true,
+      ),
+    async switchAccount(ctx) {
+      const onward = await finish(ctx, {}, true)
+      const session = await sessionOf(ctx)
+      if (session.accountId !== undefined) await forgetPerson(session)
+      return onward
+    },
+    async signedIn(ctx) {
+      return (await sessionOf(ctx)).accountId
+    },
+    async signOut(ctx) {
+      const session = await sessionOf(ctx)
+      if (session.accountId !== undefined) await session.destroy()
+      ctx.cookies.set(cookieNames(issuer).session, null, {
+        path: '/',
+        httpOnly: true,
+        sameSite: 'lax',
+        signed: true,
+      })
+    },
+  }
+}
+
+/** Empties a session of its person and keeps its identity, to which the interaction is tied. */
+async function forgetPerson(session: Session): Promise<void> {
+  Object.assign(session, { accountId: undefined, loginTs: undefined, authorizations: undefined })
+  await session.persist()
+}

@@ -1,0 +1,78 @@
+// POST /oauth/revoke (RFC 7009): an app ends its own token. An access token ends alone; a refresh token takes the whole family with it.
+import Router from '@koa/router'
+import type { Context } from 'koa'
+import type { App } from '../apps/app.ts'
+import { isConfidential } from '../apps/app.ts'
+import type { Grants } from '../grants/grants.ts'
+import { getParameter } from '../http/parameters.ts'
+import { requestFacts } from '../http/request-context.ts'
+import { AppError } from '../shared/errors.ts'
+import { parseToken } from '../shared/token-format.ts'
+import { answer, type HotLimit, refuse, takeIn } from './back-channel.ts'
+import type { ClientDirectory } from './client-authentication.ts'
+import { answerPreflight } from './cross-origin.ts'
+import type { TokenEvents } from './token.routes.ts'
+
+/** What the revocation endpoint tells the event log. */
+export type RevocationEvents = Pick<TokenEvents, 'familyRevoked'> & {
+  accessRevoked(facts: {
+    appId: string
+    accountId: string | undefined
+    grantId: string
+    requestId: string
+    address: string
+  }): void
+}
+
+interface RevocationDeps {
+  grants: Grants
+  clients: ClientDirectory
+  limits: { perAddress: HotLimit; perClient: HotLimit }
+  events: RevocationEvents
+}
+
+/** Creates the routes of the revocation endpoint. */
+export function createRevocationRouter(deps: RevocationDeps): Router {
+  const router = new Router({ strict: true, sensitive: true })
+  router.options('/oauth/revoke', answerPreflight)
+  router.post('/oauth/revoke', async function revokeToken(ctx: Context) {
+    const { app, parameters } = await takeIn(ctx, { clients: deps.clients, ...deps.limits })
+    try {
+      await revoke(ctx, app, getParameter(parameters, 'token'), deps)
+    } catch (error) {
+      throw error instanceof AppError ? refuse(error, app) : error
+    }
+    // RFC 7009 §2.2: 200 also for a token that is unknown; an empty object, because generic clients parse every answer as JSON.
+    answer(ctx, {})
+  })
+  return router
+}
+
+async function revoke(ctx: Context, app: App, token: string, deps: RevocationDeps): Promise<void> {
+  const presented = parseToken(token)
+  if (presented === undefined || presented.kind === 'code') return
+  const live =
+    presented.kind === 'access'
+      ? await deps.grants.findAccess(presented)
+      : await deps.grants.findRefresh(presented)
+  if (live === undefined) return
+  const { grant } = live
+  if (grant.appId !== app.id) {
+    // RFC 7009 §2.1: a token of another client is refused; a public app proves nothing, so it is told nothing.
+    if (isConfidential(app)) throw new AppError('revocation_not_allowed')
+    return
+  }
+  const facts = {
+    appId: app.id,
+    accountId: grant.accountId,
+    grantId: grant.id,
+    ...requestFacts(ctx),
+  }
+  if (presented.kind === 'access') {
+    await deps.grants.revokeAccess(presented)
+    deps.events.accessRevoked(facts)
+  } else {
+    await deps.grants.revoke(grant.id)
+    deps.events.familyRevoked({ ...facts, reason: 'client' })
+  }
+}

@@ -1,0 +1,38 @@
+// Scope lists as they arrive. Generic connectors send commas where RFC 6749 §3.3 wants spaces; both are understood.
+import { AppError } from '../shared/errors.ts'
+
+// RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ); the comma is taken as a separator.
+const SCOPE = /^[\x21\x23-\x2B\x2D-\x5B\x5D-\x7E]+$/
+
+/** Asked for by habit of OpenID Connect; here every authorization has a refresh token anyway. */
+const OFFLINE_ACCESS = 'offline_access'
+
+/**
+ * Reads a scope list into distinct names, in order; `offline_access` is understood and left out.
+ *
+ * @throws {AppError} `scope_malformed`
+ */
+export function parseScopeList(text: string): string[] {
+  const names = new Set(text.split(/[ ,]+/).filter((name) => name !== ''))
+  for (const name of names) if (!SCOPE.test(name)) throw new AppError('scope_malformed')
+  names.delete(OFFLINE_ACCESS)
+  return [...names]
+}
+
+/** What may be asked for: the catalogue and the app's own list. */
+export interface ScopeBounds {
+  exists(scope: string): boolean
+  isAllowed(scope: string): boolean
+}
+
+/**
+ * Checks asked scopes against what exists and what the app may have.
+ *
+ * @throws {AppError} `scope_unknown`, `scope_not_allowed`
+ */
+export function assertScopes(asked: readonly string[], bounds: ScopeBounds): void {
+  for (const scope of asked) {
+    if (!bounds.exists(scope)) throw new AppError('scope_unknown', { about: scope })
+    if (!bounds.isAllowed(scope)) throw new AppError('scope_not_allowed', { about: scope })
+  }
+}

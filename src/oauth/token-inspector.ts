@@ -1,0 +1,95 @@
+// What a presented token is worth right now. One store round trip, none for a token that is not of our form; apps, accounts and scopes
+// come from caches that changes empty within a second. Used by introspection, revocation and userinfo, and by gateways.
+import type { App } from '../apps/app.ts'
+import type { Grants } from '../grants/grants.ts'
+import { parseToken } from '../shared/token-format.ts'
+
+/** A token that is worth something. */
+export interface ActiveToken {
+  active: true
+  kind: 'access' | 'refresh'
+  app: App
+  /** Absent where the app acts for itself. */
+  accountId: string | undefined
+  grantId: string
+  scopes: readonly string[]
+  audience: readonly string[] | undefined
+  /** Seconds since the epoch. */
+  issuedAt: number | undefined
+  expiresAt: number
+}
+
+/** Why a token is worth nothing. */
+export interface InactiveToken {
+  active: false
+  reason: 'malformed' | 'unknown' | 'app_inactive' | 'account_inactive'
+}
+
+export type Inspection = ActiveToken | InactiveToken
+
+/** Tells what a token is worth. */
+export type InspectToken = (token: string) => Promise<Inspection>
+
+/** Creates the inspector. */
+export function createTokenInspector(deps: {
+  grants: Pick<Grants, 'findAccess' | 'findRefresh'>
+  findApp: (appId: string) => Promise<App | undefined>
+  isAccountActive: (accountId: string) => Promise<boolean>
+  scopeExists: (scope: string) => boolean
+}): InspectToken {
+  return async function inspect(token) {
+    const presented = parseToken(token)
+    if (presented === undefined || presented.kind === 'code')
+      return { active: false, reason: 'malformed' }
+    const { kind } = presented
+    const found =
+      kind === 'access'
+        ? await findAccess(deps.grants, presented)
+        : await findRefresh(deps.grants, presented)
+    if (found === undefined) return { active: false, reason: 'unknown' }
+    const app = await deps.findApp(found.grant.appId)
+    if (app?.status !== 'active') return { active: false, reason: 'app_inactive' }
+    const { accountId } = found.grant
+    if (accountId !== undefined && !(await deps.isAccountActive(accountId)))
+      return { active: false, reason: 'account_inactive' }
+    return {
+      active: true,
+      kind,
+      app,
+      accountId,
+      grantId: found.grant.id,
+      scopes: found.scopes.filter(deps.scopeExists),
+      audience: found.audience,
+      issuedAt: found.issuedAt,
+      expiresAt: found.expiresAt,
+    }
+  }
+}
+
+type Presented = NonNullable<ReturnType<typeof parseToken>>
+
+async function findAccess(grants: Pick<Grants, 'findAccess'>, presented: Presented) {
+  const live = await grants.findAccess(presented)
+  if (live === undefined) return undefined
+  const { grant, access } = live
+  return {
+    grant,
+    scopes: access.scopes ?? grant.scopes,
+    audience: access.audience,
+    issuedAt: access.issuedAt,
+    expiresAt: access.expiresAt,
+  }
+}
+
+async function findRefresh(grants: Pick<Grants, 'findRefresh'>, presented: Presented) {
+  const live = await grants.findRefresh(presented)
+  if (live?.isCurrent !== true) return undefined
+  const { grant, refresh } = live
+  return {
+    grant,
+    scopes: grant.scopes,
+    audience: undefined,
+    issuedAt: undefined,
+    expiresAt: refresh.expiresAt,
+  }
+}

@@ -1,0 +1,231 @@
+// POST /oauth/token: code, refresh token or the app's own credentials in, tokens out (RFC 6749 §3.2). Ours and not the engine's, so that a
+// redemption is one atomic commit and a request costs one to two store round trips (src/README.md, Decisions).
+import Router from '@koa/router'
+import type { Context } from 'koa'
+import type { App } from '../apps/app.ts'
+import { isConfidential } from '../apps/app.ts'
+import type { CodeRecord } from '../grants/grant.ts'
+import type { Grants } from '../grants/grants.ts'
+import type { Issued, Refused } from '../grants/issue.ts'
+import { getParameter, type Parameters } from '../http/parameters.ts'
+import { requestFacts } from '../http/request-context.ts'
+import { pkceChallenge, equalInConstantTime } from '../shared/crypto.ts'
+import { AppError, type ErrorCode } from '../shared/errors.ts'
+import { parseTokenOf } from '../shared/token-format.ts'
+import { answer, type BackChannelRequest, type HotLimit, refuse, takeIn } from './back-channel.ts'
+import type { ClientDirectory } from './client-authentication.ts'
+import { answerPreflight } from './cross-origin.ts'
+import type { IssueIdToken } from './id-token.ts'
+import { grantTypesOf, type GrantType, termsFor, type TokenSettings } from './policy.ts'
+import { assertScopes, parseScopeList } from './scope-list.ts'
+
+/** What the token endpoint tells the event log. */
+export interface TokenEvents {
+  tokenIssued(facts: {
+    appId: string
+    accountId: string | undefined
+    grantId: string
+    grantType: GrantType
+    requestId: string
+    address: string
+  }): void
+  tokenRefreshed(facts: {
+    appId: string
+    accountId: string | undefined
+    grantId: string
+    how: 'kept' | 'rotated' | 'repeated'
+    requestId: string
+    address: string
+  }): void
+  familyRevoked(facts: {
+    appId: string
+    accountId: string | undefined
+    grantId: string
+    reason: 'code_replay' | 'refresh_reuse' | 'client'
+    requestId: string
+    address: string
+  }): void
+}
+
+export interface TokenRouteDeps {
+  grants: Grants
+  clients: ClientDirectory
+  isAccountActive: (accountId: string) => Promise<boolean>
+  scopeExists: (scope: string) => boolean
+  issueIdToken: IssueIdToken
+  settings: TokenSettings
+  limits: { perAddress: HotLimit; perClient: HotLimit }
+  events: TokenEvents
+}
+
+type Exchange = (request: BackChannelRequest, deps: TokenRouteDeps) => Promise<Issued | Refused>
+
+const EXCHANGES: Record<GrantType, Exchange> = {
+  authorization_code: exchangeCode,
+  refresh_token: exchangeRefreshToken,
+  client_credentials: exchangeCredentials,
+}
+
+const isGrantType = (text: string): text is GrantType => Object.hasOwn(EXCHANGES, text)
+
+function grantTypeOf(parameters: Parameters): GrantType {
+  const grantType = getParameter(parameters, 'grant_type')
+  if (isGrantType(grantType)) return grantType
+  throw new AppError(grantType === 'password' ? 'grant_type_password' : 'grant_type_unsupported')
+}
+
+/** Creates the routes of the token endpoint. */
+export function createTokenRouter(deps: TokenRouteDeps): Router {
+  const router = new Router({ strict: true, sensitive: true })
+  router.options('/oauth/token', answerPreflight)
+  router.post('/oauth/token', async function issueTokens(ctx: Context) {
+    const request = await takeIn(ctx, { clients: deps.clients, ...deps.limits }, grantTypeOf)
+    try {
+      await exchange(ctx, request, deps)
+    } catch (error) {
+      throw error instanceof AppError ? refuse(error, request.app) : error
+    }
+  })
+  return router
+}
+
+async function exchange(ctx: Context, request: BackChannelRequest, deps: TokenRouteDeps) {
+  const { app, parameters } = request
+  const grantType = grantTypeOf(parameters)
+  if (!grantTypesOf(app).includes(grantType))
+    throw new AppError(
+      grantType === 'client_credentials' && !isConfidential(app)
+        ? 'client_not_confidential'
+        : 'grant_not_allowed',
+    )
+  const outcome = await EXCHANGES[grantType](request, deps)
+  const facts = requestFacts(ctx)
+  if (outcome.kind === 'refused') {
+    if (outcome.revoked !== undefined)
+      deps.events.familyRevoked({
+        appId: app.id,
+        accountId: outcome.revoked.accountId,
+        grantId: outcome.revoked.id,
+        reason: outcome.reason === 'code_used' ? 'code_replay' : 'refresh_reuse',
+        ...facts,
+      })
+    throw new AppError(outcome.reason, outcome.about === undefined ? {} : { about: outcome.about })
+  }
+  const { accountId, id: grantId } = outcome.grant
+  // Checked after the commit and before the answer: tokens of an account that was shut down meanwhile are never handed out.
+  if (accountId !== undefined && !(await deps.isAccountActive(accountId))) {
+    await deps.grants.revoke(grantId)
+    throw new AppError('account_deactivated')
+  }
+  if (outcome.refresh === undefined)
+    deps.events.tokenIssued({ appId: app.id, accountId, grantId, grantType, ...facts })
+  else
+    deps.events.tokenRefreshed({
+      appId: app.id,
+      accountId,
+      grantId,
+      how: outcome.refresh,
+      ...facts,
+    })
+  answer(ctx, await tokenAnswer(outcome, app, deps))
+}
+
+async function tokenAnswer(outcome: Issued, app: App, deps: TokenRouteDeps) {
+  const { grant, code, accessToken } = outcome
+  return {
+    access_token: accessToken,
+    refresh_token: outcome.refreshToken,
+    token_type: 'Bearer',
+    expires_in: outcome.expiresInSeconds,
+    scope: outcome.scopes.join(' '),
+    ...(code !== undefined &&
+      grant.accountId !== undefined &&
+      outcome.scopes.includes('openid') && {
+        id_token: await deps.issueIdToken({
+          appId: app.id,
+          accountId: grant.accountId,
+          accessToken,
+          nonce: code.nonce,
+          authTime: code.authTime,
+        }),
+      }),
+  }
+}
+
+/** Whether a granted scope may still be issued: scopes can be taken from an app or leave the catalogue. */
+const permits =
+  (app: App, deps: TokenRouteDeps) =>
+  (scope: string): boolean =>
+    deps.scopeExists(scope) && app.scopes.includes(scope)
+
+async function exchangeCode({ app, parameters }: BackChannelRequest, deps: TokenRouteDeps) {
+  const code = parseTokenOf('code', getParameter(parameters, 'code'))
+  if (code === undefined) throw new AppError('code_malformed')
+  const redirectUri = getParameter(parameters, 'redirect_uri')
+  const verifier = parameters.get('code_verifier')
+  return deps.grants.redeem(
+    code,
+    app.id,
+    termsFor(app, deps.settings),
+    (record) => wrongRedemption(record, redirectUri, verifier),
+    permits(app, deps),
+  )
+}
+
+/** Says what is wrong with a redemption, if anything. */
+function wrongRedemption(
+  code: CodeRecord,
+  redirectUri: string,
+  verifier: string | undefined,
+): ErrorCode | undefined {
+  // RFC 6749 §4.1.3: ensure that the redirect_uri is identical to the one of the authorization request.
+  if (code.redirectUri !== redirectUri) return 'redirect_uri_mismatch'
+  if (code.codeChallenge === undefined)
+    // RFC 9700 §2.1.1: a verifier without a challenge means that the challenge was taken out of the request on its way (PKCE downgrade).
+    return verifier === undefined ? undefined : 'pkce_unexpected'
+  // RFC 7636 §4.6: the server verifies code_verifier against the challenge.
+  return verifier !== undefined && equalInConstantTime(pkceChallenge(verifier), code.codeChallenge)
+    ? undefined
+    : 'pkce_mismatch'
+}
+
+async function exchangeRefreshToken({ app, parameters }: BackChannelRequest, deps: TokenRouteDeps) {
+  const presented = parseTokenOf('refresh', getParameter(parameters, 'refresh_token'))
+  if (presented === undefined) throw new AppError('refresh_token_malformed')
+  const scope = parameters.get('scope')
+  return deps.grants.refresh(presented, {
+    appId: app.id,
+    terms: termsFor(app, deps.settings),
+    scopes: scope === undefined ? undefined : parseScopeList(scope),
+    isPermitted: permits(app, deps),
+  })
+}
+
+async function exchangeCredentials({ app, parameters }: BackChannelRequest, deps: TokenRouteDeps) {
+  const allowed = app.scopes.filter(deps.scopeExists)
+  const scope = parameters.get('scope')
+  const asked = scope === undefined ? allowed : parseScopeList(scope)
+  assertScopes(asked, {
+    exists: deps.scopeExists,
+    isAllowed: (name) => app.scopes.includes(name) && name !== 'openid',
+  })
+  if (asked.length === 0) throw new AppError('scope_missing')
+  return deps.grants.issueToApp(
+    app.id,
+    asked,
+    audienceOf(app, parameters),
+    termsFor(app, deps.settings),
+  )
+}
+
+/**
+ * Reads the audience that a machine client asks for, as `resource` (RFC 8707 §2) or `audience`. An app without registered audiences may send
+ * any, as generic connectors do, and gets a token that is not bound to one.
+ */
+function audienceOf(app: App, parameters: Parameters): readonly string[] | undefined {
+  const asked = parameters.get('resource') ?? parameters.get('audience')
+  if (app.audiences.length === 0) return undefined
+  if (asked === undefined) return app.audiences
+  if (!app.audiences.includes(asked)) throw new AppError('target_unknown')
+  return [asked]
+}
