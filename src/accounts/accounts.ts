@@ -1,0 +1,196 @@
+// People who can sign in. Invariants: every rejected login costs the same work and differs only in the reason kept for the event log; an
+// account that was deactivated is written down first, then forgotten by every process, and its tokens and sessions are purged by the job
+// written with it. Called by sign-in/, oauth/ (is the account active?), admin/ and the command line.
+import { dateNow, type Clock } from '../shared/clock.ts'
+import { AppError, isUnavailable } from '../shared/errors.ts'
+import { newAccountId } from '../shared/ids.ts'
+import { createAccountCache } from './account-cache.ts'
+import { assertPassword, emailKey, parseEmail, parseLine } from './account-input.ts'
+import type { Account, AccountStore } from './account.store.ts'
+import type { Passwords } from './passwords.ts'
+
+/** The reason code of the tokens and sessions that end with their account. */
+const PURGE_REASON = 'account_deactivated'
+
+/** Who does something, from where. */
+export interface ActContext {
+  requestId?: string | undefined
+  address?: string | undefined
+  actor?: string | undefined
+}
+
+/** What is told to the event log. */
+export interface AccountEvents {
+  accountCreated(facts: { accountId: string; role: string }, context: ActContext): void
+  accountChanged(
+    facts: { accountId: string; diff: Record<string, unknown> },
+    context: ActContext,
+  ): void
+  accountDeactivated(facts: { accountId: string; statusReason: string }, context: ActContext): void
+}
+
+/** Tells all processes what changed. */
+export interface AccountInvalidation {
+  publish(topic: 'account', id: string): Promise<void>
+  on(topic: 'account', listener: (id: string) => void): void
+  onGap(listener: () => void): void
+}
+
+export interface NewAccount {
+  email: string
+  name?: string | undefined
+  /** None for an account that is only invited: nobody can sign in to it yet. */
+  password?: string | undefined
+  role?: Account['role'] | undefined
+}
+
+/** How a login went; the reason is for the event log and must not be shown. */
+export type Authentication =
+  | { kind: 'authenticated'; account: Account }
+  | {
+      kind: 'rejected'
+      reason: 'account_unknown' | 'password_wrong' | 'account_deactivated' | 'password_unset'
+      /** The account that was tried, where there is one. */
+      accountId: string | undefined
+    }
+
+export interface Accounts {
+  /**
+   * Creates an account.
+   *
+   * @throws {AppError} `already_exists`; `parameter_invalid` about `email`, `name` or `password` (its detail says what to do better)
+   */
+  create(input: NewAccount, context?: ActContext): Promise<Account>
+  /** Checks an e-mail and a password. @throws {AppError} `temporarily_unavailable` when too many checks wait */
+  authenticate(email: string, password: string): Promise<Authentication>
+  /** Finds by id, at most 30 s old and never older than an announced change. */
+  find(id: string): Promise<Account | undefined>
+  /** Returns whether the account exists and is active, from the same cache. */
+  isActive(id: string): Promise<boolean>
+  findByEmail(email: string): Promise<Account | undefined>
+  /** @throws {AppError} `not_found`; `parameter_invalid` about `password` */
+  setPassword(id: string, password: string, context?: ActContext): Promise<void>
+  /** Deactivates, and lets a job revoke all tokens and sessions; repeating it is harmless. @throws {AppError} `not_found` */
+  deactivate(id: string, reason: string, context?: ActContext): Promise<void>
+  /** Lets the person sign in again; tokens and sessions of before stay revoked. @throws {AppError} `not_found` */
+  reactivate(id: string, context?: ActContext): Promise<void>
+}
+
+// An id of another shape is nobody's, and NUL would be an error of the database.
+const ID = /^[\x21-\x7E]{1,100}$/
+
+/** Creates the accounts. */
+export function createAccounts(deps: {
+  store: AccountStore
+  passwords: Passwords
+  clock: Clock
+  invalidation?: AccountInvalidation
+  events?: AccountEvents
+}): Accounts {
+  const { store, passwords, clock, invalidation, events } = deps
+  const cache = createAccountCache(
+    async (id) => Object.freeze(ID.test(id) ? await store.find(id) : undefined),
+    clock,
+  )
+  invalidation?.on('account', (id) => cache.forget(id))
+  invalidation?.onGap(() => cache.forgetAll())
+
+  async function announce(id: string): Promise<void> {
+    cache.forget(id)
+    await invalidation?.publish('account', id)
+  }
+
+  async function assertExists(id: string): Promise<void> {
+    if (!ID.test(id) || (await store.find(id)) === undefined) throw new AppError('not_found')
+  }
+
+  async function rehash(id: string, password: string, oldHash: string): Promise<void> {
+    if (!passwords.needsRehash(oldHash)) return
+    try {
+      await store.replacePasswordHash(id, oldHash, await passwords.hash(password))
+    } catch (error) {
+      // The password was right; a store or a queue that is busy now must not undo that. The next login tries again.
+      if (!isUnavailable(error)) throw error
+    }
+  }
+
+  return {
+    async create(input, context = {}) {
+      const email = parseEmail(input.email)
+      if (email === undefined) throw new AppError('parameter_invalid', { about: 'email' })
+      const name = input.name === undefined ? undefined : parseLine(input.name, 'name')
+      if (input.password !== undefined) assertPassword(input.password)
+      const account: Account = {
+        id: newAccountId(),
+        email,
+        name,
+        role: input.role ?? 'member',
+        status: 'active',
+        statusReason: undefined,
+        createdAt: dateNow(clock),
+      }
+      const hash = input.password === undefined ? undefined : await passwords.hash(input.password)
+      await store.insert(account, emailKey(email), hash)
+      events?.accountCreated({ accountId: account.id, role: account.role }, context)
+      return account
+    },
+
+    async authenticate(emailText, password) {
+      const email = parseEmail(emailText)
+      const found = email === undefined ? undefined : await store.findByEmailKey(emailKey(email))
+      // Before any branch: whoever measures the time learns nothing about which accounts exist.
+      const matches = await passwords.verify(password, found?.passwordHash)
+      const accountId = found?.account.id
+      const rejected = (reason: Extract<Authentication, { kind: 'rejected' }>['reason']) =>
+        ({ kind: 'rejected', reason, accountId }) as const
+      if (found === undefined) return rejected('account_unknown')
+      if (found.passwordHash === undefined) return rejected('password_unset')
+      if (!matches) return rejected('password_wrong')
+      if (found.account.status !== 'active') return rejected('account_deactivated')
+      await rehash(found.account.id, password, found.passwordHash)
+      // Checks may have waited for seconds; whoever was deactivated meanwhile must not get in.
+      const account = await cache.find(found.account.id)
+      return account?.status === 'active'
+        ? { kind: 'authenticated', account }
+        : rejected('account_deactivated')
+    },
+
+    find: (id) => cache.find(id),
+    isActive: async (id) => (await cache.find(id))?.status === 'active',
+
+    async findByEmail(emailText) {
+      const email = parseEmail(emailText)
+      return email === undefined
+        ? undefined
+        : (await store.findByEmailKey(emailKey(email)))?.account
+    },
+
+    async setPassword(id, password, context = {}) {
+      assertPassword(password)
+      await assertExists(id)
+      const hash = await passwords.hash(password)
+      if (!(await store.updatePassword(id, hash, dateNow(clock)))) throw new AppError('not_found')
+      events?.accountChanged({ accountId: id, diff: { password: 'changed' } }, context)
+    },
+
+    async deactivate(id, reasonText, context = {}) {
+      const statusReason = parseLine(reasonText, 'reason')
+      if (statusReason === undefined) throw new AppError('parameter_missing', { about: 'reason' })
+      await assertExists(id)
+      if (await store.deactivate(id, statusReason, PURGE_REASON, dateNow(clock)))
+        events?.accountDeactivated({ accountId: id, statusReason }, context)
+      // Also when it was deactivated before: the announcement of that time may have failed.
+      await announce(id)
+    },
+
+    async reactivate(id, context = {}) {
+      await assertExists(id)
+      if (await store.reactivate(id, dateNow(clock)))
+        events?.accountChanged(
+          { accountId: id, diff: { status: ['deactivated', 'active'] } },
+          context,
+        )
+      await announce(id)
+    },
+  }
+}

@@ -1,0 +1,142 @@
+// Human passwords: argon2id (RFC 9106) on libuv's threads. Invariants: few at once and a bounded queue, so that a flood of logins can neither
+// exhaust memory (19 MiB each) nor starve the process; a check costs one argon2 verification whether or not there is anything to compare with.
+import * as argon2 from 'argon2'
+import { randomBase62 } from '../shared/crypto.ts'
+import { AppError } from '../shared/errors.ts'
+
+const MIN_CHARACTERS = 10
+const MAX_BYTES = 1024
+const RETRY_AFTER_SECONDS = 5
+
+/** What one hash costs; the OWASP minimum for argon2id by default. */
+export interface HashCost {
+  memoryKib: number
+  passes: number
+  lanes: number
+}
+
+const DEFAULT_COST: HashCost = { memoryKib: 19_456, passes: 2, lanes: 1 }
+
+/** The slow function itself. */
+export interface Hasher {
+  hash(bytes: Buffer, cost: HashCost): Promise<string>
+  verify(hash: string, bytes: Buffer): Promise<boolean>
+  needsRehash(hash: string, cost: HashCost): boolean
+}
+
+const argon2Options = (cost: HashCost) => ({
+  memoryCost: cost.memoryKib,
+  timeCost: cost.passes,
+  parallelism: cost.lanes,
+})
+
+/** argon2id with a random salt, written as a PHC string. */
+export const argon2id: Hasher = {
+  hash: (bytes, cost) => argon2.hash(bytes, { type: argon2.argon2id, ...argon2Options(cost) }),
+  verify: (hash, bytes) => argon2.verify(hash, bytes),
+  needsRehash: (hash, cost) => argon2.needsRehash(hash, argon2Options(cost)),
+}
+
+/** Hashes and checks passwords. */
+export interface Passwords {
+  /** @throws {AppError} `temporarily_unavailable` when too many wait */
+  hash(password: string): Promise<string>
+  /**
+   * Returns whether the password is the one of the hash. Without a hash it does the same work and returns false.
+   *
+   * @throws {AppError} `temporarily_unavailable` when too many wait
+   */
+  verify(password: string, hash: string | undefined): Promise<boolean>
+  /** Returns whether the hash was made at another cost than today's. */
+  needsRehash(hash: string): boolean
+}
+
+// NIST SP 800-63B wants one Unicode normalisation before hashing, or one password typed on two keyboards would be two.
+const bytesOf = (password: string): Buffer => Buffer.from(password.normalize('NFC'))
+
+// NUL ends the password in C libraries, and a lone half of a surrogate pair would become the same replacement character as any other.
+const UNUSABLE = /\0|\p{Cs}/u
+
+// Nothing is ever cut off: what cannot be hashed whole matches nothing.
+const isHashable = (password: string): boolean =>
+  !UNUSABLE.test(password) && bytesOf(password).length <= MAX_BYTES
+
+/** Returns what is wrong with a new password as a sentence for its owner, or `undefined` (NIST SP 800-63B: length, no rules of composition). */
+export function passwordProblem(password: string): string | undefined {
+  if (UNUSABLE.test(password)) return 'The password has a character that cannot be used.'
+  const bytes = bytesOf(password)
+  if (bytes.length > MAX_BYTES) return `Choose a password of at most ${MAX_BYTES} bytes.`
+  if (Array.from(bytes.toString()).length < MIN_CHARACTERS)
+    return `Choose a password of at least ${MIN_CHARACTERS} characters.`
+  return undefined
+}
+
+/**
+ * Creates the password checker; makes one hash to compare with when there is no account.
+ *
+ * @param options.waiting shows how many checks wait
+ * @param options.concurrency checks at once; libuv's pool has four threads and files and DNS need some
+ */
+export async function createPasswords(
+  options: {
+    waiting?: { set(count: number): void }
+    concurrency?: number
+    maxWaiting?: number
+    cost?: HashCost
+    hasher?: Hasher
+  } = {},
+): Promise<Passwords> {
+  const { waiting, concurrency = 2, maxWaiting = 200, cost = DEFAULT_COST } = options
+  const hasher = options.hasher ?? argon2id
+  const inTurn = createTurnstile(concurrency, maxWaiting, (count) => waiting?.set(count))
+  const dummyHash = await hasher.hash(Buffer.from(randomBase62(32)), cost)
+
+  return {
+    hash: (password) => inTurn(() => hasher.hash(bytesOf(password), cost)),
+    verify(password, hash) {
+      // One verification in every case, of this password or, where that cannot be hashed, of an empty one.
+      const comparable = hash?.startsWith('$argon2') === true && isHashable(password)
+      const bytes = isHashable(password) ? bytesOf(password) : Buffer.alloc(0)
+      return inTurn(async () => {
+        const matches = await hasher.verify(comparable ? hash : dummyHash, bytes)
+        return matches && comparable
+      })
+    },
+    needsRehash: (hash) => hasher.needsRehash(hash, cost),
+  }
+}
+
+/** Lets `concurrency` works run and at most `maxWaiting` wait, first come first served. */
+function createTurnstile(
+  concurrency: number,
+  maxWaiting: number,
+  onWaiting: (count: number) => void,
+) {
+  const queue: (() => void)[] = []
+  let running = 0
+  return async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (running < concurrency) {
+      running += 1
+    } else {
+      if (queue.length >= maxWaiting)
+        throw new AppError('temporarily_unavailable', {
+          detail: 'too many password checks wait',
+          retryAfterSeconds: RETRY_AFTER_SECONDS,
+        })
+      const turn = new Promise<void>((resolve) => queue.push(resolve))
+      onWaiting(queue.length)
+      await turn
+    }
+    try {
+      return await work()
+    } finally {
+      const next = queue.shift()
+      // The place is handed on, not given up: nobody who comes now can slip in before the one who waited.
+      if (next === undefined) running -= 1
+      else {
+        onWaiting(queue.length)
+        next()
+      }
+    }
+  }
+}
