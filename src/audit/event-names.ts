@@ -1,0 +1,60 @@
+// The closed list of business events: how loud each is in the log, and whether it is counted per app and day. events.ts has one function for each.
+
+interface EventKind {
+  /** `warn` is for what an operator should look at: guessing, theft, replay. */
+  level: 'info' | 'warn'
+  /** Whether it is part of the daily usage of an app; acts of admins are not. */
+  isUsage: boolean
+}
+
+const usage = { level: 'info', isUsage: true } as const
+const act = { level: 'info', isUsage: false } as const
+
+export const EVENTS = {
+  'login.succeeded': usage,
+  'login.failed': usage,
+  'login.throttled': { level: 'warn', isUsage: true },
+  'session.ended': act,
+  'consent.granted': usage,
+  'consent.denied': usage,
+  'code.issued': usage,
+  'token.issued': usage,
+  'token.refreshed': usage,
+  'token.revoked': usage,
+  'grant.revoked': usage,
+  'request.refused': usage,
+  'app.registered': act,
+  'app.changed': act,
+  'app.suspended': act,
+  'secret.created': act,
+  'secret.revoked': act,
+  'scope.created': act,
+  'scope.changed': act,
+  'account.created': act,
+  'account.changed': act,
+  'account.deactivated': act,
+  'key.rotated': act,
+} as const satisfies Record<string, EventKind>
+
+/** The name of an event that has a row. */
+export type EventName = keyof typeof EVENTS
+
+/** What is counted per app and day; introspection is too frequent for rows. */
+export type UsageName = EventName | 'token.introspected'
+
+/** Why a token or a whole grant was revoked. */
+export type RevocationReason =
+  | 'client'
+  | 'code_replay'
+  | 'refresh_reuse'
+  | 'user'
+  | 'admin'
+  | 'app_suspended'
+  | 'app_deleted'
+  | 'account_deactivated'
+
+/** Revocations that speak of a stolen code or token. */
+export const SUSPICIOUS: ReadonlySet<string> = new Set<RevocationReason>([
+  'code_replay',
+  'refresh_reuse',
+])

@@ -1,0 +1,212 @@
+// One function per business event. Each counts it, queues its row and writes one log line. Invariants: nothing here throws into a request or
+// waits for anything; no token, code, secret, password or typed e-mail address is ever part of an event. Called from everywhere above.
+import type { Clock } from '../shared/clock.ts'
+import type { ErrorCode } from '../shared/errors.ts'
+import { newEventId } from '../shared/ids.ts'
+import type { Logger } from '../shared/logger.ts'
+import { EVENTS, SUSPICIOUS, type EventName, type RevocationReason } from './event-names.ts'
+import type { NewEvent } from './event.store.ts'
+import { createRefusalValve } from './refusal-valve.ts'
+
+/** Who did it, from where, in which request. */
+export interface EventContext {
+  requestId?: string | undefined
+  address?: string | undefined
+  /** An account id, or the name of a command. */
+  actor?: string | undefined
+}
+
+/** Whom it concerns. An app id is that of a registered app, never one that a stranger sent. */
+interface Subject {
+  appId?: string | undefined
+  accountId?: string | undefined
+  grantId?: string | undefined
+}
+
+type OfAccount = Subject & { accountId: string }
+type OfApp = Subject & { appId: string }
+type OfGrant = Subject & { appId: string; grantId: string }
+type Data = Record<string, unknown>
+
+const NO_CONTEXT: EventContext = {}
+const MAX_REASONS = 100
+
+interface Counter {
+  inc(): void
+}
+
+/** Gives the counter of a name and a reason; made once each, because looking up labels costs more than counting. */
+function createCounters(events: {
+  labels(labels: { event: string; reason: string }): Counter
+}): (name: EventName, reason: string) => Counter {
+  const byName = new Map<EventName, Map<string, Counter>>()
+  for (const name of Object.keys(EVENTS) as EventName[]) byName.set(name, new Map())
+  return function counterOf(name, reason) {
+    const byReason = byName.get(name)
+    const found = byReason?.get(reason)
+    if (found !== undefined) return found
+    // Reasons are codes; should free text get here, it must not grow the metrics without end.
+    const label = byReason !== undefined && byReason.size >= MAX_REASONS ? 'other' : reason
+    const counter = events.labels({ event: name, reason: label })
+    if (label === reason) byReason?.set(reason, counter)
+    return counter
+  }
+}
+
+/**
+ * Ids in the order of the events, so that two of one millisecond stay in order: random for the process, then counted. Digits sort alike in every
+ * collation of the database.
+ */
+function createIdSequence(): () => string {
+  const prefix = newEventId().slice(0, 16)
+  let next = 0
+  return () => {
+    next += 1
+    return prefix + String(next).padStart(10, '0')
+  }
+}
+
+/** Creates the functions over their three outlets. */
+export function createEvents(deps: {
+  queue: { push(event: NewEvent): void }
+  usage: { count(name: string, appId?: string, reason?: string): void }
+  metrics: { events: { labels(labels: { event: string; reason: string }): Counter } }
+  logger: Logger
+  clock: Clock
+  /** Rows and log lines of refused requests per second and app or address; all of them are counted. */
+  refusalRowsPerSecond?: number
+}) {
+  const { queue, usage, logger, clock } = deps
+  const counterOf = createCounters(deps.metrics.events)
+  const nextId = createIdSequence()
+  const isLetThrough = createRefusalValve(clock, deps.refusalRowsPerSecond ?? 50)
+  // The members of a line are chosen here and none is secret; redaction by name would cost more than all the rest together.
+  // What looks like a token is still cut out of the finished line.
+  const lines = logger.child({}, { redact: [] as never })
+
+  function record(
+    name: EventName,
+    reason: string | undefined,
+    subject: Subject,
+    data: Data | undefined,
+    context: EventContext = NO_CONTEXT,
+  ): void {
+    try {
+      const { level, isUsage } = EVENTS[name]
+      const { appId, accountId, grantId } = subject
+      const { requestId, address, actor } = context
+      counterOf(name, reason ?? '').inc()
+      if (isUsage) usage.count(name, reason === 'client_unknown' ? '' : appId, reason)
+      if (name === 'request.refused' && !isLetThrough(appId ?? address ?? '')) return
+      queue.push({
+        id: nextId(),
+        at: clock(),
+        name,
+        reason,
+        app_id: appId,
+        account_id: accountId,
+        grant_id: grantId,
+        actor,
+        address,
+        request_id: requestId,
+        data,
+      })
+      const isLoud = level === 'warn' || (reason !== undefined && SUSPICIOUS.has(reason))
+      lines[isLoud ? 'warn' : 'info']({
+        event: name,
+        reason,
+        app_id: appId,
+        account_id: accountId,
+        grant_id: grantId,
+        actor,
+        address,
+        request_id: requestId,
+      })
+    } catch (error) {
+      reportFailure(error, name)
+    }
+  }
+
+  function reportFailure(error: unknown, name: EventName): void {
+    try {
+      logger.error({ err: error, event: name }, 'an event could not be recorded')
+    } catch {
+      // The log itself is broken; the request goes on all the same.
+    }
+  }
+
+  return {
+    loginSucceeded: (facts: OfAccount, context?: EventContext) =>
+      record('login.succeeded', undefined, facts, undefined, context),
+    loginFailed: (facts: Subject & { reason: string }, context?: EventContext) =>
+      record('login.failed', facts.reason, facts, undefined, context),
+    loginThrottled: (facts: Subject, context?: EventContext) =>
+      record('login.throttled', undefined, facts, undefined, context),
+    sessionEnded: (facts: OfAccount & { reason?: string }, context?: EventContext) =>
+      record('session.ended', facts.reason, facts, undefined, context),
+    consentGranted: (
+      facts: OfAccount & OfApp & { scopes: readonly string[] },
+      context?: EventContext,
+    ) => record('consent.granted', undefined, facts, { scopes: facts.scopes }, context),
+    consentDenied: (facts: OfAccount & OfApp, context?: EventContext) =>
+      record('consent.denied', undefined, facts, undefined, context),
+    codeIssued: (facts: OfAccount & OfGrant, context?: EventContext) =>
+      record('code.issued', undefined, facts, undefined, context),
+    tokenIssued: (facts: OfApp & { grantType: string }, context?: EventContext) =>
+      record('token.issued', undefined, facts, { grantType: facts.grantType }, context),
+    tokenRefreshed: (
+      facts: OfGrant & { rotated: boolean; grace: boolean },
+      context?: EventContext,
+    ) =>
+      record(
+        'token.refreshed',
+        undefined,
+        facts,
+        { rotated: facts.rotated, grace: facts.grace },
+        context,
+      ),
+    tokenRevoked: (facts: Subject & { reason: RevocationReason }, context?: EventContext) =>
+      record('token.revoked', facts.reason, facts, undefined, context),
+    grantRevoked: (
+      facts: Subject & { grantId: string; reason: RevocationReason },
+      context?: EventContext,
+    ) => record('grant.revoked', facts.reason, facts, undefined, context),
+    requestRefused: (
+      facts: Subject & { reason: ErrorCode; endpoint: string },
+      context?: EventContext,
+    ) => record('request.refused', facts.reason, facts, { endpoint: facts.endpoint }, context),
+    appRegistered: (facts: OfApp & { name?: string }, context?: EventContext) =>
+      record('app.registered', undefined, facts, { name: facts.name }, context),
+    appChanged: (facts: OfApp & { diff: Data }, context?: EventContext) =>
+      record('app.changed', undefined, facts, { diff: facts.diff }, context),
+    /** The admin's words are data: the reason of an event is always a code. */
+    appSuspended: (facts: OfApp & { statusReason?: string | undefined }, context?: EventContext) =>
+      record('app.suspended', undefined, facts, { statusReason: facts.statusReason }, context),
+    secretCreated: (facts: OfApp & { secretId: string }, context?: EventContext) =>
+      record('secret.created', undefined, facts, { secretId: facts.secretId }, context),
+    secretRevoked: (facts: OfApp & { secretId: string }, context?: EventContext) =>
+      record('secret.revoked', undefined, facts, { secretId: facts.secretId }, context),
+    scopeCreated: (facts: { scope: string }, context?: EventContext) =>
+      record('scope.created', undefined, {}, { scope: facts.scope }, context),
+    scopeChanged: (facts: { scope: string; diff: Data }, context?: EventContext) =>
+      record('scope.changed', undefined, {}, { scope: facts.scope, diff: facts.diff }, context),
+    accountCreated: (facts: OfAccount & { role: string }, context?: EventContext) =>
+      record('account.created', undefined, facts, { role: facts.role }, context),
+    accountChanged: (facts: OfAccount & { diff: Data }, context?: EventContext) =>
+      record('account.changed', undefined, facts, { diff: facts.diff }, context),
+    /** The admin's words are data: the reason of an event is always a code. */
+    accountDeactivated: (facts: OfAccount & { statusReason: string }, context?: EventContext) =>
+      record(
+        'account.deactivated',
+        undefined,
+        facts,
+        { statusReason: facts.statusReason },
+        context,
+      ),
+    keyRotated: (facts: { keyId: string; alg: string }, context?: EventContext) =>
+      record('key.rotated', undefined, {}, { keyId: facts.keyId, alg: facts.alg }, context),
+  }
+}
+
+/** All event functions; a folder that calls some of them declares its own, smaller interface. */
+export type Events = ReturnType<typeof createEvents>

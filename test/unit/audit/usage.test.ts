@@ -1,0 +1,108 @@
+// Daily counters: by UTC day, never lost to a failed write, cheap.
+import { openUsage } from '../../../src/audit/usage.ts'
+import type { UsageCount } from '../../../src/audit/usage.store.ts'
+import { DAY } from '../../../src/shared/clock.ts'
+import { createLogger } from '../../../src/shared/logger.ts'
+
+const NOON = Date.UTC(2026, 1, 28, 12)
+const pause = (millis: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, millis))
+
+function setUp(options: { flushEveryMillis?: number; closeWithinMillis?: number } = {}) {
+  const time = { now: NOON }
+  const database = { isAway: false, written: [] as UsageCount[][] }
+  const usage = openUsage({
+    store: {
+      async add(counts) {
+        await pause(1)
+        if (database.isAway) throw new Error('away')
+        database.written.push(counts.map((count) => ({ ...count })))
+      },
+    },
+    logger: createLogger('silent'),
+    clock: () => time.now,
+    ...options,
+  })
+  return { usage, database, time }
+}
+
+test('Equal things are one counter; app, name and reason tell them apart', async () => {
+  const { usage, database } = setUp()
+  usage.count('token.issued', 'app_a')
+  usage.count('token.issued', 'app_a')
+  usage.count('token.issued', 'app_b')
+  usage.count('request.refused', 'app_a', 'code_used')
+  usage.count('login.failed')
+  expect(await usage.flush()).toBe(true)
+  const day = '2026-02-28'
+  expect(database.written).toEqual([
+    [
+      { day, appId: 'app_a', name: 'token.issued', reason: '', count: 2 },
+      { day, appId: 'app_b', name: 'token.issued', reason: '', count: 1 },
+      { day, appId: 'app_a', name: 'request.refused', reason: 'code_used', count: 1 },
+      { day, appId: '', name: 'login.failed', reason: '', count: 1 },
+    ],
+  ])
+})
+
+test('The day is that of UTC and follows the clock forwards and backwards', async () => {
+  const { usage, database, time } = setUp()
+  const midnight = Date.UTC(2026, 2, 1)
+  for (const now of [midnight - 1, midnight, midnight + DAY - 1, midnight + DAY, midnight - 1]) {
+    time.now = now
+    usage.count('token.issued', 'app_a')
+  }
+  await usage.flush()
+  expect(database.written.flat().map(({ day, count }) => [day, count])).toEqual([
+    ['2026-02-28', 2],
+    ['2026-03-01', 2],
+    ['2026-03-02', 1],
+  ])
+})
+
+test('A failed write keeps the counts, together with what came meanwhile', async () => {
+  const { usage, database } = setUp()
+  database.isAway = true
+  usage.count('token.issued', 'app_a')
+  const failing = usage.flush()
+  usage.count('token.issued', 'app_a')
+  usage.count('token.refreshed', 'app_a')
+  expect(await failing).toBe(false)
+  database.isAway = false
+  expect(await usage.flush()).toBe(true)
+  expect(database.written.flat().map(({ name, count }) => [name, count])).toEqual([
+    ['token.issued', 2],
+    ['token.refreshed', 1],
+  ])
+  await usage.flush()
+  expect(database.written).toHaveLength(1)
+})
+
+test('Counters are written by themselves, and again after a failure', async () => {
+  const { usage, database } = setUp({ flushEveryMillis: 20 })
+  database.isAway = true
+  usage.count('token.issued', 'app_a')
+  await pause(60)
+  expect(database.written).toEqual([])
+  database.isAway = false
+  await pause(60)
+  expect(database.written.flat()).toMatchObject([{ name: 'token.issued', count: 1 }])
+})
+
+test('Disposing writes what was counted, and does not wait for a database that hangs', async () => {
+  const { usage, database } = setUp()
+  usage.count('token.issued', 'app_a')
+  await usage[Symbol.asyncDispose]()
+  expect(database.written.flat()).toMatchObject([{ name: 'token.issued', count: 1 }])
+
+  const hanging = openUsage({
+    store: { add: () => new Promise(() => undefined) },
+    logger: createLogger('silent'),
+    clock: () => NOON,
+    closeWithinMillis: 100,
+  })
+  hanging.count('token.issued')
+  const start = performance.now()
+  await hanging[Symbol.asyncDispose]()
+  expect(performance.now() - start).toBeLessThan(500)
+})
