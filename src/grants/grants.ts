@@ -150,7 +150,7 @@ export function createGrants(deps: {
       // Ended or begun by somebody else in the meantime.
       if (!done) continue
       const grant = isAlive ? parseRecord<Grant>(text) : undefined
-      await removeFromIndexes(grantId, grant ?? listed ?? {})
+      await removeFromIndexes(grantId, { ...grant, ...listed })
       return grant
     }
     throw new AppError('temporarily_unavailable', { detail: 'a grant changed at every attempt' })

@@ -40,6 +40,7 @@ export async function redeemCode(
 ): Promise<Issued | Refused> {
   const hash = sha256(presented.token)
   const family = presented.locator
+  let tried: Issued | undefined
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const [grantText, refreshText, codeText] = await deps.store.read(family, [
       GRANT,
@@ -48,11 +49,14 @@ export async function redeemCode(
     ])
     if (grantText === undefined) return { kind: 'refused', reason: 'code_unknown' }
     const grant = parseRecord<Grant>(grantText)
-    const isReplay =
-      refreshText !== undefined && parseRecord<RefreshRecord>(refreshText).code === hash
+    const state = refreshText === undefined ? undefined : parseRecord<RefreshRecord>(refreshText)
+    const isReplay = state?.code === hash
     if (!isReplay && codeText === undefined) return { kind: 'refused', reason: 'code_unknown' }
     if (grant.appId !== appId) return { kind: 'refused', reason: 'code_of_another_client' }
     if (isReplay) {
+      // Our own commit: its answer was lost with the connection, which sent it a second time.
+      if (tried?.refreshToken !== undefined && state.hash === sha256(tried.refreshToken))
+        return tried
       const revoked = await deps.revoke(family)
       return { kind: 'refused', reason: 'code_used', ...(revoked && { revoked }) }
     }
@@ -82,9 +86,7 @@ export async function redeemCode(
       extend: outliving(Math.max(terms.refreshTtlSeconds, terms.accessTtlSeconds)),
       remove: [codeName(hash)],
     })
-    // Lost against another redemption: look again, and find the replay.
-    if (!done) continue
-    return {
+    tried = {
       kind: 'issued',
       accessToken: access.token,
       refreshToken,
@@ -94,6 +96,8 @@ export async function redeemCode(
       code,
       refresh: undefined,
     }
+    if (done) return tried
+    // Lost against another redemption: look again, and find the replay.
   }
   return { kind: 'refused', reason: 'code_unknown' }
 }
