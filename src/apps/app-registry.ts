@@ -1,0 +1,366 @@
+// Registered apps: register, find, change, shut down, and check their secrets. The one set of functions behind the console, the admin API and
+// the command line. Invariant: a change is in the database before anybody hears of it, and after the call returns this process no longer acts
+// on the state before it; other processes follow within a second. The token endpoints live on find() and checkSecret(): no I/O on a hit.
+import { LRUCache } from 'lru-cache'
+import { DAY, dateNow, type Clock } from '../shared/clock.ts'
+import type { ServerKeys } from '../shared/crypto.ts'
+import { AppError } from '../shared/errors.ts'
+import { newClientId, newSecretId } from '../shared/ids.ts'
+import type { Secret } from '../shared/secret.ts'
+import type { Invalidation } from '../storage/invalidation.ts'
+import { createAnnouncer } from './announcement.ts'
+import { createAppCache } from './app-cache.ts'
+import {
+  freezeApp,
+  isClientId,
+  isConfidential,
+  type App,
+  type AppChange,
+  type AppInput,
+  type AppSecret,
+  type AppSettings,
+  type AppStatus,
+} from './app.ts'
+import type { AppStore } from './app.store.ts'
+import {
+  DEFAULT_LIFETIME_BOUNDS,
+  checkAppInput,
+  type AppVerdict,
+  type LifetimeBounds,
+} from './client-metadata.ts'
+import { findSecret, isLive, makeClientSecret } from './client-secret.ts'
+import { MAX_LOGO_BYTES, checkLogo, isLogoId, type Logo } from './logo.ts'
+import { isPlainText, lengthOf, type Refused } from './problem.ts'
+import type { ScopeSnapshot } from './scope-catalogue.ts'
+import { createSecretUsage } from './secret-usage.ts'
+
+const MAX_LIVE_SECRETS = 2
+const FORGET_EXPIRED_SECRETS_AFTER = 30 * DAY
+const LOGO_CACHE_BYTES = 32 * MAX_LOGO_BYTES
+const DEFAULT_PAGE = 50
+const MAX_PAGE = 200
+
+export type RegisterOutcome =
+  | {
+      readonly kind: 'registered'
+      readonly app: App
+      /** To be shown once; absent for public apps, which cannot keep one (RFC 8252 §8.5). */
+      readonly secret: Secret<string> | undefined
+    }
+  | Refused
+
+export type UpdateOutcome =
+  | { readonly kind: 'updated'; readonly app: App }
+  /** Somebody else changed it first: `app` is how it is now. */
+  | { readonly kind: 'conflict'; readonly app: App }
+  | Refused
+
+export type CreateSecretOutcome =
+  | {
+      readonly kind: 'created'
+      readonly app: App
+      readonly secretId: string
+      /** To be shown once. */
+      readonly secret: Secret<string>
+    }
+  | Refused
+
+export type SecretVerdict = 'valid' | 'wrong' | 'expired'
+
+/** What to list; newest first. */
+export interface AppQuery {
+  /** Part of the name, or a whole client id. */
+  search?: string | undefined
+  /** All but the deleted ones when absent. */
+  status?: AppStatus | undefined
+  /** The `next` of the page before. */
+  cursor?: string | undefined
+  /** From 1 to 200, 50 when absent. */
+  limit?: number | undefined
+}
+
+export interface AppPage {
+  readonly apps: readonly App[]
+  /** The cursor of the next page; absent on the last. */
+  readonly next: string | undefined
+}
+
+/**
+ * The registry. Acts on an app that does not exist, or was deleted, throw `not_found`; a database that is away throws
+ * `temporarily_unavailable`. Disposing writes the last uses of secrets down.
+ */
+export interface AppRegistry extends AsyncDisposable {
+  /** Registers an app, or tells all problems of the input; the input may be of any type. */
+  register(input: AppInput): Promise<RegisterOutcome>
+  /**
+   * Finds an app by its client id for a request: from memory for up to 30 s, suspended ones too, deleted ones never. An id that is not
+   * of our form costs no I/O.
+   */
+  find(clientId: string): Promise<App | undefined>
+  /** Reads an app from the database, deleted ones too. @throws {AppError} `not_found` */
+  get(id: string): Promise<App>
+  /**
+   * Checks a client secret (RFC 6749 §2.3.1) in constant time, without I/O, and notes its use. The status of the app is the
+   * caller's to check.
+   */
+  checkSecret(app: App, presented: string): SecretVerdict
+  /** Changes settings if `version` is still the app's version; keys that are not there stay, `undefined` empties a setting. */
+  update(id: string, version: number, change: AppChange): Promise<UpdateOutcome>
+  /** Suspends an app: requests are refused and a job that kills its tokens is written. @param reason shown to admins */
+  suspend(id: string, reason: string): Promise<App>
+  /** Lets a suspended app work again; its old tokens stay dead. */
+  activate(id: string): Promise<App>
+  /** Deletes an app for good: the row stays for the reason and the audit log, a job that kills its tokens is written. */
+  remove(id: string, reason: string): Promise<App>
+  /** Adds a second secret, so that the app can change over without a pause. At most two are live at a time. */
+  createSecret(id: string, options?: { expiresAt?: Date | undefined }): Promise<CreateSecretOutcome>
+  /** Revokes a secret at once. @throws {AppError} `not_found` where the app has no such secret */
+  revokeSecret(id: string, secretId: string): Promise<App>
+  /** @throws {AppError} `parameter_invalid` for a cursor that is not ours */
+  list(query?: AppQuery): Promise<AppPage>
+  /** Checks an uploaded logo by its content and gives it to the app. */
+  setLogo(
+    id: string,
+    bytes: Uint8Array,
+    contentType: string,
+  ): Promise<{ readonly kind: 'updated'; readonly app: App } | Refused>
+  removeLogo(id: string): Promise<App>
+  /** Finds a logo by its id, which is the SHA-256 of its bytes: what comes back may be cached for ever. */
+  findLogo(logoId: string): Promise<Logo | undefined>
+}
+
+const notFound = (): AppError => new AppError('not_found', { detail: 'app' })
+
+const settingsOf = (app: App): AppSettings => ({
+  name: app.name,
+  description: app.description,
+  type: app.type,
+  homepageUrl: app.homepageUrl,
+  privacyUrl: app.privacyUrl,
+  termsUrl: app.termsUrl,
+  ownerContact: app.ownerContact,
+  environment: app.environment,
+  redirectUris: app.redirectUris,
+  scopes: app.scopes,
+  audiences: app.audiences,
+  requirePkce: app.requirePkce,
+  rotateRefreshTokens: app.rotateRefreshTokens,
+  slidingRefresh: app.slidingRefresh,
+  accessTtlSeconds: app.accessTtlSeconds,
+  refreshTtlSeconds: app.refreshTtlSeconds,
+})
+
+const CURSOR = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (app_[0-9A-Za-z]{20})$/
+
+const toCursor = (app: App): string =>
+  Buffer.from(`${app.createdAt.toISOString()} ${app.id}`).toString('base64url')
+
+function parseCursor(cursor: string): { createdAt: string; id: string } {
+  const [, createdAt, id] = CURSOR.exec(Buffer.from(cursor, 'base64url').toString()) ?? []
+  if (createdAt === undefined || id === undefined || Number.isNaN(Date.parse(createdAt)))
+    throw new AppError('parameter_invalid', { about: 'cursor' })
+  return { createdAt, id }
+}
+
+function checkReason(reason: string): string {
+  const text = reason.trim()
+  if (text === '' || lengthOf(text) > 500 || !isPlainText(text))
+    throw new AppError('parameter_invalid', { about: 'reason' })
+  return text
+}
+
+/** Creates the registry. @param deps.lifetimes the server's bounds for lifetimes of apps */
+export function createAppRegistry(deps: {
+  store: AppStore
+  catalogue: { current(): Pick<ScopeSnapshot, 'scopes'> }
+  serverKeys: ServerKeys
+  clock: Clock
+  invalidation: Invalidation
+  lifetimes?: LifetimeBounds
+}): AppRegistry {
+  const { store, catalogue, serverKeys, clock, invalidation } = deps
+  const bounds = deps.lifetimes ?? DEFAULT_LIFETIME_BOUNDS
+  const usage = createSecretUsage({ store, clock })
+  const announcer = createAnnouncer(invalidation, 'app')
+  const cache = createAppCache({
+    load: async (id) => {
+      const app = await store.find(id)
+      return app?.status === 'deleted' ? undefined : app
+    },
+    clock,
+    invalidation,
+  })
+  const logos = new LRUCache<string, Logo>({
+    maxSize: LOGO_CACHE_BYTES,
+    sizeCalculation: ({ bytes }) => bytes.length,
+  })
+
+  const check = (input: object, previous?: App): AppVerdict =>
+    checkAppInput(input, { scopes: catalogue.current().scopes, bounds, previous })
+
+  async function get(id: string): Promise<App> {
+    const app = isClientId(id) ? await store.find(id) : undefined
+    if (app === undefined) throw notFound()
+    return app
+  }
+
+  async function getChangeable(id: string): Promise<App> {
+    const app = await get(id)
+    if (app.status === 'deleted') throw notFound()
+    return app
+  }
+
+  /** Announces a change that has been saved and returns the app as it is now. */
+  async function changed(id: string, wasThere: boolean): Promise<App> {
+    if (!wasThere) throw notFound()
+    await announcer.announce(id)
+    return get(id)
+  }
+
+  async function changeStatus(id: string, status: AppStatus, reason?: string): Promise<App> {
+    await getChangeable(id)
+    const purge = status !== 'active'
+    const at = dateNow(clock)
+    return changed(id, await store.changeStatus(id, { status, reason, purge, at }))
+  }
+
+  return {
+    async register(input) {
+      const verdict = check(input)
+      if (verdict.kind === 'refused') return verdict
+      const now = dateNow(clock)
+      const made = isConfidential(verdict.settings) ? makeClientSecret(serverKeys) : undefined
+      const secrets: AppSecret[] =
+        made === undefined ? [] : [newSecretEntry(made.hash, made.hint, now, undefined)]
+      const app = freezeApp({
+        ...verdict.settings,
+        id: newClientId(),
+        logoId: undefined,
+        status: 'active',
+        statusReason: undefined,
+        version: 1,
+        createdAt: now,
+        updatedAt: now,
+        secrets,
+      })
+      await store.insert(app)
+      return { kind: 'registered', app, secret: made?.secret }
+    },
+
+    find: (clientId) => cache.find(clientId),
+    get,
+
+    checkSecret(app, presented) {
+      const secret = findSecret(app, presented, serverKeys)
+      if (secret === undefined) return 'wrong'
+      if (!isLive(secret, clock())) return 'expired'
+      usage.note(secret.id)
+      return 'valid'
+    },
+
+    async update(id, version, change) {
+      const previous = await getChangeable(id)
+      if (previous.version !== version) return { kind: 'conflict', app: previous }
+      const verdict = check({ ...settingsOf(previous), ...change }, previous)
+      if (verdict.kind === 'refused') return verdict
+      const at = dateNow(clock)
+      if (!(await store.updateSettings(id, version, verdict.settings, at)))
+        return { kind: 'conflict', app: await getChangeable(id) }
+      return { kind: 'updated', app: await changed(id, true) }
+    },
+
+    suspend: async (id, reason) => changeStatus(id, 'suspended', checkReason(reason)),
+    activate: (id) => changeStatus(id, 'active'),
+    remove: async (id, reason) => changeStatus(id, 'deleted', checkReason(reason)),
+
+    async createSecret(id, options = {}) {
+      const app = await getChangeable(id)
+      const refuse = (field: string, rule: string, sentence: string): Refused => ({
+        kind: 'refused',
+        problems: [{ field, rule, sentence }],
+      })
+      if (!isConfidential(app))
+        return refuse(
+          'secret',
+          'secret-of-public-app',
+          'Public apps have no secret: they use PKCE.',
+        )
+      const now = dateNow(clock)
+      const { expiresAt } = options
+      // `!(a > b)` and not `a <= b`: an invalid date compares as false with everything.
+      if (expiresAt !== undefined && !(expiresAt.getTime() > now.getTime()))
+        return refuse('expiresAt', 'secret-expiry-past', 'Choose a time in the future.')
+      const made = makeClientSecret(serverKeys)
+      const entry = newSecretEntry(made.hash, made.hint, now, expiresAt)
+      const outcome = await store.addSecret(id, entry, {
+        live: MAX_LIVE_SECRETS,
+        now,
+        forgetBefore: new Date(now.getTime() - FORGET_EXPIRED_SECRETS_AFTER),
+      })
+      if (outcome === 'too-many')
+        return refuse(
+          'secret',
+          'secret-too-many',
+          'Two secrets are live already: revoke one first.',
+        )
+      const current = await changed(id, outcome === 'added')
+      return { kind: 'created', app: current, secretId: entry.id, secret: made.secret }
+    },
+
+    async revokeSecret(id, secretId) {
+      const app = await getChangeable(id)
+      const isThere = app.secrets.some((secret) => secret.id === secretId)
+      return changed(id, isThere && (await store.removeSecret(id, secretId, dateNow(clock))))
+    },
+
+    async list({ search, status, cursor, limit = DEFAULT_PAGE } = {}) {
+      const size = Math.min(Math.max(Math.trunc(limit) || 1, 1), MAX_PAGE)
+      // A NUL is the one character that Postgres takes in no text.
+      const words = search?.replaceAll('\0', '').trim().slice(0, 200)
+      const found = await store.list({
+        search: words === '' ? undefined : words,
+        statuses: status === undefined ? ['active', 'suspended'] : [status],
+        after: cursor === undefined ? undefined : parseCursor(cursor),
+        // One more than asked for tells whether there is a next page.
+        limit: size + 1,
+      })
+      const apps = found.slice(0, size)
+      const last = apps.at(-1)
+      return { apps, next: found.length > size && last !== undefined ? toCursor(last) : undefined }
+    },
+
+    async setLogo(id, bytes, contentType) {
+      const verdict = checkLogo(bytes, contentType)
+      if (verdict.kind === 'refused') return verdict
+      await getChangeable(id)
+      const wasThere = await store.setLogo(id, verdict.logo, dateNow(clock))
+      return { kind: 'updated', app: await changed(id, wasThere) }
+    },
+
+    async removeLogo(id) {
+      await getChangeable(id)
+      return changed(id, await store.setLogo(id, undefined, dateNow(clock)))
+    },
+
+    async findLogo(logoId) {
+      if (!isLogoId(logoId)) return undefined
+      const kept = logos.get(logoId)
+      if (kept !== undefined) return kept
+      const logo = await store.findLogo(logoId)
+      if (logo !== undefined) logos.set(logoId, logo)
+      return logo
+    },
+
+    async [Symbol.asyncDispose]() {
+      announcer[Symbol.dispose]()
+      await usage[Symbol.asyncDispose]()
+    },
+  }
+}
+
+const newSecretEntry = (
+  hash: string,
+  hint: string,
+  createdAt: Date,
+  expiresAt: Date | undefined,
+): AppSecret => ({ id: newSecretId(), hash, hint, createdAt, expiresAt, lastUsedAt: undefined })

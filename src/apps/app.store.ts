@@ -1,0 +1,365 @@
+// Apps, their secrets and logos in Postgres (or PGlite). Invariant: each change is one transaction that also raises the app's version, and
+// shutting an app down writes, in that same transaction, the job that kills its tokens, so that nothing is ever half shut down.
+import { type Insertable, type Selectable, type Transaction, sql } from 'kysely'
+import { type Database, withDatabase } from '../storage/database.ts'
+import type { AppRow, AppSecretRow, Schema } from '../storage/schema.ts'
+import { freezeApp, type App, type AppSecret, type AppSettings, type AppStatus } from './app.ts'
+import type { Logo } from './logo.ts'
+
+/** A page of a list, newest first. */
+export interface AppPageQuery {
+  /** Part of the name, or a whole client id. */
+  readonly search?: string | undefined
+  readonly statuses: readonly AppStatus[]
+  /** Where the page before ended. */
+  readonly after?: { readonly createdAt: string; readonly id: string } | undefined
+  readonly limit: number
+}
+
+/** What adding a secret came to. */
+export type AddSecretOutcome = 'added' | 'too-many' | 'unknown-app'
+
+/** The database as the registry needs it. Deleted apps are found, but no longer change. */
+export interface AppStore {
+  insert(app: App): Promise<void>
+  find(id: string): Promise<App | undefined>
+  list(query: AppPageQuery): Promise<App[]>
+  /** Writes the settings if the version is still that one; returns whether it was. */
+  updateSettings(id: string, version: number, settings: AppSettings, at: Date): Promise<boolean>
+  /** Sets the status; with `purge`, also writes the job that kills all tokens. Returns whether there was such an app. */
+  changeStatus(
+    id: string,
+    change: { status: AppStatus; reason: string | undefined; purge: boolean; at: Date },
+  ): Promise<boolean>
+  /** Adds a secret unless as many live ones are there; secrets that expired before `forgetBefore` are removed on the way. */
+  addSecret(
+    appId: string,
+    secret: AppSecret,
+    limits: { live: number; now: Date; forgetBefore: Date },
+  ): Promise<AddSecretOutcome>
+  removeSecret(appId: string, secretId: string, at: Date): Promise<boolean>
+  noteSecretUses(uses: ReadonlyMap<string, Date>): Promise<void>
+  setLogo(appId: string, logo: Logo | undefined, at: Date): Promise<boolean>
+  findLogo(id: string): Promise<Logo | undefined>
+}
+
+function toSecret(row: Selectable<AppSecretRow>): AppSecret {
+  return {
+    id: row.id,
+    hash: row.hash,
+    hint: row.hint,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at ?? undefined,
+    lastUsedAt: row.last_used_at ?? undefined,
+  }
+}
+
+function toApp(row: Selectable<AppRow>, secrets: readonly AppSecret[]): App {
+  return freezeApp({
+    id: row.id,
+    name: row.name,
+    description: row.description ?? undefined,
+    type: row.type,
+    logoId: row.logo_id ?? undefined,
+    homepageUrl: row.homepage_url ?? undefined,
+    privacyUrl: row.privacy_url ?? undefined,
+    termsUrl: row.terms_url ?? undefined,
+    ownerContact: row.owner_contact ?? undefined,
+    environment: row.environment ?? undefined,
+    redirectUris: row.redirect_uris,
+    scopes: row.scopes,
+    audiences: row.audiences,
+    requirePkce: row.require_pkce,
+    rotateRefreshTokens: row.rotate_refresh_tokens,
+    slidingRefresh: row.sliding_refresh,
+    accessTtlSeconds: row.access_ttl_seconds ?? undefined,
+    refreshTtlSeconds: row.refresh_ttl_seconds ?? undefined,
+    status: row.status,
+    statusReason: row.status_reason ?? undefined,
+    version: row.version,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    secrets,
+  })
+}
+
+const settingsColumns = (settings: AppSettings) => ({
+  name: settings.name,
+  description: settings.description ?? null,
+  homepage_url: settings.homepageUrl ?? null,
+  privacy_url: settings.privacyUrl ?? null,
+  terms_url: settings.termsUrl ?? null,
+  owner_contact: settings.ownerContact ?? null,
+  environment: settings.environment ?? null,
+  redirect_uris: JSON.stringify(settings.redirectUris),
+  scopes: JSON.stringify(settings.scopes),
+  audiences: JSON.stringify(settings.audiences),
+  require_pkce: settings.requirePkce,
+  rotate_refresh_tokens: settings.rotateRefreshTokens,
+  sliding_refresh: settings.slidingRefresh,
+  access_ttl_seconds: settings.accessTtlSeconds ?? null,
+  refresh_ttl_seconds: settings.refreshTtlSeconds ?? null,
+})
+
+const secretRow = (appId: string, secret: AppSecret): Insertable<AppSecretRow> => ({
+  id: secret.id,
+  app_id: appId,
+  hash: secret.hash,
+  hint: secret.hint,
+  created_at: secret.createdAt,
+  expires_at: secret.expiresAt ?? null,
+  last_used_at: secret.lastUsedAt ?? null,
+})
+
+/** Locks the row of an app that may still change, until the transaction ends; returns whether there is one. */
+async function lock(trx: Transaction<Schema>, id: string): Promise<boolean> {
+  const row = await trx
+    .selectFrom('apps')
+    .select('id')
+    .where('id', '=', id)
+    .where('status', '!=', 'deleted')
+    .forUpdate()
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+/** Raises the version and returns whether there is such an app; the row stays locked until the transaction ends. */
+async function touch(trx: Transaction<Schema>, id: string, at: Date): Promise<boolean> {
+  const touched = await trx
+    .updateTable('apps')
+    .set((eb) => ({ version: eb('version', '+', 1), updated_at: at }))
+    .where('id', '=', id)
+    .where('status', '!=', 'deleted')
+    .executeTakeFirst()
+  return touched.numUpdatedRows > 0n
+}
+
+const escapeLike = (text: string): string => text.replace(/[\\%_]/g, '\\$&')
+
+/** Creates the store over the database. */
+export function createAppStore(db: Database): AppStore {
+  const transaction = <T>(work: (trx: Transaction<Schema>) => Promise<T>): Promise<T> =>
+    withDatabase(() => db.transaction().execute(work))
+
+  async function secretsOf(appIds: readonly string[]): Promise<Map<string, AppSecret[]>> {
+    const rows =
+      appIds.length === 0
+        ? []
+        : await db
+            .selectFrom('app_secrets')
+            .selectAll()
+            .where('app_id', 'in', appIds)
+            .orderBy('created_at')
+            .orderBy('id')
+            .execute()
+    const byApp = new Map<string, AppSecret[]>()
+    for (const row of rows) {
+      const list = byApp.get(row.app_id) ?? []
+      byApp.set(row.app_id, [...list, toSecret(row)])
+    }
+    return byApp
+  }
+
+  return {
+    insert: (app) =>
+      transaction(async (trx) => {
+        await trx
+          .insertInto('apps')
+          .values({
+            ...settingsColumns(app),
+            id: app.id,
+            type: app.type,
+            logo_id: app.logoId ?? null,
+            status: app.status,
+            status_reason: app.statusReason ?? null,
+            version: app.version,
+            created_at: app.createdAt,
+            updated_at: app.updatedAt,
+          })
+          .execute()
+        for (const secret of app.secrets)
+          await trx.insertInto('app_secrets').values(secretRow(app.id, secret)).execute()
+      }),
+
+    find: (id) =>
+      withDatabase(async () => {
+        // One statement, so that the app and its secrets are of one moment.
+        const rows = await db
+          .selectFrom('apps')
+          .leftJoin('app_secrets as secret', 'secret.app_id', 'apps.id')
+          .selectAll('apps')
+          .select([
+            'secret.id as secret_id',
+            'secret.hash',
+            'secret.hint',
+            'secret.created_at as secret_created_at',
+            'secret.expires_at',
+            'secret.last_used_at',
+          ])
+          .where('apps.id', '=', id)
+          .orderBy('secret.created_at')
+          .orderBy('secret.id')
+          .execute()
+        const [app] = rows
+        if (app === undefined) return undefined
+        const secrets = rows.flatMap((row): AppSecret[] =>
+          row.secret_id === null ||
+          row.hash === null ||
+          row.hint === null ||
+          row.secret_created_at === null
+            ? []
+            : [
+                {
+                  id: row.secret_id,
+                  hash: row.hash,
+                  hint: row.hint,
+                  createdAt: row.secret_created_at,
+                  expiresAt: row.expires_at ?? undefined,
+                  lastUsedAt: row.last_used_at ?? undefined,
+                },
+              ],
+        )
+        return toApp(app, secrets)
+      }),
+
+    list: ({ search, statuses, after, limit }) =>
+      withDatabase(async () => {
+        if (statuses.length === 0) return []
+        let query = db
+          .selectFrom('apps')
+          .selectAll()
+          .where('status', 'in', statuses)
+          .orderBy('created_at', 'desc')
+          .orderBy('id', 'desc')
+          .limit(limit)
+        if (after !== undefined)
+          query = query.where(
+            sql<boolean>`(created_at, id) < (${after.createdAt}::timestamptz, ${after.id}::text)`,
+          )
+        if (search !== undefined)
+          query = query.where((eb) =>
+            eb.or([eb('name', 'ilike', `%${escapeLike(search)}%`), eb('id', '=', search)]),
+          )
+        const rows = await query.execute()
+        const secrets = await secretsOf(rows.map(({ id }) => id))
+        return rows.map((row) => toApp(row, secrets.get(row.id) ?? []))
+      }),
+
+    updateSettings: (id, version, settings, at) =>
+      withDatabase(async () => {
+        const updated = await db
+          .updateTable('apps')
+          .set((eb) => ({
+            ...settingsColumns(settings),
+            version: eb('version', '+', 1),
+            updated_at: at,
+          }))
+          .where('id', '=', id)
+          .where('version', '=', version)
+          .where('status', '!=', 'deleted')
+          .executeTakeFirst()
+        return updated.numUpdatedRows > 0n
+      }),
+
+    changeStatus: (id, { status, reason, purge, at }) =>
+      transaction(async (trx) => {
+        if (!(await touch(trx, id, at))) return false
+        await trx
+          .updateTable('apps')
+          .set({ status, status_reason: reason ?? null })
+          .where('id', '=', id)
+          .execute()
+        if (purge)
+          await trx
+            .insertInto('purge_jobs')
+            .values({
+              kind: 'app',
+              app_id: id,
+              account_id: null,
+              reason: reason ?? status,
+              created_at: at,
+              attempts: 0,
+            })
+            .execute()
+        return true
+      }),
+
+    addSecret: (appId, secret, { live, now, forgetBefore }) =>
+      transaction(async (trx) => {
+        // Locked before it is counted: two admins who add the last allowed secret at once must not both succeed.
+        if (!(await lock(trx, appId))) return 'unknown-app'
+        const { count } = await trx
+          .selectFrom('app_secrets')
+          .select((eb) => eb.fn.countAll<string>().as('count'))
+          .where('app_id', '=', appId)
+          .where((eb) => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]))
+          .executeTakeFirstOrThrow()
+        if (Number(count) >= live) return 'too-many'
+        await trx
+          .deleteFrom('app_secrets')
+          .where('app_id', '=', appId)
+          .where('expires_at', '<', forgetBefore)
+          .execute()
+        await trx.insertInto('app_secrets').values(secretRow(appId, secret)).execute()
+        await touch(trx, appId, now)
+        return 'added'
+      }),
+
+    removeSecret: (appId, secretId, at) =>
+      transaction(async (trx) => {
+        // The app's row is always locked before its secrets, or two changes could wait for each other.
+        if (!(await lock(trx, appId))) return false
+        const removed = await trx
+          .deleteFrom('app_secrets')
+          .where('id', '=', secretId)
+          .where('app_id', '=', appId)
+          .executeTakeFirst()
+        return removed.numDeletedRows > 0n && touch(trx, appId, at)
+      }),
+
+    noteSecretUses: (uses) =>
+      withDatabase(async () => {
+        const list = JSON.stringify([...uses].map(([id, at]) => ({ id, at: at.toISOString() })))
+        await sql`
+          update app_secrets as secret
+          set last_used_at = greatest(secret.last_used_at, used.at)
+          from jsonb_to_recordset(${list}::jsonb) as used(id text, at timestamptz)
+          where secret.id = used.id
+        `.execute(db)
+      }),
+
+    setLogo: (appId, logo, at) =>
+      transaction(async (trx) => {
+        if (!(await touch(trx, appId, at))) return false
+        if (logo !== undefined)
+          await trx
+            .insertInto('logos')
+            .values({
+              id: logo.id,
+              content_type: logo.contentType,
+              bytes: logo.bytes,
+              created_at: at,
+            })
+            .onConflict((conflict) => conflict.column('id').doNothing())
+            .execute()
+        await trx
+          .updateTable('apps')
+          .set({ logo_id: logo?.id ?? null })
+          .where('id', '=', appId)
+          .execute()
+        return true
+      }),
+
+    findLogo: (id) =>
+      withDatabase(async () => {
+        const row = await db.selectFrom('logos').selectAll().where('id', '=', id).executeTakeFirst()
+        return (
+          row && {
+            id: row.id,
+            contentType: row.content_type as Logo['contentType'],
+            bytes: row.bytes,
+          }
+        )
+      }),
+  }
+}

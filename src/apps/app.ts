@@ -1,0 +1,81 @@
+// What an app (a registered OAuth client) is, as everybody above the database sees it. Invariant: an App is frozen through and through, so
+// that one cached object can be handed to every request.
+
+/** The kinds of app; RFC 6749 §2.1 calls `web`, `machine` and `resource_server` confidential and `public` public. */
+export const APP_TYPES = ['web', 'public', 'machine', 'resource_server'] as const
+export type AppType = (typeof APP_TYPES)[number]
+
+export type AppStatus = 'active' | 'suspended' | 'deleted'
+
+/** One of the at most two live secrets of an app; the secret itself is nowhere. */
+export interface AppSecret {
+  readonly id: string
+  /** Keyed hash (HMAC-SHA-256). */
+  readonly hash: string
+  /** The last four characters before the checksum, to tell secrets apart. */
+  readonly hint: string
+  readonly createdAt: Date
+  readonly expiresAt: Date | undefined
+  readonly lastUsedAt: Date | undefined
+}
+
+/** What an admin decides about an app. */
+export interface AppSettings {
+  readonly name: string
+  readonly description: string | undefined
+  readonly type: AppType
+  readonly homepageUrl: string | undefined
+  readonly privacyUrl: string | undefined
+  readonly termsUrl: string | undefined
+  readonly ownerContact: string | undefined
+  readonly environment: string | undefined
+  readonly redirectUris: readonly string[]
+  /** The scopes that the app may ask for. A scope that has left the catalogue may still be named here: it counts for nothing. */
+  readonly scopes: readonly string[]
+  /** The audiences (RFC 8707 resources) that the app may ask for. */
+  readonly audiences: readonly string[]
+  readonly requirePkce: boolean
+  readonly rotateRefreshTokens: boolean
+  readonly slidingRefresh: boolean
+  /** Absent: the server's default. */
+  readonly accessTtlSeconds: number | undefined
+  readonly refreshTtlSeconds: number | undefined
+}
+
+/** A registered app. */
+export interface App extends AppSettings {
+  /** The client id. */
+  readonly id: string
+  readonly logoId: string | undefined
+  readonly status: AppStatus
+  readonly statusReason: string | undefined
+  /** Goes up by one with every change, of secrets and logo too; the ETag of the admin API. */
+  readonly version: number
+  readonly createdAt: Date
+  readonly updatedAt: Date
+  readonly secrets: readonly AppSecret[]
+}
+
+/** What a face (console, API, command line, file) hands in: optional settings may be left out. */
+export type AppInput = Pick<AppSettings, 'name' | 'type'> & Partial<AppSettings>
+
+/** What may change afterwards; a key that is present with `undefined` empties the setting. */
+export type AppChange = Partial<AppSettings>
+
+/** Returns whether the app can keep a secret and so must authenticate (RFC 6749 §2.1). */
+export const isConfidential = (app: Pick<App, 'type'>): boolean => app.type !== 'public'
+
+const CLIENT_ID = /^app_[0-9A-Za-z]{20}$/
+
+/** Returns whether the text has the form of a client id of ours; what has not costs no look-up. */
+export const isClientId = (text: string): boolean => CLIENT_ID.test(text)
+
+/** Freezes an app with its lists and secrets. */
+export function freezeApp(app: App): App {
+  Object.freeze(app.redirectUris)
+  Object.freeze(app.scopes)
+  Object.freeze(app.audiences)
+  for (const secret of app.secrets) Object.freeze(secret)
+  Object.freeze(app.secrets)
+  return Object.freeze(app)
+}

@@ -1,0 +1,42 @@
+// Client secrets: made once, shown once, kept as a keyed hash. 256 random bits need no slow hash, which on the token endpoint would only be a
+// way to exhaust the server. Invariant: a comparison tells nothing through its duration, and never costs I/O.
+import { equalInConstantTime, type ServerKeys } from '../shared/crypto.ts'
+import { Secret } from '../shared/secret.ts'
+import { isClientSecret, newClientSecret } from '../shared/token-format.ts'
+import type { App, AppSecret } from './app.ts'
+
+const PURPOSE = 'client-secret'
+const CHECKSUM_LENGTH = 6
+const HINT_LENGTH = 4
+
+/** A secret at its birth: the only moment at which it exists in clear. */
+export interface NewClientSecret {
+  readonly secret: Secret<string>
+  readonly hash: string
+  readonly hint: string
+}
+
+/** Makes a client secret with its keyed hash. */
+export function makeClientSecret(keys: ServerKeys): NewClientSecret {
+  const text = newClientSecret()
+  return {
+    secret: new Secret(text),
+    hash: keys.current(PURPOSE).mac(text),
+    hint: text.slice(-CHECKSUM_LENGTH - HINT_LENGTH, -CHECKSUM_LENGTH),
+  }
+}
+
+/** Returns the app's secret that the text is, expired or not; `undefined` where it is none. */
+export function findSecret(app: App, presented: string, keys: ServerKeys): AppSecret | undefined {
+  if (app.secrets.length === 0 || !isClientSecret(presented)) return undefined
+  let found: AppSecret | undefined
+  for (const key of keys.all(PURPOSE)) {
+    const hash = key.mac(presented)
+    for (const secret of app.secrets) if (equalInConstantTime(hash, secret.hash)) found = secret
+  }
+  return found
+}
+
+/** Returns whether the secret works at that time (milliseconds since the epoch). */
+export const isLive = (secret: AppSecret, nowMillis: number): boolean =>
+  secret.expiresAt === undefined || secret.expiresAt.getTime() > nowMillis

@@ -1,0 +1,147 @@
+// The catalogue of scopes, whole in memory: built-in ones and those of the database. Invariant: current() is an immutable snapshot that answers
+// without I/O; a change on any node is in every node's snapshot within a second, and at the latest with the poll 30 s later.
+import { SECOND, dateNow, type Clock } from '../shared/clock.ts'
+import { AppError } from '../shared/errors.ts'
+import { createPolledCopy } from '../shared/polled-copy.ts'
+import type { Invalidation } from '../storage/invalidation.ts'
+import { createAnnouncer } from './announcement.ts'
+import type { Refused } from './problem.ts'
+import {
+  BUILT_IN_SCOPES,
+  checkScope,
+  isBuiltInScope,
+  isScopeName,
+  type Scope,
+  type ScopeInput,
+} from './scope.ts'
+import type { ScopeStore } from './scope.store.ts'
+
+const POLL_MILLIS = 30 * SECOND
+
+/** The catalogue at one moment. */
+export interface ScopeSnapshot {
+  readonly scopes: ReadonlyMap<string, Scope>
+  /** Counts the changes that this process has seen; equal versions have equal scopes. */
+  readonly version: number
+}
+
+export type ScopeOutcome = { readonly kind: 'saved'; readonly scope: Scope } | Refused
+
+/** The catalogue; disposing ends the polling. */
+export interface ScopeCatalogue extends AsyncDisposable {
+  /** Reads the catalogue for the first time; before it, only the built-in scopes are there. */
+  load(): Promise<void>
+  /** Reads the catalogue again and tells the listeners if it has changed. */
+  refresh(): Promise<void>
+  current(): ScopeSnapshot
+  /** Calls the listener with each new snapshot, after current() gives it; returns what ends that. */
+  onChange(listener: (snapshot: ScopeSnapshot) => void): () => void
+  create(input: ScopeInput): Promise<ScopeOutcome>
+  /** Replaces everything but the name. @throws {AppError} `not_found` */
+  update(input: ScopeInput): Promise<ScopeOutcome>
+  /**
+   * Takes a scope out: it can no longer be asked for. Apps that may ask for it keep naming it, to no effect.
+   *
+   * @throws {AppError} `not_found`, also for built-in scopes
+   */
+  remove(name: string): Promise<void>
+}
+
+const isSameScope = (left: Scope | undefined, right: Scope): boolean =>
+  left?.sentence === right.sentence &&
+  left.group === right.group &&
+  left.sensitive === right.sensitive &&
+  left.deprecated === right.deprecated
+
+const hasSameScopes = (left: ReadonlyMap<string, Scope>, right: ReadonlyMap<string, Scope>) =>
+  left.size === right.size &&
+  [...right].every(([name, scope]) => isSameScope(left.get(name), scope))
+
+/** Creates the catalogue. @param deps.onRefreshFailed hears why a reading in the background failed; the old snapshot stays */
+export function createScopeCatalogue(deps: {
+  store: ScopeStore
+  clock: Clock
+  invalidation: Invalidation
+  onRefreshFailed?: (error: unknown) => void
+}): ScopeCatalogue {
+  const { store, clock, invalidation } = deps
+  const listeners = new Set<(snapshot: ScopeSnapshot) => void>()
+  const announcer = createAnnouncer(invalidation, 'scopes')
+  let snapshot: ScopeSnapshot = Object.freeze({
+    scopes: new Map(BUILT_IN_SCOPES.map((scope) => [scope.name, scope])),
+    version: 0,
+  })
+
+  const copy = createPolledCopy({
+    async read() {
+      const stored = await store.list()
+      // Built-in ones last: a row that took such a name behind our back changes nothing.
+      const scopes = new Map(
+        [...stored, ...BUILT_IN_SCOPES].map((scope) => [scope.name, Object.freeze(scope)]),
+      )
+      if (hasSameScopes(snapshot.scopes, scopes)) return
+      snapshot = Object.freeze({ scopes, version: snapshot.version + 1 })
+      for (const listener of listeners) listener(snapshot)
+    },
+    everyMillis: POLL_MILLIS,
+    onFailed: deps.onRefreshFailed,
+  })
+  invalidation.on('scopes', () => copy.refreshSoon())
+  invalidation.onGap(() => copy.refreshSoon())
+
+  async function saved(name: string): Promise<void> {
+    await announcer.announce(name)
+    await copy.refresh()
+  }
+
+  return {
+    load: () => copy.refresh(),
+    refresh: () => copy.refresh(),
+    current: () => snapshot,
+    onChange(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+
+    async create(input) {
+      const verdict = checkScope(input)
+      if (verdict.kind === 'refused') return verdict
+      const { scope } = verdict
+      if (!(await store.insert(scope, dateNow(clock))))
+        return {
+          kind: 'refused',
+          problems: [
+            {
+              field: 'name',
+              value: scope.name,
+              rule: 'scope-name-taken',
+              sentence: 'There is a scope of this name already.',
+            },
+          ],
+        }
+      await saved(scope.name)
+      return { kind: 'saved', scope }
+    },
+
+    async update(input) {
+      const verdict = checkScope(input)
+      if (verdict.kind === 'refused') return verdict
+      const { scope } = verdict
+      if (!(await store.update(scope, dateNow(clock))))
+        throw new AppError('not_found', { detail: 'scope' })
+      await saved(scope.name)
+      return { kind: 'saved', scope }
+    },
+
+    async remove(name) {
+      if (isBuiltInScope(name) || !isScopeName(name) || !(await store.remove(name)))
+        throw new AppError('not_found', { detail: 'scope' })
+      await saved(name)
+    },
+
+    async [Symbol.asyncDispose]() {
+      announcer[Symbol.dispose]()
+      await copy[Symbol.asyncDispose]()
+    },
+  }
+}

@@ -1,0 +1,277 @@
+// The keys that sign id_tokens: next → current → retired. A key is published while it is next, signs while it is current, and is still published
+// for a while after it has retired, so that a rotation breaks nobody: not a relying party with an older JWKS, nor a node that has not heard yet.
+// Invariant: a private key is in clear only in this process's memory; in the database it is sealed to its row.
+import { DAY, SECOND, dateNow, type Clock } from '../shared/clock.ts'
+import { createSigningKey } from '../shared/crypto.ts'
+import { newKeyId } from '../shared/ids.ts'
+import { createPolledCopy } from '../shared/polled-copy.ts'
+import type { SealedBox, SealedPlace } from '../shared/sealed-box.ts'
+import type { Invalidation } from '../storage/invalidation.ts'
+import type { KeyStatus, KeyStore, SigningAlg, StoredKey } from './key.store.ts'
+
+const POLL_MILLIS = 30 * SECOND
+const DEFAULT_RETIRED_PUBLISHED_SECONDS = (7 * DAY) / SECOND
+
+/** The public half of a signing key (RFC 7517 §4, RFC 8037 §2). */
+export interface PublicJwk {
+  readonly kid: string
+  readonly alg: SigningAlg
+  readonly use: 'sig'
+  readonly kty: string
+  readonly crv: string
+  readonly x: string
+  /** Absent for EdDSA. */
+  readonly y?: string
+}
+
+/** A signing key with its private half. */
+export interface PrivateJwk extends PublicJwk {
+  readonly d: string
+}
+
+/** A key as an admin sees it. */
+export interface KeyFacts {
+  readonly kid: string
+  readonly alg: SigningAlg
+  readonly status: KeyStatus
+  readonly createdAt: Date
+  readonly activatedAt: Date | undefined
+  readonly retiredAt: Date | undefined
+}
+
+/** The ring; disposing ends the polling. All reads answer from memory. */
+export interface KeyRing extends AsyncDisposable {
+  /** Returns all keys that are published, with their private halves, for the engine: of each algorithm the current one comes first. */
+  privateJwks(): { readonly keys: readonly PrivateJwk[] }
+  /** Returns the key set that relying parties verify with (RFC 7517 §5). */
+  publicJwks(): { readonly keys: readonly PublicJwk[] }
+  list(): readonly KeyFacts[]
+  /**
+   * Makes the next keys current and new keys next.
+   *
+   * @returns whether this call did it; `false` when another node rotated at the same moment, which is as good
+   */
+  rotate(): Promise<boolean>
+  /**
+   * Seals all private keys anew under the current encryption key, so that an older one can leave the configuration. For when every node
+   * has the new key: one that lacks it could no longer start.
+   *
+   * @returns how many were sealed under an older one
+   */
+  reseal(): Promise<number>
+  /** Reads the keys again and tells the listeners if they have changed. */
+  refresh(): Promise<void>
+  /** Calls the listener after the keys have changed; returns what ends that. */
+  onChange(listener: () => void): () => void
+}
+
+interface OpenKey extends KeyFacts {
+  readonly jwk: PrivateJwk
+  readonly sealed: string
+}
+
+const placeOf = (kid: string): SealedPlace => ({
+  table: 'signing_keys',
+  column: 'sealed_private_jwk',
+  rowId: kid,
+})
+
+const STATUS_ORDER: Record<KeyStatus, number> = { current: 0, next: 1, retired: 2 }
+
+function member(jwk: Readonly<Record<string, unknown>>, name: string): string {
+  const value = jwk[name]
+  if (typeof value !== 'string') throw new Error(`a signing key lacks its member ${name}`)
+  return value
+}
+
+/** Takes over only the members that are known, so that nothing private can be among the public ones. */
+function toPublicJwk(
+  kid: string,
+  alg: SigningAlg,
+  jwk: Readonly<Record<string, unknown>>,
+): PublicJwk {
+  return {
+    kid,
+    alg,
+    use: 'sig',
+    kty: member(jwk, 'kty'),
+    crv: member(jwk, 'crv'),
+    x: member(jwk, 'x'),
+    ...(alg === 'ES256' && { y: member(jwk, 'y') }),
+  }
+}
+
+const withoutPrivateHalf = ({ d: _d, ...jwk }: PrivateJwk): PublicJwk => jwk
+
+/**
+ * Opens the ring: reads the keys, and makes the first current and next one of each algorithm where there are none.
+ *
+ * @param deps.algorithms the first is what id_tokens are signed with unless the app asks for another; ES256 alone by default
+ * @param deps.retiredPublishedSeconds how long a retired key still verifies; 7 days by default
+ * @param deps.onRefreshFailed hears why a reading in the background failed; the keys in memory stay
+ * @throws {Error} naming OTESSE_ENCRYPTION_KEY when a key does not open with it
+ */
+export async function openKeyRing(deps: {
+  store: KeyStore
+  box: SealedBox
+  clock: Clock
+  invalidation: Invalidation
+  algorithms?: readonly SigningAlg[]
+  retiredPublishedSeconds?: number
+  onRefreshFailed?: (error: unknown) => void
+}): Promise<KeyRing> {
+  const { store, box, clock, invalidation } = deps
+  const algorithms = deps.algorithms ?? ['ES256']
+  const retiredPublishedMillis =
+    (deps.retiredPublishedSeconds ?? DEFAULT_RETIRED_PUBLISHED_SECONDS) * SECOND
+  const listeners = new Set<() => void>()
+  let keys: readonly OpenKey[] = []
+
+  function makeKey(alg: SigningAlg, status: KeyStatus, at: Date): StoredKey {
+    const id = newKeyId()
+    const { privateJwk, publicJwk } = createSigningKey(alg)
+    return {
+      id,
+      alg,
+      status,
+      publicJwk: { ...publicJwk },
+      sealedPrivateJwk: box.seal(JSON.stringify(privateJwk), placeOf(id)),
+      createdAt: at,
+      activatedAt: status === 'current' ? at : undefined,
+      retiredAt: undefined,
+    }
+  }
+
+  function open(stored: StoredKey): OpenKey {
+    const { id: kid, alg, status, createdAt, activatedAt, retiredAt } = stored
+    let text: string
+    try {
+      text = box.open(stored.sealedPrivateJwk, placeOf(kid))
+    } catch (cause) {
+      throw new Error(
+        `The signing key ${kid} does not open: OTESSE_ENCRYPTION_KEY is not the one that it was sealed with. ` +
+          'Put that key back; while keys are being changed, name the new one first and the old one after it.',
+        { cause },
+      )
+    }
+    const secret = JSON.parse(text) as Readonly<Record<string, unknown>>
+    const jwk: PrivateJwk = {
+      ...toPublicJwk(kid, alg, stored.publicJwk),
+      d: member(secret, 'd'),
+    }
+    return {
+      kid,
+      alg,
+      status,
+      createdAt,
+      activatedAt,
+      retiredAt,
+      jwk,
+      sealed: stored.sealedPrivateJwk,
+    }
+  }
+
+  const byUse = (left: OpenKey, right: OpenKey): number =>
+    STATUS_ORDER[left.status] - STATUS_ORDER[right.status] ||
+    algorithmOrder(left.alg) - algorithmOrder(right.alg)
+  const algorithmOrder = (alg: SigningAlg): number => {
+    const at = algorithms.indexOf(alg)
+    return at < 0 ? algorithms.length : at
+  }
+
+  const isPublished = (key: OpenKey): boolean =>
+    key.retiredAt === undefined || key.retiredAt.getTime() + retiredPublishedMillis > clock()
+
+  const copy = createPolledCopy({
+    async read() {
+      const stored = await store.list()
+      const found = stored.map(open).sort(byUse)
+      const isSame =
+        found.length === keys.length &&
+        found.every((key, at) => key.kid === keys[at]?.kid && key.status === keys[at].status)
+      keys = found
+      if (!isSame) for (const listener of listeners) listener()
+    },
+    everyMillis: POLL_MILLIS,
+    onFailed: deps.onRefreshFailed,
+  })
+
+  async function makeMissing(): Promise<void> {
+    for (const alg of algorithms) {
+      if (keys.some((key) => key.alg === alg && key.status === 'current')) continue
+      const at = dateNow(clock)
+      // Whether this node or another one wrote them: what is in the database now is what counts.
+      await store.insertFirst([makeKey(alg, 'current', at), makeKey(alg, 'next', at)])
+      await copy.refresh()
+    }
+  }
+
+  async function tellOthers(): Promise<void> {
+    await copy.refresh()
+    // A node that does not hear of it keeps signing with a key that stays published, and polls.
+    await invalidation.publish('keys', '').catch((error: unknown) => deps.onRefreshFailed?.(error))
+  }
+
+  try {
+    await copy.refresh()
+    await makeMissing()
+  } catch (error) {
+    await copy[Symbol.asyncDispose]()
+    throw error
+  }
+  invalidation.on('keys', () => copy.refreshSoon())
+  invalidation.onGap(() => copy.refreshSoon())
+
+  return {
+    privateJwks: () => ({ keys: keys.filter(isPublished).map(({ jwk }) => jwk) }),
+    publicJwks: () => ({
+      keys: keys.filter(isPublished).map(({ jwk }) => withoutPrivateHalf(jwk)),
+    }),
+    list: () =>
+      keys.map(({ kid, alg, status, createdAt, activatedAt, retiredAt }) => ({
+        kid,
+        alg,
+        status,
+        createdAt,
+        activatedAt,
+        retiredAt,
+      })),
+
+    async rotate() {
+      const at = dateNow(clock)
+      const forgetBefore = new Date(at.getTime() - retiredPublishedMillis)
+      const outcomes = []
+      for (const { kid, alg } of keys.filter(({ status }) => status === 'current'))
+        outcomes.push(
+          await store.rotate({
+            alg,
+            currentId: kid,
+            next: makeKey(alg, 'next', at),
+            at,
+            forgetBefore,
+          }),
+        )
+      await tellOthers()
+      return outcomes.some(Boolean)
+    },
+
+    async reseal() {
+      let resealed = 0
+      for (const { kid, sealed } of keys) {
+        if (!box.isStale(sealed)) continue
+        const place = placeOf(kid)
+        const anew = box.seal(box.open(sealed, place), place)
+        if (await store.replaceSealed(kid, sealed, anew)) resealed += 1
+      }
+      await tellOthers()
+      return resealed
+    },
+
+    refresh: () => copy.refresh(),
+    onChange(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    [Symbol.asyncDispose]: () => copy[Symbol.asyncDispose](),
+  }
+}
