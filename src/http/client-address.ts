@@ -67,8 +67,6 @@ function withoutPort(entry: string): string {
   return dotted ?? entry
 }
 
-const MAPPED_DOTTED = /^::ffff:([\d.]+)$/i
-
 /** Returns the address in the form that we compare: no zone, IPv4 as IPv4 also where IPv6 carries it. */
 function normalAddress(text: string): string | undefined {
   const zone = text.indexOf('%')
@@ -76,8 +74,6 @@ function normalAddress(text: string): string | undefined {
   const family = isIP(address)
   if (family === 0) return undefined
   if (family === 4) return address
-  const [, dotted] = MAPPED_DOTTED.exec(address) ?? []
-  if (dotted !== undefined) return dotted
   const groups = groupsOf(address)
   const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff
   if (!isMapped) return address.toLowerCase()

@@ -61,9 +61,15 @@ describe.each([
     const there = second.limiter.createBatchedLimit('token', size)
     for (let at = 0; at < 100; at += 1) expect(here.hit('app').allowed).toBe(true)
     await first.limiter.flush()
+    // A timer that runs for another key must not keep this one waiting.
+    there.hit('busy')
+    await second.limiter.flush()
+    there.hit('busy')
     // The first hit cannot know yet; it asks at once.
+    const askedAt = performance.now()
     expect(there.hit('app').allowed).toBe(true)
     await waitUntil(() => !there.hit('app').allowed)
+    expect(performance.now() - askedAt).toBeLessThan(FLUSH_INTERVAL_MILLIS)
     const refused = there.hit('app')
     if (refused.allowed) throw new Error('it was refused just now')
     expect(refused.retryAfterSeconds).toBeGreaterThan(50)
@@ -159,6 +165,21 @@ describe('a batched limit', () => {
     await process.limiter.flush()
     expect(writes).toBeGreaterThan(0)
     expect(writes).toBeLessThanOrEqual(2)
+  })
+
+  it('settles what came in while Redis was slow to answer', async () => {
+    await using server = await startRedis()
+    const prefix = newPrefix()
+    await using process = await openProcess(server.url, prefix)
+    const limit = process.limiter.createBatchedLimit('token', { points: 10, seconds: 60 })
+    server.pause()
+    limit.hit('app')
+    await sleep(20)
+    for (let at = 0; at < 3; at += 1) limit.hit('app')
+    // The timer finds the first question unanswered.
+    await sleep(FLUSH_INTERVAL_MILLIS + 50)
+    server.resume()
+    await waitUntil(async () => (await process.redis.get(`${prefix}limit:token:app`)) === '4')
   })
 
   it('goes on alone while Redis is away, and tells it afterwards what it let through', async () => {

@@ -26,9 +26,10 @@ describe('the address of a client', () => {
     expect(clientAddress('10.0.0.1', 'unknown', proxies)).toBe('10.0.0.1')
   })
 
-  it('is read with ports and brackets', () => {
+  it('is read without ports, brackets and zones', () => {
     expect(clientAddress('10.0.0.1', '203.0.113.9:4711', proxies)).toBe('203.0.113.9')
     expect(clientAddress('10.0.0.1', '[2001:db8::1]:4711', proxies)).toBe('2001:db8::1')
+    expect(clientAddress('fe80::1%eth0', undefined, nobody)).toBe('fe80::1')
     expect(clientAddress('fd00::1%eth0', '[2001:DB8::1]', proxies)).toBe('2001:db8::1')
   })
 
