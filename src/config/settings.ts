@@ -1,5 +1,6 @@
 // THE table of settings: environment name, parser, default, what it means. From it come the typed Config, the check for unknown names,
 // the effective values that `otesse` prints, and the README's table (a test compares them). A setting exists when it has a row here.
+import type { LogLevel } from '../shared/logger.ts'
 import type { Secret } from '../shared/secret.ts'
 import * as parse from './parsers.ts'
 
@@ -110,7 +111,7 @@ export const SETTINGS = {
       unit: 's',
       doc: 'How long requests may take to finish after SIGTERM.',
     }),
-    logLevel: setting('OTESSE_LOG_LEVEL', {
+    logLevel: setting<LogLevel>('OTESSE_LOG_LEVEL', {
       parse: parse.oneOf('debug', 'info', 'warn', 'error', 'silent'),
       default: 'info',
       doc: 'The least severe log line to write: debug, info, warn, error or silent.',

@@ -1,7 +1,7 @@
 // Translates the engine's errors once, at its edge: into pages where the redirect URI is not trusted yet, and into stable reasons for the
 // event log.
 import { errors } from 'oidc-provider'
-import { AppError } from '../shared/errors.ts'
+import { AppError, type ErrorCode, ERRORS } from '../shared/errors.ts'
 
 /** Returns the page that a person sees when the engine cannot send them back to the app. */
 export function pageErrorOf(error: Error): AppError {
@@ -25,4 +25,21 @@ export function detailOf(error: Error): string {
   return [error.message, error_description, error_detail]
     .filter((part) => part !== undefined)
     .join(': ')
+}
+
+// Answers of prompt=none and of a person who said no: the protocol at work, not a refusal.
+const ORDINARY = new Set([
+  'login_required',
+  'consent_required',
+  'interaction_required',
+  'access_denied',
+])
+
+/** Returns the stable reason of an error that the app was told by redirect; undefined where there is nothing to explain. */
+export function reasonOf(error: Error): ErrorCode | undefined {
+  if (ORDINARY.has(error.message)) return undefined
+  const { error_detail } = error as { error_detail?: string }
+  return error_detail !== undefined && Object.hasOwn(ERRORS, error_detail)
+    ? (error_detail as ErrorCode)
+    : 'authorize_request_invalid'
 }

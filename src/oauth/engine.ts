@@ -1,10 +1,9 @@
 // The living engine: built from the scope catalogue and the keys of the moment, swapped for a new one when either changes.
 import type { JWK } from 'oidc-provider'
 import type Provider from 'oidc-provider'
-import type { App } from '../apps/app.ts'
 import type { Logger } from '../shared/logger.ts'
-import { AppError } from '../shared/errors.ts'
-import { detailOf } from './engine-errors.ts'
+import { AppError, type ErrorCode } from '../shared/errors.ts'
+import { detailOf, reasonOf } from './engine-errors.ts'
 import { createProvider, type ProviderDeps } from './provider.ts'
 import type { Context } from 'koa'
 
@@ -12,7 +11,7 @@ import type { Context } from 'koa'
 export interface FrontChannelEvents {
   codeIssued(ctx: Context, facts: { appId: string; accountId: string; grantId: string }): void
   /** An error that the app was told by redirect. */
-  authorizationRefused(ctx: Context, facts: { appId: string | undefined; reason: string }): void
+  authorizationRefused(ctx: Context, facts: { appId: string | undefined; reason: ErrorCode }): void
 }
 
 /** Gives the engine of the moment. */
@@ -45,8 +44,9 @@ export function createEngine(
         deps.events.codeIssued(ctx, { appId, accountId, grantId })
     })
     provider.on('authorization.error', (ctx, error) => {
-      const refused = { appId: ctx.oidc.client?.clientId, reason: `authorize_${error.message}` }
-      deps.events.authorizationRefused(ctx, refused)
+      const reason = reasonOf(error)
+      if (reason !== undefined)
+        deps.events.authorizationRefused(ctx, { appId: ctx.oidc.client?.clientId, reason })
     })
     provider.on('server_error', (ctx, error) => {
       failures.set(ctx.req, error)
@@ -64,6 +64,3 @@ export function createEngine(
     failureOf: (ctx) => failures.get(ctx.req),
   }
 }
-
-/** Returns whether an app is one that people can be sent to. */
-export const sendsPeople = (app: App): boolean => app.type === 'web' || app.type === 'public'

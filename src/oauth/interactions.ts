@@ -44,7 +44,10 @@ export function createInteractions(engine: Engine, issuer: string): Interactions
       return await engine.current().interactionDetails(ctx.req, ctx.res)
     } catch (error) {
       if (error instanceof errors.SessionNotFound)
-        throw new AppError('interaction_expired', { cause: error, detail: error.error_description ?? '' })
+        throw new AppError('interaction_expired', {
+          cause: error,
+          detail: error.error_description ?? '',
+        })
       throw error
     }
   }

@@ -1,7 +1,6 @@
 // Assembles the engine for the front channel: authorization endpoint, login sessions, discovery, keys, userinfo. No policy is decided here.
 // Invariant: an engine is immutable; a change of the scope catalogue or of the keys builds a new one (about 1 ms) and swaps it in, which no
 // request notices, because all state is in the stores.
-import type { Context } from 'koa'
 import Provider, { interactionPolicy, type JWK } from 'oidc-provider'
 import { authorizationScopeCheck, LATE_MAX_AGE, lateMaxAge } from './authorization-request.ts'
 import { createEngineAdapter, type EngineAdapterDeps } from './engine-adapter.ts'
@@ -97,6 +96,8 @@ export function createProvider(
       dPoP: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
     },
+    // The engine lists what it could do; apps here are answered in the query only.
+    discovery: { response_modes_supported: ['query'] },
     issueRefreshToken: () => Promise.resolve(true),
     // Tokens do not die with the browser session.
     expiresWithSession: () => Promise.resolve(false),
@@ -159,6 +160,3 @@ function promptPolicy(): interactionPolicy.DefaultPolicy {
   )
   return policy
 }
-
-/** Tells the engine about a failed request inside Koa's context. */
-export type EngineContext = Context

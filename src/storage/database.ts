@@ -3,7 +3,7 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
-import { Kysely, PGliteDialect, PostgresDialect } from 'kysely'
+import { Kysely, PGliteDialect, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
 import { AppError } from '../shared/errors.ts'
 import type { Logger } from '../shared/logger.ts'
@@ -11,10 +11,10 @@ import type { Schema } from './schema.ts'
 
 export type Database = Kysely<Schema>
 
-/** Where the database is. */
 /** The PGlite directory that stands for "keep nothing". */
 export const IN_MEMORY = 'memory'
 
+/** Where the database is. */
 export type DatabaseLocation =
   | {
       kind: 'postgres'
@@ -84,6 +84,9 @@ function codeOf(error: unknown): string | undefined {
 /** Returns whether a database error is a violated unique constraint. */
 export const isUniqueViolation = (error: unknown): boolean => codeOf(error) === '23505'
 
+/** Returns whether a database error is a reference to a row that is not there. */
+export const isForeignKeyViolation = (error: unknown): boolean => codeOf(error) === '23503'
+
 /**
  * Runs database work and turns "the database is away" into `temporarily_unavailable`. Stores wrap each query in it, so that nobody
  * above sees a driver's error.
@@ -102,4 +105,9 @@ export async function withDatabase<T>(work: () => Promise<T>): Promise<T> {
       })
     throw error
   }
+}
+
+/** Resolves when the database answers. @throws {AppError} `temporarily_unavailable` */
+export async function pingDatabase(db: Database): Promise<void> {
+  await withDatabase(() => sql`select 1`.execute(db))
 }

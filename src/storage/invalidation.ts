@@ -1,11 +1,16 @@
 // Tells every process that something durable changed, so that caches forget it within milliseconds. Redis pub/sub, or only this process
 // when embedded. Invariant: whoever missed messages is told so (onGap) and must empty its caches.
 import { EventEmitter } from 'node:events'
-import { Cluster } from 'ioredis'
+import { Cluster, type Redis } from 'ioredis'
+import { AppError } from '../shared/errors.ts'
 import type { Logger } from '../shared/logger.ts'
 import { withRedis, type RedisClient } from './redis.ts'
 
-export type InvalidationTopic = 'app' | 'account' | 'scopes' | 'keys'
+const TOPICS = ['app', 'account', 'scopes', 'keys'] as const
+export type InvalidationTopic = (typeof TOPICS)[number]
+
+const isTopic = (text: string): text is InvalidationTopic =>
+  (TOPICS as readonly string[]).includes(text)
 
 /** The channel between processes. */
 export interface Invalidation extends AsyncDisposable {
@@ -33,10 +38,13 @@ export function createLocalInvalidation(): Invalidation {
   }
 }
 
+const RECONNECT_MILLIS = 200
+
 /**
  * Opens the channel over Redis pub/sub, on a connection of its own.
  *
  * @param keyPrefix keeps several servers on one Redis apart
+ * @throws {AppError} `temporarily_unavailable`
  */
 export async function openRedisInvalidation(
   client: RedisClient,
@@ -46,26 +54,47 @@ export async function openRedisInvalidation(
   const local = createLocalInvalidation()
   const gapListeners: (() => void)[] = []
   const channel = `${keyPrefix}invalidate`
-  // ioredis finds the Cluster's subscriber node itself; a single server needs a second connection.
-  const subscriber =
-    client instanceof Cluster
-      ? client.duplicate()
-      : client.duplicate({ commandTimeout: undefined as never })
-  let subscribedBefore = false
-  subscriber.on('error', (error: unknown) =>
-    hooks.logger.debug({ err: error }, 'invalidation channel error'),
-  )
-  subscriber.on('message', (_channel: string, message: string) => {
-    const [topic, id = ''] = message.split(' ')
-    void local.publish(topic as InvalidationTopic, id)
-  })
-  subscriber.on('ready', () => {
-    if (!subscribedBefore) return
+  let subscriber: Redis | undefined
+  let reconnecting: NodeJS.Timeout | undefined
+  let isClosed = false
+
+  // ioredis' own reconnecting and its Cluster subscriber are not used: they tell nobody when the subscription is back, and only from then on
+  // is nothing missed any more.
+  async function subscribe(): Promise<void> {
+    const connection = connectionFor(client)
+    subscriber = connection
+    connection.on('error', (error: unknown) =>
+      hooks.logger.debug({ err: error }, 'invalidation channel error'),
+    )
+    connection.on('message', (_channel: string, message: string) => {
+      const [topic = '', id = ''] = message.split(' ')
+      if (isTopic(topic)) void local.publish(topic, id)
+    })
+    try {
+      await withRedis(() => connection.subscribe(channel))
+    } catch (error) {
+      connection.disconnect()
+      throw error
+    }
+    connection.once('end', subscribeAgain)
+    if (connection.status === 'end') subscribeAgain()
+  }
+
+  function subscribeAgain(): void {
+    clearTimeout(reconnecting)
+    if (isClosed) return
+    reconnecting = setTimeout(() => {
+      subscribe().then(tellOfGap, subscribeAgain)
+    }, RECONNECT_MILLIS).unref()
+  }
+
+  function tellOfGap(): void {
+    if (isClosed) return
     hooks.onLost()
     for (const listener of gapListeners) listener()
-  })
-  await withRedis(() => subscriber.subscribe(channel))
-  subscribedBefore = true
+  }
+
+  await subscribe()
   return {
     async publish(topic, id) {
       await local.publish(topic, id)
@@ -74,8 +103,19 @@ export async function openRedisInvalidation(
     on: (topic, listener) => local.on(topic, listener),
     onGap: (listener) => void gapListeners.push(listener),
     async [Symbol.asyncDispose]() {
-      subscriber.disconnect()
+      isClosed = true
+      clearTimeout(reconnecting)
+      subscriber?.disconnect()
       await local[Symbol.asyncDispose]()
     },
   }
+}
+
+/** Makes a connection that ends when it is lost; any node of a Cluster hears every message. */
+function connectionFor(client: RedisClient): Redis {
+  const nodes = client instanceof Cluster ? client.nodes() : [client]
+  const node = nodes[Math.floor(Math.random() * nodes.length)]
+  if (node === undefined)
+    throw new AppError('temporarily_unavailable', { detail: 'redis: no node of the Cluster' })
+  return node.duplicate({ retryStrategy: () => null, autoResubscribe: false })
 }

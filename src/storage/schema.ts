@@ -132,6 +132,8 @@ export interface PurgeJobRow {
   reason: string
   created_at: Timestamp
   attempts: number
+  /** Not to be begun before: the end of the lease of whoever holds it, or the next try. */
+  due_at: ColumnType<Date, Date | string | undefined, Date | string>
 }
 
 export interface GrantJournalRow {

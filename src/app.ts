@@ -1,0 +1,284 @@
+// The composition root of the HTTP side: builds every feature over the foundation and mounts every router, in the order in which a request
+// meets them. Invariant: features know nothing of each other; what one needs of another is plugged in here.
+import Koa, { type Context } from 'koa'
+import { matchesRedirectUri } from './apps/redirect-uri.ts'
+import type { Foundation } from './foundation.ts'
+import type { CodeRecord, Grant } from './grants/grant.ts'
+import { clientAddress, createTrustedProxies, limitKey } from './http/client-address.ts'
+import { errorBoundary } from './http/error-boundary.ts'
+import { startUpkeep } from './upkeep.ts'
+import { createOpsRouter, type Readiness } from './http/ops.routes.ts'
+import { pinIssuer } from './http/pin-issuer.ts'
+import {
+  type BatchedLimit,
+  createRateLimiter,
+  type LimitSize,
+  type RateLimiter,
+} from './http/rate-limit.ts'
+import { requestContext, requestFacts } from './http/request-context.ts'
+import { appOfRefusal } from './oauth/back-channel.ts'
+import { createEngine } from './oauth/engine.ts'
+import { createEngineRouter } from './oauth/engine.routes.ts'
+import { createIdTokenIssuer } from './oauth/id-token.ts'
+import { createInteractions } from './oauth/interactions.ts'
+import { createIntrospectionRouter } from './oauth/introspect.routes.ts'
+import { longestLife, termsFor } from './oauth/policy.ts'
+import { createRevocationRouter } from './oauth/revoke.routes.ts'
+import { createTokenInspector } from './oauth/token-inspector.ts'
+import { createTokenRouter } from './oauth/token.routes.ts'
+import { describeClient } from './oauth/client-description.ts'
+import { AppError, isUnavailable } from './shared/errors.ts'
+import { pingDatabase } from './storage/database.ts'
+
+/** The server as a request handler. */
+export interface App extends AsyncDisposable {
+  /** Handles requests of the public port. */
+  koa: Koa
+  /** Handles requests of the operations port. */
+  ops: Koa
+  /** Makes /readyz say no, so that load balancers send no more requests. */
+  startDraining(): void
+}
+
+/** Builds the server over an open foundation. */
+export function createApp(foundation: Foundation): App {
+  const { config, clock, logger, metrics, audit, apps, accounts, scopes, grants, serverKeys } =
+    foundation
+  const { issuer } = config.server
+  const cookieKeys = serverKeys.texts('cookie')
+  const { limiter, limits } = createLimits(foundation)
+  const scopeExists = (scope: string): boolean => scopes.current().scopes.has(scope)
+  const isAccountActive = (accountId: string): Promise<boolean> => accounts.isActive(accountId)
+  const findApp = apps.find.bind(apps)
+  const inspect = createTokenInspector({ grants, findApp, isAccountActive, scopeExists })
+  const tokenSettings = config.tokens
+
+  async function begin(grant: Grant & { accountId: string }, code: string, record: CodeRecord) {
+    const app = await findApp(grant.appId)
+    if (app === undefined) throw new AppError('authorize_app_unknown')
+    await grants.begin(grant, code, record, longestLife(termsFor(app, tokenSettings)))
+    // Looked at again after the grant is written: an account or app that was shut down meanwhile has had its grants revoked already.
+    const [isActive, now] = await Promise.all([
+      isAccountActive(grant.accountId),
+      findApp(grant.appId),
+    ])
+    if (!isActive || now?.status !== 'active') await grants.revoke(grant.id)
+  }
+
+  const engine = createEngine({
+    issuer,
+    records: foundation.store,
+    clock,
+    logger,
+    begin,
+    findGrant: grants.find,
+    inspect,
+    clients: { find: findApp, metadata: describeClient, isRedirectUriAllowed: matchesRedirectUri },
+    consents: {
+      async find(accountId, appId) {
+        const app = await findApp(appId)
+        // RFC 8252 §8.6: a public app cannot prove that it is the one that was allowed, so the person is asked each time.
+        return app?.type === 'web' ? foundation.consents.find(accountId, appId) : undefined
+      },
+    },
+    async findAccount(accountId) {
+      const account = await accounts.find(accountId)
+      return account?.status === 'active' ? account : undefined
+    },
+    cookieKeys,
+    ttl: {
+      sessionSeconds: config.signIn.sessionTtlSeconds,
+      interactionSeconds: 3600,
+      codeSeconds: tokenSettings.codeTtlSeconds,
+      accessTokenSeconds: tokenSettings.accessTtlSeconds,
+    },
+    scopes: () => [...scopes.current().scopes.keys()],
+    jwks: () => [...foundation.keyRing.privateJwks().keys],
+    events: {
+      codeIssued: (ctx, facts) => audit.events.codeIssued(facts, requestFacts(ctx)),
+      authorizationRefused: (ctx, { appId, reason }) =>
+        audit.events.requestRefused({ appId, reason, endpoint: 'authorize' }, requestFacts(ctx)),
+    },
+  })
+  scopes.onChange(() => engine.rebuild())
+  foundation.keyRing.onChange(() => engine.rebuild())
+
+  const events = backChannelEvents(foundation)
+  const backChannel = { grants, clients: apps, events }
+  const tokenLimits = { perAddress: limits.tokenPerAddress, perClient: limits.tokenPerClient }
+  const interactions = createInteractions(engine, issuer)
+
+  const routers = [
+    createIntrospectionRouter({
+      inspect,
+      clients: apps,
+      issuer,
+      limits: { perAddress: limits.introspectPerAddress, perClient: limits.introspectPerClient },
+      onIntrospected: (appId, outcome) => audit.count('token.introspected', appId, outcome),
+    }),
+    createTokenRouter({
+      ...backChannel,
+      isAccountActive,
+      scopeExists,
+      issueIdToken: createIdTokenIssuer({
+        issuer,
+        signingKey: () => signingKey(foundation),
+        clock,
+      }),
+      settings: tokenSettings,
+      limits: tokenLimits,
+    }),
+    createRevocationRouter({ ...backChannel, limits: tokenLimits }),
+    createEngineRouter({ engine, authorizePerAddress: limits.authorizePerAddress }),
+  ]
+
+  const upkeep = startUpkeep(foundation)
+  let isDraining = false
+  const readiness = { isReady: () => checkReadiness(foundation, isDraining) }
+  const koa = new Koa({ keys: cookieKeys, proxy: true })
+  koa.on('error', (error: unknown) => logger.error({ err: error }, 'response failed'))
+  koa.use(
+    requestContext({ clock, metrics, addressOf: addressReader(config.server.trustedProxies) }),
+  )
+  koa.use(pinIssuer(issuer))
+  koa.use(async function endConnections(ctx, next) {
+    await next()
+    if (isDraining) ctx.set('Connection', 'close')
+  })
+  koa.use(
+    errorBoundary({
+      logger,
+      isPage: isPagePath,
+      renderPage: () => undefined,
+      onRefused: (ctx, error) => recordRefusal(foundation, ctx, error),
+    }),
+  )
+  for (const router of [...routers, createOpsRouter(readiness)]) koa.use(router.routes())
+  const ops = new Koa()
+  ops.use(createOpsRouter({ ...readiness, registry: metrics.registry }).routes())
+  return {
+    koa,
+    ops,
+    startDraining() {
+      isDraining = true
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all([upkeep[Symbol.asyncDispose](), limiter.flush()])
+    },
+  }
+}
+
+type Limits = Record<
+  | 'tokenPerClient'
+  | 'tokenPerAddress'
+  | 'introspectPerClient'
+  | 'introspectPerAddress'
+  | 'authorizePerAddress',
+  BatchedLimit
+>
+
+function createLimits({ config, redis, clock, logger }: Foundation): {
+  limiter: RateLimiter
+  limits: Limits
+} {
+  const { stores, limits } = config
+  const keyPrefix = stores.kind === 'networked' ? stores.redis.prefix : ''
+  const limiter = createRateLimiter({ redis, keyPrefix, clock, logger })
+  const perAddress = (name: string, size: LimitSize): BatchedLimit => {
+    const limit = limiter.createBatchedLimit(name, size)
+    return { size, hit: (address) => limit.hit(limitKey(address)) }
+  }
+  const all = {
+    tokenPerClient: limiter.createBatchedLimit('token-client', limits.tokenPerClient),
+    tokenPerAddress: perAddress('token-address', limits.tokenPerAddress),
+    introspectPerClient: limiter.createBatchedLimit(
+      'introspect-client',
+      limits.introspectPerClient,
+    ),
+    // One gateway is one address: who asks is bounded by its credentials, and strangers by the same budget.
+    introspectPerAddress: perAddress('introspect-address', limits.introspectPerClient),
+    authorizePerAddress: perAddress('authorize-address', limits.authorizePerAddress),
+  }
+  return { limiter, limits: all }
+}
+
+function addressReader(networks: readonly string[]): (ctx: Context) => string {
+  const proxies = createTrustedProxies(networks)
+  return (ctx) => {
+    const forwarded = ctx.req.headers['x-forwarded-for']
+    return clientAddress(
+      ctx.req.socket.remoteAddress,
+      Array.isArray(forwarded) ? forwarded.join(',') : forwarded,
+      proxies,
+    )
+  }
+}
+
+/** Tells the event log of the back channel what happened. */
+function backChannelEvents({ audit: { events } }: Foundation) {
+  return {
+    tokenIssued: (facts: Parameters<typeof events.tokenIssued>[0] & RequestIds) =>
+      events.tokenIssued(facts, facts),
+    tokenRefreshed: (facts: TokenRefreshed) =>
+      events.tokenRefreshed(
+        { ...facts, rotated: facts.how === 'rotated', grace: facts.how === 'repeated' },
+        facts,
+      ),
+    familyRevoked: (facts: Parameters<typeof events.grantRevoked>[0] & RequestIds) =>
+      events.grantRevoked(facts, facts),
+    accessRevoked: (
+      facts: Omit<Parameters<typeof events.tokenRevoked>[0], 'reason'> & RequestIds,
+    ) => events.tokenRevoked({ ...facts, reason: 'client' }, facts),
+  }
+}
+
+interface RequestIds {
+  requestId: string
+  address: string
+}
+
+interface TokenRefreshed extends RequestIds {
+  appId: string
+  accountId: string | undefined
+  grantId: string
+  how: 'kept' | 'rotated' | 'repeated'
+}
+
+/** Keeps why a request was refused, so that an admin can tell the app's developer. */
+function recordRefusal({ audit }: Foundation, ctx: Context, error: AppError): void {
+  // A path that nobody serves is not an event; and what failed on our side is in the log.
+  if (error.code === 'not_found' || error.status >= 500) return
+  audit.events.requestRefused(
+    { appId: appOfRefusal(error)?.id, reason: error.code, endpoint: endpointOf(ctx.path) },
+    requestFacts(ctx),
+  )
+}
+
+const ENDPOINT = /^\/(?:oauth\/)?([a-z-]+)/
+const endpointOf = (path: string): string => ENDPOINT.exec(path)?.[1] ?? 'other'
+
+const MACHINE_PATH = /^\/(?:oauth\/(?!authorize)|\.well-known\/|healthz|readyz)/
+const isPagePath = (path: string): boolean => !MACHINE_PATH.test(path)
+
+function signingKey({ keyRing }: Foundation) {
+  const [current] = keyRing.privateJwks().keys
+  if (current === undefined) throw new Error('the key ring is empty')
+  return current
+}
+
+async function checkReadiness({ store, db }: Foundation, isDraining: boolean): Promise<Readiness> {
+  const check = async (work: () => Promise<unknown>): Promise<string> => {
+    try {
+      await work()
+      return 'ok'
+    } catch (error) {
+      return isUnavailable(error) ? 'away' : 'failing'
+    }
+  }
+  const [grants, database] = await Promise.all([
+    check(() => store.ping()),
+    check(() => pingDatabase(db)),
+  ])
+  const checks = { grants, database, ...(isDraining ? { process: 'draining' } : {}) }
+  return { ready: !isDraining && grants === 'ok' && database === 'ok', checks }
+}

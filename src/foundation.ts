@@ -1,0 +1,212 @@
+// Opens what the server and the command line share: stores, keys, and everything that the server knows (accounts, apps, scopes, grants, events).
+// Nothing here speaks HTTP. Disposing closes in the opposite order, after what waits has been written.
+import { join } from 'node:path'
+import { type Accounts, createAccounts } from './accounts/accounts.ts'
+import { createAccountStore } from './accounts/account.store.ts'
+import { createPasswords } from './accounts/passwords.ts'
+import { type AppRegistry, createAppRegistry } from './apps/app-registry.ts'
+import { createAppStore } from './apps/app.store.ts'
+import { createScopeCatalogue, type ScopeCatalogue } from './apps/scope-catalogue.ts'
+import { createScopeStore } from './apps/scope.store.ts'
+import { type Audit, openAudit } from './audit/audit.ts'
+import { createEventStore, type EventStore } from './audit/event.store.ts'
+import { createUsageStore } from './audit/usage.store.ts'
+import type { Config, SecretsConfig } from './config/config.ts'
+import { createConsentStore } from './grants/consent.store.ts'
+import { type Consents, createConsents } from './grants/consents.ts'
+import { openEmbeddedStore } from './grants/embedded-family.store.ts'
+import type { ShortLivedStore } from './grants/family-store.ts'
+import { createGrants, type Grants } from './grants/grants.ts'
+import { createRedisStore } from './grants/redis-family.store.ts'
+import { type KeyRing, openKeyRing } from './keys/key-ring.ts'
+import { createKeyStore } from './keys/key.store.ts'
+import { type Clock, systemClock } from './shared/clock.ts'
+import { createServerKeys, type ServerKeys } from './shared/crypto.ts'
+import type { Logger } from './shared/logger.ts'
+import { createMetrics, type Metrics } from './shared/metrics.ts'
+import { createSealedBox } from './shared/sealed-box.ts'
+import { createRefreshTokenForm } from './shared/token-format.ts'
+import { type Database, IN_MEMORY, openDatabase } from './storage/database.ts'
+import {
+  createLocalInvalidation,
+  type Invalidation,
+  openRedisInvalidation,
+} from './storage/invalidation.ts'
+import { migrate, pendingMigrations } from './storage/migrate.ts'
+import { judgeRedis, openRedis, parseRedisUrl, type RedisClient } from './storage/redis.ts'
+
+/** Everything below HTTP. */
+export interface Foundation extends AsyncDisposable {
+  config: Config
+  clock: Clock
+  logger: Logger
+  metrics: Metrics
+  serverKeys: ServerKeys
+  db: Database
+  /** Absent when embedded. */
+  redis: RedisClient | undefined
+  store: ShortLivedStore
+  invalidation: Invalidation
+  accounts: Accounts
+  apps: AppRegistry
+  scopes: ScopeCatalogue
+  keyRing: KeyRing
+  grants: Grants
+  consents: Consents
+  audit: Audit
+  eventStore: EventStore
+}
+
+/** Start is refused for a reason that the operator can mend; the message is for them. */
+export class StartRefused extends Error {}
+
+interface FoundationDeps {
+  logger: Logger
+  clock?: Clock
+  processMetrics?: boolean
+}
+
+/**
+ * Opens the foundation.
+ *
+ * @param secrets the configured ones, or those that embedded mode made for itself
+ * @throws {StartRefused} a database that lacks migrations, a Redis that may evict keys
+ */
+export async function openFoundation(
+  config: Config,
+  secrets: SecretsConfig,
+  deps: FoundationDeps,
+): Promise<Foundation> {
+  const { logger, clock = systemClock } = deps
+  const metrics = createMetrics({ processMetrics: deps.processMetrics ?? false })
+  await using stack = new AsyncDisposableStack()
+  const { db } = await openMigratedDatabase(config, logger, stack)
+  const { redis, store, invalidation } = await openShortLived(
+    config,
+    { db, logger, clock, metrics },
+    stack,
+  )
+
+  const serverKeys = createServerKeys(secrets.secretKeys)
+  const onRefreshFailed = (error: unknown): void =>
+    logger.warn({ err: error }, 'a cached list could not be read again')
+  const eventStore = createEventStore(db)
+  const audit = stack.use(
+    openAudit({
+      store: eventStore,
+      usageStore: createUsageStore(db),
+      metrics,
+      logger,
+      clock,
+      queueSize: config.events.queueSize,
+    }),
+  )
+  const accounts = createAccounts({
+    store: createAccountStore(db),
+    passwords: await createPasswords({
+      waiting: metrics.passwordChecksWaiting,
+      concurrency: config.signIn.passwordHashingConcurrency,
+    }),
+    clock,
+    invalidation,
+    events: audit.events,
+  })
+  const scopes = stack.use(
+    createScopeCatalogue({ store: createScopeStore(db), clock, invalidation, onRefreshFailed }),
+  )
+  await scopes.load()
+  const apps = stack.use(
+    createAppRegistry({
+      store: createAppStore(db),
+      catalogue: scopes,
+      serverKeys,
+      clock,
+      invalidation,
+    }),
+  )
+  const keyRing = stack.use(
+    await openKeyRing({
+      store: createKeyStore(db),
+      box: createSealedBox(secrets.encryptionKeys),
+      clock,
+      invalidation,
+      onRefreshFailed,
+    }),
+  )
+  const grants = createGrants({ store, refreshTokens: createRefreshTokenForm(serverKeys), clock })
+  const consents = createConsents({ store: createConsentStore(db), clock })
+
+  const open = stack.move()
+  return {
+    config,
+    clock,
+    logger,
+    metrics,
+    serverKeys,
+    db,
+    redis,
+    store,
+    invalidation,
+    accounts,
+    apps,
+    scopes,
+    keyRing,
+    grants,
+    consents,
+    audit,
+    eventStore,
+    [Symbol.asyncDispose]: () => open.disposeAsync(),
+  }
+}
+
+/** Opens the database; an embedded one is brought up to date, a served one must be already. */
+async function openMigratedDatabase(config: Config, logger: Logger, stack: AsyncDisposableStack) {
+  const { stores } = config
+  const opened = stack.use(
+    await openDatabase(
+      stores.kind === 'embedded'
+        ? { kind: 'pglite', directory: databaseDirectory(stores.dataDirectory) }
+        : { kind: 'postgres', ...stores.database, url: stores.database.url.reveal() },
+      logger,
+    ),
+  )
+  if (stores.kind === 'embedded') await migrate(opened.db)
+  const missing = await pendingMigrations(opened.db)
+  if (missing.length > 0)
+    throw new StartRefused(
+      `The database lacks the migrations ${missing.join(', ')}: run "otesse migrate".`,
+    )
+  return opened
+}
+
+const databaseDirectory = (dataDirectory: string): string =>
+  dataDirectory === IN_MEMORY ? IN_MEMORY : join(dataDirectory, 'database')
+
+/** Opens the store of grants and the channel between processes. */
+async function openShortLived(
+  config: Config,
+  deps: { db: Database; logger: Logger; clock: Clock; metrics: Metrics },
+  stack: AsyncDisposableStack,
+): Promise<{ redis: RedisClient | undefined; store: ShortLivedStore; invalidation: Invalidation }> {
+  const { stores } = config
+  if (stores.kind === 'embedded')
+    return {
+      redis: undefined,
+      store: stack.use(await openEmbeddedStore(deps.db, deps.clock)),
+      invalidation: stack.use(createLocalInvalidation()),
+    }
+  const { logger, metrics } = deps
+  const redis = openRedis(parseRedisUrl(stores.redis.url.reveal()), logger)
+  stack.defer(() => redis.disconnect())
+  const { refusals, warnings } = await judgeRedis(redis)
+  for (const warning of warnings) logger.warn(warning)
+  if (refusals.length > 0 && !config.unsafe.evictingRedis)
+    throw new StartRefused(refusals.join('\n'))
+  const { prefix } = stores.redis
+  const onLost = (): void => metrics.invalidationGaps.inc()
+  return {
+    redis,
+    store: stack.use(createRedisStore(redis, prefix)),
+    invalidation: stack.use(await openRedisInvalidation(redis, prefix, { logger, onLost })),
+  }
+}

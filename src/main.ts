@@ -1,0 +1,5 @@
+// The server process: settings → foundation → app → listen; drains on SIGTERM and SIGINT. Its exit code is 0 after an orderly end, 1 when it
+// could not start or stop in time.
+import { runServer } from './serve.ts'
+
+process.exitCode = await runServer(process.env)

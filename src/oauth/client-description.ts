@@ -1,0 +1,20 @@
+// An app as the engine's client metadata (OpenID Connect Dynamic Client Registration §2). The engine never authenticates a client: secrets are
+// checked on the back channel, which is ours, so every app looks public to it.
+import type { App } from '../apps/app.ts'
+import { isConfidential } from '../apps/app.ts'
+
+/** Returns what the engine needs to know of an app. */
+export const describeClient = (app: App): Record<string, unknown> => ({
+  client_id: app.id,
+  client_name: app.name,
+  redirect_uris: [...app.redirectUris],
+  response_types: ['code'],
+  grant_types: ['authorization_code', 'refresh_token'],
+  // `native` lets the engine take private-use schemes and loopback addresses; ours are the rules (apps/redirect-uri.ts).
+  application_type: isConfidential(app) ? 'web' : 'native',
+  token_endpoint_auth_method: 'none',
+  id_token_signed_response_alg: 'ES256',
+  response_modes: ['query'],
+  // RFC 7636: public apps always, others by their own switch.
+  requirePkce: app.requirePkce || !isConfidential(app),
+})

@@ -1,0 +1,124 @@
+// Runs the server until it is told to stop. Invariant: a request that was accepted is answered: while it drains, the process takes no new
+// connections, tells load balancers so, finishes what is under way and then writes out what waits.
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
+import type Koa from 'koa'
+import { type App, createApp } from './app.ts'
+import {
+  type Config,
+  ConfigError,
+  type Environment,
+  loadConfig,
+  type SecretsConfig,
+} from './config/config.ts'
+import { type Foundation, openFoundation, StartRefused } from './foundation.ts'
+import { makeOwnSecrets } from './own-secrets.ts'
+import { SECOND } from './shared/clock.ts'
+import { createLogger, type Logger } from './shared/logger.ts'
+
+/** A server that listens. */
+export interface RunningServer extends AsyncDisposable {
+  config: Config
+  foundation: Foundation
+  /** Where the public port really is. */
+  url: string
+}
+
+/** Returns the configured secrets, or in embedded mode those that it keeps in its data directory. */
+export const secretsOf = async (config: Config): Promise<SecretsConfig> =>
+  config.secrets ?? (await makeOwnSecrets(config))
+
+/** Starts listening; disposing drains. */
+export async function startServer(config: Config, logger: Logger): Promise<RunningServer> {
+  await using stack = new AsyncDisposableStack()
+  const foundation = stack.use(
+    await openFoundation(config, await secretsOf(config), { logger, processMetrics: true }),
+  )
+  const app = createApp(foundation)
+  stack.use(app)
+  const { host, port } = config.server
+  const server = await listen(app.koa, host, port)
+  const ops =
+    config.ops.port === 0 ? undefined : await listen(app.ops, config.ops.host, config.ops.port)
+  stack.defer(() => void ops?.close())
+  stack.defer(() => drain(app, server, config.server.shutdownGraceSeconds, logger))
+  const open = stack.move()
+  const { address, port: realPort } = server.address() as AddressInfo
+  const url = `http://${address.includes(':') ? `[${address}]` : address}:${realPort}`
+  logger.info({ issuer: config.server.issuer, listening: url }, 'ready')
+  return { config, foundation, url, [Symbol.asyncDispose]: () => open.disposeAsync() }
+}
+
+function listen(koa: Koa, host: string, port: number): Promise<Server> {
+  const server = createServer(koa.callback())
+  // Longer than the 60 s of common load balancers: a connection that we close first loses the request that is on its way.
+  server.keepAliveTimeout = 75 * SECOND
+  server.headersTimeout = 30 * SECOND
+  server.requestTimeout = 60 * SECOND
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => resolve(server))
+  })
+}
+
+// How long connections are still served, each with its last answer, before idle ones are closed: a request may be on its way on a
+// connection that looks idle, and a load balancer needs a moment to hear that we are not ready.
+const LAME_DUCK_MILLIS = SECOND
+
+/** Finishes what was accepted. */
+async function drain(
+  app: App,
+  server: Server,
+  graceSeconds: number,
+  logger: Logger,
+): Promise<void> {
+  app.startDraining()
+  await setTimeoutPromise(Math.min(LAME_DUCK_MILLIS, graceSeconds * SECOND))
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  const idle = setInterval(() => server.closeIdleConnections(), 50)
+  const deadline = setTimeout(() => {
+    logger.warn('requests under way were cut off: they took longer than the grace')
+    server.closeAllConnections()
+  }, graceSeconds * SECOND)
+  await closed
+  clearInterval(idle)
+  clearTimeout(deadline)
+}
+
+/** Runs the server until SIGTERM or SIGINT; returns the exit code. */
+export async function runServer(env: Environment): Promise<number> {
+  const read = readConfig(env)
+  if (typeof read === 'string') {
+    process.stderr.write(`${read}\n`)
+    return 1
+  }
+  const logger = createLogger(read.server.logLevel)
+  for (const warning of read.warnings) logger.warn(warning)
+  try {
+    await using _server = await startServer(read, logger)
+    const signal = await stopSignal()
+    logger.info({ signal }, 'stopping')
+  } catch (error) {
+    if (!(error instanceof StartRefused)) throw error
+    logger.error(error.message)
+    return 1
+  }
+  logger.info('stopped')
+  return 0
+}
+
+function readConfig(env: Environment): Config | string {
+  try {
+    return loadConfig(env)
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message
+    throw error
+  }
+}
+
+function stopSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal))
+  })
+}
