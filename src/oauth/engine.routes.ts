@@ -21,6 +21,8 @@ export function createEngineRouter(deps: {
     await runEngine(engine.current(), ctx)
     const failure = engine.failureOf(ctx)
     if (failure !== undefined) throw failure
+    // Apps were promised a 302. The engine says 303, which differs only after a POST, and people come here by GET.
+    if (ctx.status === 303 && ctx.method === 'GET') ctx.status = 302
   }
   const asJson = async (ctx: Context, next: Next): Promise<void> => {
     // The engine would answer an error on these as a page to whoever sends a browser's Accept header.
