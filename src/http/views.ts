@@ -51,7 +51,7 @@ export interface ConsentPage {
   heldPermissions: PermissionGroup[]
   /** Who receives the data; `scheme` is the private-use scheme of a native app (RFC 8252 §7.1). */
   recipient: { host: string; loopback: boolean; scheme: string | undefined }
-  /** `openid` is asked for: the app learns who the person is. */
+  /** `openid` is asked for; where it is all that is asked for, the app only wants to know who the person is. */
   signsIn: boolean
 }
 
@@ -87,7 +87,17 @@ export interface HomePage {
   discoveryUrl: string
 }
 
-export type Page = SignInPage | ConsentPage | ErrorPage | SignOutPage | SignedOutPage | HomePage
+/** Shown for a moment after a form was sent; a `Refresh` header beside it takes the browser to `url`, and the link is for where it does not. */
+export interface OnwardPage {
+  kind: 'onward'
+  /** On our own origin. */
+  url: string
+  /** The app that the person returns to; undefined where the next step is ours. */
+  appName: string | undefined
+}
+
+export type Page =
+  SignInPage | ConsentPage | ErrorPage | SignOutPage | SignedOutPage | HomePage | OnwardPage
 
 export interface Views {
   /** Renders one page to a whole HTML document. */
@@ -104,17 +114,24 @@ const pageKinds: Record<Page['kind'], true> = {
   'sign-out': true,
   'signed-out': true,
   home: true,
+  onward: true,
 }
+
+/** Returns the checksum that stands in an asset's address. */
+export const assetVersion = (bytes: Uint8Array): string => crc32(bytes).toString(16)
 
 /**
  * Compiles all templates below a directory and returns the renderer.
  *
- * `assetsPath` is where the directory's `assets` folder is served, without a trailing slash. Its URLs carry a checksum of the
+ * `serviceName` is what the pages call the product. `assetsPath` is where the directory's `assets` folder is served, without a trailing slash. Its URLs carry a checksum of the
  * file, so they may be cached for ever.
  *
  * @throws {Error} a template is missing or does not compile, or an asset cannot be read
  */
-export function createViews(directory: string, { assetsPath = '/assets' } = {}): Views {
+export function createViews(
+  directory: string,
+  { assetsPath = '/assets', serviceName = 'Otesse' } = {},
+): Views {
   const eta = new Eta({ autoEscape: true })
   const names = new Set<string>()
   for (const file of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
@@ -132,11 +149,12 @@ export function createViews(directory: string, { assetsPath = '/assets' } = {}):
 
   const assetUrls = new Map(
     readdirSync(join(directory, 'assets')).map((file) => {
-      const checksum = crc32(readFileSync(join(directory, 'assets', file))).toString(16)
-      return [file, `${assetsPath}/${file}?v=${checksum}`]
+      const version = assetVersion(readFileSync(join(directory, 'assets', file)))
+      return [file, `${assetsPath}/${file}?v=${version}`]
     }),
   )
   const words = {
+    serviceName,
     asset: (file: string) => assetUrls.get(file),
     initialOf,
     durationInWords,
@@ -148,6 +166,7 @@ export function createViews(directory: string, { assetsPath = '/assets' } = {}):
 // Escaping keeps a hostile address inside its attribute, but would still make `javascript:…` a link; and a logo on another
 // origin would tell that origin who is about to sign in (the CSP blocks it, leaving a broken picture).
 function withSafeLinks(page: Page): Page {
+  if (page.kind === 'onward') return { ...page, url: webAddress(page.url) ?? '/' }
   if (page.kind === 'error')
     return { ...page, homeUrl: ownPath(page.homeUrl) ?? webAddress(page.homeUrl) }
   if (!('app' in page) || page.app === undefined) return page
@@ -178,8 +197,8 @@ function initialOf(name: string): string {
   return first?.segment.toUpperCase() ?? '?'
 }
 
-// Rounded up: whoever waits as long as we say is not refused again.
-function durationInWords(seconds: number): string {
+/** Writes a wait in words, rounded up: whoever waits as long as we say is not refused again. */
+export function durationInWords(seconds: number): string {
   const [count, unit] =
     seconds <= 90
       ? [Math.ceil(seconds), 'second']

@@ -1,0 +1,49 @@
+// Forms that only our own pages can send. Invariant: a form counts when its token was made for exactly this binding (an interaction, a
+// signed-in account) under a server key, and when the browser, if it says where the form came from, says: from here. The Origin header is no
+// help, because pages are sent with Referrer-Policy no-referrer and browsers then write `Origin: null`.
+import type { Context } from 'koa'
+import { equalInConstantTime, type ServerKeys } from '../shared/crypto.ts'
+import { AppError } from '../shared/errors.ts'
+import { type Parameters, readParameters } from './parameters.ts'
+
+/** Makes and checks the tokens of forms. */
+export interface Csrf {
+  /**
+   * Returns the token of a form.
+   *
+   * @param binding what the form is about; a browser must hold something that ties it to this, or the token proves nothing
+   */
+  token(binding: string): string
+  /**
+   * Reads a form that must carry the token of the binding in `csrf`. Values arrive as they were typed, spaces included.
+   *
+   * @throws {AppError} `csrf_mismatch`; `body_…`, `parameter_…` for what is not a form
+   */
+  readForm(ctx: Context, binding: string): Promise<Parameters>
+}
+
+// `none` is a person's own doing: the address bar, a bookmark.
+const OWN_SITES: ReadonlySet<unknown> = new Set([undefined, 'same-origin', 'none'])
+
+/** Creates the tokens over the server's keys; tokens of a rotated-out key still count. */
+export function createCsrf(serverKeys: ServerKeys): Csrf {
+  return {
+    token: (binding) => serverKeys.current('csrf').mac(binding),
+    async readForm(ctx, binding) {
+      if (!OWN_SITES.has(ctx.req.headers['sec-fetch-site']))
+        throw new AppError('csrf_mismatch', { detail: 'sec-fetch-site' })
+      // A form is what a browser sends; JSON is for programs.
+      if (ctx.is('application/x-www-form-urlencoded') === false)
+        throw new AppError('body_type_unsupported')
+      // The browser left while we were busy: its body will never arrive.
+      if (ctx.req.destroyed) throw new AppError('body_incomplete')
+      const form = await readParameters(ctx.req)
+      const presented = form.get('csrf') ?? ''
+      const isOurs = serverKeys
+        .all('csrf')
+        .some((key) => equalInConstantTime(presented, key.mac(binding)))
+      if (!isOurs) throw new AppError('csrf_mismatch', { detail: 'token' })
+      return form
+    },
+  }
+}

@@ -1,0 +1,102 @@
+// What people read when something went wrong: what happened and what they can do, by reason code. Invariant: only the table below and the public
+// sentence of the error are shown; detail and cause stay in the log, found by the reference on the page. Called by error-boundary.ts.
+import type { ErrorCode } from '../shared/errors.ts'
+import type { ErrorPageRenderer } from './error-boundary.ts'
+import { sendPage } from './send-page.ts'
+import type { Views } from './views.ts'
+
+interface Words {
+  title: string
+  /** What happened; the error's own sentence where this is absent. */
+  what?: string
+  /** What the person can do now. */
+  next: string
+}
+
+const START_AGAIN = 'Go back to the app that you came from and start again there.'
+
+const WORDS: Partial<Record<ErrorCode, Words>> = {
+  authorize_app_unknown: {
+    title: 'We do not know this app',
+    next: 'Go back and tell the people who run the app. If that is you: compare the client_id in the link with the one you got when you registered the app, and make sure that the app is active.',
+  },
+  authorize_redirect_uri_unknown: {
+    title: 'This link does not fit the app',
+    what: 'The app asked us to send you to an address that it has not registered. For your safety we went no further.',
+    next: 'Go back and tell the people who run the app. If that is you: the redirect_uri in the link must be, letter for letter, one of those registered for the app.',
+  },
+  authorize_request_invalid: {
+    title: 'The app’s request has a mistake',
+    next: 'Go back to the app and try again. If it happens again, tell the people who run the app and give them the reference below.',
+  },
+  interaction_expired: {
+    title: 'This page is no longer valid',
+    what: 'It was used already, was left open for too long, or belongs to another browser.',
+    next: START_AGAIN,
+  },
+  interaction_foreign: {
+    title: 'This page is no longer valid',
+    what: 'It belongs to another browser, or to something you started later.',
+    next: START_AGAIN,
+  },
+  csrf_mismatch: {
+    title: 'We could not accept that form',
+    what: 'It did not come from our own page, so nothing was changed.',
+    next: `${START_AGAIN} If it happens again, allow cookies for this site.`,
+  },
+  not_found: {
+    title: 'There is nothing here',
+    what: 'The address may be mistyped, or the page is gone.',
+    next: START_AGAIN,
+  },
+  rate_limited: {
+    title: 'Too many requests',
+    what: 'There were more requests from your network in a short time than we take.',
+    next: 'Wait a moment, then load this page again.',
+  },
+  temporarily_unavailable: {
+    title: 'We cannot do this right now',
+    what: 'A part of our service is not reachable. Nothing was lost.',
+    next: 'Wait a moment, then load this page again.',
+  },
+  server_error: {
+    title: 'Something went wrong on our side',
+    what: 'It was not your doing. We have a record of it.',
+    next: 'Try again. If it happens again, tell us the reference below.',
+  },
+}
+
+const OTHER: Words = { title: 'That did not work', next: START_AGAIN }
+
+/**
+ * Creates the renderer of error pages.
+ *
+ * @param options.supportUrl where people find help; a link on every error page
+ */
+export function createErrorPages(
+  views: Views,
+  { supportUrl }: { supportUrl?: string | undefined } = {},
+): ErrorPageRenderer {
+  return function showError(ctx, error, requestId) {
+    const { code, status, retryAfterSeconds } = error
+    const { title, what = error.sentence, next } = WORDS[code] ?? OTHER
+    sendPage(
+      ctx,
+      views,
+      {
+        kind: 'error',
+        status,
+        title,
+        what,
+        next,
+        code,
+        requestId,
+        retryAfterSeconds:
+          retryAfterSeconds === undefined ? undefined : Math.max(1, retryAfterSeconds),
+        homeUrl: supportUrl,
+      },
+      // An app may have opened us in a popup, and its person may go back from here.
+      { status, keepsOpener: true },
+    )
+  }
+}

@@ -1,0 +1,56 @@
+// What sign-in/ needs of its neighbours, in its own words; app.ts plugs them in. `Exchange` is one HTTP exchange, which only the routes and the
+// engine look into.
+import type { Account } from '../accounts/account.store.ts'
+import type { App } from '../apps/app.ts'
+import type { Events } from '../audit/events.ts'
+
+/** What an app's authorization request waits for. */
+export interface PendingInteraction {
+  uid: string
+  prompt: 'login' | 'consent'
+  appId: string
+  /** Who is signed in in this browser; at a login prompt: who must sign in again. */
+  accountId: string | undefined
+  scopes: readonly string[]
+  redirectUri: string
+  loginHint: string | undefined
+}
+
+/** The engine's side of the pages. Each answer returns the URL at which the browser goes on. */
+export interface Interactions<Exchange> {
+  /** @throws {AppError} `interaction_expired`, `interaction_foreign` */
+  get(exchange: Exchange, uid: string): Promise<PendingInteraction>
+  signIn(exchange: Exchange, accountId: string): Promise<string>
+  approve(exchange: Exchange, approval: { accountId: string; scopes: string[] }): Promise<string>
+  deny(exchange: Exchange): Promise<string>
+  /** Signs the person out and asks anew who is there. */
+  switchAccount(exchange: Exchange): Promise<string>
+  /** Returns the id of the account that is signed in in this browser. */
+  signedIn(exchange: Exchange): Promise<string | undefined>
+  signOut(exchange: Exchange): Promise<void>
+}
+
+/** Finds people. */
+export interface People {
+  find(accountId: string): Promise<Account | undefined>
+}
+
+/** Finds registered apps. */
+export type FindApp = (appId: string) => Promise<App | undefined>
+
+/** What a person allowed an app before. */
+export interface RememberedConsents {
+  find(accountId: string, appId: string): Promise<readonly string[] | undefined>
+  remember(accountId: string, appId: string, scopes: readonly string[]): Promise<void>
+}
+
+/** What is told to the event log. */
+export type SignInEvents = Pick<
+  Events,
+  | 'loginSucceeded'
+  | 'loginFailed'
+  | 'loginThrottled'
+  | 'sessionEnded'
+  | 'consentGranted'
+  | 'consentDenied'
+>

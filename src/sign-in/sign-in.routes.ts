@@ -1,0 +1,230 @@
+// The pages on an app's way through us: sign in, allow or deny, use another account. Invariants: what is asked and allowed comes from the
+// engine's interaction, never from a form; and no form is answered with a redirect. Browsers apply form-action to the whole chain of redirects
+// after a form, so a page that goes on by itself is what lets every page say "forms only to us".
+import Router from '@koa/router'
+import type { Context, Next } from 'koa'
+import type { Account } from '../accounts/account.store.ts'
+import { parseEmail } from '../accounts/account-input.ts'
+import { isConfidential, type App } from '../apps/app.ts'
+import type { Scope } from '../apps/scope.ts'
+import type { Csrf } from '../http/csrf.ts'
+import type { BatchedLimit } from '../http/rate-limit.ts'
+import { requestFacts } from '../http/request-context.ts'
+import { sendPage } from '../http/send-page.ts'
+import { type AppCard, durationInWords, type Views } from '../http/views.ts'
+import { AppError } from '../shared/errors.ts'
+import { consentQuestion, recipientOf } from './consent.ts'
+import type { Login } from './login.ts'
+import type {
+  FindApp,
+  Interactions,
+  PendingInteraction,
+  People,
+  RememberedConsents,
+  SignInEvents,
+} from './ports.ts'
+
+export interface SignInDeps {
+  issuer: string
+  interactions: Interactions<Context>
+  login: Login
+  people: People
+  findApp: FindApp
+  consents: RememberedConsents
+  /** Every scope that exists now. */
+  catalogue: () => ReadonlyMap<string, Scope>
+  csrf: Csrf
+  views: Views
+  events: Pick<SignInEvents, 'sessionEnded' | 'consentGranted' | 'consentDenied'>
+  /** Bounds all requests to these pages. */
+  perAddress: Pick<BatchedLimit, 'hit'>
+}
+
+type Visit = Context & { params: { uid: string } }
+
+const REJECTED = 'That e-mail address and password do not match.'
+
+/** Creates the router of /interaction/:uid and its forms. */
+export function createSignInRouter(deps: SignInDeps): Router {
+  const { interactions, csrf, views, people, events } = deps
+  const issuerOrigin = new URL(deps.issuer).origin
+  const router = new Router({ strict: true, sensitive: true, prefix: '/interaction/:uid' })
+
+  router.use(async function limitPages(ctx: Context, next: Next) {
+    const verdict = deps.perAddress.hit(requestFacts(ctx).address)
+    if (!verdict.allowed)
+      throw new AppError('rate_limited', { retryAfterSeconds: verdict.retryAfterSeconds })
+    await next()
+  })
+
+  router.get('', async function showInteraction(ctx: Visit) {
+    const pending = await interactions.get(ctx, ctx.params.uid)
+    if (pending.prompt === 'login') await showSignIn(ctx, pending)
+    else await showConsent(ctx, pending)
+  })
+
+  router.post('/login', async function signIn(ctx: Visit) {
+    const form = await csrf.readForm(ctx, bindingOf(ctx.params.uid))
+    const pending = await getPending(ctx, 'login')
+    // Whoever must confirm who they are does so for their own account, whatever the form says.
+    const email = (await activePerson(pending))?.email ?? form.get('email') ?? ''
+    const password = form.get('password') ?? ''
+    const { appId } = pending
+    const outcome = await deps.login({ email, password, appId, ...requestFacts(ctx) })
+    switch (outcome.kind) {
+      case 'signed-in':
+        goOn(ctx, await interactions.signIn(ctx, outcome.accountId))
+        return
+      case 'rejected':
+        return showSignIn(ctx, pending, { status: 422, email, problem: REJECTED })
+      case 'throttled': {
+        const { retryAfterSeconds } = outcome
+        ctx.set('Retry-After', String(retryAfterSeconds))
+        const problem = `Too many attempts. Wait ${durationInWords(retryAfterSeconds)}, then try again.`
+        return showSignIn(ctx, pending, { status: 429, email, problem })
+      }
+    }
+  })
+
+  router.post('/approve', async function approve(ctx: Visit) {
+    await csrf.readForm(ctx, bindingOf(ctx.params.uid))
+    const pending = await getPending(ctx, 'consent')
+    const account = await activePerson(pending)
+    if (account === undefined) return askWhoIsThere(ctx, pending)
+    const app = await getApp(pending.appId)
+    const scopes = [...pending.scopes]
+    // RFC 8252 §8.6: a public app cannot prove that it is the one that was allowed, so nothing is remembered for it.
+    if (isConfidential(app)) await deps.consents.remember(account.id, app.id, scopes)
+    const onward = await interactions.approve(ctx, { accountId: account.id, scopes })
+    events.consentGranted(
+      { accountId: account.id, appId: app.id, scopes },
+      contextOf(ctx, account.id),
+    )
+    goOn(ctx, onward, app.name)
+  })
+
+  router.post('/deny', async function deny(ctx: Visit) {
+    await csrf.readForm(ctx, bindingOf(ctx.params.uid))
+    const { prompt, accountId, appId } = await interactions.get(ctx, ctx.params.uid)
+    const app = await deps.findApp(appId)
+    const onward = await interactions.deny(ctx)
+    if (prompt === 'consent' && accountId !== undefined)
+      events.consentDenied({ accountId, appId }, contextOf(ctx, accountId))
+    goOn(ctx, onward, app?.name)
+  })
+
+  router.post('/switch', async function switchAccount(ctx: Visit) {
+    await csrf.readForm(ctx, bindingOf(ctx.params.uid))
+    await askWhoIsThere(ctx, await interactions.get(ctx, ctx.params.uid))
+  })
+
+  async function getPending(
+    ctx: Visit,
+    prompt: PendingInteraction['prompt'],
+  ): Promise<PendingInteraction> {
+    const pending = await interactions.get(ctx, ctx.params.uid)
+    if (pending.prompt !== prompt)
+      throw new AppError('interaction_expired', { detail: `waits for ${pending.prompt}` })
+    return pending
+  }
+
+  async function getApp(appId: string): Promise<App> {
+    const app = await deps.findApp(appId)
+    if (app?.status !== 'active') throw new AppError('authorize_app_unknown', { detail: appId })
+    return app
+  }
+
+  /** Returns the person who is signed in, unless the account was shut down meanwhile. */
+  async function activePerson({ accountId }: PendingInteraction): Promise<Account | undefined> {
+    const account = accountId === undefined ? undefined : await people.find(accountId)
+    return account?.status === 'active' ? account : undefined
+  }
+
+  async function askWhoIsThere(ctx: Context, { accountId }: PendingInteraction): Promise<void> {
+    const onward = await interactions.switchAccount(ctx)
+    if (accountId !== undefined)
+      events.sessionEnded({ accountId, reason: 'account_switched' }, contextOf(ctx, accountId))
+    goOn(ctx, onward)
+  }
+
+  async function showSignIn(
+    ctx: Context,
+    pending: PendingInteraction,
+    again: { status: number; email: string; problem: string | undefined } = {
+      status: 200,
+      email: parseEmail(pending.loginHint ?? '') ?? '',
+      problem: undefined,
+    },
+  ): Promise<void> {
+    const [app, person] = await Promise.all([getApp(pending.appId), activePerson(pending)])
+    const { status, email, problem } = again
+    const base = pathOf(pending.uid)
+    sendPage(
+      ctx,
+      views,
+      {
+        kind: 'sign-in',
+        app: cardOf(app),
+        action: `${base}/login`,
+        csrf: csrf.token(bindingOf(pending.uid)),
+        email: person?.email ?? email,
+        problem,
+        cancelAction: `${base}/deny`,
+        reauthenticate: person !== undefined,
+        switchAction: person === undefined ? undefined : `${base}/switch`,
+      },
+      { status, keepsOpener: true },
+    )
+  }
+
+  async function showConsent(ctx: Context, pending: PendingInteraction): Promise<void> {
+    const [app, person] = await Promise.all([getApp(pending.appId), activePerson(pending)])
+    if (person === undefined) return askWhoIsThere(ctx, pending)
+    const remembered = isConfidential(app) ? await deps.consents.find(person.id, app.id) : undefined
+    const base = pathOf(pending.uid)
+    sendPage(
+      ctx,
+      views,
+      {
+        kind: 'consent',
+        app: cardOf(app),
+        account: { email: person.email, name: person.name },
+        approveAction: `${base}/approve`,
+        denyAction: `${base}/deny`,
+        switchAction: `${base}/switch`,
+        csrf: csrf.token(bindingOf(pending.uid)),
+        ...consentQuestion(pending.scopes, deps.catalogue(), remembered ?? []),
+        recipient: recipientOf(pending.redirectUri),
+      },
+      { keepsOpener: true },
+    )
+  }
+
+  /** Answers a form: the browser goes on to an address of ours, from which the engine sends it to the app. */
+  function goOn(ctx: Context, url: string, appName?: string): void {
+    if (new URL(url).origin !== issuerOrigin)
+      throw new AppError('server_error', { detail: 'the next step is not on our origin' })
+    ctx.set('Refresh', `0;url=${url}`)
+    sendPage(ctx, views, { kind: 'onward', url, appName }, { keepsOpener: true })
+  }
+
+  return router
+}
+
+const pathOf = (uid: string): string => `/interaction/${uid}`
+
+/** The engine's signed cookie ties the interaction to the browser, and this ties the form to the interaction. */
+const bindingOf = (uid: string): string => `interaction ${uid}`
+
+const contextOf = (ctx: Context, actor: string) => ({ ...requestFacts(ctx), actor })
+
+function cardOf(app: App): AppCard {
+  return {
+    name: app.name,
+    description: app.description,
+    logoUrl: app.logoId === undefined ? undefined : `/logos/${app.logoId}`,
+    homepage: app.homepageUrl,
+    privacyUrl: app.privacyUrl,
+    termsUrl: app.termsUrl,
+  }
+}

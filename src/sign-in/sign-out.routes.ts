@@ -1,0 +1,62 @@
+// The start page, and the way out: a page that asks, so that no foreign page can sign a person out. Ending the login session leaves connected
+// apps alone.
+import Router from '@koa/router'
+import type { Context } from 'koa'
+import type { Csrf } from '../http/csrf.ts'
+import { requestFacts } from '../http/request-context.ts'
+import { sendPage } from '../http/send-page.ts'
+import type { Views } from '../http/views.ts'
+import type { Interactions, People, SignInEvents } from './ports.ts'
+
+export interface SignOutDeps {
+  issuer: string
+  interactions: Pick<Interactions<Context>, 'signedIn' | 'signOut'>
+  people: People
+  csrf: Csrf
+  views: Views
+  events: Pick<SignInEvents, 'sessionEnded'>
+}
+
+const PATH = '/sign-out'
+
+/** Creates the router of / and /sign-out. */
+export function createSignOutRouter(deps: SignOutDeps): Router {
+  const { issuer, interactions, people, csrf, views, events } = deps
+  const router = new Router({ strict: true, sensitive: true })
+
+  router.get('/', function showHome(ctx: Context) {
+    const discoveryUrl = `${issuer}/.well-known/oauth-authorization-server`
+    sendPage(ctx, views, { kind: 'home', issuer, discoveryUrl })
+  })
+
+  router.get(PATH, async function askToSignOut(ctx: Context) {
+    const accountId = await interactions.signedIn(ctx)
+    if (accountId === undefined) {
+      sendPage(ctx, views, { kind: 'signed-out' })
+      return
+    }
+    const account = await people.find(accountId)
+    sendPage(ctx, views, {
+      kind: 'sign-out',
+      action: PATH,
+      csrf: csrf.token(bindingOf(accountId)),
+      email: account?.email ?? accountId,
+    })
+  })
+
+  router.post(PATH, async function signOut(ctx: Context) {
+    const accountId = await interactions.signedIn(ctx)
+    // Signed out in another tab, or the second click of two: what was wanted is so.
+    if (accountId !== undefined) {
+      await csrf.readForm(ctx, bindingOf(accountId))
+      await interactions.signOut(ctx)
+      const context = { ...requestFacts(ctx), actor: accountId }
+      events.sessionEnded({ accountId, reason: 'signed_out' }, context)
+    }
+    sendPage(ctx, views, { kind: 'signed-out' })
+  })
+  return router
+}
+
+/** A signed cookie ties the session to the browser, and this ties the form to the session's person. */
+const bindingOf = (accountId: string): string => `sign-out ${accountId}`
