@@ -94,6 +94,8 @@ export async function openRedisInvalidation(
     for (const listener of gapListeners) listener()
   }
 
+  // A Cluster knows its nodes only when it is connected.
+  await withRedis(() => client.ping())
   await subscribe()
   return {
     async publish(topic, id) {

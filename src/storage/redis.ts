@@ -58,6 +58,8 @@ export function parseRedisUrl(text: string): RedisLocation {
 }
 
 const COMMAND_TIMEOUT_MILLIS = 1500
+// Counts from the call, for what ioredis counts no time for: a Cluster that knows no node keeps commands back without an end.
+const DEADLINE_MILLIS = 1800
 
 const common: ConnectionOptions = {
   commandTimeout: COMMAND_TIMEOUT_MILLIS,
@@ -112,12 +114,22 @@ function connect(location: RedisLocation): RedisClient {
 }
 
 const AWAY =
-  /Command timed out|Connection is closed|max retries per request|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|ClusterAllFailedError|Failed to refresh slots|CLUSTERDOWN|LOADING|READONLY|MASTERDOWN|TRYAGAIN|All sentinels are unreachable|Stream isn't writeable|None of startup nodes|Too many Cluster redirections/
+  /Command timed out|Connection is closed|max retries per request|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|ClusterAllFailedError|Failed to refresh slots|CLUSTERDOWN|LOADING|READONLY|MASTERDOWN|TRYAGAIN|All sentinels are unreachable|Stream isn't writeable|None of startup nodes|Too many Cluster redirections|AbortError|^ReplyError (OOM|MISCONF|NOREPLICAS|BUSY) /
 
-/** Runs Redis work and turns "Redis is away" into `temporarily_unavailable`. */
+// Waits no longer than the deadline; what arrives later is dropped.
+function soon<T>(work: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error('Command timed out')), DEADLINE_MILLIS)
+    work()
+      .finally(() => clearTimeout(timer))
+      .then(resolve, reject)
+  })
+}
+
+/** Runs Redis work and turns "Redis is away", within two seconds, into `temporarily_unavailable`. */
 export async function withRedis<T>(work: () => Promise<T>): Promise<T> {
   try {
-    return await work()
+    return await soon(work)
   } catch (error) {
     if (error instanceof Error && AWAY.test(`${error.name} ${error.message}`))
       throw new AppError('temporarily_unavailable', {

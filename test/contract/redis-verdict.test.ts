@@ -1,0 +1,97 @@
+// The look at Redis before serving: one that may forget grants is refused, one that keeps nothing over a restart is warned about.
+import { Redis } from 'ioredis'
+import { judgeRedis, openRedis, parseRedisUrl, type RedisVerdict } from '../../src/storage/redis.ts'
+import { startRedis, type RedisOptions } from '../support/backends.ts'
+import { quiet } from './short-lived-stores.ts'
+
+async function judge(options: RedisOptions): Promise<RedisVerdict> {
+  await using server = await startRedis(options)
+  const client = openRedis(parseRedisUrl(server.url), quiet)
+  try {
+    return await judgeRedis(client)
+  } finally {
+    client.disconnect()
+  }
+}
+
+it.each(['allkeys-lru', 'volatile-ttl'])(
+  'refuses a Redis that may evict keys (%s)',
+  async (policy) => {
+    const verdict = await judge({ maxmemoryPolicy: policy, appendOnly: true })
+    expect(verdict.refusals).toEqual([
+      `Redis may evict keys (maxmemory-policy ${policy}): set it to noeviction`,
+    ])
+  },
+)
+
+it('has nothing against an append-only file and noeviction', async () => {
+  expect(await judge({ appendOnly: true })).toEqual({ refusals: [], warnings: [] })
+})
+
+it('warns of a Redis that keeps nothing', async () => {
+  const verdict = await judge({})
+  expect(verdict.refusals).toEqual([])
+  expect(verdict.warnings).toEqual([expect.stringContaining('keeps nothing on disk')])
+})
+
+it('warns of a Redis that only saves snapshots', async () => {
+  const verdict = await judge({ config: { save: '3600 1' } })
+  expect(verdict.warnings).toEqual([expect.stringContaining('only saves snapshots')])
+})
+
+it('looks at every master of a Cluster and says a thing once', async () => {
+  const nodes = process.env['OTESSE_TEST_REDIS_CLUSTER_NODES'] ?? ''
+  const last = new URL(`redis://${nodes.split(',').at(-1) ?? ''}`)
+  const direct = new Redis(Number(last.port), last.hostname)
+  const client = openRedis(parseRedisUrl(`redis-cluster://${nodes}`), quiet)
+  try {
+    await client.get('warm')
+    expect((await judgeRedis(client)).refusals).toEqual([])
+    await direct.config('SET', 'maxmemory-policy', 'allkeys-lfu')
+    expect((await judgeRedis(client)).refusals).toHaveLength(1)
+    expect((await judgeRedis(client)).warnings).toHaveLength(1)
+  } finally {
+    await direct.config('SET', 'maxmemory-policy', 'noeviction')
+    direct.disconnect()
+    client.disconnect()
+  }
+})
+
+describe('a URL', () => {
+  it.each([
+    ['redis://h:1', { kind: 'single', url: 'redis://h:1' }],
+    ['rediss://u:p@h:1/2', { kind: 'single', url: 'rediss://u:p@h:1/2' }],
+    [
+      'redis-sentinel://u:p%40@a,b:7/mymaster',
+      {
+        kind: 'sentinel',
+        sentinels: [
+          { host: 'a', port: 26_379 },
+          { host: 'b', port: 7 },
+        ],
+        master: 'mymaster',
+        options: { username: 'u', password: 'p@' },
+      },
+    ],
+    [
+      'rediss-cluster://:p@a:7,b',
+      {
+        kind: 'cluster',
+        nodes: [
+          { host: 'a', port: 7 },
+          { host: 'b', port: 6379 },
+        ],
+        options: { tls: {}, password: 'p' },
+      },
+    ],
+  ])('%s is read', (url, location) => {
+    expect(parseRedisUrl(url)).toEqual(location)
+  })
+
+  it.each(['http://h', 'redis-sentinel://a,b', 'redis://', 'redis-other://h'])(
+    '%s is refused with words',
+    (url) => {
+      expect(() => parseRedisUrl(url)).toThrow(/redis-sentinel:\/\/host/)
+    },
+  )
+})

@@ -1,0 +1,146 @@
+// Redis that fails over, freezes, dies, restarts or is full: commands fail soon and by name, and the same client finds it again by itself.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createRedisStore } from '../../src/grants/redis-family.store.ts'
+import type { ShortLivedStore } from '../../src/grants/family-store.ts'
+import { newLocator } from '../../src/shared/token-format.ts'
+import { judgeRedis, openRedis, parseRedisUrl } from '../../src/storage/redis.ts'
+import { startRedis, startRedisCluster, startSentinel } from '../support/backends.ts'
+import { quiet } from './short-lived-stores.ts'
+
+const AWAY = { code: 'temporarily_unavailable', status: 503, retryAfterSeconds: 2 }
+
+function openStore(url: string) {
+  const client = openRedis(parseRedisUrl(url), quiet)
+  return {
+    client,
+    store: createRedisStore(client, 'p:'),
+    [Symbol.dispose]: () => client.disconnect(),
+  }
+}
+
+const putOne = (store: ShortLivedStore, family = newLocator()) =>
+  store.commit(family, {
+    expect: [{ name: 'g', state: 'absent' }],
+    put: [{ name: 'g', value: 'grant', ttlMillis: 60_000 }],
+  })
+
+/** Resolves with the milliseconds until the store commits again. */
+async function untilItCommits(store: ShortLivedStore, withinMillis: number): Promise<number> {
+  const start = performance.now()
+  for (;;) {
+    try {
+      if (await putOne(store)) return performance.now() - start
+    } catch (error) {
+      expect(error).toMatchObject(AWAY)
+      if (performance.now() - start > withinMillis) throw error
+      await sleep(50)
+    }
+  }
+}
+
+/** Expects every kind of command to fail by name within two seconds. */
+async function expectAway(store: ShortLivedStore): Promise<void> {
+  const start = performance.now()
+  const outcomes = await Promise.allSettled([
+    putOne(store),
+    store.read(newLocator(), ['g']),
+    store.findRecord('s:1'),
+    store.putRecord('s:1', 'x', 1000),
+    store.addToIndex('u:1', 'm', Date.now() + 1000, Date.now()),
+    store.listIndex('u:1', Date.now(), 0, 10),
+    store.ping(),
+  ])
+  expect(performance.now() - start).toBeLessThan(2000)
+  for (const outcome of outcomes)
+    expect(outcome).toMatchObject({ status: 'rejected', reason: AWAY })
+}
+
+it('a Sentinel set is followed to its new master without a restart of the client', async () => {
+  await using group = await startSentinel()
+  const hosts = group.sentinels.map(({ host, port }) => `${host}:${port}`).join(',')
+  using opened = openStore(`redis-sentinel://${hosts}/${group.name}`)
+  const { store } = opened
+  const family = newLocator()
+  expect(await putOne(store, family)).toBe(true)
+  expect((await judgeRedis(opened.client)).refusals).toEqual([])
+  await opened.client.call('WAIT', '1', '1000')
+  await group.killMaster()
+  expect(await untilItCommits(store, 8000)).toBeLessThan(5000)
+  expect(await store.read(family, ['g'])).toEqual(['grant'])
+  expect(await putOne(store, family)).toBe(false)
+})
+
+describe('one Redis', () => {
+  it('that is frozen makes commands fail within 2 s, and is used again when it thaws', async () => {
+    await using server = await startRedis()
+    using opened = openStore(server.url)
+    await putOne(opened.store)
+    server.pause()
+    try {
+      await expectAway(opened.store)
+      await expectAway(opened.store)
+    } finally {
+      server.resume()
+    }
+    expect(await untilItCommits(opened.store, 4000)).toBeLessThan(2000)
+  })
+
+  it('that is dead makes commands fail within 2 s, and is found again after its restart, scripts and all', async () => {
+    await using server = await startRedis()
+    using opened = openStore(server.url)
+    await putOne(opened.store)
+    await server.kill()
+    await expectAway(opened.store)
+    await expectAway(opened.store)
+    await server.restart()
+    expect(await untilItCommits(opened.store, 5000)).toBeLessThan(3000)
+  })
+
+  it('that forgot its scripts commits all the same', async () => {
+    await using server = await startRedis()
+    using opened = openStore(server.url)
+    await putOne(opened.store)
+    await opened.client.script('FLUSH')
+    expect(await Promise.all([putOne(opened.store), putOne(opened.store)])).toEqual([true, true])
+  })
+
+  it('that is full or may not write says so by name, and still revokes', async () => {
+    await using server = await startRedis()
+    using opened = openStore(server.url)
+    const family = newLocator()
+    await putOne(opened.store, family)
+    await opened.client.config('SET', 'maxmemory', '1')
+    await expect(putOne(opened.store)).rejects.toMatchObject(AWAY)
+    await expect(opened.store.putRecord('s:1', 'x', 1000)).rejects.toMatchObject(AWAY)
+    expect(await opened.store.commit(family, { expect: [], remove: ['g'] })).toBe(true)
+    expect(await opened.store.read(family, ['g'])).toEqual([undefined])
+    await opened.client.config('SET', 'maxmemory', '0')
+    await opened.client.config('SET', 'min-replicas-to-write', '1')
+    await expect(putOne(opened.store)).rejects.toMatchObject(AWAY)
+    await opened.client.config('SET', 'min-replicas-to-write', '0')
+    expect(await putOne(opened.store)).toBe(true)
+  })
+})
+
+describe('a Redis Cluster', () => {
+  it('that is frozen or dead makes commands fail within 2 s, and is found again by itself', async () => {
+    await using cluster = await startRedisCluster()
+    const hosts = cluster.nodes.map(({ host, port }) => `${host}:${port}`).join(',')
+    using opened = openStore(`redis-cluster://${hosts}`)
+    await putOne(opened.store)
+    cluster.pause()
+    try {
+      await expectAway(opened.store)
+      await expectAway(opened.store)
+    } finally {
+      cluster.resume()
+    }
+    await untilItCommits(opened.store, 10_000)
+    await cluster.kill()
+    await expectAway(opened.store)
+    await sleep(1500)
+    await expectAway(opened.store)
+    await cluster.restart()
+    await untilItCommits(opened.store, 15_000)
+  }, 60_000)
+})
