@@ -25,6 +25,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('reason', 'text', (column) => column.notNull())
     .addColumn('created_at', 'timestamptz', (column) => column.notNull())
     .addColumn('attempts', 'integer', (column) => column.notNull())
+    .addColumn('due_at', 'timestamptz', (column) => column.notNull().defaultTo('epoch'))
     .execute()
   await db.schema
     .createTable('grant_journal')

@@ -1,0 +1,106 @@
+// Remembered consents in the database. Invariant: scopes are only ever added to a row, in one statement, so that two consents given at the
+// same moment both count. Called by consents.ts alone.
+import { sql } from 'kysely'
+import { AppError } from '../shared/errors.ts'
+import { type Database, isForeignKeyViolation, withDatabase } from '../storage/database.ts'
+
+/** What an account has allowed an app. */
+export interface RememberedConsent {
+  appId: string
+  /** In alphabetical order. */
+  scopes: string[]
+  createdAt: Date
+  updatedAt: Date
+}
+
+/** Keeps consents. */
+export interface ConsentStore {
+  find(accountId: string, appId: string): Promise<string[] | undefined>
+  /** @throws {AppError} `not_found` where the account or the app is gone */
+  addScopes(accountId: string, appId: string, scopes: readonly string[], at: Date): Promise<void>
+  /** Deletes the row, where there is one, and writes the purge job of the connection. */
+  remove(accountId: string, appId: string, reason: string, at: Date): Promise<void>
+  listOfAccount(accountId: string): Promise<RememberedConsent[]>
+}
+
+/** Creates the store. */
+export function createConsentStore(db: Database): ConsentStore {
+  return {
+    find: (accountId, appId) =>
+      withDatabase(async () => {
+        const row = await db
+          .selectFrom('consents')
+          .select('scopes')
+          .where('account_id', '=', accountId)
+          .where('app_id', '=', appId)
+          .executeTakeFirst()
+        return row?.scopes
+      }),
+
+    addScopes: (accountId, appId, scopes, at) =>
+      withDatabase(async () => {
+        try {
+          await db
+            .insertInto('consents')
+            .values({
+              account_id: accountId,
+              app_id: appId,
+              scopes: JSON.stringify([...new Set(scopes)].sort()),
+              created_at: at,
+              updated_at: at,
+            })
+            .onConflict((conflict) =>
+              conflict.columns(['account_id', 'app_id']).doUpdateSet({
+                scopes: sql`(
+                  select jsonb_agg(distinct scope order by scope)
+                  from jsonb_array_elements(consents.scopes || excluded.scopes) as scope)`,
+                updated_at: at,
+              }),
+            )
+            .execute()
+        } catch (error) {
+          if (isForeignKeyViolation(error)) throw new AppError('not_found', { cause: error })
+          throw error
+        }
+      }),
+
+    remove: (accountId, appId, reason, at) =>
+      withDatabase(() =>
+        db.transaction().execute(async (transaction) => {
+          await transaction
+            .deleteFrom('consents')
+            .where('account_id', '=', accountId)
+            .where('app_id', '=', appId)
+            .execute()
+          await transaction
+            .insertInto('purge_jobs')
+            .values({
+              kind: 'connection',
+              app_id: appId,
+              account_id: accountId,
+              reason,
+              created_at: at,
+              attempts: 0,
+            })
+            .execute()
+        }),
+      ),
+
+    listOfAccount: (accountId) =>
+      withDatabase(async () => {
+        const rows = await db
+          .selectFrom('consents')
+          .selectAll()
+          .where('account_id', '=', accountId)
+          .orderBy('updated_at', 'desc')
+          .orderBy('app_id')
+          .execute()
+        return rows.map((row) => ({
+          appId: row.app_id,
+          scopes: row.scopes,
+          createdAt: row.created_at,
+          updatedAt: row.updated_at,
+        }))
+      }),
+  }
+}

@@ -1,0 +1,37 @@
+// What a person has allowed an app, remembered apart from the grants, so that it is not asked again. Invariant: forgetting a consent and
+// writing down the revocation of its grants are one transaction. Called by sign-in (find, remember) and connected-apps (list, forget).
+import { type Clock, dateNow } from '../shared/clock.ts'
+import type { ConsentStore, RememberedConsent } from './consent.store.ts'
+
+/** Remembers consents. */
+export interface Consents {
+  /** Returns the scopes that the account has allowed the app, or `undefined` where it never allowed any. */
+  find(accountId: string, appId: string): Promise<string[] | undefined>
+  /**
+   * Adds scopes to what the account has allowed the app.
+   *
+   * @throws {AppError} `not_found` where the account or the app is gone
+   */
+  remember(accountId: string, appId: string, scopes: readonly string[]): Promise<void>
+  /**
+   * Forgets what the account has allowed the app and writes down the revocation of its grants; kick the purger afterwards. Also for an app
+   * whose consent is never remembered: it may have grants all the same.
+   *
+   * @param reason the reason code that each revoked grant will carry
+   */
+  forget(accountId: string, appId: string, reason: string): Promise<void>
+  /** Lists what the account has allowed, the latest change first. */
+  listOfAccount(accountId: string): Promise<RememberedConsent[]>
+}
+
+/** Creates the consents. */
+export function createConsents(deps: { store: ConsentStore; clock: Clock }): Consents {
+  const { store, clock } = deps
+  return {
+    find: (accountId, appId) => store.find(accountId, appId),
+    remember: (accountId, appId, scopes) =>
+      store.addScopes(accountId, appId, scopes, dateNow(clock)),
+    forget: (accountId, appId, reason) => store.remove(accountId, appId, reason, dateNow(clock)),
+    listOfAccount: (accountId) => store.listOfAccount(accountId),
+  }
+}

@@ -1,0 +1,170 @@
+// Carries out what is written down in purge_jobs: the end of all grants of an account, of an app, or of one account for one app. Whoever
+// shuts something down writes the job in the same transaction, then kicks. Invariant: a job is removed only when everything that it means is
+// revoked, so that neither a crash nor a Redis that is away leaves anything half revoked.
+import { type Clock, SECOND } from '../shared/clock.ts'
+import type { Logger } from '../shared/logger.ts'
+import type { Metrics } from '../shared/metrics.ts'
+import { appFamily } from './app-tokens.ts'
+import type { Grant } from './grant.ts'
+import type { Grants, ListedIn } from './grants.ts'
+import type { PurgeJob, PurgeJobStore, PurgeTask } from './purge-job.store.ts'
+
+const BATCH = 100
+const POLL_MILLIS = 3 * SECOND
+// Renewed with each batch; how long a job of a process that died waits for another one.
+const LEASE_MILLIS = 30 * SECOND
+const FIRST_RETRY_MILLIS = SECOND
+const LONGEST_RETRY_MILLIS = 15 * SECOND
+// How many members may leave an index between the reading of two pages without any being missed.
+const OVERLAP = 20
+
+/** What purging needs. */
+export interface PurgeDeps {
+  jobs: PurgeJobStore
+  grants: Pick<Grants, 'revoke' | 'listOfAccount' | 'listOfApp'>
+  sessions: {
+    /** Signs the account out everywhere. */
+    removeAllOf: (accountId: string) => Promise<void>
+  }
+  audit: {
+    /** Records the end of one grant; never throws. */
+    grantRevoked: (grant: Grant, reason: string) => void
+  }
+  clock: Clock
+  logger: Logger
+  metrics: Pick<Metrics, 'purgeJobs'>
+}
+
+/** Carries out purge jobs until it is disposed, which waits for the batch under way. */
+export interface Purger extends AsyncDisposable {
+  /** Looks for jobs at once; resolves when those that were due are done or put off, and never rejects. */
+  kick(): Promise<void>
+}
+
+/** Creates the purger and starts looking for jobs every few seconds. */
+export function createPurger(deps: PurgeDeps): Purger {
+  const { jobs, clock, logger, metrics } = deps
+  let isClosing = false
+  let running: Promise<void> | undefined
+  let following: Promise<void> | undefined
+
+  const timer = setInterval(() => void (running ?? kick()), POLL_MILLIS).unref()
+
+  // A job written while a round is under way may have been missed by it: then another round follows.
+  function kick(): Promise<void> {
+    if (isClosing) return Promise.resolve()
+    if (running === undefined)
+      return (running = round().finally(() => {
+        running = undefined
+      }))
+    return (following ??= running.then(() => {
+      following = undefined
+      return kick()
+    }))
+  }
+
+  async function round(): Promise<void> {
+    try {
+      while (!isClosing) {
+        const now = clock()
+        const job = await jobs.claim(new Date(now), new Date(now + LEASE_MILLIS))
+        if (job === undefined) break
+        await carryOut(job)
+      }
+      metrics.purgeJobs.set(await jobs.count())
+    } catch (error) {
+      logger.warn({ err: error }, 'purge jobs could not be read')
+    }
+  }
+
+  async function carryOut(job: PurgeJob): Promise<void> {
+    const { kind, reason } = job.task
+    try {
+      if (await isDone(job)) {
+        await jobs.remove(job.id)
+        logger.info({ purge: kind, reason }, 'purge done')
+      } else await jobs.postpone(job.id, new Date(clock()))
+    } catch (error) {
+      const waitMillis = Math.min(
+        FIRST_RETRY_MILLIS * 2 ** (job.attempts - 1),
+        LONGEST_RETRY_MILLIS,
+      )
+      logger.warn({ err: error, purge: kind, reason, waitMillis }, 'purge put off')
+      await jobs.postpone(job.id, new Date(clock() + waitMillis))
+    }
+  }
+
+  /** Revokes batch by batch; `false` where the purger closes before the end. */
+  async function isDone({ id, task }: PurgeJob): Promise<boolean> {
+    if (task.kind !== 'connection') await endRest(task)
+    for await (const batch of batchesOf(deps, task)) {
+      if (isClosing) return false
+      await jobs.postpone(id, new Date(clock() + LEASE_MILLIS))
+      await Promise.all(batch.map((found) => revoke(found.grantId, found, task.reason)))
+    }
+    return true
+  }
+
+  async function endRest(task: Exclude<PurgeTask, { kind: 'connection' }>): Promise<void> {
+    if (task.kind === 'account') await deps.sessions.removeAllOf(task.accountId)
+    else await revoke(appFamily(task.appId), undefined, task.reason)
+  }
+
+  async function revoke(grantId: string, listed: ListedIn | undefined, reason: string) {
+    const grant = await deps.grants.revoke(grantId, listed)
+    if (grant !== undefined) deps.audit.grantRevoked(grant, reason)
+  }
+
+  return {
+    kick,
+    async [Symbol.asyncDispose]() {
+      isClosing = true
+      clearInterval(timer)
+      await (following ?? running)
+    },
+  }
+}
+
+type Found = ListedIn & { grantId: string }
+
+/**
+ * Yields the grants of a task until no index lists any. What was yielded must have left its indexes before the next batch is asked for:
+ * so the pages of an account and of an app always begin at the start.
+ */
+async function* batchesOf(
+  { grants }: Pick<PurgeDeps, 'grants'>,
+  task: PurgeTask,
+): AsyncGenerator<Found[]> {
+  if (task.kind === 'connection') {
+    yield* connectionBatches(grants, task)
+    return
+  }
+  for (;;) {
+    const found: Found[] =
+      task.kind === 'account'
+        ? (await grants.listOfAccount(task.accountId, 0, BATCH)).map((entry) => ({
+            ...entry,
+            accountId: task.accountId,
+          }))
+        : (await grants.listOfApp(task.appId, 0, BATCH)).map((grantId) => ({
+            grantId,
+            appId: task.appId,
+          }))
+    if (found.length === 0) return
+    yield found
+  }
+}
+
+/** Walks past the account's grants for other apps, which stay. */
+async function* connectionBatches(
+  grants: PurgeDeps['grants'],
+  { accountId, appId }: Extract<PurgeTask, { kind: 'connection' }>,
+): AsyncGenerator<Found[]> {
+  for (let offset = 0; ;) {
+    const page = await grants.listOfAccount(accountId, offset, BATCH)
+    const found = page.filter((entry) => entry.appId === appId)
+    if (found.length > 0) yield found.map((entry) => ({ ...entry, accountId }))
+    if (page.length < BATCH) return
+    offset += Math.max(0, page.length - found.length - OVERLAP)
+  }
+}
