@@ -36,7 +36,9 @@ export interface UsageStore {
 const DAY = /^\d{4}-\d{2}-\d{2}$/
 
 function assertDay(day: string, about: string): void {
-  if (!DAY.test(day) || Number.isNaN(Date.parse(day)))
+  const start = DAY.test(day) ? Date.parse(day) : Number.NaN
+  // 30 February parses as 2 March here, and is an error of the database there.
+  if (Number.isNaN(start) || new Date(start).toISOString().slice(0, 10) !== day)
     throw new AppError('parameter_invalid', { about })
 }
 
