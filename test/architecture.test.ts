@@ -10,12 +10,15 @@ const LEVELS = [
   ['config', 'storage', 'http'],
   ['accounts', 'apps', 'grants', 'keys', 'audit'],
   ['oauth', 'sign-in', 'connected-apps', 'admin', 'gateway'],
-  ['app.ts', 'cli.ts', 'cli', 'demo', 'main.ts'],
+  [
+    ...['foundation.ts', 'app.ts', 'serve.ts', 'upkeep.ts', 'own-secrets.ts', 'main.ts'],
+    ...['cli.ts', 'cli', 'demo'],
+  ],
 ]
 const TOP = LEVELS.length - 1
 
 const HOMES = [
-  home('koa', imports('koa|@koa/router'), /^(http|oauth)\/|\.routes\.ts$|^app\.ts$/),
+  home('koa', imports('koa|@koa/router'), /^(http|oauth)\/|\.routes\.ts$|^(app|serve)\.ts$/),
   home('oidc-provider', imports('oidc-provider'), /^oauth\//),
   home('SQL', imports('kysely|pg|@electric-sql/pglite'), /^(storage|migrations)\/|\.store\.ts$/),
   home('ioredis', imports('ioredis'), /^storage\/|^grants\/redis-[^/]*\.ts$/),
