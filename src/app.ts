@@ -1,11 +1,16 @@
 // The composition root of the HTTP side: builds every feature over the foundation and mounts every router, in the order in which a request
 // meets them. Invariant: features know nothing of each other; what one needs of another is plugged in here.
+import { join } from 'node:path'
+import type Router from '@koa/router'
 import Koa, { type Context } from 'koa'
 import { matchesRedirectUri } from './apps/redirect-uri.ts'
 import type { Foundation } from './foundation.ts'
 import type { CodeRecord, Grant } from './grants/grant.ts'
+import { createAssetsRouter } from './http/assets.routes.ts'
 import { clientAddress, createTrustedProxies, limitKey } from './http/client-address.ts'
+import { createCsrf } from './http/csrf.ts'
 import { errorBoundary } from './http/error-boundary.ts'
+import { createErrorPages } from './http/error-pages.ts'
 import { startUpkeep } from './upkeep.ts'
 import { createOpsRouter, type Readiness } from './http/ops.routes.ts'
 import { pinIssuer } from './http/pin-issuer.ts'
@@ -16,11 +21,12 @@ import {
   type RateLimiter,
 } from './http/rate-limit.ts'
 import { requestContext, requestFacts } from './http/request-context.ts'
+import { createViews, type Views } from './http/views.ts'
 import { appOfRefusal } from './oauth/back-channel.ts'
 import { createEngine } from './oauth/engine.ts'
 import { createEngineRouter } from './oauth/engine.routes.ts'
 import { createIdTokenIssuer } from './oauth/id-token.ts'
-import { createInteractions } from './oauth/interactions.ts'
+import { createInteractions, type Interactions } from './oauth/interactions.ts'
 import { createIntrospectionRouter } from './oauth/introspect.routes.ts'
 import { longestLife, termsFor } from './oauth/policy.ts'
 import { createRevocationRouter } from './oauth/revoke.routes.ts'
@@ -28,6 +34,9 @@ import { createTokenInspector } from './oauth/token-inspector.ts'
 import { createTokenRouter } from './oauth/token.routes.ts'
 import { describeClient } from './oauth/client-description.ts'
 import { AppError, isUnavailable } from './shared/errors.ts'
+import { createLogin } from './sign-in/login.ts'
+import { createSignInRouter } from './sign-in/sign-in.routes.ts'
+import { createSignOutRouter } from './sign-in/sign-out.routes.ts'
 import { pingDatabase } from './storage/database.ts'
 
 /** The server as a request handler. */
@@ -106,6 +115,7 @@ export function createApp(foundation: Foundation): App {
   const events = backChannelEvents(foundation)
   const backChannel = { grants, clients: apps, events }
   const tokenLimits = { perAddress: limits.tokenPerAddress, perClient: limits.tokenPerClient }
+  const views = createViews(VIEWS, { serviceName: config.pages.serviceName })
   const interactions = createInteractions(engine, issuer)
 
   const routers = [
@@ -130,6 +140,12 @@ export function createApp(foundation: Foundation): App {
     }),
     createRevocationRouter({ ...backChannel, limits: tokenLimits }),
     createEngineRouter({ engine, authorizePerAddress: limits.authorizePerAddress }),
+    ...createPageRouters(foundation, {
+      interactions,
+      views,
+      limiter,
+      perAddress: limits.authorizePerAddress,
+    }),
   ]
 
   const upkeep = startUpkeep(foundation)
@@ -149,7 +165,7 @@ export function createApp(foundation: Foundation): App {
     errorBoundary({
       logger,
       isPage: isPagePath,
-      renderPage: () => undefined,
+      renderPage: createErrorPages(views, { supportUrl: config.pages.supportUrl }),
       onRefused: (ctx, error) => recordRefusal(foundation, ctx, error),
     }),
   )
@@ -166,6 +182,51 @@ export function createApp(foundation: Foundation): App {
       await Promise.all([upkeep[Symbol.asyncDispose](), limiter.flush()])
     },
   }
+}
+
+const VIEWS = join(import.meta.dirname, '../views')
+
+/** Creates what people see: sign-in, consent, sign-out, and the style and pictures of all pages. */
+function createPageRouters(
+  { config, serverKeys, accounts, apps, scopes, consents, audit }: Foundation,
+  deps: {
+    interactions: Interactions
+    views: Views
+    limiter: RateLimiter
+    perAddress: BatchedLimit
+  },
+): Router[] {
+  const { interactions, views, limiter, perAddress } = deps
+  const shared = {
+    issuer: config.server.issuer,
+    interactions,
+    people: accounts,
+    csrf: createCsrf(serverKeys),
+    views,
+    events: audit.events,
+  }
+  const { loginPerAddress, loginPerAccountAddress, loginPerAccount } = config.limits
+  const login = createLogin({
+    authenticate: (email, password) => accounts.authenticate(email, password),
+    limits: {
+      perAddress: limiter.createStrictLimit('login-address', loginPerAddress),
+      perAccountAddress: limiter.createStrictLimit('login-account-address', loginPerAccountAddress),
+      perAccount: limiter.createStrictLimit('login-account', loginPerAccount),
+    },
+    events: audit.events,
+  })
+  return [
+    createSignInRouter({
+      ...shared,
+      login,
+      findApp: (appId) => apps.find(appId),
+      consents,
+      catalogue: () => scopes.current().scopes,
+      perAddress,
+    }),
+    createSignOutRouter(shared),
+    createAssetsRouter({ directory: VIEWS, findLogo: (id) => apps.findLogo(id) }),
+  ]
 }
 
 type Limits = Record<
