@@ -276,7 +276,8 @@ export function createAppStore(db: Database): AppStore {
               kind: 'app',
               app_id: id,
               account_id: null,
-              reason: reason ?? status,
+              // A code, which each revoked grant will carry; the admin's words stay with the app.
+              reason: status === 'deleted' ? 'app_deleted' : 'app_suspended',
               created_at: at,
               attempts: 0,
             })

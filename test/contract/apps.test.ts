@@ -451,7 +451,7 @@ describe.each(DATABASES)('on $name', ({ open }) => {
       })
       expect(await node.registry.find(app.id)).toEqual(suspended)
       expect(await purgeJobs(app.id)).toEqual([
-        { kind: 'app', reason: 'leaked its secret', attempts: 0 },
+        { kind: 'app', reason: 'app_suspended', attempts: 0 },
       ])
       const active = await node.registry.activate(app.id)
       expect(active).toMatchObject({ status: 'active', statusReason: undefined, version: 3 })
