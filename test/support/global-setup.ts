@@ -1,5 +1,8 @@
 // Starts the stores that all test files of a run share, once, before any worker exists; their addresses travel in the environment.
 // Called by Jest for the projects contract, http and browser (see package.json); global-teardown.ts stops what this started.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { startPostgres, startRedis, startRedisCluster } from './backends.ts'
 
 declare global {
@@ -19,5 +22,9 @@ export default async function startSharedBackends(): Promise<void> {
     .map(({ host, port }) => `${host}:${port}`)
     .join(',')
   process.env['OTESSE_TEST_POSTGRES_URL'] = postgres.url
+  // What the workers of a run make once and share as files (embedded-template.ts).
+  const scratch = await mkdtemp(join(tmpdir(), 'otesse-test-run-'))
+  stack.defer(() => rm(scratch, { recursive: true, force: true }))
+  process.env['OTESSE_TEST_SCRATCH'] = scratch
   globalThis.otesseTestBackends = stack.move()
 }

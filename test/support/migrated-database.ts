@@ -2,7 +2,7 @@
 import { createLogger } from '../../src/shared/logger.ts'
 import { IN_MEMORY, openDatabase, type OpenDatabase } from '../../src/storage/database.ts'
 import { migrate } from '../../src/storage/migrate.ts'
-import { createDatabase } from './backends.ts'
+import { createDatabase, type DatabaseTemplate } from './backends.ts'
 
 const logger = createLogger('silent')
 
@@ -19,11 +19,13 @@ async function migratePostgres(url: string): Promise<void> {
   await migrate(database.db)
 }
 
+/** A database with every migration, to be copied. */
+export const MIGRATED: DatabaseTemplate = { name: 'otesse_migrated', prepare: migratePostgres }
+
 async function openFreshPostgres(): Promise<OpenDatabase> {
   const server = process.env['OTESSE_TEST_POSTGRES_URL']
   if (server === undefined) throw new Error('no PostgreSQL was started for the tests')
-  const template = { name: 'otesse_migrated', prepare: migratePostgres }
-  const fresh = await createDatabase(server, template)
+  const fresh = await createDatabase(server, MIGRATED)
   const open = await openPostgres(fresh.url)
   return {
     ...open,
