@@ -26,7 +26,8 @@ import type { Logger } from './shared/logger.ts'
 import { createMetrics, type Metrics } from './shared/metrics.ts'
 import { createSealedBox } from './shared/sealed-box.ts'
 import { createRefreshTokenForm } from './shared/token-format.ts'
-import { type Database, IN_MEMORY, openDatabase } from './storage/database.ts'
+import { type Database, IN_MEMORY, openDatabase, type OpenDatabase } from './storage/database.ts'
+import { DirectoryInUse } from './storage/directory-lock.ts'
 import {
   createLocalInvalidation,
   type Invalidation,
@@ -159,18 +160,34 @@ export async function openFoundation(
   }
 }
 
-/** Opens the database; an embedded one is brought up to date, a served one must be already. */
-async function openMigratedDatabase(config: Config, logger: Logger, stack: AsyncDisposableStack) {
-  const { stores } = config
-  const opened = stack.use(
-    await openDatabase(
+/**
+ * Opens the configured database as it is, migrated or not.
+ *
+ * @param options.queryTimeoutMillis instead of the configured one
+ * @throws {StartRefused} a data directory that another process uses
+ */
+export async function openConfiguredDatabase(
+  { stores }: Pick<Config, 'stores'>,
+  logger: Logger,
+  options: { queryTimeoutMillis?: number } = {},
+): Promise<OpenDatabase> {
+  try {
+    return await openDatabase(
       stores.kind === 'embedded'
         ? { kind: 'pglite', directory: databaseDirectory(stores.dataDirectory) }
-        : { kind: 'postgres', ...stores.database, url: stores.database.url.reveal() },
+        : { kind: 'postgres', ...stores.database, ...options, url: stores.database.url.reveal() },
       logger,
-    ),
-  )
-  if (stores.kind === 'embedded') await migrate(opened.db)
+    )
+  } catch (error) {
+    if (error instanceof DirectoryInUse) throw new StartRefused(error.message, { cause: error })
+    throw error
+  }
+}
+
+/** Opens the database; an embedded one is brought up to date, a served one must be already. */
+async function openMigratedDatabase(config: Config, logger: Logger, stack: AsyncDisposableStack) {
+  const opened = stack.use(await openConfiguredDatabase(config, logger))
+  if (config.stores.kind === 'embedded') await migrate(opened.db)
   const missing = await pendingMigrations(opened.db)
   if (missing.length > 0)
     throw new StartRefused(

@@ -7,6 +7,7 @@ import { Kysely, PGliteDialect, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
 import { AppError } from '../shared/errors.ts'
 import type { Logger } from '../shared/logger.ts'
+import { lockDirectory } from './directory-lock.ts'
 import type { Schema } from './schema.ts'
 
 export type Database = Kysely<Schema>
@@ -31,7 +32,11 @@ export interface OpenDatabase extends AsyncDisposable {
   kind: DatabaseLocation['kind']
 }
 
-/** Opens the database; Postgres connects at the first query, PGlite at once. */
+/**
+ * Opens the database; Postgres connects at the first query, PGlite at once.
+ *
+ * @throws {DirectoryInUse} where another process has the PGlite directory open
+ */
 export async function openDatabase(
   location: DatabaseLocation,
   logger: Logger,
@@ -52,10 +57,16 @@ export async function openDatabase(
 }
 
 async function openPglite(directory: string): Promise<OpenDatabase> {
-  if (directory !== IN_MEMORY) await mkdir(dirname(directory), { recursive: true })
+  await using stack = new AsyncDisposableStack()
+  if (directory !== IN_MEMORY) {
+    await mkdir(dirname(directory), { recursive: true })
+    stack.use(await lockDirectory(directory))
+  }
   const client = await PGlite.create(directory === IN_MEMORY ? 'memory://' : directory)
   const db = new Kysely<Schema>({ dialect: new PGliteDialect({ pglite: client }) })
-  return { db, kind: 'pglite', [Symbol.asyncDispose]: () => db.destroy() }
+  stack.defer(() => db.destroy())
+  const open = stack.move()
+  return { db, kind: 'pglite', [Symbol.asyncDispose]: () => open.disposeAsync() }
 }
 
 const CONNECTION_CODES = new Set([
