@@ -18,6 +18,15 @@ export interface Account {
   createdAt: Date
 }
 
+/** One page to read. */
+export interface AccountPageQuery {
+  /** Part of the e-mail or the name, or a whole id. */
+  search: string | undefined
+  status: Account['status'] | undefined
+  after: string | undefined
+  limit: number
+}
+
 /** Keeps accounts. */
 export interface AccountStore {
   /** @throws {AppError} `already_exists` when the e-mail's key is taken */
@@ -26,6 +35,8 @@ export interface AccountStore {
   findByEmailKey(
     emailKey: string,
   ): Promise<{ account: Account; passwordHash: string | undefined } | undefined>
+  /** Lists by e-mail, those whose key comes after `after`. */
+  list(query: AccountPageQuery): Promise<{ account: Account; emailKey: string }[]>
   /** Returns whether there is such an account. */
   updatePassword(id: string, passwordHash: string, at: Date): Promise<boolean>
   /** Writes the new hash only where the old one still is, so that it never undoes a change of password. */
@@ -96,6 +107,25 @@ export function createAccountStore(db: Database): AccountStore {
           .where('email_key', '=', emailKey)
           .executeTakeFirst()
         return row && { account: toAccount(row), passwordHash: row.password_hash ?? undefined }
+      }),
+
+    list: ({ search, status, after, limit }) =>
+      withDatabase(async () => {
+        let query = db.selectFrom('accounts').selectAll().orderBy('email_key').limit(limit)
+        if (status !== undefined) query = query.where('status', '=', status)
+        if (after !== undefined) query = query.where('email_key', '>', after)
+        if (search !== undefined) {
+          const pattern = `%${search.replace(/[\\%_]/g, '\\$&')}%`
+          query = query.where((eb) =>
+            eb.or([
+              eb('email', 'ilike', pattern),
+              eb('name', 'ilike', pattern),
+              eb('id', '=', search),
+            ]),
+          )
+        }
+        const rows = await query.execute()
+        return rows.map((row) => ({ account: toAccount(row), emailKey: row.email_key }))
       }),
 
     updatePassword: (id, passwordHash, at) =>

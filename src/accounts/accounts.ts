@@ -54,6 +54,24 @@ export type Authentication =
       accountId: string | undefined
     }
 
+/** What to list. */
+export interface AccountQuery {
+  /** Part of the e-mail or the name, or a whole id. */
+  search?: string | undefined
+  /** Both when absent. */
+  status?: Account['status'] | undefined
+  /** The `next` of the page before. */
+  cursor?: string | undefined
+  /** From 1 to 200, 50 when absent. */
+  limit?: number | undefined
+}
+
+export interface AccountPage {
+  accounts: Account[]
+  /** The cursor of the next page; absent on the last. */
+  next: string | undefined
+}
+
 export interface Accounts {
   /**
    * Creates an account.
@@ -68,6 +86,8 @@ export interface Accounts {
   /** Returns whether the account exists and is active, from the same cache. */
   isActive(id: string): Promise<boolean>
   findByEmail(email: string): Promise<Account | undefined>
+  /** Lists accounts by e-mail. @throws {AppError} `parameter_invalid` for a cursor that is not ours */
+  list(query?: AccountQuery): Promise<AccountPage>
   /** @throws {AppError} `not_found`; `parameter_invalid` about `password` */
   setPassword(id: string, password: string, context?: ActContext): Promise<void>
   /** Deactivates, and lets a job revoke all tokens and sessions; repeating it is harmless. @throws {AppError} `not_found` */
@@ -78,6 +98,16 @@ export interface Accounts {
 
 // An id of another shape is nobody's, and NUL would be an error of the database.
 const ID = /^[\x21-\x7E]{1,100}$/
+
+const DEFAULT_PAGE = 50
+const MAX_PAGE = 200
+
+/** Reads a cursor, which is the key of the last e-mail of the page before. */
+function parseCursor(cursor: string): string {
+  const key = Buffer.from(cursor, 'base64url').toString()
+  if (parseEmail(key) !== key) throw new AppError('parameter_invalid', { about: 'cursor' })
+  return key
+}
 
 /** Creates the accounts. */
 export function createAccounts(deps: {
@@ -163,6 +193,24 @@ export function createAccounts(deps: {
       return email === undefined
         ? undefined
         : (await store.findByEmailKey(emailKey(email)))?.account
+    },
+
+    async list({ search, status, cursor, limit = DEFAULT_PAGE } = {}) {
+      const size = Math.min(Math.max(Math.trunc(limit) || 1, 1), MAX_PAGE)
+      // A NUL is the one character that Postgres takes in no text.
+      const words = search?.replaceAll('\0', '').trim().slice(0, 200)
+      const found = await store.list({
+        search: words === '' ? undefined : words,
+        status,
+        after: cursor === undefined ? undefined : parseCursor(cursor),
+        // One more than asked for tells whether there is a next page.
+        limit: size + 1,
+      })
+      const last = found.length > size ? found[size - 1] : undefined
+      return {
+        accounts: found.slice(0, size).map(({ account }) => account),
+        next: last && Buffer.from(last.emailKey).toString('base64url'),
+      }
     },
 
     async setPassword(id, password, context = {}) {

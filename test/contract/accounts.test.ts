@@ -48,6 +48,27 @@ describe.each(DATABASES)('Accounts on $name', ({ open }) => {
     expect(bare.name).toBeUndefined()
   })
 
+  test('Accounts are listed by e-mail, page by page, and found by part of it', async () => {
+    const { accounts } = setUp()
+    const tag = `list%_${(emails += 1)}`
+    const made = [3, 1, 2].map((at) => `${at}.${tag}@example.com`)
+    for (const email of made) await accounts.create({ email, name: `Per\\son ${email}` })
+    const first = await accounts.list({ search: tag.toUpperCase(), limit: 2 })
+    const second = await accounts.list({ search: tag, limit: 2, cursor: first.next })
+    expect([...first.accounts, ...second.accounts].map(({ email }) => email)).toEqual(made.sort())
+    expect(second.next).toBeUndefined()
+    const [one] = first.accounts
+    await accounts.deactivate(one!.id, 'left')
+    expect((await accounts.list({ search: tag, status: 'deactivated' })).accounts).toEqual([
+      { ...one, status: 'deactivated', statusReason: 'left' },
+    ])
+    expect((await accounts.list({ search: `Per\\son 2.${tag}` })).accounts).toHaveLength(1)
+    expect((await accounts.list({ search: one!.id })).accounts).toHaveLength(1)
+    await expect(accounts.list({ cursor: 'b\0' })).rejects.toMatchObject({
+      code: 'parameter_invalid',
+    })
+  })
+
   test('Of 20 who take one address at once, exactly one gets it, however it is typed', async () => {
     const { accounts, db } = setUp()
     const email = `Race${(emails += 1)}@example.com`

@@ -36,6 +36,7 @@ function createMemoryStore() {
     },
     findByEmailKey: (key) =>
       Promise.resolve([...rows.values()].find(({ emailKey }) => emailKey === key)),
+    list: () => Promise.resolve([...rows.values()]),
     updatePassword(id, passwordHash) {
       const row = rows.get(id)
       if (row) rows.set(id, { ...row, passwordHash })
