@@ -67,6 +67,8 @@ export interface Comparison {
   scenario: ScenarioName
   toPlain: number | undefined
   toBare: number | undefined
+  /** Against our server from another checkout. */
+  toBefore: number | undefined
   goal: number
 }
 
@@ -76,15 +78,15 @@ export function compare(measurements: readonly Measurement[]): Comparison[] {
   const comparisons: Comparison[] = []
   for (const ours of measurements) {
     if (ours.target !== 'otesse' || ours.scenario === 'one_get') continue
-    const plain = measurements.find(
-      (one) => one.target === 'plain' && one.scenario === ours.scenario,
-    )
+    const sameOf = (target: TargetName): Measurement | undefined =>
+      measurements.find((one) => one.target === target && one.scenario === ours.scenario)
     const ratioTo = (other: Measurement | undefined): number | undefined =>
       other && ours.requestsPerCpuSecond / other.requestsPerCpuSecond
     comparisons.push({
       scenario: ours.scenario,
-      toPlain: ratioTo(plain),
+      toPlain: ratioTo(sameOf('plain')),
       toBare: ratioTo(bare),
+      toBefore: ratioTo(sameOf('before')),
       goal: GOALS[ours.scenario],
     })
   }
@@ -128,8 +130,9 @@ export function formatReport(measurements: readonly Measurement[]): string {
       `${one.goal} ×`,
       one.toPlain === undefined ? '–' : one.toPlain >= one.goal ? 'reached' : 'missed',
       ratio(one.toBare),
+      ratio(one.toBefore),
     ])
-    const ratioHead = ['requests per CPU second', 'to plain', 'goal', '', 'to bare']
+    const ratioHead = ['requests per CPU second', 'to plain', 'goal', '', 'to bare', 'to before']
     report += `\n${table([ratioHead, ...ratios])}`
   }
   return report

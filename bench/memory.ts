@@ -3,14 +3,13 @@
 // collections, once it has warmed up: a resident set alone would call V8's spare room a leak.
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { Redis } from 'ioredis'
-import { startRedis } from '../test/support/backends.ts'
 import { canPin, pinDriver } from './cores.ts'
 import { openLoadProcess } from './load-process.ts'
 import { readResidentMebibytes } from './load/process-cpu.ts'
 import { TARGET_NAMES, openTarget } from './open-target.ts'
 import type { HeapAnswer } from './probe.ts'
 import { prepareScenario } from './scenarios.ts'
+import { openBenchStores } from './stores.ts'
 import type { TargetStores } from './targets.ts'
 
 const REQUESTS_PER_STEP = 5000
@@ -24,20 +23,18 @@ const { values: options } = parseArgs({
     idle: { type: 'string', default: '5' },
   },
 })
-const targetName = TARGET_NAMES.find((name) => name !== 'bare' && name === options.target)
+const targetName = TARGET_NAMES.find(
+  (name) => (name === 'plain' || name === 'otesse') && name === options.target,
+)
 if (targetName === undefined) throw new Error('--target is plain or otesse')
 
 const pinned = canPin()
 if (pinned) pinDriver()
 await using resources = new AsyncDisposableStack()
-const store = resources.use(await startRedis())
-const redis = resources.adopt(new Redis(store.url), (connection) => {
-  connection.disconnect()
-})
+const open = resources.use(await openBenchStores(targetName === 'otesse'))
 const stores: TargetStores = {
-  redisUrl: store.url,
-  databaseUrl: '',
-  redis,
+  ...open.forTargets,
+  beforeDirectory: undefined,
   pinned,
   probed: false,
 }

@@ -1,9 +1,16 @@
 // Opens a target by its name; the one place that knows how each of them is started.
+import { openOtesseTarget } from './otesse-target.ts'
 import { openBareTarget, openPlainTarget } from './targets.ts'
 import type { Target, TargetName, TargetStores } from './targets.ts'
 
 /** All targets, in the order in which they are loaded. */
-export const TARGET_NAMES = ['bare', 'plain', 'otesse'] as const satisfies readonly TargetName[]
+export const TARGET_NAMES = [
+  'bare',
+  'plain',
+  'plain_pipelined',
+  'before',
+  'otesse',
+] as const satisfies readonly TargetName[]
 
 /** Starts a target on the given stores. */
 export async function openTarget(name: TargetName, stores: TargetStores): Promise<Target> {
@@ -11,8 +18,10 @@ export async function openTarget(name: TargetName, stores: TargetStores): Promis
     case 'bare':
       return await openBareTarget(stores)
     case 'plain':
-      return await openPlainTarget(stores)
+    case 'plain_pipelined':
+      return await openPlainTarget(name, stores)
     case 'otesse':
-      throw new Error('our server cannot be measured yet; choose --targets bare,plain')
+    case 'before':
+      return await openOtesseTarget(name, stores)
   }
 }

@@ -2,8 +2,6 @@
 // costs each of them. Fails when any answer is not the expected one. Options and how to read the output: bench/README.md.
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import { Redis } from 'ioredis'
-import { startRedis } from '../test/support/backends.ts'
 import { canPin, pinDriver } from './cores.ts'
 import { openLoadProcess } from './load-process.ts'
 import type { LoadProcess } from './load-process.ts'
@@ -15,6 +13,7 @@ import { formatProfile } from './profile.ts'
 import { SCENARIO_NAMES, bareJob, prepareScenario } from './scenarios.ts'
 import type { LoadShape } from './scenarios.ts'
 import { TARGET_NAMES, openTarget } from './open-target.ts'
+import { openBenchStores } from './stores.ts'
 import type { Target, TargetName, TargetStores } from './targets.ts'
 
 const { values: options } = parseArgs({
@@ -25,7 +24,8 @@ const { values: options } = parseArgs({
     connections: { type: 'string', default: '32' },
     codes: { type: 'string', default: '3000' },
     only: { type: 'string', default: SCENARIO_NAMES.join(',') },
-    targets: { type: 'string', default: TARGET_NAMES.join(',') },
+    targets: { type: 'string', default: 'bare,plain,otesse' },
+    before: { type: 'string' },
     json: { type: 'string' },
     profile: { type: 'boolean', default: false },
   },
@@ -42,7 +42,11 @@ function namesIn<Name extends string>(option: string, known: readonly Name[]): N
 }
 
 const scenarioNames = namesIn(options.only, SCENARIO_NAMES)
-const targetNames = namesIn(options.targets, TARGET_NAMES)
+const asked = namesIn(options.targets, TARGET_NAMES)
+const withBefore = options.before !== undefined
+const targetNames = TARGET_NAMES.filter((name) =>
+  name === 'before' ? withBefore : asked.includes(name),
+)
 const rounds = options.profile ? 1 : Number(options.rounds)
 
 /** Runs every scenario on every target once; targets alternate inside a scenario, so noise hits all of them alike. */
@@ -69,21 +73,16 @@ async function runRound(
   }
 }
 
-async function redisProcessId(redis: Redis): Promise<number> {
-  const found = /process_id:(\d+)/.exec(await redis.info('server'))?.[1]
-  return Number(found)
-}
-
 const pinned = canPin()
 if (pinned) pinDriver()
 
 await using resources = new AsyncDisposableStack()
-const store = resources.use(await startRedis())
-const redis = resources.adopt(new Redis(store.url), (connection) => connection.disconnect())
+const open = resources.use(
+  await openBenchStores(targetNames.some((name) => name === 'otesse' || name === 'before')),
+)
 const stores: TargetStores = {
-  redisUrl: store.url,
-  databaseUrl: '',
-  redis,
+  ...open.forTargets,
+  beforeDirectory: options.before,
   pinned,
   probed: options.profile,
 }
@@ -97,7 +96,7 @@ const shape: LoadShape = {
   seconds: Number(options.seconds),
   warmupSeconds: Number(options.warmup),
   codesPerSecond: Number(options.codes),
-  redisPid: await redisProcessId(redis),
+  redisPid: open.redisPid,
 }
 const results = new Map<
   string,
@@ -122,6 +121,8 @@ const pinning = pinned
 console.log(
   `Node ${process.version}, ${shape.connections} connections, ${rounds} × ${shape.seconds} s, ${pinning}\n\n${formatReport(measurements)}`,
 )
+for (const target of targets)
+  for (const complaint of (await target.complaints?.()) ?? []) console.log(`DOUBTFUL: ${complaint}`)
 if (options.json !== undefined) {
   await writeFile(
     options.json,

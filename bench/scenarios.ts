@@ -11,6 +11,7 @@ export const SCENARIO_NAMES = [
   'refresh_rotating',
   'code_exchange',
   'introspection',
+  'introspection_own',
 ] as const
 export type ScenarioName = (typeof SCENARIO_NAMES)[number]
 
@@ -21,6 +22,7 @@ export const GOALS: Readonly<Record<ScenarioName, number>> = {
   refresh_rotating: 1.5,
   code_exchange: 1.2,
   introspection: 3,
+  introspection_own: 3,
 }
 
 /** How long and how wide a run is. */
@@ -84,10 +86,11 @@ export async function prepareScenario(
       const bodies = codes.map((code) => exchangeForm(target, 'steady', code))
       return jobFor('/oauth/token', { kind: 'once', bodies, warmupCount }, '"refresh_token":"')
     }
-    case 'introspection': {
+    case 'introspection':
+    case 'introspection_own': {
       const count = shape.connections * TOKENS_PER_CONNECTION
       const tokens = await obtainTokens('steady', count, target, load, shape)
-      const credentials = target.credentials('steady')
+      const credentials = target.credentials(name === 'introspection' ? 'resource' : 'steady')
       const bodies = tokens.map(({ accessToken }) => form(credentials, { token: accessToken }))
       return jobFor('/oauth/introspect', { kind: 'cycle', bodies }, '"active":true')
     }

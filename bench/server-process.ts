@@ -2,24 +2,41 @@
 // HTTP; the IPC channel is only there for probe.ts, which is loaded when a profile or the heap is asked for.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { openSync, readFileSync } from 'node:fs'
+import type { Readable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { onServerCore } from './cores.ts'
 
 const START_TIMEOUT_MILLIS = 30_000
 const STOP_TIMEOUT_MILLIS = 10_000
+const POLL_MILLIS = 5
 const SHOWN_OUTPUT_CHARACTERS = 4000
 
 /** What to start and how to tell that it is up. */
 export interface ServerCommand {
-  /** A file that Node runs, relative to the project. */
+  /** A file that Node runs, relative to the project or absolute. */
   script: string
   args?: readonly string[]
   env: Readonly<Record<string, string>>
   pinned: boolean
   /** Loads probe.ts, so that `ask` gets answers. */
   probed: boolean
-  /** Resolves with the port once the server answers; `line` is what it printed. */
-  ready: (line: string) => number | undefined | Promise<number | undefined>
+  ready: ReadyByLine | ReadyByPolling
+}
+
+/** Ready when it prints a line in which `portIn` finds its port. */
+export interface ReadyByLine {
+  kind: 'line'
+  portIn: (line: string) => number | undefined
+}
+
+/** Ready when `path` on a port that was chosen for it answers 200. What it prints goes to a file, as a log would. */
+export interface ReadyByPolling {
+  kind: 'polling'
+  port: number
+  path: string
+  outputFile: string
 }
 
 /** A running server. Disposing it sends SIGTERM and waits. */
@@ -41,11 +58,12 @@ export async function openServerProcess(command: ServerCommand): Promise<ServerP
   const startedAt = performance.now()
   const probe = new URL('probe.ts', import.meta.url).href
   const nodeOptions = command.probed ? ['--expose-gc', '--import', probe] : []
-  const script = fileURLToPath(new URL(`../${command.script}`, import.meta.url))
+  const script = fileURLToPath(new URL(command.script, new URL('..', import.meta.url)))
   const [program, ...args] = onServerCore(
     [process.execPath, ...nodeOptions, script, ...(command.args ?? [])],
     command.pinned,
   )
+  const { ready } = command
   const child = spawn(program!, args, {
     env: {
       PATH: process.env['PATH'] ?? '',
@@ -53,36 +71,42 @@ export async function openServerProcess(command: ServerCommand): Promise<ServerP
       NODE_NO_WARNINGS: '1',
       ...command.env,
     },
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    stdio: [
+      'ignore',
+      ready.kind === 'polling' ? openSync(ready.outputFile, 'w') : 'pipe',
+      'pipe',
+      'ipc',
+    ],
   })
   let output = ''
-  let unfinishedLine = ''
+  const remember = (chunk: Buffer): void => {
+    output = (output + chunk.toString()).slice(-SHOWN_OUTPUT_CHARACTERS)
+  }
+  child.stderr!.on('data', remember)
+  child.stdout?.on('data', remember)
+  const shown = (): string =>
+    output +
+    (ready.kind === 'polling'
+      ? readFileSync(ready.outputFile, 'utf8').slice(-SHOWN_OUTPUT_CHARACTERS)
+      : '')
 
   const port = await new Promise<number>((resolve, reject) => {
     const timer = setTimeout(() => {
       child.kill('SIGKILL')
-      reject(new Error(`${command.script} was not ready in time:\n${output}`))
+      reject(new Error(`${command.script} was not ready in time:\n${shown()}`))
     }, START_TIMEOUT_MILLIS)
-    const remember = (chunk: Buffer): void => {
-      output = (output + chunk.toString()).slice(-SHOWN_OUTPUT_CHARACTERS)
-    }
-    child.stderr!.on('data', remember)
-    child.stdout!.on('data', (chunk: Buffer) => {
-      remember(chunk)
-      const lines = (unfinishedLine + chunk.toString()).split('\n')
-      unfinishedLine = lines.pop() ?? ''
-      for (const line of lines) {
-        Promise.resolve(command.ready(line)).then((found) => {
-          if (found === undefined) return
-          clearTimeout(timer)
-          resolve(found)
-        }, reject)
-      }
-    })
     child.once('exit', (code, signal) => {
       clearTimeout(timer)
-      reject(new Error(`${command.script} ended with ${signal ?? String(code)}:\n${output}`))
+      reject(new Error(`${command.script} ended with ${signal ?? String(code)}:\n${shown()}`))
     })
+    const found =
+      ready.kind === 'line'
+        ? portInLines(child.stdout!, ready.portIn)
+        : portWhenAnswering(ready, () => child.exitCode !== null || child.killed)
+    found.then((port) => {
+      clearTimeout(timer)
+      resolve(port)
+    }, reject)
   })
 
   return {
@@ -104,8 +128,42 @@ export async function openServerProcess(command: ServerCommand): Promise<ServerP
   }
 }
 
-/** Reads the line that both baselines print: `ready <port>`. */
-export function readyLinePort(line: string): number | undefined {
-  const port = /^ready (\d+)$/.exec(line)?.[1]
-  return port === undefined ? undefined : Number(port)
+function portInLines(stdout: Readable, portIn: ReadyByLine['portIn']): Promise<number> {
+  let unfinishedLine = ''
+  return new Promise((resolve) => {
+    stdout.on('data', (chunk: Buffer) => {
+      const lines = (unfinishedLine + chunk.toString()).split('\n')
+      unfinishedLine = lines.pop() ?? ''
+      for (const line of lines) {
+        const port = portIn(line)
+        if (port !== undefined) resolve(port)
+      }
+    })
+  })
+}
+
+async function portWhenAnswering(
+  { port, path }: ReadyByPolling,
+  isOver: () => boolean,
+): Promise<number> {
+  while (!isOver()) {
+    try {
+      const answer = await fetch(`http://127.0.0.1:${port}${path}`)
+      await answer.text()
+      if (answer.ok) break
+    } catch {
+      // Not listening yet.
+    }
+    await delay(POLL_MILLIS)
+  }
+  return port
+}
+
+/** How both baselines say that they are ready: they print `ready <port>`. */
+export const READY_LINE: ReadyByLine = {
+  kind: 'line',
+  portIn(line) {
+    const port = /^ready (\d+)$/.exec(line)?.[1]
+    return port === undefined ? undefined : Number(port)
+  },
 }

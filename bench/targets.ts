@@ -6,14 +6,20 @@ import {
   PLAIN_CLIENTS,
   createPlainProvider,
 } from './baselines/plain-provider.ts'
-import { openServerProcess, readyLinePort } from './server-process.ts'
+import { READY_LINE, openServerProcess } from './server-process.ts'
 import type { ServerProcess } from './server-process.ts'
 
-/** `plain` is oidc-provider with a textbook adapter, `bare` is node:http with one GET. */
-export type TargetName = 'plain' | 'bare' | 'otesse'
+/**
+ * `plain` is oidc-provider with a textbook adapter, `plain_pipelined` the same with ioredis' enableAutoPipelining, `bare` is node:http with
+ * one GET, `otesse` is our server and `before` our server from another checkout.
+ */
+export type TargetName = 'plain' | 'plain_pipelined' | 'bare' | 'otesse' | 'before'
 
-/** `steady` keeps its refresh token, `rotating` gets a new one each time, `machine` uses client_credentials. */
-export type AppRole = 'steady' | 'rotating' | 'machine'
+/**
+ * `steady` keeps its refresh token, `rotating` gets a new one each time, `machine` uses client_credentials, `resource` is a resource server
+ * that introspects the tokens of others.
+ */
+export type AppRole = 'steady' | 'rotating' | 'machine' | 'resource'
 
 /** What an app presents in the body of its requests. */
 export interface AppCredentials {
@@ -30,12 +36,17 @@ export interface Target extends AsyncDisposable {
   credentials: (role: AppRole) => AppCredentials
   /** Writes fresh authorization codes (valid 60 s) of one app into the store, without the server's help. */
   mintCodes: (role: 'steady' | 'rotating', count: number) => Promise<string[]>
+  /** What makes this server's numbers doubtful, asked at the end of the run. */
+  complaints?: () => Promise<string[]>
 }
 
 /** What every target is started with. */
 export interface TargetStores {
   redisUrl: string
-  databaseUrl: string
+  /** An empty database of its own for each server of ours. */
+  createDatabase: () => Promise<string>
+  /** Where the other checkout is, for `before`. */
+  beforeDirectory: string | undefined
   /** The driver's own connection to the same Redis, used to write codes. */
   redis: Redis
   pinned: boolean
@@ -62,14 +73,20 @@ export async function mintInBatches(
   return codes
 }
 
-/** Starts baseline (a). */
-export async function openPlainTarget(stores: TargetStores): Promise<Target> {
+/** Starts baseline (a), with single commands as the usual adapter sends them or with ioredis' automatic pipelines. */
+export async function openPlainTarget(
+  name: 'plain' | 'plain_pipelined',
+  stores: TargetStores,
+): Promise<Target> {
   const server = await openServerProcess({
     script: 'bench/baselines/plain-provider.ts',
-    env: { BENCH_REDIS_URL: stores.redisUrl },
+    env: {
+      BENCH_REDIS_URL: stores.redisUrl,
+      ...(name === 'plain_pipelined' ? { BENCH_AUTO_PIPELINING: 'true' } : {}),
+    },
     pinned: stores.pinned,
     probed: stores.probed,
-    ready: readyLinePort,
+    ready: READY_LINE,
   })
   const minter = createPlainProvider(stores.redis, 'http://127.0.0.1')
 
@@ -94,7 +111,7 @@ export async function openPlainTarget(stores: TargetStores): Promise<Target> {
   }
 
   return {
-    name: 'plain',
+    name,
     host: `127.0.0.1:${server.port}`,
     server,
     credentials: (role) => PLAIN_CLIENTS[role],
@@ -110,7 +127,7 @@ export async function openBareTarget(stores: TargetStores): Promise<Target> {
     env: { BENCH_REDIS_URL: stores.redisUrl },
     pinned: stores.pinned,
     probed: stores.probed,
-    ready: readyLinePort,
+    ready: READY_LINE,
   })
   return {
     name: 'bare',

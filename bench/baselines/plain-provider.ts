@@ -19,6 +19,7 @@ export const PLAIN_CLIENTS = {
   steady: { clientId: 'bench-steady', clientSecret: 'steady'.padEnd(59, 'x') },
   rotating: { clientId: 'bench-rotating', clientSecret: 'rotating'.padEnd(59, 'x') },
   machine: { clientId: 'bench-machine', clientSecret: 'machine'.padEnd(59, 'x') },
+  resource: { clientId: 'bench-resource', clientSecret: 'resource'.padEnd(59, 'x') },
 } as const
 
 const DAY_SECONDS = 86_400
@@ -30,7 +31,7 @@ function configurationFor(redis: Redis): Configuration {
     token_endpoint_auth_method: 'client_secret_post' as const,
     scope: BENCH_SCOPE,
   }
-  const { steady, rotating, machine } = PLAIN_CLIENTS
+  const { steady, rotating, machine, resource } = PLAIN_CLIENTS
   return {
     adapter: createTextbookAdapter(redis),
     clients: [
@@ -44,6 +45,14 @@ function configurationFor(redis: Redis): Configuration {
         grant_types: ['client_credentials'],
         token_endpoint_auth_method: 'client_secret_post',
         scope: BENCH_SCOPE,
+      },
+      {
+        client_id: resource.clientId,
+        client_secret: resource.clientSecret,
+        redirect_uris: [],
+        response_types: [],
+        grant_types: [],
+        token_endpoint_auth_method: 'client_secret_post',
       },
     ],
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
@@ -90,7 +99,9 @@ export function createPlainProvider(redis: Redis, issuer: string): Provider {
 }
 
 async function serve(): Promise<void> {
-  const redis = new Redis(process.env['BENCH_REDIS_URL']!)
+  const redis = new Redis(process.env['BENCH_REDIS_URL']!, {
+    enableAutoPipelining: process.env['BENCH_AUTO_PIPELINING'] === 'true',
+  })
   const provider = createPlainProvider(redis, 'http://127.0.0.1')
   const server = provider.listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
