@@ -42,28 +42,29 @@ export interface SignInDeps {
 
 type Visit = Context & { params: { uid: string } }
 
+const PATH = '/interaction/:uid'
 const REJECTED = 'That e-mail address and password do not match.'
 
 /** Creates the router of /interaction/:uid and its forms. */
 export function createSignInRouter(deps: SignInDeps): Router {
   const { interactions, csrf, views, people, events } = deps
   const issuerOrigin = new URL(deps.issuer).origin
-  const router = new Router({ strict: true, sensitive: true, prefix: '/interaction/:uid' })
+  const router = new Router({ strict: true, sensitive: true })
 
-  router.use(async function limitPages(ctx: Context, next: Next) {
+  const limited = async function limitPages(ctx: Context, next: Next): Promise<void> {
     const verdict = deps.perAddress.hit(requestFacts(ctx).address)
     if (!verdict.allowed)
       throw new AppError('rate_limited', { retryAfterSeconds: verdict.retryAfterSeconds })
     await next()
-  })
+  }
 
-  router.get('', async function showInteraction(ctx: Visit) {
+  router.get(PATH, limited, async function showInteraction(ctx: Visit) {
     const pending = await interactions.get(ctx, ctx.params.uid)
     if (pending.prompt === 'login') await showSignIn(ctx, pending)
     else await showConsent(ctx, pending)
   })
 
-  router.post('/login', async function signIn(ctx: Visit) {
+  router.post(`${PATH}/login`, limited, async function signIn(ctx: Visit) {
     const form = await csrf.readForm(ctx, bindingOf(ctx.params.uid))
     const pending = await getPending(ctx, 'login')
     // Whoever must confirm who they are does so for their own account, whatever the form says.
@@ -86,7 +87,7 @@ export function createSignInRouter(deps: SignInDeps): Router {
     }
   })
 
-  router.post('/approve', async function approve(ctx: Visit) {
+  router.post(`${PATH}/approve`, limited, async function approve(ctx: Visit) {
     await csrf.readForm(ctx, bindingOf(ctx.params.uid))
     const pending = await getPending(ctx, 'consent')
     const account = await activePerson(pending)
@@ -103,7 +104,7 @@ export function createSignInRouter(deps: SignInDeps): Router {
     goOn(ctx, onward, app.name)
   })
 
-  router.post('/deny', async function deny(ctx: Visit) {
+  router.post(`${PATH}/deny`, limited, async function deny(ctx: Visit) {
     await csrf.readForm(ctx, bindingOf(ctx.params.uid))
     const { prompt, accountId, appId } = await interactions.get(ctx, ctx.params.uid)
     const app = await deps.findApp(appId)
@@ -113,7 +114,7 @@ export function createSignInRouter(deps: SignInDeps): Router {
     goOn(ctx, onward, app?.name)
   })
 
-  router.post('/switch', async function switchAccount(ctx: Visit) {
+  router.post(`${PATH}/switch`, limited, async function switchAccount(ctx: Visit) {
     await csrf.readForm(ctx, bindingOf(ctx.params.uid))
     await askWhoIsThere(ctx, await interactions.get(ctx, ctx.params.uid))
   })
