@@ -46,8 +46,8 @@ export function lateMaxAge(ctx: KoaContextWithOIDC, value: string | undefined): 
   // 0 means "sign in again", which is what prompt=login says.
   if (seconds > 0) params['max_age'] = value
   else if (!ctx.oidc.prompts.has('login')) {
-    ctx.oidc.prompts.add('login')
-    params['prompt'] = [...ctx.oidc.prompts].join(' ')
+    // `prompts` is read from the parameter anew each time.
+    params['prompt'] = [...ctx.oidc.prompts, 'login'].join(' ')
   }
 }
 
