@@ -52,3 +52,14 @@ export function errorBoundary(deps: {
     }
   }
 }
+
+// How Node names a connection that its other end let go, or that stopped speaking HTTP in the middle of a body.
+const GONE = /^(ECONNRESET|ECONNABORTED|EPIPE|ERR_STREAM_|HPE_)/
+
+/** Logs what went wrong after the boundary, while an answer was sent; clients that go away are ordinary and only told when debugging. */
+export const logFailedAnswer =
+  (logger: Logger) =>
+  (error: unknown): void => {
+    const { code } = { code: undefined, ...(error as object) }
+    logger[GONE.test(String(code)) ? 'debug' : 'error']({ err: error }, 'response failed')
+  }

@@ -159,9 +159,10 @@ const permits =
     deps.scopeExists(scope) && app.scopes.includes(scope)
 
 async function exchangeCode({ app, parameters }: BackChannelRequest, deps: TokenRouteDeps) {
-  const code = parseTokenOf('code', getParameter(parameters, 'code'))
-  if (code === undefined) throw new AppError('code_malformed')
+  const codeText = getParameter(parameters, 'code')
   const redirectUri = getParameter(parameters, 'redirect_uri')
+  const code = parseTokenOf('code', codeText)
+  if (code === undefined) throw new AppError('code_malformed')
   const verifier = parameters.get('code_verifier')
   return deps.grants.redeem(
     code,

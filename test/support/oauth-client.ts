@@ -11,12 +11,25 @@ export interface Manner {
   headers?: Readonly<Record<string, string>>
 }
 
+/** What answers are made of; a test looks at the members that its answer has. */
+export interface AnswerBody {
+  access_token: string
+  refresh_token: string
+  id_token: string
+  scope: string
+  active: boolean
+  error: string
+  error_description: string
+  [other: string]: unknown
+}
+
 export interface Answer {
   status: number
   headers: Headers
-  /** The body as JSON, or as text where it is none. */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- whatever the server says is what the test looks at
-  body: any
+  /** The body as it came. */
+  text: string
+  /** The body as JSON; an empty object where it is none. */
+  body: AnswerBody
 }
 
 export type Params = Readonly<Record<string, string | undefined>>
@@ -31,14 +44,14 @@ export function basicHeader(id: string, secret: string): string {
 export async function send(url: string, init: RequestInit): Promise<Answer> {
   const answer = await fetch(url, { redirect: 'manual', ...init })
   const text = await answer.text()
-  return { status: answer.status, headers: answer.headers, body: parse(text) }
+  return { status: answer.status, headers: answer.headers, text, body: parse(text) }
 }
 
-function parse(text: string): unknown {
+function parse(text: string): AnswerBody {
   try {
-    return JSON.parse(text)
+    return JSON.parse(text) as AnswerBody
   } catch {
-    return text
+    return {} as AnswerBody
   }
 }
 

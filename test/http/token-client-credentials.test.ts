@@ -1,0 +1,178 @@
+// POST /oauth/token for the app itself (RFC 6749 §4.4).
+import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
+import { createScopes, registerApp } from '../support/builders.ts'
+import { createOAuthClient, type OAuthClient } from '../support/oauth-client.ts'
+
+const API = 'https://api.otesse.com/v1'
+
+describe.each(BACKENDS)('the client_credentials grant, %s', (backend) => {
+  let server: TestApp
+  let machine: OAuthClient
+  beforeAll(async () => {
+    server = await startTestApp({ backend })
+    await createScopes(server)
+    machine = createOAuthClient(
+      server,
+      await registerApp(server, { type: 'machine', scopes: ['bookings:read', 'bookings:write'] }),
+    )
+  })
+  afterAll(() => server[Symbol.asyncDispose]())
+
+  describe('RFC 6749 §4.4.3 — access token response', () => {
+    it.each([
+      { encoding: 'json', auth: 'body' },
+      { encoding: 'form', auth: 'basic' },
+    ] as const)('has no refresh token, $encoding and $auth', async (manner) => {
+      const { status, body } = await machine.credentials({}, manner)
+      expect(status).toBe(200)
+      expect(body).toEqual({
+        access_token: expect.stringMatching(/^otesse_at_/),
+        token_type: 'Bearer',
+        expires_in: 3600,
+        scope: 'bookings:read bookings:write',
+      })
+    })
+
+    it('is for the app itself', async () => {
+      const { body } = await machine.credentials()
+      expect((await machine.introspect(body.access_token)).body).toMatchObject({
+        active: true,
+        client_id: machine.client.id,
+        sub: machine.client.id,
+      })
+    })
+
+    it('lets the tokens of one app live and die apart', async () => {
+      const [first, second] = await Promise.all([machine.credentials(), machine.credentials()])
+      await machine.revoke(first.body.access_token)
+      expect(await machine.isActive(first.body.access_token)).toBe(false)
+      expect(await machine.isActive(second.body.access_token)).toBe(true)
+    })
+
+    it('answers 20 parallel first requests of an app', async () => {
+      const fresh = createOAuthClient(server, await registerApp(server, { type: 'machine' }))
+      const answers = await Promise.all(Array.from({ length: 20 }, () => fresh.credentials()))
+      expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(200))
+      const active = await Promise.all(answers.map(({ body }) => fresh.isActive(body.access_token)))
+      expect(active).toEqual(Array(20).fill(true))
+    })
+  })
+
+  describe('RFC 6749 §3.3 — access token scope', () => {
+    it.each([
+      ['bookings:write', 'bookings:write'],
+      ['bookings:write bookings:read', 'bookings:write bookings:read'],
+      ['bookings:read,bookings:write', 'bookings:read bookings:write'],
+      [' bookings:read ,, bookings:read ', 'bookings:read'],
+      ['bookings:read offline_access', 'bookings:read'],
+    ])('takes "%s"', async (scope, granted) => {
+      const { body } = await machine.credentials({ scope })
+      expect(body.scope).toBe(granted)
+      expect((await machine.introspect(body.access_token)).body.scope).toBe(granted)
+    })
+
+    it.each([
+      ['a scope that the app may not have', 'customers:read'],
+      ['a scope that does not exist', 'bookings:destroy'],
+      ['a scope about a person', 'openid'],
+      ['no scope at all', ' , '],
+      ['letters that scopes never have', 'bookings:read "x"'],
+      ['letters outside ASCII', 'bookings:réad'],
+    ])('refuses %s with invalid_scope', async (_, scope) => {
+      expect(await machine.credentials({ scope })).toMatchObject({
+        status: 400,
+        body: { error: 'invalid_scope' },
+      })
+    })
+
+    it('forgets a scope that has left the catalogue', async () => {
+      await createScopes(server, ['gone:soon'])
+      const client = await registerApp(server, {
+        type: 'machine',
+        scopes: ['gone:soon', 'bookings:read'],
+      })
+      const app = createOAuthClient(server, client)
+      const { body } = await app.credentials()
+      await server.foundation.scopes.remove('gone:soon')
+      expect((await app.introspect(body.access_token)).body.scope).toBe('bookings:read')
+      expect((await app.credentials()).body.scope).toBe('bookings:read')
+      expect((await app.credentials({ scope: 'gone:soon' })).body.error).toBe('invalid_scope')
+    })
+  })
+
+  describe('RFC 8707 §2 — resource', () => {
+    let bound: OAuthClient
+    beforeAll(async () => {
+      const audiences = [API, 'https://reports.otesse.com']
+      bound = createOAuthClient(server, await registerApp(server, { type: 'machine', audiences }))
+    })
+
+    it.each(['resource', 'audience'])('binds the token to what %s names', async (parameter) => {
+      const { body } = await bound.credentials({ [parameter]: API })
+      expect((await bound.introspect(body.access_token)).body['aud']).toBe(API)
+    })
+
+    it('binds it to all audiences of the app when none is named', async () => {
+      const { body } = await bound.credentials()
+      expect((await bound.introspect(body.access_token)).body['aud']).toEqual([
+        API,
+        'https://reports.otesse.com',
+      ])
+    })
+
+    it('refuses an audience that is not the app’s with invalid_target', async () => {
+      expect(await bound.credentials({ resource: 'https://evil.example' })).toMatchObject({
+        status: 400,
+        body: { error: 'invalid_target' },
+      })
+    })
+
+    it('ignores the parameter for an app without audiences, as connectors send it by habit', async () => {
+      const { status, body } = await machine.credentials({ audience: 'whatever' })
+      expect(status).toBe(200)
+      expect((await machine.introspect(body.access_token)).body).not.toHaveProperty('aud')
+    })
+  })
+
+  describe('who may use it', () => {
+    it('refuses a public app with unauthorized_client (RFC 6749 §4.4: confidential clients only)', async () => {
+      const spa = createOAuthClient(server, await registerApp(server, { type: 'public' }))
+      expect(await spa.credentials()).toMatchObject({
+        status: 400,
+        body: { error: 'unauthorized_client' },
+      })
+    })
+
+    it('takes a web app that has scopes', async () => {
+      const web = createOAuthClient(server, await registerApp(server))
+      expect(await web.credentials()).toMatchObject({ status: 200 })
+    })
+
+    it.each([
+      ['a resource server', 'client_credentials', 'resource_server'],
+      ['a machine', 'authorization_code', 'machine'],
+      ['a machine', 'refresh_token', 'machine'],
+    ] as const)('refuses %s that wants %s', async (_, grant_type, type) => {
+      const client = createOAuthClient(server, await registerApp(server, { type }))
+      const params = { grant_type, code: 'x', refresh_token: 'x', redirect_uri: 'x' }
+      expect(await client.token(params)).toMatchObject({
+        status: 400,
+        body: { error: 'unauthorized_client' },
+      })
+    })
+
+    it('kills an app’s tokens when it is suspended, and they stay dead when it works again', async () => {
+      const client = await registerApp(server, { type: 'machine' })
+      const app = createOAuthClient(server, client)
+      const { body } = await app.credentials()
+      await server.foundation.apps.suspend(client.id, 'abuse')
+      expect(await app.credentials()).toMatchObject({
+        status: 401,
+        body: { error: 'invalid_client' },
+      })
+      await server.foundation.apps.activate(client.id)
+      expect(await app.credentials()).toMatchObject({ status: 200 })
+      expect(await app.isActive(body.access_token)).toBe(false)
+    })
+  })
+})
