@@ -149,6 +149,29 @@ export const ERRORS = {
   // The resource side
   token_invalid: row(401, 'invalid_token', 'The access token is expired, revoked or not valid.'),
   scope_insufficient: row(403, 'insufficient_scope', 'The access token lacks a needed scope.'),
+  token_missing: row(401, 'unauthorized', 'Send an access token: Authorization: Bearer (token).'),
+  token_malformed: row(
+    400,
+    'invalid_request',
+    'The Authorization header is not a well-formed Bearer header.',
+  ),
+  token_sent_twice: row(400, 'invalid_request', 'Send the access token once, in one way only.'),
+  path_ambiguous: row(
+    400,
+    'invalid_request',
+    'The path can be read in more than one way: write it without needless escapes and dots.',
+  ),
+  rule_missing: row(403, 'access_denied', 'No rule allows this request.'),
+  gateway_unproven: row(
+    403,
+    'gateway_unproven',
+    'The gateway in front of this API did not prove itself to the authorization server.',
+  ),
+  gateway_misconfigured: row(
+    403,
+    'gateway_misconfigured',
+    'The gateway in front of this API asks for something that the authorization server does not understand.',
+  ),
 
   // The authorization endpoint, before the redirect URI is trusted
   authorize_app_unknown: row(
@@ -226,8 +249,8 @@ export class AppError extends Error {
 
   /** The `error_description` on the wire: the table's sentence, nothing else. */
   get sentence(): string {
-    return ERRORS[this.code].sentence.replace(
-      ' {about}',
+    // A function, because a name may have a $ in it, which replace() reads as a pattern.
+    return ERRORS[this.code].sentence.replace(' {about}', () =>
       this.about === undefined ? '' : ` ${this.about}`,
     )
   }

@@ -8,15 +8,31 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
 const SECRET_FIELDS = [
   'password',
-  'client_secret',
-  'code',
-  'code_verifier',
-  'refresh_token',
-  'access_token',
+  'client_?secret',
+  'secret',
+  'code_?verifier',
+  'refresh_?token',
+  'access_?token',
+  'id_?token',
   'token',
   'authorization',
+  'proxy-authorization',
   'cookie',
+  'set-cookie',
+  // Of a Redis command that failed: AUTH has the password there.
+  'args',
 ]
+
+const TEXT = String.raw`"(?:[^"\\]|\\.)*"`
+// A field of such a name and its value: a text, a list of texts, a number. The finished line is searched, and not the object, because there
+// every depth costs the same.
+const SECRET_FIELD = new RegExp(
+  String.raw`("(?:${SECRET_FIELDS.join('|')})":)(?:${TEXT}|\[(?:${TEXT}|[^\]"])*\]|[\w.+-]+)`,
+  'gi',
+)
+
+const redact = (line: string): string =>
+  line.replace(SECRET_FIELD, '$1"[redacted]"').replace(TOKEN_PATTERN, 'otesse_$1_[redacted]')
 
 /**
  * Creates the logger.
@@ -29,14 +45,7 @@ export function createLogger(level: LogLevel, destination?: DestinationStream): 
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
-    redact: {
-      paths: SECRET_FIELDS.flatMap((field) => [field, `*.${field}`]),
-      censor: '[redacted]',
-    },
-    hooks: {
-      streamWrite: (line: string) =>
-        line.includes('otesse_') ? line.replace(TOKEN_PATTERN, 'otesse_$1_[redacted]') : line,
-    },
+    hooks: { streamWrite: redact },
   }
   return pino(options, destination ?? pino.destination({ dest: 1, sync: false, minLength: 0 }))
 }
