@@ -52,8 +52,10 @@ export async function openEmbeddedStore(db: Database, clock: Clock): Promise<Sho
   const sweeper = setInterval(() => {
     const now = clock()
     for (const [key, { expiresAt }] of entries) if (expiresAt <= now) remove(key)
-    for (const members of indexes.values())
+    for (const [index, members] of indexes) {
       for (const [member, endsAt] of members) if (endsAt <= now) members.delete(member)
+      if (members.size === 0) indexes.delete(index)
+    }
     // Nobody waits for this; what fails is noted again by the next sweep.
     journal.settle().catch(() => undefined)
   }, SWEEP_MILLIS).unref()
@@ -92,13 +94,13 @@ export async function openEmbeddedStore(db: Database, clock: Clock): Promise<Sho
     },
     async removeFromIndex(index, members) {
       for (const member of members) {
-        membersOf(index).delete(member)
+        indexes.get(index)?.delete(member)
         remove(indexEntry(index, member))
       }
       await journal.settle()
     },
     listIndex(index, nowMillis, offset, limit) {
-      const members = [...membersOf(index)].filter(([, endsAt]) => endsAt > nowMillis)
+      const members = [...(indexes.get(index) ?? [])].filter(([, endsAt]) => endsAt > nowMillis)
       members.sort(([a, endsA], [b, endsB]) => endsA - endsB || (a < b ? -1 : 1))
       return Promise.resolve(members.slice(offset, offset + limit).map(([member]) => member))
     },

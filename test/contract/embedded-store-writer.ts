@@ -1,0 +1,30 @@
+// A process that writes to the embedded store until it is killed: each line that it prints is an answer that somebody got.
+// Started by family-store.embedded.test.ts with the data directory.
+import { openEmbeddedStore } from '../../src/grants/embedded-family.store.ts'
+import { systemClock } from '../../src/shared/clock.ts'
+import { createLogger } from '../../src/shared/logger.ts'
+import { openDatabase } from '../../src/storage/database.ts'
+import { migrate } from '../../src/storage/migrate.ts'
+
+const directory = process.argv[2] ?? ''
+const { db } = await openDatabase({ kind: 'pglite', directory }, createLogger('silent'))
+await migrate(db)
+const store = await openEmbeddedStore(db, systemClock)
+
+// Several writers, so that answers of one moment share a write. Each puts a grant, and ends the one before.
+async function write(writer: number): Promise<void> {
+  for (let count = 0; ; count += 1) {
+    const family = `family${writer}x${count}`
+    await store.commit(family, {
+      expect: [{ name: 'g', state: 'absent' }],
+      put: [{ name: 'g', value: family, ttlMillis: 600_000 }],
+    })
+    console.log(`put ${family}`)
+    if (count === 0) continue
+    const last = `family${writer}x${count - 1}`
+    await store.commit(last, { expect: [{ name: 'g', state: 'present' }], remove: ['g'] })
+    console.log(`removed ${last}`)
+  }
+}
+
+await Promise.all([1, 2, 3, 4, 5].map(write))

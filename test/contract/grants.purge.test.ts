@@ -1,0 +1,330 @@
+// Revocation by written-down jobs, on Postgres with Redis and on PGlite with the embedded store: whole, retried, shared by several nodes.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { appFamily } from '../../src/grants/app-tokens.ts'
+import { openEmbeddedStore } from '../../src/grants/embedded-family.store.ts'
+import type { Grant } from '../../src/grants/grant.ts'
+import { createGrants } from '../../src/grants/grants.ts'
+import { createPurgeJobStore, type PurgeTask } from '../../src/grants/purge-job.store.ts'
+import { createPurger, type PurgeDeps, type Purger } from '../../src/grants/purge.ts'
+import { AppError } from '../../src/shared/errors.ts'
+import { newAccountId, newClientId } from '../../src/shared/ids.ts'
+import { createMetrics } from '../../src/shared/metrics.ts'
+import { newCode, newLocator } from '../../src/shared/token-format.ts'
+import type { OpenDatabase } from '../../src/storage/database.ts'
+import { DATABASES } from '../support/migrated-database.ts'
+import { refreshTokens, TERMS } from './grants.contract.ts'
+import { createMovableClock, openOnRedis, quiet, type MovableClock } from './short-lived-stores.ts'
+import type { ShortLivedStore } from '../../src/grants/family-store.ts'
+
+describe.each(DATABASES)('on $name', ({ name, open }) => {
+  const stack = new AsyncDisposableStack()
+  let db: OpenDatabase['db']
+  let store: ShortLivedStore
+  let clock: MovableClock
+  beforeAll(async () => {
+    ;({ db } = stack.use(await open()))
+    if (name === 'Postgres') {
+      ;({ store, clock } = stack.use(await openOnRedis(process.env['OTESSE_TEST_REDIS_URL'] ?? '')))
+    } else {
+      clock = createMovableClock()
+      store = stack.use(await openEmbeddedStore(db, clock))
+    }
+  })
+  afterAll(() => stack.disposeAsync())
+  afterEach(() => db.deleteFrom('purge_jobs').execute())
+
+  const newGrants = () => createGrants({ store, clock, refreshTokens })
+
+  /** Starts a node with ports that remember what they were told. */
+  function startNode(overrides: Partial<PurgeDeps> = {}) {
+    const revoked: { grant: Grant; reason: string }[] = []
+    const signedOut: string[] = []
+    const metrics = createMetrics({ processMetrics: false })
+    const purger: Purger = createPurger({
+      jobs: createPurgeJobStore(db),
+      grants: newGrants(),
+      sessions: {
+        removeAllOf: (accountId) => {
+          signedOut.push(accountId)
+          return Promise.resolve()
+        },
+      },
+      audit: { grantRevoked: (grant, reason) => void revoked.push({ grant, reason }) },
+      clock,
+      logger: quiet,
+      metrics,
+      ...overrides,
+    })
+    return {
+      ...purger,
+      revoked,
+      signedOut,
+      jobsInMetric: async () => (await metrics.purgeJobs.get()).values[0]?.value,
+    }
+  }
+
+  async function begin(accountId: string, appId: string): Promise<string> {
+    const nowSeconds = Math.floor(clock() / 1000)
+    const id = newLocator()
+    await newGrants().begin(
+      { id, accountId, appId, scopes: ['a'], createdAt: nowSeconds },
+      newCode(id),
+      { redirectUri: 'https://app.example/cb', expiresAt: nowSeconds + 60 },
+      3600,
+    )
+    return id
+  }
+  async function beginMany(count: number, accountId: string, appId?: string): Promise<string[]> {
+    const ids: string[] = []
+    while (ids.length < count) {
+      const next = Array.from({ length: Math.min(25, count - ids.length) }, () =>
+        begin(accountId, appId ?? newClientId()),
+      )
+      ids.push(...(await Promise.all(next)))
+    }
+    return ids
+  }
+
+  async function write(task: PurgeTask): Promise<void> {
+    await db
+      .insertInto('purge_jobs')
+      .values({
+        kind: task.kind,
+        app_id: task.kind === 'account' ? null : task.appId,
+        account_id: task.kind === 'app' ? null : task.accountId,
+        reason: task.reason,
+        created_at: new Date(clock()),
+        attempts: 0,
+      })
+      .execute()
+  }
+  const jobs = () => db.selectFrom('purge_jobs').selectAll().execute()
+  const aliveOf = async (ids: string[]) => {
+    const found = await Promise.all(ids.map((id) => newGrants().find(id)))
+    return found.filter((grant) => grant !== undefined).length
+  }
+
+  it('ends all grants and sessions of an account, and nobody else’s, with one event each', async () => {
+    await using node = startNode()
+    const accountId = newAccountId()
+    const own = await beginMany(230, accountId)
+    const others = await beginMany(3, newAccountId())
+    await write({ kind: 'account', accountId, reason: 'account_deactivated' })
+    await node.kick()
+    expect(await aliveOf(own)).toBe(0)
+    expect(await aliveOf(others)).toBe(3)
+    expect(node.signedOut).toEqual([accountId])
+    expect(new Set(node.revoked.map(({ grant }) => grant.id))).toEqual(new Set(own))
+    expect(node.revoked).toHaveLength(230)
+    expect(new Set(node.revoked.map(({ reason }) => reason))).toEqual(
+      new Set(['account_deactivated']),
+    )
+    expect(await newGrants().listOfAccount(accountId, 0, 10)).toEqual([])
+    expect(await jobs()).toEqual([])
+    expect(await node.jobsInMetric()).toBe(0)
+  }, 60_000)
+
+  it('ends all grants of an app and the tokens that it got for itself', async () => {
+    await using node = startNode()
+    const appId = newClientId()
+    const own = await Promise.all(Array.from({ length: 5 }, () => begin(newAccountId(), appId)))
+    const others = await beginMany(2, newAccountId())
+    await newGrants().issueToApp(appId, ['a'], undefined, TERMS)
+    await write({ kind: 'app', appId, reason: 'app_suspended' })
+    await node.kick()
+    expect(await aliveOf([...own, appFamily(appId)])).toBe(0)
+    expect(await aliveOf(others)).toBe(2)
+    expect(node.revoked).toHaveLength(6)
+    expect(node.signedOut).toEqual([])
+    expect(await newGrants().listOfApp(appId, 0, 10)).toEqual([])
+    expect(await jobs()).toEqual([])
+  })
+
+  it('ends the grants of one account for one app, wherever among its others they are', async () => {
+    await using node = startNode()
+    const accountId = newAccountId()
+    const appId = newClientId()
+    const meant: string[] = []
+    const kept: string[] = []
+    for (const [count, isMeant] of [
+      [3, true],
+      [120, false],
+      [2, true],
+      [90, false],
+      [110, true],
+    ] as const) {
+      clock.move(1000)
+      const ids = await beginMany(count, accountId, isMeant ? appId : undefined)
+      ;(isMeant ? meant : kept).push(...ids)
+    }
+    const ofAnother = await begin(newAccountId(), appId)
+    await write({ kind: 'connection', accountId, appId, reason: 'user_disconnected' })
+    await node.kick()
+    expect(await aliveOf(meant)).toBe(0)
+    expect(await aliveOf([...kept, ofAnother])).toBe(kept.length + 1)
+    expect(node.revoked).toHaveLength(meant.length)
+    expect(node.signedOut).toEqual([])
+    expect(await jobs()).toEqual([])
+  }, 60_000)
+
+  it.each(['account', 'app', 'connection'] as const)(
+    'comes to an end where the %s’s index names grants that are gone',
+    async (kind) => {
+      await using node = startNode()
+      const [accountId, appId] = [newAccountId(), newClientId()]
+      const endsAt = clock() + 60_000
+      for (let count = 0; count < 105; count += 1) {
+        const gone = newLocator()
+        await store.addToIndex(`u:${accountId}`, `${gone} ${appId}`, endsAt, clock())
+        await store.addToIndex(`p:${appId}`, gone, endsAt, clock())
+      }
+      const living = await begin(accountId, appId)
+      await write({ kind, accountId, appId, reason: 'r' })
+      await node.kick()
+      expect(await aliveOf([living])).toBe(0)
+      expect(node.revoked).toHaveLength(1)
+      expect(await newGrants().listOfAccount(accountId, 0, 10)).toHaveLength(
+        kind === 'app' ? 10 : 0,
+      )
+      expect(await newGrants().listOfApp(appId, 0, 10)).toEqual([])
+      expect(await jobs()).toEqual([])
+    },
+  )
+
+  it('does each job once, however many nodes look for it', async () => {
+    await using one = startNode()
+    await using two = startNode()
+    await using three = startNode()
+    const accounts = Array.from({ length: 12 }, newAccountId)
+    for (const accountId of accounts) {
+      await beginMany(5, accountId)
+      await write({ kind: 'account', accountId, reason: 'r' })
+    }
+    const nodes = [one, two, three]
+    await Promise.all(nodes.flatMap((node) => [node.kick(), node.kick()]))
+    expect(nodes.flatMap(({ signedOut }) => signedOut).sort()).toEqual([...accounts].sort())
+    expect(nodes.flatMap(({ revoked }) => revoked)).toHaveLength(60)
+    expect(await jobs()).toEqual([])
+  }, 60_000)
+
+  it('keeps a job while Redis is away, waits longer each time, and carries it out when it is back', async () => {
+    let isAway = true
+    const grants = newGrants()
+    await using node = startNode({
+      grants: {
+        ...grants,
+        revoke: (grantId, listed) =>
+          isAway
+            ? Promise.reject(new AppError('temporarily_unavailable'))
+            : grants.revoke(grantId, listed),
+      },
+    })
+    const accountId = newAccountId()
+    const own = await beginMany(3, accountId)
+    await write({ kind: 'account', accountId, reason: 'r' })
+    const waits: number[] = []
+    for (let attempt = 1; attempt <= 6; attempt += 1) {
+      await node.kick()
+      const [job] = await jobs()
+      expect(job?.attempts).toBe(attempt)
+      waits.push(Math.round(((job?.due_at.getTime() ?? 0) - clock()) / 1000))
+      await node.kick()
+      expect((await jobs())[0]?.attempts).toBe(attempt)
+      clock.move((waits.at(-1) ?? 0) * 1000 + 500)
+    }
+    expect(waits).toEqual([1, 2, 4, 8, 15, 15])
+    expect(await node.jobsInMetric()).toBe(1)
+    expect(node.revoked).toEqual([])
+    expect(await aliveOf(own)).toBe(3)
+    isAway = false
+    await node.kick()
+    expect(await aliveOf(own)).toBe(0)
+    expect(await jobs()).toEqual([])
+  }, 60_000)
+
+  it('does not let a job that fails keep the others waiting', async () => {
+    const [broken, fine] = [newAccountId(), newAccountId()]
+    await using node = startNode({
+      sessions: {
+        removeAllOf: (accountId) =>
+          accountId === broken ? Promise.reject(new Error('no')) : Promise.resolve(),
+      },
+    })
+    const own = await beginMany(2, fine)
+    await write({ kind: 'account', accountId: broken, reason: 'r' })
+    await write({ kind: 'account', accountId: fine, reason: 'r' })
+    await node.kick()
+    expect(await aliveOf(own)).toBe(0)
+    expect((await jobs()).map((job) => job.account_id)).toEqual([broken])
+  })
+
+  it('takes over the job of a node that died, when its lease is over', async () => {
+    const accountId = newAccountId()
+    const own = await beginMany(2, accountId)
+    await write({ kind: 'account', accountId, reason: 'r' })
+    const dead = await createPurgeJobStore(db).claim(new Date(clock()), new Date(clock() + 30_000))
+    expect(dead).toMatchObject({ attempts: 1, task: { kind: 'account', accountId, reason: 'r' } })
+    await using node = startNode()
+    await node.kick()
+    expect(await aliveOf(own)).toBe(2)
+    clock.move(30_000)
+    await node.kick()
+    expect(await aliveOf(own)).toBe(0)
+  })
+
+  it('sees a job that was written while it was at work, when it was kicked after it', async () => {
+    const [first, second] = [newAccountId(), newAccountId()]
+    let kicked: Promise<void> | undefined
+    await using node = startNode({
+      sessions: {
+        removeAllOf: async (accountId) => {
+          if (accountId !== first) return
+          await write({ kind: 'account', accountId: second, reason: 'r' })
+          kicked = node.kick()
+        },
+      },
+    })
+    const own = await beginMany(1, second)
+    await write({ kind: 'account', accountId: first, reason: 'r' })
+    await node.kick()
+    await kicked
+    expect(await aliveOf(own)).toBe(0)
+    expect(await jobs()).toEqual([])
+  })
+
+  it('finds jobs by itself within seconds', async () => {
+    await using _node = startNode()
+    const accountId = newAccountId()
+    const own = await beginMany(1, accountId)
+    await write({ kind: 'account', accountId, reason: 'r' })
+    const deadline = performance.now() + 8000
+    while ((await aliveOf(own)) > 0 && performance.now() < deadline) await sleep(200)
+    expect(await aliveOf(own)).toBe(0)
+  })
+
+  it('stops between two batches when it is disposed, and gives the job back', async () => {
+    const grants = newGrants()
+    let closing: PromiseLike<void> | undefined
+    const node = startNode({
+      grants: {
+        ...grants,
+        revoke: (grantId, listed) => {
+          closing ??= node[Symbol.asyncDispose]()
+          return grants.revoke(grantId, listed)
+        },
+      },
+    })
+    const accountId = newAccountId()
+    const own = await beginMany(150, accountId)
+    await write({ kind: 'account', accountId, reason: 'r' })
+    await node.kick()
+    await closing
+    expect(await aliveOf(own)).toBe(50)
+    await node.kick()
+    expect(await aliveOf(own)).toBe(50)
+    await using other = startNode()
+    await other.kick()
+    expect(await aliveOf(own)).toBe(0)
+    expect(await jobs()).toEqual([])
+  }, 60_000)
+})
