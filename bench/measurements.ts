@@ -12,6 +12,7 @@ export interface Measurement {
   requests: number
   requestsPerSecond: number
   cpuMillisPerRequest: number
+  cpuMillisPerRequestByRound: number[]
   /** Lowest and highest round, to judge the noise by. */
   cpuMillisPerRequestRange: [number, number]
   requestsPerCpuSecond: number
@@ -41,6 +42,7 @@ export function summarize(
       results.map((result) => (result.requests / result.elapsedMillis) * 1000),
     ),
     cpuMillisPerRequest,
+    cpuMillisPerRequestByRound: cpuMillis,
     cpuMillisPerRequestRange: [Math.min(...cpuMillis), Math.max(...cpuMillis)],
     requestsPerCpuSecond: 1000 / cpuMillisPerRequest,
     p50Millis: percentile(latencies, 0.5),
@@ -62,7 +64,10 @@ function percentile(sorted: Float64Array, share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 }
 
-/** Ratios of requests per CPU second; a missing server leaves its ratio out. */
+/**
+ * Ratios of requests per CPU second: the median of the ratios of each round, in which the servers took turns and met the same noise. A missing
+ * server leaves its ratio out.
+ */
 export interface Comparison {
   scenario: ScenarioName
   toPlain: number | undefined
@@ -81,7 +86,12 @@ export function compare(measurements: readonly Measurement[]): Comparison[] {
     const sameOf = (target: TargetName): Measurement | undefined =>
       measurements.find((one) => one.target === target && one.scenario === ours.scenario)
     const ratioTo = (other: Measurement | undefined): number | undefined =>
-      other && ours.requestsPerCpuSecond / other.requestsPerCpuSecond
+      other &&
+      median(
+        ours.cpuMillisPerRequestByRound.map(
+          (millis, round) => other.cpuMillisPerRequestByRound[round]! / millis,
+        ),
+      )
     comparisons.push({
       scenario: ours.scenario,
       toPlain: ratioTo(sameOf('plain')),

@@ -4,13 +4,14 @@ import type { Profiler } from 'node:inspector'
 const SHOWN_PACKAGES = 20
 const SHOWN_FUNCTIONS = 30
 const IDLE = new Set(['(idle)', '(root)'])
+const PROFILER = 'node:inspector'
 
 interface Row {
   label: string
   micros: number
 }
 
-/** Spells the two tables of one profile; idle time is left out of the 100 %. */
+/** Spells the two tables of one profile; idle time and the profiler itself are left out of the 100 %. */
 export function formatProfile(profile: Profiler.Profile): string {
   const microsById = selfMicros(profile)
   const byPackage = new Map<string, number>()
@@ -19,7 +20,7 @@ export function formatProfile(profile: Profiler.Profile): string {
   for (const node of profile.nodes) {
     const micros = microsById.get(node.id) ?? 0
     const { functionName, url, lineNumber } = node.callFrame
-    if (micros === 0 || IDLE.has(functionName)) continue
+    if (micros === 0 || IDLE.has(functionName) || url === PROFILER) continue
     busy += micros
     const home = homeOf(functionName, url)
     add(byPackage, home, micros)

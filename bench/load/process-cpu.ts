@@ -1,15 +1,14 @@
 // Reads how much processor time a process has used, from /proc. Linux only, like the rest of the benchmark's pinning.
-import { readFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 
-// The kernel reports in clock ticks; USER_HZ is 100 on every Linux that Node supports.
-const MILLIS_PER_TICK = 10
+const NANOS_PER_MILLI = 1_000_000
 
-/** Returns the user + system time of all threads of a process in milliseconds, in steps of 10 ms. */
+/** Returns the user + system time of all threads of a process in milliseconds; exact, where /proc/<pid>/stat has steps of 10 ms. */
 export function readCpuMillis(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-  // The command name in parentheses may hold spaces; the fields after it are fixed (proc_pid_stat(5)).
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * MILLIS_PER_TICK
+  let nanos = 0
+  for (const thread of readdirSync(`/proc/${pid}/task`))
+    nanos += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'latin1').split(' ')[0])
+  return nanos / NANOS_PER_MILLI
 }
 
 /** Returns the resident set of a process in MiB. */
