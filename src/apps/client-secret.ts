@@ -29,12 +29,13 @@ export function makeClientSecret(keys: ServerKeys): NewClientSecret {
 /** Returns the app's secret that the text is, expired or not; `undefined` where it is none. */
 export function findSecret(app: App, presented: string, keys: ServerKeys): AppSecret | undefined {
   if (app.secrets.length === 0 || !isClientSecret(presented)) return undefined
-  let found: AppSecret | undefined
   for (const key of keys.all(PURPOSE)) {
     const hash = key.mac(presented)
-    for (const secret of app.secrets) if (equalInConstantTime(hash, secret.hash)) found = secret
+    // Ending early tells which of the app's own secrets it was to somebody who has it, and nothing to anybody else.
+    const found = app.secrets.find((secret) => equalInConstantTime(hash, secret.hash))
+    if (found !== undefined) return found
   }
-  return found
+  return undefined
 }
 
 /** Returns whether the secret works at that time (milliseconds since the epoch). */

@@ -645,6 +645,30 @@ describe.each(DATABASES)('on $name', ({ open }) => {
       expect(other.catalogue.current().version).toBe(before.version + 3)
     })
 
+    test('another node hears of a change, and of a gap, by itself', async () => {
+      const invalidation = createLeakyInvalidation()
+      await using one = await startNode({ invalidation })
+      await using other = await startNode({ invalidation })
+      const next = () =>
+        new Promise((resolve) => {
+          const stop = other.catalogue.onChange((snapshot) => {
+            stop()
+            resolve(snapshot)
+          })
+        })
+      const name = `s:${randomBytes(6).toString('hex')}`
+      const heard = next()
+      await one.catalogue.create({ ...scope, name })
+      await heard
+      expect(other.catalogue.current().scopes.has(name)).toBe(true)
+
+      const afterGap = next()
+      await createScopeStore(durable.db).remove(name)
+      invalidation.gap()
+      await afterGap
+      expect(other.catalogue.current().scopes.has(name)).toBe(false)
+    })
+
     test('a name is there once, built-in ones stay, unknown ones are not found', async () => {
       await using node = await startNode()
       const name = `s:${randomBytes(6).toString('hex')}`

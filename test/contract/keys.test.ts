@@ -139,9 +139,14 @@ describe.each(DATABASES)('on $name', ({ open }) => {
     await using one = await openRing({ invalidation })
     await using other = await openRing({ invalidation })
     let told = 0
-    other.onChange(() => (told += 1))
+    const heard = new Promise<void>((resolve) => {
+      other.onChange(() => {
+        told += 1
+        resolve()
+      })
+    })
     await one.rotate()
-    await other.refresh()
+    await heard
     expect(told).toBe(1)
     expect(other.list()).toEqual(one.list())
   })
