@@ -4,7 +4,10 @@ import { join } from 'node:path'
 import type Router from '@koa/router'
 import Koa, { type Context } from 'koa'
 import { matchesRedirectUri } from './apps/redirect-uri.ts'
+import { createRefusalValve } from './audit/refusal-valve.ts'
 import type { Foundation } from './foundation.ts'
+import type { Authenticate } from './gateway/caller.ts'
+import { createVerifyRoute } from './gateway/gateway.routes.ts'
 import type { CodeRecord, Grant } from './grants/grant.ts'
 import { createAssetsRouter } from './http/assets.routes.ts'
 import { clientAddress, createTrustedProxies, limitKey } from './http/client-address.ts'
@@ -23,6 +26,7 @@ import {
 import { requestContext, requestFacts } from './http/request-context.ts'
 import { createViews, type Views } from './http/views.ts'
 import { appOfRefusal } from './oauth/back-channel.ts'
+import { checkClient, presentedClient } from './oauth/client-authentication.ts'
 import { createEngine } from './oauth/engine.ts'
 import { createEngineRouter } from './oauth/engine.routes.ts'
 import { createIdTokenIssuer } from './oauth/id-token.ts'
@@ -117,6 +121,7 @@ export function createApp(foundation: Foundation): App {
   const tokenLimits = { perAddress: limits.tokenPerAddress, perClient: limits.tokenPerClient }
   const views = createViews(VIEWS, { serviceName: config.pages.serviceName })
   const interactions = createInteractions(engine, issuer)
+  const gatewayNetworks = createTrustedProxies(config.gateways.trustedNetworks)
 
   const routers = [
     createIntrospectionRouter({
@@ -148,6 +153,20 @@ export function createApp(foundation: Foundation): App {
     }),
   ]
 
+  const verify = createVerifyRoute({
+    inspect,
+    authenticate: gatewayAuthenticator(foundation),
+    isTrusted: (address) => gatewayNetworks.has(address),
+    headers: config.gateways.identityHeaders,
+    ruleSets: config.gateways.rules,
+    resourceMetadata: config.gateways.resourceMetadata,
+    limits: { perGateway: limits.verifyPerGateway, perStranger: limits.verifyPerStranger },
+    onVerified: (appId, outcome) => audit.count('token.verified', appId, outcome),
+    onRefused: (ctx, reason, appId) =>
+      audit.events.requestRefused({ appId, reason, endpoint: 'verify' }, requestFacts(ctx)),
+    onGatewayRefused: createGatewayLog(foundation),
+  })
+
   const upkeep = startUpkeep(foundation)
   let isDraining = false
   const readiness = { isReady: () => checkReadiness(foundation, isDraining) }
@@ -169,6 +188,7 @@ export function createApp(foundation: Foundation): App {
       onRefused: (ctx, error) => recordRefusal(foundation, ctx, error),
     }),
   )
+  koa.use(verify)
   for (const router of [...routers, createOpsRouter(readiness)]) koa.use(router.routes())
   const ops = new Koa()
   ops.use(createOpsRouter({ ...readiness, registry: metrics.registry }).routes())
@@ -234,6 +254,8 @@ type Limits = Record<
   | 'tokenPerAddress'
   | 'introspectPerClient'
   | 'introspectPerAddress'
+  | 'verifyPerGateway'
+  | 'verifyPerStranger'
   | 'authorizePerAddress',
   BatchedLimit
 >
@@ -258,6 +280,8 @@ function createLimits({ config, redis, clock, logger }: Foundation): {
     ),
     // One gateway is one address: who asks is bounded by its credentials, and strangers by the same budget.
     introspectPerAddress: perAddress('introspect-address', limits.introspectPerClient),
+    verifyPerGateway: limiter.createBatchedLimit('verify-gateway', limits.verifyPerGateway),
+    verifyPerStranger: perAddress('verify-stranger', limits.verifyPerGateway),
     authorizePerAddress: perAddress('authorize-address', limits.authorizePerAddress),
   }
   return { limiter, limits: all }
@@ -272,6 +296,27 @@ function addressReader(networks: readonly string[]): (ctx: Context) => string {
       Array.isArray(forwarded) ? forwarded.join(',') : forwarded,
       proxies,
     )
+  }
+}
+
+/** Lets gateways authenticate as what they are, resource servers, by the credentials in their own header. */
+function gatewayAuthenticator({ apps }: Foundation): Authenticate {
+  return async function authenticate(authorization) {
+    try {
+      const check = await checkClient(apps, presentedClient(authorization, new Map()))
+      return check.kind === 'authenticated' ? check.app : check.error.code
+    } catch (error) {
+      if (error instanceof AppError && error.status < 500) return error.code
+      throw error
+    }
+  }
+}
+
+/** Writes why a gateway was refused, once a second for each reason: its operator looks here when an API answers 403 to everybody. */
+function createGatewayLog({ logger, clock }: Foundation) {
+  const isLetThrough = createRefusalValve(clock, 1)
+  return (facts: { reason: string; address: string; requestId: string }): void => {
+    if (isLetThrough(facts.reason)) logger.warn(facts, 'a gateway was refused')
   }
 }
 

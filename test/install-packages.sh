@@ -12,6 +12,13 @@ has redis-cli || missing+=(redis-tools)
 has_postgres || missing+=(postgresql)
 has chromium || missing+=(chromium fonts-liberation fonts-dejavu-core)
 has curl || missing+=(curl ca-certificates)
+# The gateways whose configurations in examples/gateways/ run for real.
+has nginx || missing+=(nginx)
+has caddy || missing+=(caddy)
+has haproxy || missing+=(haproxy)
+has apache2 || missing+=(apache2)
+[ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || missing+=(libapache2-mod-auth-openidc)
+[ -e /usr/lib/apache2/modules/mod_oauth2.so ] || missing+=(libapache2-mod-oauth2)
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 refuse() {

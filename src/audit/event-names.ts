@@ -39,8 +39,8 @@ export const EVENTS = {
 /** The name of an event that has a row. */
 export type EventName = keyof typeof EVENTS
 
-/** What is counted per app and day; introspection is too frequent for rows. */
-export type UsageName = EventName | 'token.introspected'
+/** What is counted per app and day; what gateways ask is too frequent for rows. */
+export type UsageName = EventName | 'token.introspected' | 'token.verified'
 
 /** Why a token or a whole grant was revoked. */
 export type RevocationReason =

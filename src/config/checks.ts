@@ -157,6 +157,14 @@ const proxiesAreNotEverybody: Check = ({ values: { server } }) =>
         `OTESSE_TRUSTED_PROXIES has ${network}, which is everybody: then each request could choose its own address`,
     )
 
+const gatewaysAreNotEverybody: Check = ({ values: { gateways } }) =>
+  gateways.trustedNetworks
+    .filter((network) => network.endsWith('/0'))
+    .map(
+      (network) =>
+        `OTESSE_VERIFY_TRUSTED_NETWORKS has ${network}, which is everybody: then anybody could test stolen tokens`,
+    )
+
 const ERRORS: readonly Check[] = [
   storesComeTogether,
   embeddedIsNotProduction,
@@ -169,6 +177,7 @@ const ERRORS: readonly Check[] = [
   grantOutlivesRefresh,
   opsPortIsItsOwn,
   proxiesAreNotEverybody,
+  gatewaysAreNotEverybody,
 ]
 
 const unsafeChoicesAreTold: Check = ({ values }) =>

@@ -32,7 +32,8 @@ export interface EffectiveSetting {
   readonly source: 'environment' | 'file' | 'default'
 }
 
-type PlainSections = 'ops' | 'tokens' | 'signIn' | 'limits' | 'events' | 'pages' | 'unsafe'
+type PlainSections =
+  'ops' | 'tokens' | 'signIn' | 'limits' | 'gateways' | 'events' | 'pages' | 'unsafe'
 
 /** Everything that can be set, deeply frozen. */
 export interface Config extends Pick<SettingValues, PlainSections> {

@@ -12,6 +12,7 @@ const TITLES: Readonly<Record<string, string>> = {
   tokens: 'Tokens',
   signIn: 'Sign-in',
   limits: 'Limits',
+  gateways: 'Gateways',
   events: 'Events',
   pages: 'Pages',
   unsafe: 'Unsafe choices',

@@ -2,6 +2,7 @@
 // the effective values that `otesse` prints, and the README's table (a test compares them). A setting exists when it has a row here.
 import type { LogLevel } from '../shared/logger.ts'
 import type { Secret } from '../shared/secret.ts'
+import * as gateway from './gateway-parsers.ts'
 import * as parse from './parsers.ts'
 
 /** What some defaults depend on. */
@@ -245,6 +246,12 @@ export const SETTINGS = {
       60,
       'Introspections of one client.',
     ),
+    verifyPerGateway: limit(
+      'OTESSE_LIMIT_VERIFY_PER_GATEWAY',
+      600_000,
+      60,
+      'Requests of one gateway to /oauth/verify, and of one address that is no gateway.',
+    ),
     authorizePerAddress: limit(
       'OTESSE_LIMIT_AUTHORIZE_PER_ADDRESS',
       300,
@@ -269,6 +276,29 @@ export const SETTINGS = {
       900,
       'Failed sign-ins to one account from all addresses together.',
     ),
+  },
+  gateways: {
+    trustedNetworks: setting('OTESSE_VERIFY_TRUSTED_NETWORKS', {
+      parse: parse.networkList,
+      default: [],
+      doc: 'Addresses and networks of gateways that may ask /oauth/verify without credentials, comma-separated. Everybody in them can test tokens.',
+    }),
+    identityHeaders: setting('OTESSE_VERIFY_HEADERS', {
+      parse: gateway.identityHeaders,
+      default: gateway.DEFAULT_IDENTITY_HEADERS,
+      shownDefault: `\`${gateway.showIdentityHeaders(gateway.DEFAULT_IDENTITY_HEADERS)}\``,
+      doc: 'The names of the headers in which /oauth/verify tells who calls; what is left out keeps its default.',
+    }),
+    rules: setting<gateway.RuleSets>('OTESSE_VERIFY_RULES', {
+      parse: gateway.ruleSets,
+      default: {},
+      shownDefault: '',
+      doc: 'Named sets of rules by method and path for `rules=` of /oauth/verify, as JSON (see examples/gateways).',
+    }),
+    resourceMetadata: optional('OTESSE_VERIFY_RESOURCE_METADATA', {
+      parse: parse.webUrl,
+      doc: 'The URL of the metadata of your API (RFC 9728), told to clients that /oauth/verify refuses.',
+    }),
   },
   events: {
     retentionDays: setting('OTESSE_EVENT_RETENTION_DAYS', {

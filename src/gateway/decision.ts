@@ -1,0 +1,129 @@
+// May this API call pass? One pure decision over what the token is worth and what the gateway requires, whatever dialect the gateway speaks.
+// Invariant: it allows only what it can name a reason for; everything else is denied with the reason that the client is told. Called by
+// gateway.routes.ts; what a token is worth comes in through a port that app.ts plugs in.
+import { findRule, readPath, type Rule } from './rules.ts'
+
+/** What the gateway needs to know of a live token. */
+export interface LiveToken {
+  active: true
+  kind: 'access' | 'refresh'
+  app: { readonly id: string }
+  /** Absent where the app acts for itself. */
+  accountId: string | undefined
+  grantId: string
+  scopes: readonly string[]
+  /** Absent where the token is good for every API. */
+  audience: readonly string[] | undefined
+  /** Seconds since the epoch. */
+  expiresAt: number
+}
+
+/** What a presented token is worth. */
+export type TokenWorth = LiveToken | { active: false }
+
+/** The port to the token inspector: at most one store round trip, none for a token that is not of our form. */
+export type InspectToken = (token: string) => Promise<TokenWorth>
+
+/** Scopes that a call needs. */
+export interface ScopeNeed {
+  readonly scopes: readonly string[]
+  readonly match: 'all' | 'any'
+}
+
+/** What a gateway requires of every call that it asks about. */
+export interface Requirement extends ScopeNeed {
+  /** The token must name one of them; absent: see `Caller.audiences`. */
+  readonly audiences: readonly string[] | undefined
+  /** The first rule that fits the call adds its scopes; a call that fits none is denied. */
+  readonly rules: readonly Rule[] | undefined
+  /** Where clients learn how to get a token (RFC 9728); absent: the server's own setting. */
+  readonly resourceMetadata: string | undefined
+}
+
+/** The gateway that asks, after it proved itself. */
+export interface Caller {
+  /** What its own limit is counted by. */
+  readonly key: string
+  /** The names of its API in tokens; absent for a gateway that is known by its network alone. */
+  readonly audiences: readonly string[] | undefined
+}
+
+/** The API call that the gateway asks about. */
+export interface OriginalRequest {
+  readonly method: string
+  /** Path and query as the client sent them. */
+  readonly uri: string
+}
+
+/** Why a call may not pass: codes of the error table. */
+export type DenialReason =
+  | 'token_missing'
+  | 'token_malformed'
+  | 'token_sent_twice'
+  | 'token_invalid'
+  | 'scope_insufficient'
+  | 'path_ambiguous'
+  | 'rule_missing'
+  | 'gateway_misconfigured'
+
+export type Decision =
+  | { readonly kind: 'allow'; readonly token: LiveToken }
+  | {
+      readonly kind: 'deny'
+      readonly reason: DenialReason
+      /** The app whose token it is, where that is known. */
+      readonly appId?: string
+      /** The scopes that the call needs, for `scope_insufficient`. */
+      readonly scopes?: readonly string[]
+    }
+
+/** Returns a denial. */
+export const deny = (reason: DenialReason): Decision => ({ kind: 'deny', reason })
+
+/**
+ * Decides.
+ *
+ * @param request needed where the requirement has rules, and unused otherwise
+ */
+export function decide(
+  token: TokenWorth,
+  requirement: Requirement,
+  caller: Caller,
+  request: OriginalRequest | undefined,
+): Decision {
+  if (!token.active || token.kind !== 'access' || !isFor(token, requirement, caller))
+    return deny('token_invalid')
+  const needs: ScopeNeed[] = [requirement]
+  if (requirement.rules !== undefined) {
+    if (request === undefined) return deny('gateway_misconfigured')
+    const path = readPath(request.uri)
+    if (path === undefined) return deny('path_ambiguous')
+    const rule = findRule(requirement.rules, request.method, path)
+    if (rule === undefined) return { kind: 'deny', reason: 'rule_missing', appId: token.app.id }
+    needs.push(rule)
+  }
+  if (needs.every((need) => isMet(need, token.scopes))) return { kind: 'allow', token }
+  return {
+    kind: 'deny',
+    reason: 'scope_insufficient',
+    appId: token.app.id,
+    scopes: [...new Set(needs.flatMap(({ scopes }) => scopes))],
+  }
+}
+
+/** A token that names audiences is good for these alone; what is said of the gateway's API must be among them. */
+function isFor(
+  { audience }: LiveToken,
+  { audiences: required }: Requirement,
+  { audiences: own }: Caller,
+): boolean {
+  if (audience === undefined) return required === undefined
+  const names = (list: readonly string[]): boolean => list.some((name) => audience.includes(name))
+  return (own === undefined ? required !== undefined : names(own)) && (!required || names(required))
+}
+
+function isMet({ scopes, match }: ScopeNeed, held: readonly string[]): boolean {
+  if (scopes.length === 0) return true
+  const isHeld = (scope: string): boolean => held.includes(scope)
+  return match === 'all' ? scopes.every(isHeld) : scopes.some(isHeld)
+}
