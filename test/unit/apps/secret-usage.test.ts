@@ -12,7 +12,8 @@ function setUp() {
     clock: () => Date.now(),
     store: {
       noteSecretUses(uses) {
-        if (isAway) return Promise.reject(new Error('away'))
+        if (isAway)
+          return new Promise((_, reject) => setTimeout(() => reject(new Error('away')), 1000))
         written.push([...uses].map(([id, at]) => [id, at.getTime() - 1_700_000_000_000] as const))
         return Promise.resolve()
       },
@@ -45,7 +46,9 @@ test('what could not be written comes with the next batch, unless something newe
   usage.note('sec_b')
   goAway(true)
   await jest.advanceTimersByTimeAsync(60_000)
+  // While the write that is going to fail is still on its way.
   usage.note('sec_b')
+  await jest.advanceTimersByTimeAsync(1000)
   goAway(false)
   await jest.advanceTimersByTimeAsync(60_000)
   expect(new Map(written[0])).toEqual(
