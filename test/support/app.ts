@@ -99,7 +99,7 @@ export async function openTestStores(backend: Backend): Promise<TestStores> {
 
 async function openEmbeddedStores(): Promise<TestStores> {
   const directory = await mkdtemp(join(tmpdir(), 'otesse-test-data-'))
-  await cp(await embeddedTemplate(), directory, { recursive: true })
+  await cp(embeddedTemplate(), directory, { recursive: true })
   return {
     backend: 'embedded',
     settings: { OTESSE_DATA_DIR: directory },

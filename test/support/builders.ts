@@ -8,6 +8,7 @@ import type { CodeRecord } from '../../src/grants/grant.ts'
 import { longestLife, termsFor } from '../../src/oauth/policy.ts'
 import { newCode, newLocator } from '../../src/shared/token-format.ts'
 import type { TestApp } from './app.ts'
+import { waitUntil } from './server-process.ts'
 
 type Server = Pick<TestApp, 'foundation'>
 
@@ -72,6 +73,14 @@ export function createAccount(
 ): Promise<Account> {
   const email = `ada-${randomBytes(5).toString('hex')}@example.com`
   return foundation.accounts.create({ email, name: 'Ada Lovelace', ...overrides })
+}
+
+/** Waits until what was shut down has been revoked to the last token. */
+export async function purged({ foundation }: Server): Promise<void> {
+  await waitUntil('the purge jobs to be done', async () => {
+    const rows = await foundation.db.selectFrom('purge_jobs').select('id').execute()
+    return rows.length === 0
+  })
 }
 
 /** What an approval is about. */

@@ -4,17 +4,25 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startPostgres, startRedis, startRedisCluster } from './backends.ts'
+import { makeEmbeddedTemplate } from './embedded-template.ts'
 
 declare global {
   var otesseTestBackends: AsyncDisposableStack | undefined
 }
 
-/** Starts one Redis, one Redis Cluster and one PostgreSQL, and sets OTESSE_TEST_* for the workers. */
+/** Starts one Redis, one Redis Cluster and one PostgreSQL, makes a data directory to copy, and sets OTESSE_TEST_* for the workers. */
 // eslint-disable-next-line no-restricted-syntax -- Jest calls the default export
 export default async function startSharedBackends(): Promise<void> {
   await using stack = new AsyncDisposableStack()
   const kept = async <T extends AsyncDisposable>(starting: Promise<T>) => stack.use(await starting)
-  const starting = [kept(startRedis()), kept(startRedisCluster()), kept(startPostgres())] as const
+  const template = await mkdtemp(join(tmpdir(), 'otesse-test-template-'))
+  stack.defer(() => rm(template, { recursive: true, force: true }))
+  const starting = [
+    kept(startRedis()),
+    kept(startRedisCluster()),
+    kept(startPostgres()),
+    makeEmbeddedTemplate(template),
+  ] as const
   await Promise.allSettled(starting)
   const [redis, cluster, postgres] = await Promise.all(starting)
   process.env['OTESSE_TEST_REDIS_URL'] = redis.url
@@ -22,9 +30,5 @@ export default async function startSharedBackends(): Promise<void> {
     .map(({ host, port }) => `${host}:${port}`)
     .join(',')
   process.env['OTESSE_TEST_POSTGRES_URL'] = postgres.url
-  // What the workers of a run make once and share as files (embedded-template.ts).
-  const scratch = await mkdtemp(join(tmpdir(), 'otesse-test-run-'))
-  stack.defer(() => rm(scratch, { recursive: true, force: true }))
-  process.env['OTESSE_TEST_SCRATCH'] = scratch
   globalThis.otesseTestBackends = stack.move()
 }
