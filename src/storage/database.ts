@@ -122,3 +122,13 @@ export async function withDatabase<T>(work: () => Promise<T>): Promise<T> {
 export async function pingDatabase(db: Database): Promise<void> {
   await withDatabase(() => sql`select 1`.execute(db))
 }
+
+/** Reads the database's clock, in milliseconds since the epoch. @throws {AppError} `temporarily_unavailable` */
+export async function databaseTime(db: Database): Promise<number> {
+  const { rows } = await withDatabase(() =>
+    sql<{
+      millis: number
+    }>`select (extract(epoch from clock_timestamp()) * 1000)::float8 as millis`.execute(db),
+  )
+  return rows[0]?.millis ?? 0
+}

@@ -141,6 +141,12 @@ export async function withRedis<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Reads the clock of Redis (of one node of a Cluster), in milliseconds since the epoch. @throws {AppError} `temporarily_unavailable` */
+export async function redisTime(client: RedisClient): Promise<number> {
+  const [seconds, micros] = await withRedis(() => client.time())
+  return Number(seconds) * 1000 + Number(micros) / 1000
+}
+
 /** What a look at Redis found: `refusals` forbid to serve, `warnings` are logged. */
 export interface RedisVerdict {
   refusals: string[]

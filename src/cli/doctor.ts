@@ -1,0 +1,199 @@
+// otesse doctor: looks at everything that the server stands on and says what to do about what is wrong. Invariant: it changes nothing, and one
+// check that fails does not keep the others from being made.
+import { createSealedBox } from '../shared/sealed-box.ts'
+import type { Config } from '../config/config.ts'
+import { ConfigError } from '../config/config.ts'
+import { openConfiguredDatabase, StartRefused } from '../foundation.ts'
+import { createKeyStore, type StoredKey } from '../keys/key.store.ts'
+import { openKeyRing } from '../keys/key-ring.ts'
+import { makeOwnSecrets } from '../own-secrets.ts'
+import { isUnavailable } from '../shared/errors.ts'
+import { SECOND, systemClock } from '../shared/clock.ts'
+import { databaseTime, type OpenDatabase } from '../storage/database.ts'
+import { createLocalInvalidation } from '../storage/invalidation.ts'
+import { pendingMigrations } from '../storage/migrate.ts'
+import { judgeRedis, openRedis, parseRedisUrl, redisTime } from '../storage/redis.ts'
+import { checkIssuer } from './doctor-issuer.ts'
+import type { Outcome, Session } from './session.ts'
+
+/** What one check found. The sentence says what is, and for all but `ok` what to do. */
+export interface Finding {
+  check: string
+  status: 'ok' | 'warn' | 'fail'
+  sentence: string
+}
+
+/** Makes every check. */
+export async function examine(
+  session: Session,
+  { withIssuer }: { withIssuer: boolean },
+): Promise<Outcome> {
+  const findings: Finding[] = []
+  const config = readSettings(session, findings)
+  if (config !== undefined) {
+    const keys = await checkDatabase(session, config, findings)
+    await checkRedis(session, config, findings)
+    if (withIssuer) findings.push(...(await checkIssuer(config.server.issuer, keys)))
+  }
+  const count = (status: Finding['status']): number =>
+    findings.filter((finding) => finding.status === status).length
+  const summary = { ok: count('ok'), warn: count('warn'), fail: count('fail') }
+  return {
+    json: { healthy: summary.fail === 0, summary, checks: findings },
+    text: report(session, findings),
+    exitCode: summary.fail === 0 ? 0 : 1,
+  }
+}
+
+function report({ terminal }: Session, findings: readonly Finding[]): string {
+  const marks = {
+    ok: terminal.paint('green', 'ok  '),
+    warn: terminal.paint('yellow', 'warn'),
+    fail: terminal.paint('red', 'FAIL'),
+  }
+  const width = Math.max(...findings.map(({ check }) => check.length))
+  const lines = findings.map(
+    ({ check, status, sentence }) => `${marks[status]}  ${check.padEnd(width)}  ${sentence}\n`,
+  )
+  const bad = findings.filter(({ status }) => status === 'fail').length
+  const verdict = bad === 0 ? 'The server can run.' : `${bad} of ${findings.length} checks failed.`
+  return `${lines.join('')}\n${verdict}\n`
+}
+
+function readSettings(session: Session, findings: Finding[]): Config | undefined {
+  const add = (status: Finding['status'], sentence: string): void =>
+    void findings.push({ check: 'settings', status, sentence })
+  try {
+    const config = session.config()
+    for (const warning of config.warnings) add('warn', warning)
+    const mode = config.stores.kind === 'embedded' ? 'embedded' : 'on Postgres and Redis'
+    add('ok', `The settings can be used; the server runs ${mode} as ${config.server.issuer}.`)
+    return config
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    for (const sentence of error.errors) add('fail', sentence)
+    for (const sentence of error.warnings) add('warn', sentence)
+    return undefined
+  }
+}
+
+/** Checks the database and what is in it. @returns the signing keys, where they could be read */
+async function checkDatabase(
+  session: Session,
+  config: Config,
+  findings: Finding[],
+): Promise<readonly StoredKey[] | undefined> {
+  const add = (check: string, status: Finding['status'], sentence: string): void =>
+    void findings.push({ check, status, sentence })
+  try {
+    await using opened = await openConfiguredDatabase(config, session.logger())
+    const sent = systemClock()
+    const theirs = await databaseTime(opened.db)
+    const received = systemClock()
+    add('database', 'ok', `It answers after ${received - sent} ms.`)
+    const missing = await pendingMigrations(opened.db)
+    if (missing.length > 0) {
+      // The embedded mode brings itself up to date when the server starts.
+      const status = config.stores.kind === 'embedded' ? 'warn' : 'fail'
+      add('migrations', status, `These are missing: ${missing.join(', ')}. Run: otesse migrate`)
+      return undefined
+    }
+    add('migrations', 'ok', 'The schema is the newest.')
+    if (config.stores.kind === 'networked')
+      findings.push(judgeClock('database clock', theirs, sent, received))
+    return await checkKeys(config, opened, findings)
+  } catch (error) {
+    if (error instanceof StartRefused) add('database', 'warn', `Not looked at: ${error.message}.`)
+    else if (isUnavailable(error))
+      add(
+        'database',
+        'fail',
+        'It cannot be reached: check OTESSE_DATABASE_URL, the network and that Postgres runs.',
+      )
+    else add('database', 'fail', `It refuses: ${messageOf(error)}. Check OTESSE_DATABASE_URL.`)
+    return undefined
+  }
+}
+
+async function checkKeys(
+  config: Config,
+  { db }: OpenDatabase,
+  findings: Finding[],
+): Promise<readonly StoredKey[]> {
+  const add = (status: Finding['status'], sentence: string): void =>
+    void findings.push({ check: 'signing keys', status, sentence })
+  const store = createKeyStore(db)
+  const keys = await store.list()
+  if (keys.length === 0) {
+    add('ok', 'There are none yet: the server makes them when it starts.')
+    return keys
+  }
+  const { encryptionKeys } = config.secrets ?? (await makeOwnSecrets(config))
+  const box = createSealedBox(encryptionKeys)
+  try {
+    await using _ring = await openKeyRing({
+      store,
+      box,
+      clock: systemClock,
+      invalidation: createLocalInvalidation(),
+    })
+    const stale = keys.filter(({ sealedPrivateJwk }) => box.isStale(sealedPrivateJwk)).length
+    if (stale === 0) add('ok', `OTESSE_ENCRYPTION_KEY opens all ${keys.length}.`)
+    else
+      add(
+        'warn',
+        `${stale} of ${keys.length} are still sealed under an older key: keep it in OTESSE_ENCRYPTION_KEY after the new one.`,
+      )
+  } catch {
+    add(
+      'fail',
+      'OTESSE_ENCRYPTION_KEY does not open them: set the key that they were sealed under, after the new one where you have changed it.',
+    )
+  }
+  return keys
+}
+
+async function checkRedis(session: Session, config: Config, findings: Finding[]): Promise<void> {
+  const { stores } = config
+  if (stores.kind === 'embedded') return
+  const add = (status: Finding['status'], sentence: string): void =>
+    void findings.push({ check: 'redis', status, sentence })
+  const redis = openRedis(parseRedisUrl(stores.redis.url.reveal()), session.logger())
+  try {
+    const sent = systemClock()
+    const theirs = await redisTime(redis)
+    const received = systemClock()
+    add('ok', `It answers after ${received - sent} ms.`)
+    const { refusals, warnings } = await judgeRedis(redis)
+    for (const sentence of refusals)
+      add(config.unsafe.evictingRedis ? 'warn' : 'fail', `${sentence}.`)
+    for (const sentence of warnings) add('warn', `${sentence}.`)
+    if (refusals.length + warnings.length === 0)
+      add('ok', 'It evicts nothing and writes everything to disk.')
+    findings.push(judgeClock('redis clock', theirs, sent, received))
+  } catch (error) {
+    if (isUnavailable(error))
+      add('fail', 'It cannot be reached: check OTESSE_REDIS_URL, the network and that Redis runs.')
+    else add('fail', `It refuses: ${messageOf(error)}. Check OTESSE_REDIS_URL.`)
+  } finally {
+    redis.disconnect()
+  }
+}
+
+const CLOCK_WARN_MILLIS = 2 * SECOND
+const CLOCK_FAIL_MILLIS = 30 * SECOND
+
+/** Compares a clock with ours, allowing for the way there and back. */
+function judgeClock(check: string, theirs: number, sent: number, received: number): Finding {
+  const offset = theirs < sent ? theirs - sent : Math.max(0, theirs - received)
+  const distance = Math.abs(offset)
+  const where = `It is ${(distance / SECOND).toFixed(1)} s ${offset > 0 ? 'ahead of' : 'behind'} this machine`
+  if (distance <= CLOCK_WARN_MILLIS)
+    return { check, status: 'ok', sentence: 'It agrees with this machine.' }
+  const status = distance > CLOCK_FAIL_MILLIS ? 'fail' : 'warn'
+  return { check, status, sentence: `${where}: let NTP set both, tokens live by the clock.` }
+}
+
+/** The driver's words, which name hosts and databases but never passwords; one line of them. */
+const messageOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split('\n')[0]?.slice(0, 200) ?? ''

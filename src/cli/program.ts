@@ -1,0 +1,122 @@
+// The commands and flags of `otesse`, and how one of them is run: parsed, done, shown, turned into an exit code. Invariant: the process ends by
+// itself once everything is closed, so nothing that was written is cut off.
+import { Command, CommanderError, Option } from 'commander'
+import type { Environment } from '../config/config.ts'
+import { addAccountCommands } from './account-commands.ts'
+import { addAppCommands } from './app-commands.ts'
+import { problemList } from './layout.ts'
+import { addScopeCommands } from './scope-commands.ts'
+import { addSecretCommands } from './secret-commands.ts'
+import { addServerCommands } from './server-commands.ts'
+import { createSession, type Outcome, Refusal, type Session, toRefusal } from './session.ts'
+import type { Terminal } from './terminal.ts'
+import { addTokenCommands } from './token-commands.ts'
+
+/** Gives a command its action. */
+export type Does = (
+  command: Command,
+  action: (session: Session, ...args: string[]) => Promise<Outcome | number>,
+) => void
+
+/** Runs one command. @returns the exit code */
+export async function runCli(
+  argv: readonly string[],
+  env: Environment,
+  terminal: Terminal,
+): Promise<number> {
+  const isJson = argv.includes('--json')
+  let done: Outcome | number = 0
+  const program = createProgram(terminal, isJson, (command, action) => {
+    command.action(async () => {
+      const session = createSession(env, terminal, command.optsWithGlobals())
+      done = await action(session, ...command.processedArgs.map(String))
+    })
+  })
+  try {
+    await program.parseAsync(argv, { from: 'user' })
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Help and the version were asked for and have been shown; the rest was written wrongly.
+      if (error.exitCode === 0) return 0
+      const isHelp = error.code === 'commander.help'
+      const message = isHelp
+        ? 'Name a command: see otesse --help'
+        : error.message.replace(/^error: /, '')
+      return show(new Refusal('usage', message, { exitCode: 2 }), terminal, isJson)
+    }
+    return show(toRefusal(error), terminal, isJson)
+  }
+  if (typeof done === 'number') return done
+  const { json, text, exitCode = 0 } = done as Outcome
+  terminal.write(isJson ? `${JSON.stringify(json, null, 2)}\n` : text)
+  return exitCode
+}
+
+function show(refusal: Refusal, terminal: Terminal, isJson: boolean): number {
+  const { code, message, problems, exitCode } = refusal
+  if (isJson) terminal.write(`${JSON.stringify({ error: { code, message, problems } }, null, 2)}\n`)
+  else terminal.warn(`${message}\n${problemList(problems, flagOf)}`)
+  return exitCode
+}
+
+const FLAGS: Readonly<Record<string, string>> = {
+  homepageUrl: '--homepage',
+  privacyUrl: '--privacy',
+  termsUrl: '--terms',
+  ownerContact: '--contact',
+  redirectUris: '--redirect-uri',
+  scopes: '--scope',
+  audiences: '--audience',
+  rotateRefreshTokens: '--rotate',
+  slidingRefresh: '--sliding',
+  requirePkce: '--require-pkce',
+  accessTtlSeconds: '--access-ttl',
+  refreshTtlSeconds: '--refresh-ttl',
+  expiresAt: '--expires',
+}
+const PLAIN_FLAGS =
+  /^(name|type|description|environment|logo|file|email|role|reason|sentence|group)$/
+
+const flagOf = (field: string): string =>
+  FLAGS[field] ?? (PLAIN_FLAGS.test(field) ? `--${field}` : field)
+
+function createProgram(terminal: Terminal, isJson: boolean, does: Does): Command {
+  const program = new Command('otesse')
+    .description(
+      'Runs and administers Otesse Auth. Settings come from the environment, as for the server.',
+    )
+    .addOption(new Option('--json', 'print one JSON document, also for errors'))
+    .addOption(new Option('--verbose', 'write the log to standard error'))
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => terminal.write(text),
+      // Errors are shown once, by us; a help text that nobody asked for would hide them.
+      writeErr: () => undefined,
+      outputError: () => undefined,
+    })
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ otesse demo
+  $ otesse scope create bookings:read --sentence "See your bookings" --group Bookings
+  $ otesse app create --name "Bookings Dashboard" --type web \\
+      --redirect-uri https://dashboard.example.com/callback --scope bookings:read
+  $ otesse doctor
+
+Exit codes: 0 done, 1 failed or refused, 2 written wrongly.`,
+    )
+  addServerCommands(program, does)
+  addAppCommands(program, does)
+  addSecretCommands(program, does)
+  addScopeCommands(program, does)
+  addAccountCommands(program, does)
+  addTokenCommands(program, does)
+  // Without a command there is nothing to do: people get the help, scripts an error.
+  program.action(() => {
+    if (!isJson) terminal.warn(program.helpInformation())
+    throw new Refusal('usage', 'Name a command: see otesse --help', { exitCode: 2 })
+  })
+  return program
+}

@@ -1,0 +1,84 @@
+// otesse serve, migrate, doctor and demo: the commands about the server itself. Each loads what it needs when it runs, so that the others start
+// quickly.
+import type { Command } from 'commander'
+import { openConfiguredDatabase } from '../foundation.ts'
+import { HOUR } from '../shared/clock.ts'
+import { withDatabase } from '../storage/database.ts'
+import { migrate, pendingMigrations } from '../storage/migrate.ts'
+import type { Does } from './program.ts'
+import type { Outcome, Session } from './session.ts'
+
+/** Adds `otesse serve`, `migrate`, `doctor` and `demo`. */
+export function addServerCommands(program: Command, does: Does): void {
+  const serve = program
+    .command('serve')
+    .description('run the server until it is told to stop; its log is JSON lines')
+  does(serve, async ({ env }) => (await import('../serve.ts')).runServer(env))
+
+  const migrateCommand = program
+    .command('migrate')
+    .description('bring the database to the newest schema')
+    .option('--check', 'change nothing; exit with 1 when something is missing')
+    .addHelpText(
+      'after',
+      `
+Several may run at once: they wait for each other. Run it before the new version is started:
+  $ otesse migrate --check || otesse migrate`,
+    )
+  does(migrateCommand, (session) =>
+    runMigrations(session, migrateCommand.opts<{ check?: boolean }>().check === true),
+  )
+
+  const doctor = program
+    .command('doctor')
+    .description('check settings, stores, clocks, keys and the public address')
+    .option(
+      '--no-issuer',
+      'leave the public address out, before the server runs for the first time',
+    )
+    .addHelpText(
+      'after',
+      `
+It changes nothing. Each check ends as ok, warn or fail with what to do about it; any fail exits with 1.`,
+    )
+  does(doctor, async (session) => {
+    const { issuer } = doctor.opts<{ issuer: boolean }>()
+    return (await import('./doctor.ts')).examine(session, { withIssuer: issuer })
+  })
+
+  const demo = program
+    .command('demo')
+    .description('run a server, an app and an API to try everything out, on this machine only')
+    .option('--fresh', 'forget what earlier demos kept')
+    .option('--port <port>', 'the server; 3000, or a free one near it')
+    .option('--app-port <port>', 'the app; 3001, or a free one near it')
+    .option('--api-port <port>', 'the API; 3002, or a free one near it')
+    .option('--data-dir <directory>', 'where it keeps everything', '.data/demo')
+  does(demo, async (session) => (await import('../demo/demo.ts')).runDemo(session, demo.opts()))
+}
+
+async function runMigrations(session: Session, isCheck: boolean): Promise<Outcome> {
+  const config = session.config()
+  // A migration may well take longer than a request.
+  const options = { queryTimeoutMillis: HOUR }
+  await using database = await openConfiguredDatabase(config, session.logger(), options)
+  const { db } = database
+  if (!isCheck) {
+    const applied = await withDatabase(() => migrate(db))
+    const list = applied.map((name) => `  ${name}\n`).join('')
+    return {
+      json: { applied },
+      text: applied.length === 0 ? 'The database is up to date.\n' : `Applied:\n${list}`,
+    }
+  }
+  const pending = await withDatabase(() => pendingMigrations(db))
+  const list = pending.map((name) => `  ${name}\n`).join('')
+  return {
+    json: { pending },
+    text:
+      pending.length === 0
+        ? 'The database is up to date.\n'
+        : `Missing:\n${list}Apply them: otesse migrate\n`,
+    exitCode: pending.length === 0 ? 0 : 1,
+  }
+}
