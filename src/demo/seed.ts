@@ -1,0 +1,127 @@
+// What the demo puts into its server: scopes, one account, and three apps. Everything is found again at the next start, so that connections
+// survive; only secrets are made anew, because a stored secret cannot be read back. The one before stays live: two are at most.
+import type { App, AppInput } from '../apps/app.ts'
+import type { ScopeInput } from '../apps/scope.ts'
+import type { Foundation } from '../foundation.ts'
+import { LOGO_SVG } from './logo.ts'
+
+const ACTOR = { actor: 'demo' } as const
+const ENVIRONMENT = 'demo'
+
+export const DEMO_LOGIN = { email: 'demo@example.com', password: 'otesse-demo-password' }
+
+const SCOPES: readonly ScopeInput[] = [
+  {
+    name: 'bookings:read',
+    group: 'Bookings',
+    sentence: 'See your bookings, with dates, guests and prices',
+  },
+  {
+    name: 'bookings:write',
+    group: 'Bookings',
+    sentence: 'Create, change and cancel your bookings',
+    sensitive: true,
+  },
+  {
+    name: 'customers:read',
+    group: 'Customers',
+    sentence: 'See the names and e-mail addresses of your customers',
+  },
+  { name: 'customers:write', group: 'Customers', sentence: 'Add customers and change their data' },
+  {
+    name: 'payments:read',
+    group: 'Payments',
+    sentence: 'See your payments and payouts',
+    sensitive: true,
+  },
+]
+
+/** How an app of the demo proves who it is. */
+export interface Credentials {
+  clientId: string
+  clientSecret: string
+}
+
+/** The demo's apps, with secrets that work from now on. */
+export interface Seeded {
+  dashboard: Credentials
+  api: Credentials
+  machine: Credentials
+}
+
+/** Puts in what is missing. @param origins where the demo's app runs this time */
+export async function seed(
+  foundation: Foundation,
+  origins: { dashboard: string },
+): Promise<Seeded> {
+  await seedScopes(foundation)
+  await seedAccount(foundation)
+  const dashboard = await seedApp(foundation, {
+    name: 'Bookings Dashboard',
+    type: 'web',
+    description: 'All your bookings and customers on one page.',
+    redirectUris: [`${origins.dashboard}/callback`],
+    scopes: ['bookings:read', 'bookings:write', 'customers:read'],
+    requirePkce: true,
+  })
+  const api = await seedApp(foundation, { name: 'Bookings API', type: 'resource_server' })
+  const machine = await seedApp(foundation, {
+    name: 'Nightly Export',
+    type: 'machine',
+    description: 'A program without a person: it acts for itself.',
+    scopes: ['bookings:read', 'customers:read'],
+  })
+  return { dashboard, api, machine }
+}
+
+async function seedScopes({ scopes, audit }: Foundation): Promise<void> {
+  for (const scope of SCOPES) {
+    if (scopes.current().scopes.has(scope.name)) continue
+    await scopes.create(scope)
+    audit.events.scopeCreated({ scope: scope.name }, ACTOR)
+  }
+}
+
+async function seedAccount({ accounts }: Foundation): Promise<void> {
+  if ((await accounts.findByEmail(DEMO_LOGIN.email)) !== undefined) return
+  await accounts.create({ ...DEMO_LOGIN, name: 'Dana Demo' }, ACTOR)
+}
+
+async function seedApp(foundation: Foundation, input: AppInput): Promise<Credentials> {
+  const { apps, audit } = foundation
+  const wanted = { ...input, environment: ENVIRONMENT }
+  const { apps: found } = await apps.list({ search: input.name })
+  const before = found.find((app) => app.name === input.name && app.environment === ENVIRONMENT)
+  if (before !== undefined) return renew(foundation, before, wanted)
+  const outcome = await apps.register(wanted)
+  if (outcome.kind === 'refused' || outcome.secret === undefined)
+    throw new Error(`the demo's app was refused: ${JSON.stringify(outcome)}`)
+  const { app, secret } = outcome
+  audit.events.appRegistered({ appId: app.id, name: app.name }, ACTOR)
+  if (input.type === 'web') await apps.setLogo(app.id, Buffer.from(LOGO_SVG), 'image/svg+xml')
+  return { clientId: app.id, clientSecret: secret.reveal() }
+}
+
+/** Brings an app of an earlier start up to date and gives it a new secret. */
+async function renew(
+  { apps, audit }: Foundation,
+  app: App,
+  wanted: AppInput,
+): Promise<Credentials> {
+  // Its port may be another one than last time.
+  const updated = await apps.update(app.id, app.version, wanted)
+  if (updated.kind !== 'updated')
+    throw new Error(`the demo's app cannot be changed: ${JSON.stringify(updated)}`)
+  const oldestFirst = [...updated.app.secrets].sort(
+    (a, b) => a.createdAt.getTime() - b.createdAt.getTime(),
+  )
+  for (const { id } of oldestFirst.slice(0, -1)) {
+    await apps.revokeSecret(app.id, id)
+    audit.events.secretRevoked({ appId: app.id, secretId: id }, ACTOR)
+  }
+  const created = await apps.createSecret(app.id)
+  if (created.kind === 'refused')
+    throw new Error(`no new secret for the demo's app: ${JSON.stringify(created.problems)}`)
+  audit.events.secretCreated({ appId: app.id, secretId: created.secretId }, ACTOR)
+  return { clientId: app.id, clientSecret: created.secret.reveal() }
+}
