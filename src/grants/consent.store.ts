@@ -18,9 +18,10 @@ export interface ConsentStore {
   find(accountId: string, appId: string): Promise<string[] | undefined>
   /** @throws {AppError} `not_found` where the account or the app is gone */
   addScopes(accountId: string, appId: string, scopes: readonly string[], at: Date): Promise<void>
-  /** Deletes the row, where there is one, and writes the purge job of the connection. */
-  remove(accountId: string, appId: string, reason: string, at: Date): Promise<void>
-  listOfAccount(accountId: string): Promise<RememberedConsent[]>
+  /** Deletes the row, where there is one, and writes the purge job of the connection, whose id it returns. */
+  remove(accountId: string, appId: string, reason: string, at: Date): Promise<string>
+  /** Lists up to `limit`, the latest change first; all where it is absent. */
+  listOfAccount(accountId: string, limit?: number): Promise<RememberedConsent[]>
 }
 
 /** Creates the store. */
@@ -72,7 +73,7 @@ export function createConsentStore(db: Database): ConsentStore {
             .where('account_id', '=', accountId)
             .where('app_id', '=', appId)
             .execute()
-          await transaction
+          const { id } = await transaction
             .insertInto('purge_jobs')
             .values({
               kind: 'connection',
@@ -82,11 +83,13 @@ export function createConsentStore(db: Database): ConsentStore {
               created_at: at,
               attempts: 0,
             })
-            .execute()
+            .returning('id')
+            .executeTakeFirstOrThrow()
+          return id
         }),
       ),
 
-    listOfAccount: (accountId) =>
+    listOfAccount: (accountId, limit) =>
       withDatabase(async () => {
         const rows = await db
           .selectFrom('consents')
@@ -94,6 +97,7 @@ export function createConsentStore(db: Database): ConsentStore {
           .where('account_id', '=', accountId)
           .orderBy('updated_at', 'desc')
           .orderBy('app_id')
+          .$if(limit !== undefined, (query) => query.limit(limit ?? 0))
           .execute()
         return rows.map((row) => ({
           appId: row.app_id,

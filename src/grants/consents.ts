@@ -1,5 +1,6 @@
 // What a person has allowed an app, remembered apart from the grants, so that it is not asked again. Invariant: forgetting a consent and
-// writing down the revocation of its grants are one transaction. Called by sign-in (find, remember) and connected-apps (list, forget).
+// writing down the revocation of its grants are one transaction. Called by sign-in (find, remember), connected-apps (list) and disconnect.ts
+// (forget).
 import { type Clock, dateNow } from '../shared/clock.ts'
 import type { ConsentStore, RememberedConsent } from './consent.store.ts'
 
@@ -14,14 +15,15 @@ export interface Consents {
    */
   remember(accountId: string, appId: string, scopes: readonly string[]): Promise<void>
   /**
-   * Forgets what the account has allowed the app and writes down the revocation of its grants; kick the purger afterwards. Also for an app
-   * whose consent is never remembered: it may have grants all the same.
+   * Forgets what the account has allowed the app and writes down the revocation of its grants; disconnect.ts carries it out at once. Also
+   * for an app whose consent is never remembered: it may have grants all the same.
    *
    * @param reason the reason code that each revoked grant will carry
+   * @returns the id of the purge job
    */
-  forget(accountId: string, appId: string, reason: string): Promise<void>
-  /** Lists what the account has allowed, the latest change first. */
-  listOfAccount(accountId: string): Promise<RememberedConsent[]>
+  forget(accountId: string, appId: string, reason: string): Promise<string>
+  /** Lists what the account has allowed, the latest change first, up to `limit` or all of it. */
+  listOfAccount(accountId: string, limit?: number): Promise<RememberedConsent[]>
 }
 
 /** Creates the consents. */
@@ -32,6 +34,6 @@ export function createConsents(deps: { store: ConsentStore; clock: Clock }): Con
     remember: (accountId, appId, scopes) =>
       store.addScopes(accountId, appId, scopes, dateNow(clock)),
     forget: (accountId, appId, reason) => store.remove(accountId, appId, reason, dateNow(clock)),
-    listOfAccount: (accountId) => store.listOfAccount(accountId),
+    listOfAccount: (accountId, limit) => store.listOfAccount(accountId, limit),
   }
 }

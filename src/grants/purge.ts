@@ -155,10 +155,13 @@ async function* batchesOf(
   }
 }
 
-/** Walks past the account's grants for other apps, which stay. */
-async function* connectionBatches(
-  grants: PurgeDeps['grants'],
-  { accountId, appId }: Extract<PurgeTask, { kind: 'connection' }>,
+/**
+ * Yields the grants of one account for one app, walking past those for other apps, which stay. What was yielded must have left its indexes
+ * before the next batch is asked for.
+ */
+export async function* connectionBatches(
+  grants: Pick<Grants, 'listOfAccount'>,
+  { accountId, appId }: { accountId: string; appId: string },
 ): AsyncGenerator<Found[]> {
   for (let offset = 0; ;) {
     const page = await grants.listOfAccount(accountId, offset, BATCH)

@@ -1,13 +1,13 @@
 // What the consent page asks, as pure functions: which permissions are new, which are held, and who will receive the access. Invariant: every
-// scope of the request is on the page, in one of the two lists; none is hidden because nobody described it. Called by sign-in.routes.ts.
+// scope of the request is on the page, in one of the two lists. Called by sign-in.routes.ts.
+import { permissionGroups } from '../apps/permission-groups.ts'
 import type { Scope } from '../apps/scope.ts'
-import type { ConsentPage, PermissionGroup } from '../http/views.ts'
+import type { ConsentPage } from '../http/views.ts'
 
 /** The question of the page. */
 export type ConsentQuestion = Pick<ConsentPage, 'newPermissions' | 'heldPermissions' | 'signsIn'>
 
 const SIGN_IN_SCOPE = 'openid'
-const UNDESCRIBED_GROUP = 'Other access'
 
 /**
  * Sorts the scopes of a request into what is new and what the person allowed this app before.
@@ -21,37 +21,13 @@ export function consentQuestion(
   catalogue: ReadonlyMap<string, Scope>,
   remembered: readonly string[],
 ): ConsentQuestion {
-  const scopes = [...new Set(requested)].map((name) => catalogue.get(name) ?? undescribed(name))
-  const isHeld = ({ name }: Scope): boolean => remembered.includes(name)
-  const first = catalogue.get(SIGN_IN_SCOPE)?.group
+  const isHeld = (name: string): boolean => remembered.includes(name)
+  const isNew = (name: string): boolean => !isHeld(name)
   return {
-    newPermissions: groupsOf(
-      scopes.filter((scope) => !isHeld(scope)),
-      first,
-    ),
-    heldPermissions: groupsOf(scopes.filter(isHeld), first),
+    newPermissions: permissionGroups(requested.filter(isNew), catalogue),
+    heldPermissions: permissionGroups(requested.filter(isHeld), catalogue),
     signsIn: requested.includes(SIGN_IN_SCOPE),
   }
-}
-
-/** A scope that left the catalogue after the request began. */
-function undescribed(name: string): Scope {
-  const sentence = `Use the permission ${name}`
-  return { name, sentence, group: UNDESCRIBED_GROUP, sensitive: false, deprecated: false }
-}
-
-/** Groups by what is touched: who you are first, then by the alphabet. */
-function groupsOf(scopes: readonly Scope[], firstGroup: string | undefined): PermissionGroup[] {
-  const groups = new Map<string, PermissionGroup>()
-  for (const { group: title, sentence, sensitive, name } of scopes) {
-    const group = groups.get(title) ?? { title, permissions: [] }
-    groups.set(title, group)
-    group.permissions.push({ sentence, sensitive, scope: name })
-  }
-  const place = ({ title }: PermissionGroup): number => (title === firstGroup ? 0 : 1)
-  return [...groups.values()].sort(
-    (left, right) => place(left) - place(right) || left.title.localeCompare(right.title, 'en'),
-  )
 }
 
 const LOOPBACK_HOSTS: ReadonlySet<string> = new Set(['127.0.0.1', '[::1]', 'localhost'])

@@ -1,10 +1,11 @@
 // One attempt to sign in: limits, password, events. Invariants: a try counts before the password is looked at, so that parallel guesses do not
 // slip through; a right password gives back what it counted, so that only failures add up; and nobody can lock another person out, because
-// what one address uses up is not missing at another. Called by sign-in.routes.ts.
+// what one address uses up is not missing at another. Called by the routes of both sign-in pages.
 import { emailKey, parseEmail } from '../accounts/account-input.ts'
 import type { Authentication } from '../accounts/accounts.ts'
 import { limitKey } from '../http/client-address.ts'
 import type { StrictLimit } from '../http/rate-limit.ts'
+import { durationInWords } from '../http/views.ts'
 import type { SignInEvents } from './ports.ts'
 
 /** What was typed, where, on the way to which app. */
@@ -21,6 +22,23 @@ export type LoginOutcome =
   | { kind: 'signed-in'; accountId: string }
   | { kind: 'rejected' }
   | { kind: 'throttled'; retryAfterSeconds: number }
+
+/** What the page says of an attempt that failed: one thing of every rejection, whatever its reason. */
+export function problemOf(outcome: Exclude<LoginOutcome, { kind: 'signed-in' }>): {
+  status: number
+  problem: string
+  retryAfterSeconds: number | undefined
+} {
+  if (outcome.kind === 'rejected')
+    return {
+      status: 422,
+      problem: 'That e-mail address and password do not match.',
+      retryAfterSeconds: undefined,
+    }
+  const { retryAfterSeconds } = outcome
+  const problem = `Too many attempts. Wait ${durationInWords(retryAfterSeconds)}, then try again.`
+  return { status: 429, problem, retryAfterSeconds }
+}
 
 /** The limits of failed attempts. */
 export interface LoginLimits {

@@ -2,19 +2,21 @@
 // engine's interaction, never from a form; and no form is answered with a redirect. Browsers apply form-action to the whole chain of redirects
 // after a form, so a page that goes on by itself is what lets every page say "forms only to us".
 import Router from '@koa/router'
-import type { Context, Next } from 'koa'
+import type { Context } from 'koa'
 import type { Account } from '../accounts/account.store.ts'
 import { parseEmail } from '../accounts/account-input.ts'
+import { appCard } from '../apps/app-card.ts'
 import { isConfidential, type App } from '../apps/app.ts'
 import type { Scope } from '../apps/scope.ts'
 import type { Csrf } from '../http/csrf.ts'
+import { limitPages } from '../http/limit-pages.ts'
 import type { BatchedLimit } from '../http/rate-limit.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { sendPage } from '../http/send-page.ts'
-import { type AppCard, durationInWords, type Views } from '../http/views.ts'
+import type { Views } from '../http/views.ts'
 import { AppError } from '../shared/errors.ts'
 import { consentQuestion, recipientOf } from './consent.ts'
-import type { Login } from './login.ts'
+import { type Login, problemOf } from './login.ts'
 import type {
   FindApp,
   Interactions,
@@ -43,20 +45,13 @@ export interface SignInDeps {
 type Visit = Context & { params: { uid: string } }
 
 const PATH = '/interaction/:uid'
-const REJECTED = 'That e-mail address and password do not match.'
 
 /** Creates the router of /interaction/:uid and its forms. */
 export function createSignInRouter(deps: SignInDeps): Router {
   const { interactions, csrf, views, people, events } = deps
   const issuerOrigin = new URL(deps.issuer).origin
   const router = new Router({ strict: true, sensitive: true })
-
-  const limited = async function limitPages(ctx: Context, next: Next): Promise<void> {
-    const verdict = deps.perAddress.hit(requestFacts(ctx).address)
-    if (!verdict.allowed)
-      throw new AppError('rate_limited', { retryAfterSeconds: verdict.retryAfterSeconds })
-    await next()
-  }
+  const limited = limitPages(deps.perAddress)
 
   router.get(PATH, limited, async function showInteraction(ctx: Visit) {
     const pending = await interactions.get(ctx, ctx.params.uid)
@@ -72,19 +67,13 @@ export function createSignInRouter(deps: SignInDeps): Router {
     const password = form.get('password') ?? ''
     const { appId } = pending
     const outcome = await deps.login({ email, password, appId, ...requestFacts(ctx) })
-    switch (outcome.kind) {
-      case 'signed-in':
-        goOn(ctx, await interactions.signIn(ctx, outcome.accountId))
-        return
-      case 'rejected':
-        return showSignIn(ctx, pending, { status: 422, email, problem: REJECTED })
-      case 'throttled': {
-        const { retryAfterSeconds } = outcome
-        ctx.set('Retry-After', String(retryAfterSeconds))
-        const problem = `Too many attempts. Wait ${durationInWords(retryAfterSeconds)}, then try again.`
-        return showSignIn(ctx, pending, { status: 429, email, problem })
-      }
+    if (outcome.kind === 'signed-in') {
+      goOn(ctx, await interactions.signIn(ctx, outcome.accountId))
+      return
     }
+    const { status, problem, retryAfterSeconds } = problemOf(outcome)
+    if (retryAfterSeconds !== undefined) ctx.set('Retry-After', String(retryAfterSeconds))
+    await showSignIn(ctx, pending, { status, email, problem })
   })
 
   router.post(`${PATH}/approve`, limited, async function approve(ctx: Visit) {
@@ -165,7 +154,7 @@ export function createSignInRouter(deps: SignInDeps): Router {
       views,
       {
         kind: 'sign-in',
-        app: cardOf(app),
+        app: appCard(app),
         action: `${base}/login`,
         csrf: csrf.token(bindingOf(pending.uid)),
         email: person?.email ?? email,
@@ -188,7 +177,7 @@ export function createSignInRouter(deps: SignInDeps): Router {
       views,
       {
         kind: 'consent',
-        app: cardOf(app),
+        app: appCard(app),
         account: { email: person.email, name: person.name },
         approveAction: `${base}/approve`,
         denyAction: `${base}/deny`,
@@ -218,14 +207,3 @@ const pathOf = (uid: string): string => `/interaction/${uid}`
 const bindingOf = (uid: string): string => `interaction ${uid}`
 
 const contextOf = (ctx: Context, actor: string) => ({ ...requestFacts(ctx), actor })
-
-function cardOf(app: App): AppCard {
-  return {
-    name: app.name,
-    description: app.description,
-    logoUrl: app.logoId === undefined ? undefined : `/logos/${app.logoId}`,
-    homepage: app.homepageUrl,
-    privacyUrl: app.privacyUrl,
-    termsUrl: app.termsUrl,
-  }
-}
