@@ -14,7 +14,6 @@ export const describeClient = (app: App): Record<string, unknown> => ({
   application_type: isConfidential(app) ? 'web' : 'native',
   token_endpoint_auth_method: 'none',
   id_token_signed_response_alg: 'ES256',
-  response_modes: ['query'],
   // RFC 7636: public apps always, others by their own switch.
   requirePkce: app.requirePkce || !isConfidential(app),
 })

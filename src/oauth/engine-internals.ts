@@ -11,8 +11,14 @@ type Grant = InstanceType<Provider['Grant']>
 interface ClientClass {
   new (metadata: Record<string, unknown>): Client
   find(id: string): Promise<Client | undefined>
-  prototype: { redirectUriAllowed(uri: string): boolean }
+  prototype: {
+    redirectUriAllowed(uri: string): boolean
+    responseModeAllowed(mode: string | undefined, responseType: string | undefined): boolean
+  }
 }
+
+/** Apps are answered in the query and nowhere else. */
+const RESPONSE_MODE = 'query'
 
 /** What the engine is told about apps. */
 export interface EngineClients {
@@ -56,6 +62,9 @@ export function overrideEngine(provider: Provider, clients: EngineClients): void
     const app = apps.get(this)
     return app !== undefined && clients.isRedirectUriAllowed(app, uri)
   }
+  // Set by the metadata of a client, the mode would be checked before the response type, and `token` be refused for the mode that comes with it.
+  clientClass.prototype.responseModeAllowed = (mode, responseType) =>
+    mode === undefined || mode === RESPONSE_MODE || responseType !== 'code'
 }
 
 /** Makes a grant that is not saved: it is born together with its code (engine-adapter.ts). */
@@ -79,4 +88,20 @@ export async function runEngine(provider: Provider, ctx: Context): Promise<void>
   if (only === undefined || others.length > 0)
     throw new Error('the engine is one middleware; this version is not')
   await only(ctx, () => Promise.resolve())
+}
+
+/**
+ * Corrects metadata (RFC 8414 §2): the engine lists every response mode that it has, says nothing of how clients authenticate at the endpoints
+ * that are ours, and its `discovery` setting adds members but corrects none.
+ */
+export function correctMetadata(ctx: Context): void {
+  if (ctx.status !== 200) return
+  const metadata = ctx.body as { token_endpoint_auth_methods_supported: string[] }
+  const methods = metadata.token_endpoint_auth_methods_supported
+  ctx.body = {
+    ...metadata,
+    response_modes_supported: [RESPONSE_MODE],
+    revocation_endpoint_auth_methods_supported: methods,
+    introspection_endpoint_auth_methods_supported: methods,
+  }
 }

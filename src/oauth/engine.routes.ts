@@ -6,7 +6,7 @@ import { requestFacts } from '../http/request-context.ts'
 import { normaliseAuthorizationQuery } from './authorization-request.ts'
 import { assertWithin, type HotLimit } from './back-channel.ts'
 import type { Engine } from './engine.ts'
-import { runEngine } from './engine-internals.ts'
+import { correctMetadata, runEngine } from './engine-internals.ts'
 import { PATHS } from './provider.ts'
 
 /** Creates the routes of the front channel. */
@@ -39,9 +39,12 @@ export function createEngineRouter(deps: {
   for (const path of [
     '/.well-known/openid-configuration',
     '/.well-known/oauth-authorization-server',
-    PATHS.jwks,
   ])
-    router.get(path, asJson, run)
+    router.get(path, asJson, async function publishMetadata(ctx: Context) {
+      await run(ctx)
+      correctMetadata(ctx)
+    })
+  router.get(PATHS.jwks, asJson, run)
   router.get(PATHS.userinfo, asJson, run)
   router.post(PATHS.userinfo, asJson, run)
   router.options(PATHS.userinfo, run)

@@ -96,8 +96,6 @@ export function createProvider(
       dPoP: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
     },
-    // The engine lists what it could do; apps here are answered in the query only.
-    discovery: { response_modes_supported: ['query'] },
     issueRefreshToken: () => Promise.resolve(true),
     // Tokens do not die with the browser session.
     expiresWithSession: () => Promise.resolve(false),

@@ -1,0 +1,208 @@
+// GET /oauth/authorize with something wrong: shown on a page while the redirect URI is not trusted, sent to the app once it is.
+import { startTestApp, type TestApp } from '../support/app.ts'
+import { createScopes, REDIRECT_URI, registerApp, type TestClient } from '../support/builders.ts'
+import type { Params } from '../support/oauth-client.ts'
+
+const CHALLENGE = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM'
+
+let server: TestApp
+let web: TestClient
+let spa: TestClient
+beforeAll(async () => {
+  server = await startTestApp({ backend: 'embedded' })
+  await createScopes(server)
+  await createScopes(server, ['payments:write'])
+  web = await registerApp(server)
+  spa = await registerApp(server, { type: 'public' })
+})
+afterAll(() => server[Symbol.asyncDispose]())
+
+async function authorize(client: Pick<TestClient, 'id'>, params: Params = {}, raw = '') {
+  const all: Params = {
+    client_id: client.id,
+    redirect_uri: REDIRECT_URI,
+    response_type: 'code',
+    scope: 'bookings:read',
+    state: 'xyz',
+    ...params,
+  }
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries(all)) if (value !== undefined) query.set(name, value)
+  const answer = await fetch(`${server.url}/oauth/authorize?${query.toString()}${raw}`, {
+    redirect: 'manual',
+    headers: { accept: 'text/html' },
+  })
+  return {
+    status: answer.status,
+    headers: answer.headers,
+    location: answer.headers.get('location'),
+    html: await answer.text(),
+  }
+}
+
+describe('RFC 6749 §4.1.2.1 — errors before the redirect URI is trusted are shown, never redirected', () => {
+  it.each<[string, () => Parameters<typeof authorize>]>([
+    ['an unknown app', () => [{ id: 'app_00000000000000000000' }]],
+    ['no app', () => [web, { client_id: undefined }]],
+    ['a client id with a NUL', () => [{ id: '\0' }]],
+    ['an unknown redirect URI', () => [web, { redirect_uri: 'https://evil.example/cb' }]],
+    ['a redirect URI with a path below', () => [web, { redirect_uri: `${REDIRECT_URI}/below` }]],
+    ['a redirect URI with a query', () => [web, { redirect_uri: `${REDIRECT_URI}?x=1` }]],
+    [
+      'a redirect URI in other letters',
+      () => [web, { redirect_uri: 'https://yourapp.com/Callback' }],
+    ],
+    [
+      'a redirect URI with a user',
+      () => [web, { redirect_uri: 'https://yourapp.com@evil.example/callback' }],
+    ],
+    ['no redirect URI', () => [web, { redirect_uri: undefined }]],
+    ['two redirect URIs', () => [web, {}, '&redirect_uri=https%3A%2F%2Fevil.example']],
+    ['two client ids', () => [web, {}, `&client_id=${spa.id}`]],
+  ])('%s', async (_, request) => {
+    const { status, headers, location, html } = await authorize(...request())
+    expect(status).toBe(400)
+    expect(location).toBeNull()
+    expect(headers.get('refresh')).toBeNull()
+    expect(headers.get('content-type')).toMatch(/^text\/html/)
+    expect(headers.get('cache-control')).toMatch(/no-store/)
+    expect(headers.get('content-security-policy')).toMatch(/frame-ancestors 'none'/)
+    expect(html).not.toMatch(/href="[^"]*evil/)
+  })
+
+  it('an app that was suspended', async () => {
+    const app = await registerApp(server)
+    await server.foundation.apps.suspend(app.id, 'abuse')
+    expect(await authorize(app)).toMatchObject({ status: 400, location: null })
+  })
+
+  it('an app that takes no people', async () => {
+    const machine = await registerApp(server, { type: 'machine' })
+    expect(await authorize(machine)).toMatchObject({ status: 400, location: null })
+  })
+})
+
+describe('RFC 6749 §4.1.2.1 — other errors go to the app, with state and iss (RFC 9207)', () => {
+  it.each<[string, () => Parameters<typeof authorize>, string]>([
+    ['a scope that does not exist', () => [web, { scope: 'bookings:destroy' }], 'invalid_scope'],
+    [
+      'a scope that the app may not have',
+      () => [web, { scope: 'bookings:read payments:write' }],
+      'invalid_scope',
+    ],
+    ['no scope', () => [web, { scope: undefined }], 'invalid_scope'],
+    ['offline_access alone', () => [web, { scope: 'offline_access' }], 'invalid_scope'],
+    ['a scope with forbidden letters', () => [web, { scope: 'bookings:read "' }], 'invalid_scope'],
+    ['another response type', () => [web, { response_type: 'token' }], 'unsupported_response_type'],
+    [
+      'a hybrid response type',
+      () => [web, { response_type: 'code id_token' }],
+      'unsupported_response_type',
+    ],
+    ['no response type', () => [web, { response_type: undefined }], 'invalid_request'],
+    ['a public app without PKCE (RFC 7636 §4.4.1)', () => [spa], 'invalid_request'],
+    [
+      'plain PKCE',
+      () => [spa, { code_challenge: CHALLENGE, code_challenge_method: 'plain' }],
+      'invalid_request',
+    ],
+    [
+      'PKCE without a method, which means plain',
+      () => [spa, { code_challenge: CHALLENGE }],
+      'invalid_request',
+    ],
+    [
+      'a method without a challenge',
+      () => [web, { code_challenge_method: 'S256' }],
+      'invalid_request',
+    ],
+    [
+      'a challenge that is none',
+      () => [spa, { code_challenge: 'short', code_challenge_method: 'S256' }],
+      'invalid_request',
+    ],
+    ['nobody signed in with prompt=none', () => [web, { prompt: 'none' }], 'login_required'],
+    ['an unknown prompt', () => [web, { prompt: 'dance' }], 'invalid_request'],
+    ['a max_age that is no number', () => [web, { max_age: 'soon' }], 'invalid_request'],
+    ['two scopes parameters', () => [web, {}, '&scope=customers%3Aread'], 'invalid_request'],
+    ['a request object', () => [web, { request: 'a.b.c' }], 'request_not_supported'],
+    [
+      'a response mode that is not offered',
+      () => [web, { response_mode: 'fragment' }],
+      'invalid_request',
+    ],
+    [
+      'a response mode that nobody knows',
+      () => [web, { response_mode: 'pigeon' }],
+      'unsupported_response_mode',
+    ],
+  ])('%s', async (_, request, error) => {
+    const { status, location } = await authorize(...request())
+    expect([302, 303]).toContain(status)
+    const url = new URL(location ?? '')
+    expect(url.origin + url.pathname).toBe(REDIRECT_URI)
+    // Whoever asks for an answer in the fragment is refused in the fragment (RFC 6749 §4.2.2.1).
+    const said = new URLSearchParams(url.search === '' ? url.hash.slice(1) : url.search)
+    expect(Object.fromEntries(said)).toMatchObject({
+      error,
+      state: 'xyz',
+      iss: server.issuer,
+    })
+    expect(said.has('code')).toBe(false)
+  })
+
+  it('a confidential app that must use PKCE and does not', async () => {
+    const app = await registerApp(server, { requirePkce: true })
+    const { location } = await authorize(app)
+    expect(new URL(location ?? '').searchParams.get('error')).toBe('invalid_request')
+    const withPkce = await authorize(app, {
+      code_challenge: CHALLENGE,
+      code_challenge_method: 'S256',
+    })
+    expect(withPkce.location).toMatch(/\/interaction\//)
+  })
+})
+
+describe('requests that are understood', () => {
+  it.each<[string, Params]>([
+    ['commas between scopes', { scope: 'bookings:read,customers:read' }],
+    ['offline_access beside a scope', { scope: 'bookings:read offline_access' }],
+    ['an audience, as connectors send it', { audience: 'https://api.otesse.com' }],
+    ['no state', { state: undefined }],
+    [
+      'OpenID parameters without openid',
+      { nonce: 'n', acr_values: '1', claims: '{', id_token_hint: 'x' },
+    ],
+    ['max_age without openid', { max_age: '600' }],
+    ['unknown parameters', { access_type: 'offline', include_granted_scopes: 'true' }],
+    ['PKCE from a confidential app', { code_challenge: CHALLENGE, code_challenge_method: 'S256' }],
+  ])('%s', async (_, params) => {
+    const { status, location } = await authorize(web, params)
+    expect([302, 303]).toContain(status)
+    expect(location).toMatch(/^(http:\/\/127\.0\.0\.1:\d+)?\/interaction\//)
+  })
+
+  it('the loopback redirect of a native app on any port (RFC 8252 §7.3)', async () => {
+    const native = await registerApp(server, {
+      type: 'public',
+      redirectUris: ['http://127.0.0.1/cb'],
+    })
+    const params = {
+      redirect_uri: 'http://127.0.0.1:51004/cb',
+      code_challenge: CHALLENGE,
+      code_challenge_method: 'S256',
+    }
+    expect((await authorize(native, params)).location).toMatch(/\/interaction\//)
+    const other = { ...params, redirect_uri: 'http://127.0.0.1:51004/other' }
+    expect(await authorize(native, other)).toMatchObject({ status: 400, location: null })
+  })
+})
+
+it('is asked with GET alone', async () => {
+  const answer = await fetch(`${server.url}/oauth/authorize`, {
+    method: 'POST',
+    redirect: 'manual',
+  })
+  expect(answer.status).toBe(405)
+  expect(answer.headers.get('allow')).toBe('GET, HEAD')
+})
