@@ -61,20 +61,6 @@ describe('a batched limit', () => {
     for (let at = 0; at < 1000; at += 1) expect(limit.hit('a').allowed).toBe(true)
     expect(rateLimitHeaders([{ size: limit.size, outcome: limit.hit('a') }])).toEqual({})
   })
-
-  it('costs little', () => {
-    const { limiter } = startLimiter()
-    const limit = limiter.createBatchedLimit('token', { points: 1e9, seconds: 60 })
-    const run = (hits: number): number => {
-      const startedAt = performance.now()
-      for (let at = 0; at < hits; at += 1) limit.hit('app')
-      return ((performance.now() - startedAt) / hits) * 1000
-    }
-    run(50_000)
-    // The best of several: the machine may be busy with other things.
-    const microsPerHit = Math.min(...[1, 2, 3, 4, 5].map(() => run(50_000)))
-    expect(microsPerHit).toBeLessThan(1.5)
-  })
 })
 
 describe('a strict limit in memory', () => {
