@@ -3,18 +3,26 @@
 import { join } from 'node:path'
 import type Router from '@koa/router'
 import Koa, { type Context } from 'koa'
+import type { App as RegisteredApp } from './apps/app.ts'
+import type { AppRegistry } from './apps/app-registry.ts'
 import { matchesRedirectUri } from './apps/redirect-uri.ts'
 import { createRefusalValve } from './audit/refusal-valve.ts'
+import {
+  CONNECTED_APPS_PATH,
+  createConnectedAppsRouter,
+} from './connected-apps/connected-apps.routes.ts'
 import type { Foundation } from './foundation.ts'
 import type { Authenticate } from './gateway/caller.ts'
 import { createVerifyRoute } from './gateway/gateway.routes.ts'
+import { createDisconnect } from './grants/disconnect.ts'
 import type { CodeRecord, Grant } from './grants/grant.ts'
+import { createPurgeJobStore } from './grants/purge-job.store.ts'
 import { createAssetsRouter } from './http/assets.routes.ts'
 import { clientAddress, createTrustedProxies, limitKey } from './http/client-address.ts'
 import { createCsrf } from './http/csrf.ts'
 import { errorBoundary } from './http/error-boundary.ts'
 import { createErrorPages } from './http/error-pages.ts'
-import { startUpkeep } from './upkeep.ts'
+import { revocationAudit, startUpkeep } from './upkeep.ts'
 import { createOpsRouter, type Readiness } from './http/ops.routes.ts'
 import { pinIssuer } from './http/pin-issuer.ts'
 import {
@@ -38,6 +46,7 @@ import { createTokenInspector } from './oauth/token-inspector.ts'
 import { createTokenRouter } from './oauth/token.routes.ts'
 import { describeClient } from './oauth/client-description.ts'
 import { AppError, isUnavailable } from './shared/errors.ts'
+import { createDirectSignInRouter, DIRECT_SIGN_IN_PATH } from './sign-in/direct-sign-in.routes.ts'
 import { createLogin } from './sign-in/login.ts'
 import { createSignInRouter } from './sign-in/sign-in.routes.ts'
 import { createSignOutRouter } from './sign-in/sign-out.routes.ts'
@@ -70,12 +79,15 @@ export function createApp(foundation: Foundation): App {
     const app = await findApp(grant.appId)
     if (app === undefined) throw new AppError('authorize_app_unknown')
     await grants.begin(grant, code, record, longestLife(termsFor(app, tokenSettings)))
-    // Looked at again after the grant is written: an account or app that was shut down meanwhile has had its grants revoked already.
-    const [isActive, now] = await Promise.all([
+    // Looked at again after the grant is written: an account or app that was shut down meanwhile, and a connection that was ended meanwhile,
+    // has had its grants revoked already.
+    const [isActive, now, isWithdrawn] = await Promise.all([
       isAccountActive(grant.accountId),
       findApp(grant.appId),
+      remembersConsent(app) &&
+        foundation.consents.find(grant.accountId, app.id).then((scopes) => scopes === undefined),
     ])
-    if (!isActive || now?.status !== 'active') await grants.revoke(grant.id)
+    if (!isActive || now?.status !== 'active' || isWithdrawn) await grants.revoke(grant.id)
   }
 
   const engine = createEngine({
@@ -90,8 +102,9 @@ export function createApp(foundation: Foundation): App {
     consents: {
       async find(accountId, appId) {
         const app = await findApp(appId)
-        // RFC 8252 §8.6: a public app cannot prove that it is the one that was allowed, so the person is asked each time.
-        return app?.type === 'web' ? foundation.consents.find(accountId, appId) : undefined
+        return app !== undefined && remembersConsent(app)
+          ? foundation.consents.find(accountId, appId)
+          : undefined
       },
     },
     async findAccount(accountId) {
@@ -120,7 +133,7 @@ export function createApp(foundation: Foundation): App {
   const backChannel = { grants, clients: apps, events }
   const tokenLimits = { perAddress: limits.tokenPerAddress, perClient: limits.tokenPerClient }
   const views = createViews(VIEWS, { serviceName: config.pages.serviceName })
-  const interactions = createInteractions(engine, issuer)
+  const interactions = createInteractions(engine, issuer, config.signIn.sessionTtlSeconds)
   const gatewayNetworks = createTrustedProxies(config.gateways.trustedNetworks)
 
   const routers = [
@@ -204,11 +217,14 @@ export function createApp(foundation: Foundation): App {
   }
 }
 
+/** RFC 8252 §8.6: a public app cannot prove that it is the one that was allowed, so its person is asked each time. */
+const remembersConsent = ({ type }: RegisteredApp): boolean => type === 'web'
+
 const VIEWS = join(import.meta.dirname, '../views')
 
-/** Creates what people see: sign-in, consent, sign-out, and the style and pictures of all pages. */
+/** Creates what people see: sign-in, consent, connected apps, sign-out, and the style and pictures of all pages. */
 function createPageRouters(
-  { config, serverKeys, accounts, apps, scopes, consents, audit }: Foundation,
+  { config, serverKeys, accounts, apps, scopes, grants, consents, audit, db }: Foundation,
   deps: {
     interactions: Interactions
     views: Views
@@ -244,9 +260,39 @@ function createPageRouters(
       catalogue: () => scopes.current().scopes,
       perAddress,
     }),
+    createDirectSignInRouter({
+      ...shared,
+      login,
+      perAddress,
+      destinations: [{ path: CONNECTED_APPS_PATH, purpose: 'see your connected apps' }],
+    }),
+    createConnectedAppsRouter({
+      ...shared,
+      signedIn: (ctx) => interactions.signedIn(ctx),
+      signInUrl: (path) => `${DIRECT_SIGN_IN_PATH}?to=${encodeURIComponent(path)}`,
+      sources: { consents, grants, findApp: (appId) => findAnyApp(apps, appId) },
+      catalogue: () => scopes.current().scopes,
+      disconnect: createDisconnect({
+        consents,
+        grants,
+        jobs: createPurgeJobStore(db),
+        audit: revocationAudit(audit),
+      }),
+      perAddress,
+    }),
     createSignOutRouter(shared),
     createAssetsRouter({ directory: VIEWS, findLogo: (id) => apps.findLogo(id) }),
   ]
+}
+
+/** Finds an app also after it was deleted: for pages that speak of what was. */
+async function findAnyApp(apps: AppRegistry, appId: string): Promise<RegisteredApp | undefined> {
+  try {
+    return (await apps.find(appId)) ?? (await apps.get(appId))
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'not_found') return undefined
+    throw error
+  }
 }
 
 type Limits = Record<

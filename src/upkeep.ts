@@ -1,6 +1,7 @@
 // What the server does on its own account beside requests: carries out written-down revocations and lets old events go.
 import type { RevocationReason } from './audit/event-names.ts'
 import type { Foundation } from './foundation.ts'
+import type { Grant } from './grants/grant.ts'
 import { createPurgeJobStore } from './grants/purge-job.store.ts'
 import { createPurger } from './grants/purge.ts'
 import { createLoginSessions } from './oauth/login-sessions.ts'
@@ -13,6 +14,13 @@ export interface Upkeep extends AsyncDisposable {
   purge(): Promise<void>
 }
 
+/** Returns what records the end of grants whose reason was written down in a job. */
+export const revocationAudit = ({ events }: Foundation['audit']) => ({
+  grantRevoked({ appId, accountId, id: grantId }: Grant, reason: string): void {
+    events.grantRevoked({ appId, accountId, grantId, reason: reason as RevocationReason })
+  },
+})
+
 /** Starts the background work. */
 export function startUpkeep(foundation: Foundation): Upkeep {
   const { db, store, grants, clock, logger, metrics, audit, invalidation } = foundation
@@ -20,15 +28,7 @@ export function startUpkeep(foundation: Foundation): Upkeep {
     jobs: createPurgeJobStore(db),
     grants,
     sessions: createLoginSessions(store, clock),
-    audit: {
-      grantRevoked: (grant, reason) =>
-        audit.events.grantRevoked({
-          appId: grant.appId,
-          accountId: grant.accountId,
-          grantId: grant.id,
-          reason: reason as RevocationReason,
-        }),
-    },
+    audit: revocationAudit(audit),
     clock,
     logger,
     metrics,

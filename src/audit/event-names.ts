@@ -17,6 +17,7 @@ export const EVENTS = {
   'session.ended': act,
   'consent.granted': usage,
   'consent.denied': usage,
+  'consent.withdrawn': usage,
   'code.issued': usage,
   'token.issued': usage,
   'token.refreshed': usage,

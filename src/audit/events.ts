@@ -150,6 +150,11 @@ export function createEvents(deps: {
     ) => record('consent.granted', undefined, facts, { scopes: facts.scopes }, context),
     consentDenied: (facts: OfAccount & OfApp, context?: EventContext) =>
       record('consent.denied', undefined, facts, undefined, context),
+    /** A person disconnected an app; each grant that ended with it has an event of its own. */
+    consentWithdrawn: (
+      facts: OfAccount & OfApp & { connections: number },
+      context?: EventContext,
+    ) => record('consent.withdrawn', undefined, facts, { connections: facts.connections }, context),
     codeIssued: (facts: OfAccount & OfGrant, context?: EventContext) =>
       record('code.issued', undefined, facts, undefined, context),
     tokenIssued: (facts: OfApp & { grantType: string }, context?: EventContext) =>

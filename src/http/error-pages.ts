@@ -42,12 +42,12 @@ const WORDS: Partial<Record<ErrorCode, Words>> = {
   csrf_mismatch: {
     title: 'We could not accept that form',
     what: 'It did not come from our own page, so nothing was changed.',
-    next: `${START_AGAIN} If it happens again, allow cookies for this site.`,
+    next: 'Go back, load that page again and try once more. If it happens again, allow cookies for this site.',
   },
   not_found: {
     title: 'There is nothing here',
     what: 'The address may be mistyped, or the page is gone.',
-    next: START_AGAIN,
+    next: 'Check the address, or go back to where you came from.',
   },
   rate_limited: {
     title: 'Too many requests',

@@ -35,6 +35,8 @@ export interface SignInPage {
   /** The same person is asked again: `email` is fixed, `switchAction` is the way to another account. */
   reauthenticate: boolean
   switchAction: string | undefined
+  /** What the person goes on to where no app sent them: completes "Use your account to …". */
+  purpose?: string | undefined
 }
 
 /** Posts `csrf` to one of the three actions. */
@@ -53,6 +55,39 @@ export interface ConsentPage {
   recipient: { host: string; loopback: boolean; scheme: string | undefined }
   /** `openid` is asked for; where it is all that is asked for, the app only wants to know who the person is. */
   signsIn: boolean
+}
+
+/** An app that a person has connected. */
+export interface ConnectedApp {
+  app: AppCard
+  status: 'active' | 'suspended' | 'deleted'
+  /** When it was first allowed. */
+  since: Date
+  permissions: PermissionGroup[]
+  /** How many of its authorizations are alive; an app that is allowed may have none at the moment. */
+  connections: number
+  disconnectUrl: string
+}
+
+/** The apps that may act for a person. */
+export interface ConnectedAppsPage {
+  kind: 'connected-apps'
+  account: { email: string; name: string | undefined }
+  apps: ConnectedApp[]
+  /** There are more than are shown. */
+  isCut: boolean
+  /** The name of the app that was disconnected just now. */
+  disconnected: string | undefined
+}
+
+/** Asks before a connection ends. Posts `csrf` to `action`. */
+export interface DisconnectPage {
+  kind: 'disconnect'
+  account: { email: string; name: string | undefined }
+  app: AppCard
+  connections: number
+  action: string
+  csrf: string
 }
 
 export interface ErrorPage {
@@ -97,7 +132,15 @@ export interface OnwardPage {
 }
 
 export type Page =
-  SignInPage | ConsentPage | ErrorPage | SignOutPage | SignedOutPage | HomePage | OnwardPage
+  | SignInPage
+  | ConsentPage
+  | ConnectedAppsPage
+  | DisconnectPage
+  | ErrorPage
+  | SignOutPage
+  | SignedOutPage
+  | HomePage
+  | OnwardPage
 
 export interface Views {
   /** Renders one page to a whole HTML document. */
@@ -110,6 +153,8 @@ const templateExtension = '.eta'
 const pageKinds: Record<Page['kind'], true> = {
   'sign-in': true,
   consent: true,
+  'connected-apps': true,
+  disconnect: true,
   error: true,
   'sign-out': true,
   'signed-out': true,
@@ -158,6 +203,7 @@ export function createViews(
     asset: (file: string) => assetUrls.get(file),
     initialOf,
     durationInWords,
+    dateInWords,
     placeInWords,
   }
   return { render: (page) => eta.render(`@${page.kind}`, { ...words, page: withSafeLinks(page) }) }
@@ -169,16 +215,20 @@ function withSafeLinks(page: Page): Page {
   if (page.kind === 'onward') return { ...page, url: webAddress(page.url) ?? '/' }
   if (page.kind === 'error')
     return { ...page, homeUrl: ownPath(page.homeUrl) ?? webAddress(page.homeUrl) }
+  if (page.kind === 'connected-apps')
+    return { ...page, apps: page.apps.map((each) => ({ ...each, app: safeCard(each.app) })) }
   if (!('app' in page) || page.app === undefined) return page
-  const { app } = page
-  const safe: AppCard = {
+  return { ...page, app: safeCard(page.app) }
+}
+
+function safeCard(app: AppCard): AppCard {
+  return {
     ...app,
     logoUrl: ownPath(app.logoUrl),
     homepage: webAddress(app.homepage),
     privacyUrl: webAddress(app.privacyUrl),
     termsUrl: webAddress(app.termsUrl),
   }
-  return { ...page, app: safe }
 }
 
 function webAddress(address: string | undefined): string | undefined {
@@ -207,6 +257,9 @@ export function durationInWords(seconds: number): string {
         : [Math.ceil(seconds / 3600), 'hour']
   return `${count} ${unit}${count === 1 ? '' : 's'}`
 }
+
+const DAY = new Intl.DateTimeFormat('en', { dateStyle: 'long', timeZone: 'UTC' })
+const dateInWords = (date: Date): string => DAY.format(date)
 
 function placeInWords(address: string): string {
   return URL.parse(address)?.host ?? 'the start page'

@@ -1,5 +1,5 @@
 // The only file that leans on what oidc-provider does not promise. Each override says what breaks without it; test/http/engine.test.ts pins
-// them all, so that an upgrade that moves the ground is noticed.
+// them all (test/http/connected-apps.test.ts the login session), so that an upgrade that moves the ground is noticed.
 import type { Context } from 'koa'
 import type Provider from 'oidc-provider'
 import type { App } from '../apps/app.ts'
@@ -7,6 +7,14 @@ import { newCode } from '../shared/token-format.ts'
 
 type Client = InstanceType<Provider['Client']>
 type Grant = InstanceType<Provider['Grant']>
+
+/** How the cookie of a login session is sent; what provider.ts tells the engine. */
+export const SESSION_COOKIE = {
+  httpOnly: true,
+  sameSite: 'lax',
+  signed: true,
+  path: '/',
+} as const
 
 interface ClientClass {
   new (metadata: Record<string, unknown>): Client
@@ -80,6 +88,32 @@ export function unsavedGrant(
   })
   grant.addOIDCScope(facts.scopes.join(' '))
   return grant
+}
+
+/**
+ * Signs an account in without an app, on the engine's own login session, as its resume action (actions/authorization/resume.js) and its session
+ * middleware (shared/session.js) do: so one sign-in serves the authorization endpoint and our own pages. The identifier always changes, and with
+ * it the cookie: whoever planted or read the one before has nothing. What another person left in the browser is not taken over.
+ *
+ * @param cookie how the session's cookie is called, and how long both live
+ */
+export async function startLoginSession(
+  provider: Provider,
+  ctx: Context,
+  accountId: string,
+  cookie: { name: string; ttlSeconds: number },
+): Promise<void> {
+  let session = await provider.Session.get(ctx)
+  if (session.accountId !== undefined && session.accountId !== accountId) {
+    await session.destroy()
+    session = new provider.Session()
+  } else session.resetIdentifier()
+  session.loginAccount({ accountId })
+  await session.save(cookie.ttlSeconds)
+  ctx.cookies.set(cookie.name, session.jti, {
+    ...SESSION_COOKIE,
+    expires: new Date(session.exp * 1000),
+  })
 }
 
 /** Runs the engine on the outer app's context, so that both share cookies, body and error boundary. */

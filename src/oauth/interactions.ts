@@ -5,6 +5,7 @@ import { errors } from 'oidc-provider'
 import type Provider from 'oidc-provider'
 import { AppError } from '../shared/errors.ts'
 import type { Engine } from './engine.ts'
+import { SESSION_COOKIE, startLoginSession } from './engine-internals.ts'
 import type { Approval } from './existing-grant.ts'
 import { parseScopeList } from './scope-list.ts'
 import { cookieNames } from './provider.ts'
@@ -30,6 +31,8 @@ export interface Interactions {
   deny(ctx: Context): Promise<string>
   /** Signs the person out and asks anew who is there. */
   switchAccount(ctx: Context): Promise<string>
+  /** Signs a person in who did not come from an app; see startLoginSession. */
+  signInDirectly(ctx: Context, accountId: string): Promise<void>
   /** Returns who is signed in in this browser. */
   signedIn(ctx: Context): Promise<string | undefined>
   signOut(ctx: Context): Promise<void>
@@ -38,7 +41,11 @@ export interface Interactions {
 type Session = InstanceType<Provider['Session']>
 
 /** Creates the engine's side of the pages. */
-export function createInteractions(engine: Engine, issuer: string): Interactions {
+export function createInteractions(
+  engine: Engine,
+  issuer: string,
+  sessionTtlSeconds: number,
+): Interactions {
   const details = async (ctx: Context) => {
     try {
       return await engine.current().interactionDetails(ctx.req, ctx.res)
@@ -103,18 +110,18 @@ export function createInteractions(engine: Engine, issuer: string): Interactions
       if (session.accountId !== undefined) await forgetPerson(session)
       return onward
     },
+    signInDirectly: (ctx, accountId) =>
+      startLoginSession(engine.current(), ctx, accountId, {
+        name: cookieNames(issuer).session,
+        ttlSeconds: sessionTtlSeconds,
+      }),
     async signedIn(ctx) {
       return (await sessionOf(ctx)).accountId
     },
     async signOut(ctx) {
       const session = await sessionOf(ctx)
       if (session.accountId !== undefined) await session.destroy()
-      ctx.cookies.set(cookieNames(issuer).session, null, {
-        path: '/',
-        httpOnly: true,
-        sameSite: 'lax',
-        signed: true,
-      })
+      ctx.cookies.set(cookieNames(issuer).session, null, SESSION_COOKIE)
     },
   }
 }

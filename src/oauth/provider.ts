@@ -4,7 +4,7 @@
 import Provider, { interactionPolicy, type JWK } from 'oidc-provider'
 import { authorizationScopeCheck, LATE_MAX_AGE, lateMaxAge } from './authorization-request.ts'
 import { createEngineAdapter, type EngineAdapterDeps } from './engine-adapter.ts'
-import { type EngineClients, overrideEngine } from './engine-internals.ts'
+import { type EngineClients, overrideEngine, SESSION_COOKIE } from './engine-internals.ts'
 import { loadGrant, type RememberedConsents } from './existing-grant.ts'
 import { pageErrorOf } from './engine-errors.ts'
 
@@ -113,7 +113,7 @@ export function createProvider(
     cookies: {
       keys: [...deps.cookieKeys],
       names: cookieNames(issuer),
-      long: { httpOnly: true, sameSite: 'lax', signed: true, path: '/' },
+      long: { ...SESSION_COOKIE },
       short: { httpOnly: true, sameSite: 'lax', signed: true },
     },
     ttl: {

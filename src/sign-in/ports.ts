@@ -25,6 +25,8 @@ export interface Interactions<Exchange> {
   deny(exchange: Exchange): Promise<string>
   /** Signs the person out and asks anew who is there. */
   switchAccount(exchange: Exchange): Promise<string>
+  /** Signs a person in who did not come from an app. */
+  signInDirectly(exchange: Exchange, accountId: string): Promise<void>
   /** Returns the id of the account that is signed in in this browser. */
   signedIn(exchange: Exchange): Promise<string | undefined>
   signOut(exchange: Exchange): Promise<void>

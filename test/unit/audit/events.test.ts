@@ -45,6 +45,7 @@ const CALLS: { [Name in keyof Events]: Parameters<Events[Name]>[0] } = {
   sessionEnded: account,
   consentGranted: { ...account, ...app, scopes: ['bookings:read'] },
   consentDenied: { ...account, ...app },
+  consentWithdrawn: { ...account, ...app, connections: 2 },
   codeIssued: { ...account, ...grant },
   tokenIssued: { ...account, ...grant, grantType: 'authorization_code' },
   tokenRefreshed: { ...account, ...grant, rotated: true, grace: false },

@@ -1,0 +1,161 @@
+// The pages on which people see which apps may act for them, and end that. Invariants: only the person who is signed in is ever looked at or
+// changed, nothing in an address or a form says whose apps are meant; and the answer to "disconnect" is sent when every token is dead.
+import Router from '@koa/router'
+import type { Context } from 'koa'
+import type { Account } from '../accounts/account.store.ts'
+import { appCard } from '../apps/app-card.ts'
+import type { App } from '../apps/app.ts'
+import { permissionGroups } from '../apps/permission-groups.ts'
+import type { Scope } from '../apps/scope.ts'
+import type { Events } from '../audit/events.ts'
+import type { Disconnect } from '../grants/disconnect.ts'
+import type { Csrf } from '../http/csrf.ts'
+import { limitPages } from '../http/limit-pages.ts'
+import type { BatchedLimit } from '../http/rate-limit.ts'
+import { requestFacts } from '../http/request-context.ts'
+import { sendPage } from '../http/send-page.ts'
+import type { AppCard, ConnectedApp, Views } from '../http/views.ts'
+import { AppError } from '../shared/errors.ts'
+import { type Connection, type ConnectionSources, listConnections } from './connections.ts'
+
+export interface ConnectedAppsDeps {
+  /** Returns the id of the account that is signed in in this browser. */
+  signedIn: (ctx: Context) => Promise<string | undefined>
+  people: { find(accountId: string): Promise<Account | undefined> }
+  /** Where people sign in on the way to a path of ours. */
+  signInUrl: (path: string) => string
+  sources: ConnectionSources
+  /** Every scope that exists now. */
+  catalogue: () => ReadonlyMap<string, Scope>
+  disconnect: Disconnect
+  csrf: Csrf
+  views: Views
+  events: Pick<Events, 'consentWithdrawn'>
+  /** Bounds all requests to these pages. */
+  perAddress: Pick<BatchedLimit, 'hit'>
+}
+
+type Visit = Context & { params: { appId: string } }
+
+/** Where the list is. */
+export const CONNECTED_APPS_PATH = '/connected-apps'
+const PATH = CONNECTED_APPS_PATH
+const DISCONNECT_PATH = `${PATH}/:appId/disconnect`
+
+/** Creates the router of /connected-apps. */
+export function createConnectedAppsRouter(deps: ConnectedAppsDeps): Router {
+  const { sources, people, csrf, views, events } = deps
+  const router = new Router({ strict: true, sensitive: true })
+  const limited = limitPages(deps.perAddress)
+
+  router.get(PATH, limited, async function showConnectedApps(ctx: Context) {
+    const person = await personOf(ctx)
+    if (person === undefined) {
+      askWhoIsThere(ctx)
+      return
+    }
+    const { connections, isCut } = await listConnections(sources, person.id)
+    const disconnected = await justDisconnected(ctx, connections)
+    sendPage(ctx, views, {
+      kind: 'connected-apps',
+      account: { email: person.email, name: person.name },
+      apps: connections.map(shown),
+      isCut,
+      disconnected,
+    })
+  })
+
+  router.get(DISCONNECT_PATH, limited, async function askToDisconnect(ctx: Visit) {
+    const person = await personOf(ctx)
+    if (person === undefined) {
+      askWhoIsThere(ctx)
+      return
+    }
+    const { appId } = ctx.params
+    const { connections } = await listConnections(sources, person.id)
+    const connection = connections.find((each) => each.appId === appId)
+    if (connection === undefined) throw new AppError('not_found')
+    sendPage(ctx, views, {
+      kind: 'disconnect',
+      account: { email: person.email, name: person.name },
+      app: cardOf(connection),
+      connections: connection.grants,
+      action: disconnectUrl(appId),
+      csrf: csrf.token(bindingOf(person.id, appId)),
+    })
+  })
+
+  router.post(DISCONNECT_PATH, limited, async function disconnect(ctx: Visit) {
+    const person = await personOf(ctx)
+    if (person === undefined) {
+      askWhoIsThere(ctx)
+      return
+    }
+    const { appId } = ctx.params
+    await csrf.readForm(ctx, bindingOf(person.id, appId))
+    // Not looked up among the connections: one that ended a moment ago, by the first click of two, is what was wanted.
+    const remembered = await sources.consents.find(person.id, appId)
+    const connections = await deps.disconnect(person.id, appId, 'user')
+    if (connections > 0 || remembered !== undefined)
+      events.consentWithdrawn(
+        { accountId: person.id, appId, connections },
+        { ...requestFacts(ctx), actor: person.id },
+      )
+    ctx.status = 303
+    ctx.set('Cache-Control', 'no-store')
+    ctx.redirect(`${PATH}?disconnected=${encodeURIComponent(appId)}`)
+  })
+
+  async function personOf(ctx: Context): Promise<Account | undefined> {
+    const accountId = await deps.signedIn(ctx)
+    const account = accountId === undefined ? undefined : await people.find(accountId)
+    return account?.status === 'active' ? account : undefined
+  }
+
+  /** To the list in any case: a form that was sent without a session is not repeated. */
+  function askWhoIsThere(ctx: Context): void {
+    ctx.status = 303
+    ctx.set('Cache-Control', 'no-store')
+    ctx.redirect(deps.signInUrl(PATH))
+  }
+
+  /** Returns the name of the app that the address says was disconnected; only where it is not connected, because anybody can write an address. */
+  async function justDisconnected(
+    ctx: Context,
+    connections: readonly Connection[],
+  ): Promise<string | undefined> {
+    const appId = new URLSearchParams(ctx.querystring).get('disconnected')
+    if (appId === null || connections.some((each) => each.appId === appId)) return undefined
+    return (await sources.findApp(appId))?.name
+  }
+
+  function shown(connection: Connection): ConnectedApp {
+    return {
+      app: cardOf(connection),
+      status: connection.app?.status ?? 'deleted',
+      since: connection.since,
+      permissions: permissionGroups(connection.scopes, deps.catalogue()),
+      connections: connection.grants,
+      disconnectUrl: disconnectUrl(connection.appId),
+    }
+  }
+
+  return router
+}
+
+const disconnectUrl = (appId: string): string => `${PATH}/${encodeURIComponent(appId)}/disconnect`
+
+/** A signed cookie ties the session to the browser, and this ties the form to the session's person and one app. */
+const bindingOf = (accountId: string, appId: string): string => `disconnect ${accountId} ${appId}`
+
+const cardOf = ({ app, appId }: Connection): AppCard =>
+  app === undefined ? namelessCard(appId) : appCard(app)
+
+const namelessCard = (appId: App['id']): AppCard => ({
+  name: appId,
+  description: undefined,
+  logoUrl: undefined,
+  homepage: undefined,
+  privacyUrl: undefined,
+  termsUrl: undefined,
+})

@@ -1,0 +1,107 @@
+// Which apps an account has connected: those whose consent is remembered, and those that hold live grants without one (public apps are asked for
+// anew each time). Invariant: bounded work, whatever an account has gathered; and what is cut off is said to be. Called by
+// connected-apps.routes.ts.
+import type { App } from '../apps/app.ts'
+import type { RememberedConsent } from '../grants/consent.store.ts'
+import type { Grant } from '../grants/grant.ts'
+
+/** One app and what it holds of an account. */
+export interface Connection {
+  appId: string
+  /** Absent where the app is gone without a trace. */
+  app: App | undefined
+  scopes: string[]
+  /** When it was first allowed, as far as is known. */
+  since: Date
+  /** How many grants are alive. */
+  grants: number
+}
+
+/** What connections are gathered from. */
+export interface ConnectionSources {
+  consents: {
+    find(accountId: string, appId: string): Promise<readonly string[] | undefined>
+    listOfAccount(accountId: string, limit: number): Promise<RememberedConsent[]>
+  }
+  grants: {
+    listOfAccount(
+      accountId: string,
+      offset: number,
+      limit: number,
+    ): Promise<{ grantId: string; appId: string }[]>
+    find(grantId: string): Promise<Grant | undefined>
+  }
+  findApp: (appId: string) => Promise<App | undefined>
+}
+
+/** How much is looked at; more than any person has in earnest. */
+export interface ConnectionBounds {
+  apps: number
+  grants: number
+}
+
+/** The most that one page shows. */
+export const BOUNDS: ConnectionBounds = { apps: 200, grants: 2000 }
+
+const BATCH = 200
+
+/**
+ * Lists an account's connections by name.
+ *
+ * @returns also whether there is more than was looked at
+ */
+export async function listConnections(
+  sources: Pick<ConnectionSources, 'grants' | 'findApp'> & {
+    consents: Pick<ConnectionSources['consents'], 'listOfAccount'>
+  },
+  accountId: string,
+  bounds = BOUNDS,
+): Promise<{ connections: Connection[]; isCut: boolean }> {
+  const [consents, granted] = await Promise.all([
+    // One more than is shown tells whether there are more.
+    sources.consents.listOfAccount(accountId, bounds.apps + 1),
+    liveGrants(sources.grants, accountId, bounds.grants),
+  ])
+  const held = new Map<string, Omit<Connection, 'app'>>()
+  const add = (appId: string, scopes: readonly string[], since: Date, grants: number): void => {
+    const known = held.get(appId) ?? { appId, scopes: [], since, grants: 0 }
+    held.set(appId, {
+      appId,
+      scopes: [...new Set([...known.scopes, ...scopes])],
+      since: since < known.since ? since : known.since,
+      grants: known.grants + grants,
+    })
+  }
+  for (const { appId, scopes, createdAt } of consents) add(appId, scopes, createdAt, 0)
+  for (const { appId, scopes, createdAt } of granted.grants)
+    add(appId, scopes, new Date(createdAt * 1000), 1)
+  const shown = [...held.values()].slice(0, bounds.apps)
+  const connections = await Promise.all(
+    shown.map(async (each) => ({ ...each, app: await sources.findApp(each.appId) })),
+  )
+  return {
+    connections: connections.sort(byName),
+    isCut: granted.isCut || held.size > bounds.apps,
+  }
+}
+
+async function liveGrants(
+  grants: ConnectionSources['grants'],
+  accountId: string,
+  limit: number,
+): Promise<{ grants: Grant[]; isCut: boolean }> {
+  const found: Grant[] = []
+  for (let offset = 0; offset < limit; offset += BATCH) {
+    const page = await grants.listOfAccount(accountId, offset, BATCH)
+    // The index also lists what ended by itself: a code that nobody redeemed, for one.
+    const live = await Promise.all(page.map(({ grantId }) => grants.find(grantId)))
+    found.push(...live.filter((grant) => grant !== undefined))
+    if (page.length < BATCH) return { grants: found, isCut: false }
+  }
+  return { grants: found, isCut: true }
+}
+
+const nameOf = ({ app, appId }: Connection): string => app?.name ?? appId
+
+const byName = (left: Connection, right: Connection): number =>
+  nameOf(left).localeCompare(nameOf(right), 'en') || (left.appId < right.appId ? -1 : 1)
