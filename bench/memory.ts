@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { canPin, pinDriver } from './cores.ts'
 import { openLoadProcess } from './load-process.ts'
-import { readResidentMebibytes } from './load/process-cpu.ts'
+import { readCpuMillis, readResidentMebibytes } from './load/process-cpu.ts'
 import { TARGET_NAMES, openTarget } from './open-target.ts'
 import type { HeapAnswer } from './probe.ts'
 import { prepareScenario } from './scenarios.ts'
@@ -21,6 +21,7 @@ const { values: options } = parseArgs({
     requests: { type: 'string', default: '100000' },
     warmup: { type: 'string', default: '20000' },
     idle: { type: 'string', default: '5' },
+    built: { type: 'boolean', default: false },
   },
 })
 const targetName = TARGET_NAMES.find(
@@ -35,14 +36,18 @@ const open = resources.use(await openBenchStores(targetName === 'otesse'))
 const stores: TargetStores = {
   ...open.forTargets,
   beforeDirectory: undefined,
+  built: options.built,
   pinned,
   probed: false,
 }
 
 {
   await using target = await openTarget(targetName, stores)
+  const startCpuMillis = readCpuMillis(target.server.pid)
   await delay(Number(options.idle) * 1000)
-  console.log(`start to ready   ${target.server.startMillis.toFixed(0)} ms`)
+  console.log(
+    `start to ready   ${target.server.startMillis.toFixed(0)} ms (${startCpuMillis.toFixed(0)} ms of processor time)`,
+  )
   console.log(`idle resident    ${readResidentMebibytes(target.server.pid).toFixed(1)} MiB`)
 }
 

@@ -64,7 +64,7 @@ export async function openOtesseTarget(
   const root = name === 'before' ? resolve(stores.beforeDirectory ?? '.') : '.'
   const server = stack.use(
     await openServerProcess({
-      script: join(root, 'src/main.ts'),
+      script: join(root, stores.built ? 'dist/src/main.js' : 'src/main.ts'),
       env,
       pinned: stores.pinned,
       probed: stores.probed,

@@ -28,6 +28,7 @@ const { values: options } = parseArgs({
     before: { type: 'string' },
     json: { type: 'string' },
     profile: { type: 'boolean', default: false },
+    built: { type: 'boolean', default: false },
   },
 })
 
@@ -83,6 +84,7 @@ const open = resources.use(
 const stores: TargetStores = {
   ...open.forTargets,
   beforeDirectory: options.before,
+  built: options.built,
   pinned,
   probed: options.profile,
 }

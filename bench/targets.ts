@@ -47,6 +47,8 @@ export interface TargetStores {
   createDatabase: () => Promise<string>
   /** Where the other checkout is, for `before`. */
   beforeDirectory: string | undefined
+  /** Starts our servers from dist/ (`npm run build`), as the image does, instead of from the sources. */
+  built: boolean
   /** The driver's own connection to the same Redis, used to write codes. */
   redis: Redis
   pinned: boolean
