@@ -2,7 +2,6 @@
 // Invariant: a database that is away makes callers fail within two seconds with `temporarily_unavailable`, never hang.
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { PGlite } from '@electric-sql/pglite'
 import { Kysely, PGliteDialect, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
 import { AppError } from '../shared/errors.ts'
@@ -62,6 +61,8 @@ async function openPglite(directory: string): Promise<OpenDatabase> {
     await mkdir(dirname(directory), { recursive: true })
     stack.use(await lockDirectory(directory))
   }
+  // Loaded here only: a server on Postgres starts without it.
+  const { PGlite } = await import('@electric-sql/pglite')
   const client = await PGlite.create(directory === IN_MEMORY ? 'memory://' : directory)
   const db = new Kysely<Schema>({ dialect: new PGliteDialect({ pglite: client }) })
   stack.defer(() => db.destroy())
