@@ -59,7 +59,7 @@ export function parseRedisUrl(text: string): RedisLocation {
 
 const COMMAND_TIMEOUT_MILLIS = 1500
 // Counts from the call, for what ioredis counts no time for: a Cluster that knows no node keeps commands back without an end.
-const DEADLINE_MILLIS = 1800
+const DEADLINE_MILLIS = 1600
 
 const common: ConnectionOptions = {
   commandTimeout: COMMAND_TIMEOUT_MILLIS,

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { jest } from '@jest/globals'
 import { sql } from 'kysely'
 import { openEmbeddedStore } from '../../src/grants/embedded-family.store.ts'
 import { IN_MEMORY, openDatabase } from '../../src/storage/database.ts'
@@ -12,6 +13,9 @@ import { migrate } from '../../src/storage/migrate.ts'
 import { createMovableClock, quiet } from './short-lived-stores.ts'
 
 const MINUTE = 60_000
+
+// Each test opens PGlite on the disk several times.
+jest.setTimeout(90_000)
 
 let directory: string
 beforeEach(() => {
@@ -108,7 +112,7 @@ it('keeps every answer that was given when the process is killed', async () => {
   const missing = put.filter((family, at) => !removed.has(family) && found[at] !== family)
   expect(missing.length).toBeLessThanOrEqual(5)
   expect(put.filter((family, at) => found[at] === family).length).toBeGreaterThan(0)
-}, 60_000)
+})
 
 it('answers a commit only when it is written: what cannot be written is an error, and is written by the next one that can', async () => {
   await using opened = await openIn(directory)

@@ -38,9 +38,10 @@ async function untilItCommits(store: ShortLivedStore, withinMillis: number): Pro
   }
 }
 
-/** Expects every kind of command to fail by name within two seconds. */
+/** Expects every kind of command to fail by name within two seconds, give or take how late timers are on this machine just now. */
 async function expectAway(store: ShortLivedStore): Promise<void> {
   const start = performance.now()
+  const lateness = sleep(1500).then(() => performance.now() - start - 1500)
   const outcomes = await Promise.allSettled([
     putOne(store),
     store.read(newLocator(), ['g']),
@@ -50,7 +51,8 @@ async function expectAway(store: ShortLivedStore): Promise<void> {
     store.listIndex('u:1', Date.now(), 0, 10),
     store.ping(),
   ])
-  expect(performance.now() - start).toBeLessThan(2000)
+  const took = performance.now() - start
+  expect(took).toBeLessThan(2000 + (await lateness))
   for (const outcome of outcomes)
     expect(outcome).toMatchObject({ status: 'rejected', reason: AWAY })
 }
