@@ -1,9 +1,11 @@
 // The commands and flags of `otesse`, and how one of them is run: parsed, done, shown, turned into an exit code. Invariant: the process ends by
 // itself once everything is closed, so nothing that was written is cut off.
+import { inspect } from 'node:util'
 import { Command, CommanderError, Option } from 'commander'
 import type { Environment } from '../config/config.ts'
 import { addAccountCommands } from './account-commands.ts'
 import { addAppCommands } from './app-commands.ts'
+import { addKeyCommands } from './key-commands.ts'
 import { problemList } from './layout.ts'
 import { addScopeCommands } from './scope-commands.ts'
 import { addSecretCommands } from './secret-commands.ts'
@@ -44,7 +46,9 @@ export async function runCli(
         : error.message.replace(/^error: /, '')
       return show(new Refusal('usage', message, { exitCode: 2 }), terminal, isJson)
     }
-    return show(toRefusal(error), terminal, isJson)
+    const refusal = toRefusal(error)
+    if (argv.includes('--verbose')) terminal.warn(`${inspect(refusal.cause ?? error)}\n`)
+    return show(refusal, terminal, isJson)
   }
   if (typeof done === 'number') return done
   const { json, text, exitCode = 0 } = done as Outcome
@@ -113,6 +117,7 @@ Exit codes: 0 done, 1 failed or refused, 2 written wrongly.`,
   addScopeCommands(program, does)
   addAccountCommands(program, does)
   addTokenCommands(program, does)
+  addKeyCommands(program, does)
   // Without a command there is nothing to do: people get the help, scripts an error.
   program.action(() => {
     if (!isJson) terminal.warn(program.helpInformation())

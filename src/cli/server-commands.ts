@@ -1,10 +1,7 @@
 // otesse serve, migrate, doctor and demo: the commands about the server itself. Each loads what it needs when it runs, so that the others start
 // quickly.
 import type { Command } from 'commander'
-import { openConfiguredDatabase } from '../foundation.ts'
 import { HOUR } from '../shared/clock.ts'
-import { withDatabase } from '../storage/database.ts'
-import { migrate, pendingMigrations } from '../storage/migrate.ts'
 import type { Does } from './program.ts'
 import type { Outcome, Session } from './session.ts'
 
@@ -59,19 +56,21 @@ It changes nothing. Each check ends as ok, warn or fail with what to do about it
 
 async function runMigrations(session: Session, isCheck: boolean): Promise<Outcome> {
   const config = session.config()
+  const { openConfiguredDatabase } = await import('../foundation.ts')
+  const { migrate, pendingMigrations } = await import('../storage/migrate.ts')
   // A migration may well take longer than a request.
   const options = { queryTimeoutMillis: HOUR }
   await using database = await openConfiguredDatabase(config, session.logger(), options)
   const { db } = database
   if (!isCheck) {
-    const applied = await withDatabase(() => migrate(db))
+    const applied = await migrate(db)
     const list = applied.map((name) => `  ${name}\n`).join('')
     return {
       json: { applied },
       text: applied.length === 0 ? 'The database is up to date.\n' : `Applied:\n${list}`,
     }
   }
-  const pending = await withDatabase(() => pendingMigrations(db))
+  const pending = await pendingMigrations(db)
   const list = pending.map((name) => `  ${name}\n`).join('')
   return {
     json: { pending },

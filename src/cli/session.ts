@@ -2,8 +2,7 @@
 // standard output is one JSON document whatever happened; what was opened is disposed before anything is shown, so that events are written.
 import type { Problem } from '../apps/problem.ts'
 import { type Config, ConfigError, type Environment, loadConfig } from '../config/config.ts'
-import { type Foundation, openFoundation, StartRefused } from '../foundation.ts'
-import { makeOwnSecrets } from '../own-secrets.ts'
+import type { Foundation } from '../foundation.ts'
 import { AppError } from '../shared/errors.ts'
 import { createLogger, type Logger } from '../shared/logger.ts'
 import { Cancelled, type Terminal } from './terminal.ts'
@@ -28,9 +27,10 @@ export class Refusal extends Error {
   constructor(
     code: string,
     message: string,
-    { problems = [], exitCode = 1 }: { problems?: readonly Problem[]; exitCode?: number } = {},
+    facts: { problems?: readonly Problem[]; exitCode?: number; cause?: unknown } = {},
   ) {
-    super(message)
+    const { problems = [], exitCode = 1, cause } = facts
+    super(message, { cause })
     this.code = code
     this.problems = problems
     this.exitCode = exitCode
@@ -78,6 +78,9 @@ export function createSession(
     logger,
     async withFoundation(work) {
       const read = config()
+      // Loaded here, so that help and mistyped commands do not wait for it.
+      const { openFoundation } = await import('../foundation.ts')
+      const { makeOwnSecrets } = await import('../own-secrets.ts')
       const secrets = read.secrets ?? (await makeOwnSecrets(read))
       await using foundation = await openFoundation(read, secrets, { logger: logger() })
       return await work(foundation)
@@ -90,11 +93,10 @@ const AWAY: Readonly<Record<string, string>> = {
   redis: 'Redis cannot be reached: check OTESSE_REDIS_URL and that Redis runs.',
 }
 
-/** Turns whatever a command threw into the refusal that is shown; what nobody expected is thrown again. */
+/** Turns whatever a command threw into the refusal that is shown. */
 export function toRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error
   if (error instanceof Cancelled) return new Refusal('cancelled', 'Cancelled.', { exitCode: 130 })
-  if (error instanceof StartRefused) return new Refusal('start_refused', error.message)
   if (error instanceof ConfigError)
     return new Refusal('settings_refused', 'The settings cannot be used.', {
       problems: error.errors.map((sentence) => ({
@@ -104,7 +106,10 @@ export function toRefusal(error: unknown): Refusal {
       })),
     })
   if (error instanceof AppError) return refusalOfApp(error)
-  throw error
+  const message = error instanceof Error ? error.message : String(error)
+  // By name: the class would bring in everything that is loaded later.
+  const isRefused = error instanceof Error && error.constructor.name === 'StartRefused'
+  return new Refusal(isRefused ? 'start_refused' : 'failed', message, { cause: error })
 }
 
 function refusalOfApp(error: AppError): Refusal {

@@ -6,7 +6,7 @@ import * as apps from '../../migrations/0002_apps.ts'
 import * as grants from '../../migrations/0003_grants.ts'
 import * as keys from '../../migrations/0004_keys.ts'
 import * as audit from '../../migrations/0005_audit.ts'
-import type { Database } from './database.ts'
+import { type Database, withDatabase } from './database.ts'
 
 // Named here and not read from a folder, so that the compiled server and the sources run the same list.
 const MIGRATIONS: Record<string, Migration> = {
@@ -20,16 +20,22 @@ const MIGRATIONS: Record<string, Migration> = {
 const migratorOf = (db: Database): Migrator =>
   new Migrator({ db, provider: { getMigrations: () => Promise.resolve(MIGRATIONS) } })
 
-/** Applies what is missing and returns the names of the migrations that it applied. */
-export async function migrate(db: Database): Promise<string[]> {
-  const { error, results } = await migratorOf(db).migrateToLatest()
-  if (error !== undefined)
-    throw error instanceof Error ? error : new Error('migration failed', { cause: error })
-  return (results ?? []).map(({ migrationName }) => migrationName)
+/**
+ * Applies what is missing and returns the names of the migrations that it applied.
+ *
+ * @throws {AppError} `temporarily_unavailable`
+ */
+export function migrate(db: Database): Promise<string[]> {
+  return withDatabase(async () => {
+    const { error, results } = await migratorOf(db).migrateToLatest()
+    if (error !== undefined)
+      throw error instanceof Error ? error : new Error('migration failed', { cause: error })
+    return (results ?? []).map(({ migrationName }) => migrationName)
+  })
 }
 
-/** Returns the names of the migrations that the database lacks. */
+/** Returns the names of the migrations that the database lacks. @throws {AppError} `temporarily_unavailable` */
 export async function pendingMigrations(db: Database): Promise<string[]> {
-  const all = await migratorOf(db).getMigrations()
+  const all = await withDatabase(() => migratorOf(db).getMigrations())
   return all.filter(({ executedAt }) => executedAt === undefined).map(({ name }) => name)
 }

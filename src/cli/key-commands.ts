@@ -1,0 +1,71 @@
+// otesse key: the keys that sign id_tokens, and the seal under which they are kept.
+import type { Command } from 'commander'
+import type { KeyFacts } from '../keys/key-ring.ts'
+import { moment, table } from './layout.ts'
+import type { Does } from './program.ts'
+import { ACTOR } from './session.ts'
+
+const keyJson = (key: KeyFacts): object => ({
+  id: key.kid,
+  alg: key.alg,
+  status: key.status,
+  createdAt: key.createdAt,
+  activatedAt: key.activatedAt ?? null,
+  retiredAt: key.retiredAt ?? null,
+})
+
+const keyTable = (keys: readonly KeyFacts[]): string =>
+  table(
+    ['KEY ID', 'ALG', 'STATUS', 'CREATED', 'CURRENT SINCE', 'RETIRED'],
+    keys.map((key) => [
+      key.kid,
+      key.alg,
+      key.status,
+      moment(key.createdAt),
+      moment(key.activatedAt),
+      moment(key.retiredAt),
+    ]),
+  )
+
+/** Adds `otesse key …`. */
+export function addKeyCommands(program: Command, does: Does): void {
+  const key = program.command('key').description('the keys that sign id_tokens')
+
+  const list = key.command('list').description('list the signing keys')
+  does(list, (session) =>
+    session.withFoundation(({ keyRing }) => {
+      const keys = keyRing.list()
+      return Promise.resolve({ json: { keys: keys.map(keyJson) }, text: keyTable(keys) })
+    }),
+  )
+
+  const rotate = key
+    .command('rotate')
+    .description('make the next key current; the one before stays published for a week')
+  does(rotate, (session) =>
+    session.withFoundation(async ({ keyRing, audit }) => {
+      const rotated = await keyRing.rotate()
+      const keys = keyRing.list()
+      for (const { kid, alg, status } of keys)
+        if (rotated && status === 'current') audit.events.keyRotated({ keyId: kid, alg }, ACTOR)
+      return { json: { rotated, keys: keys.map(keyJson) }, text: keyTable(keys) }
+    }),
+  )
+
+  const reseal = key
+    .command('reseal')
+    .description(
+      'seal the keys anew under the first OTESSE_ENCRYPTION_KEY, so that an older one can go',
+    )
+    .addHelpText(
+      'after',
+      `
+To rotate OTESSE_ENCRYPTION_KEY: write "new,old" on every server, restart them, reseal, then write "new".`,
+    )
+  does(reseal, (session) =>
+    session.withFoundation(async ({ keyRing }) => {
+      const resealed = await keyRing.reseal()
+      return { json: { resealed }, text: `${resealed} sealed anew.\n` }
+    }),
+  )
+}
