@@ -28,7 +28,8 @@ export interface ApiAnswer {
 
 /** The app's connection to the server and the API; `note` hears of every request. */
 export interface DashboardClient {
-  begin(scopes: readonly string[]): Promise<Begun>
+  /** @param isFirst whether nothing is connected yet: then the person is asked, also where the server remembers a yes of before */
+  begin(scopes: readonly string[], isFirst: boolean): Promise<Begun>
   /** Exchanges the code that the browser came back with. */
   finish(callback: URL, begun: Begun): Promise<Connection>
   refresh(connection: Connection): Promise<Connection>
@@ -78,7 +79,7 @@ export function createDashboardClient(deps: {
   })
 
   return {
-    async begin(scopes) {
+    async begin(scopes, isFirst) {
       const verifier = oauth.randomPKCECodeVerifier()
       const state = oauth.randomState()
       const url = oauth.buildAuthorizationUrl(server, {
@@ -87,6 +88,7 @@ export function createDashboardClient(deps: {
         state,
         code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
         code_challenge_method: 'S256',
+        ...(isFirst ? { prompt: 'consent' } : {}),
       })
       note({
         request: `GET ${url.pathname}`,

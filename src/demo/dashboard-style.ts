@@ -1,13 +1,13 @@
 // The look of the demo's app: its own, so that one sees at a glance whose page one is on.
 export const DASHBOARD_CSS = `:root {
   color-scheme: light dark;
-  --ground: light-dark(#f4f7f6, #101716);
-  --card: light-dark(#ffffff, #18211f);
-  --line: light-dark(#d9e2df, #2b3936);
-  --ink: light-dark(#12211e, #e6efec);
-  --soft: light-dark(#52645f, #9db1ab);
-  --brand: light-dark(#0f766e, #2dd4bf);
-  --on-brand: light-dark(#ffffff, #06211d);
+  --ground: light-dark(#f6f5fa, #131218);
+  --card: light-dark(#ffffff, #1c1a24);
+  --line: light-dark(#dedbe8, #34313f);
+  --ink: light-dark(#1b1726, #eceaf2);
+  --soft: light-dark(#5d5870, #aaa5ba);
+  --brand: light-dark(#5b3bd1, #b9a8ff);
+  --on-brand: light-dark(#ffffff, #1a1038);
   --good: light-dark(#047857, #4ade80);
   --bad: light-dark(#b42318, #fca5a5);
   --good-ground: light-dark(#e8f6f0, #12291f);
@@ -47,7 +47,7 @@ pre { margin: .75rem 0 0; padding: .7rem .9rem; border-radius: .5rem; background
 .notice.bad { border-left-color: var(--bad); background: var(--bad-ground); }
 .notice .button { margin-top: .9rem; }
 .pill { font-size: .8rem; font-weight: 600; vertical-align: middle; padding: .2rem .6rem; margin-left: .4rem; border-radius: 1rem; background: var(--good-ground); color: var(--good); }
-.scroll { overflow-x: auto; margin: 0 -1.25rem -.5rem; padding: 0 1.25rem; }
+.scroll { position: relative; overflow-x: auto; margin: 0 -1.25rem -.5rem; padding: 0 1.25rem; }
 table { width: 100%; border-collapse: collapse; min-width: 36rem; }
 th { text-align: left; font-size: .8rem; color: var(--soft); font-weight: 600; }
 th, td { padding: .55rem .6rem .55rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
@@ -67,5 +67,15 @@ tr:last-child td { border-bottom: 0; }
 .wire span, .wire .away { color: var(--soft); }
 b.good { color: var(--good); }
 b.bad { color: var(--bad); }
+@media (max-width: 40rem) {
+  table { min-width: 0; }
+  thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  tr { display: grid; grid-template-columns: 1fr auto; padding: .6rem 0; border-bottom: 1px solid var(--line); }
+  tr:last-child { border-bottom: 0; }
+  td { border: 0; padding: .1rem 0; }
+  td:nth-child(2) { grid-row: 1; font-weight: 600; }
+  td:nth-child(4) { display: none; }
+  .number { padding-right: 0; }
+}
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 `

@@ -91,16 +91,29 @@ async function route(
 ): Promise<void> {
   const url = new URL(request.url ?? '/', deps.origin)
   const name = `${request.method ?? 'GET'} ${url.pathname}`
-  if (name === 'GET /style.css') { respond(response, 200, 'text/css', DASHBOARD_CSS); return; }
-  if (name === 'GET /logo.svg') { respond(response, 200, 'image/svg+xml', LOGO_SVG); return; }
+  if (name === 'GET /style.css') {
+    respond(response, 200, 'text/css', DASHBOARD_CSS)
+    return
+  }
+  if (name === 'GET /logo.svg') {
+    respond(response, 200, 'image/svg+xml', LOGO_SVG)
+    return
+  }
   // One address only: the cookie and the registered redirect URI belong to it.
-  if (`http://${request.headers.host ?? ''}` !== deps.origin)
-    { redirect(response, `${deps.origin}${url.pathname}${url.search}`); return; }
+  if (`http://${request.headers.host ?? ''}` !== deps.origin) {
+    redirect(response, `${deps.origin}${url.pathname}${url.search}`)
+    return
+  }
   // Forms of other pages are refused: browsers name the page that sent one.
-  if (request.method === 'POST' && request.headers.origin !== deps.origin)
-    { respond(response, 403, 'text/plain', 'This form is not ours.\n'); return; }
+  if (request.method === 'POST' && request.headers.origin !== deps.origin) {
+    respond(response, 403, 'text/plain', 'This form is not ours.\n')
+    return
+  }
   const action = ACTIONS[name]
-  if (action === undefined) { respond(response, 404, 'text/plain', 'Not here.\n'); return; }
+  if (action === undefined) {
+    respond(response, 404, 'text/plain', 'Not here.\n')
+    return
+  }
   const visit = visitOf(request)
   response.setHeader(
     'Set-Cookie',
@@ -197,8 +210,9 @@ async function renew(
 
 async function connect({ response, url, visit, deps }: Call): Promise<void> {
   const more = (url.searchParams.get('more') ?? '').split(' ').filter((scope) => scope !== '')
-  const before = deps.connections.find(visit.id)?.scopes ?? FIRST_SCOPES
-  visit.begun = await visit.client.begin([...new Set([...before, ...more])])
+  const before = deps.connections.find(visit.id)
+  const scopes = new Set([...(before?.scopes ?? FIRST_SCOPES), ...more])
+  visit.begun = await visit.client.begin([...scopes], before === undefined)
   redirect(response, visit.begun.url)
 }
 

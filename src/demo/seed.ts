@@ -64,6 +64,7 @@ export async function seed(
     scopes: ['bookings:read', 'bookings:write', 'customers:read'],
     requirePkce: true,
   })
+  await foundation.apps.setLogo(dashboard.clientId, Buffer.from(LOGO_SVG), 'image/svg+xml')
   const api = await seedApp(foundation, { name: 'Bookings API', type: 'resource_server' })
   const machine = await seedApp(foundation, {
     name: 'Nightly Export',
@@ -98,7 +99,6 @@ async function seedApp(foundation: Foundation, input: AppInput): Promise<Credent
     throw new Error(`the demo's app was refused: ${JSON.stringify(outcome)}`)
   const { app, secret } = outcome
   audit.events.appRegistered({ appId: app.id, name: app.name }, ACTOR)
-  if (input.type === 'web') await apps.setLogo(app.id, Buffer.from(LOGO_SVG), 'image/svg+xml')
   return { clientId: app.id, clientSecret: secret.reveal() }
 }
 
