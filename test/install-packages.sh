@@ -12,6 +12,7 @@ has redis-cli || missing+=(redis-tools)
 has_postgres || missing+=(postgresql)
 has chromium || missing+=(chromium fonts-liberation fonts-dejavu-core)
 has curl || missing+=(curl ca-certificates)
+has openssl || missing+=(openssl)
 # The gateways whose configurations in examples/gateways/ run for real.
 has nginx || missing+=(nginx)
 has caddy || missing+=(caddy)

@@ -36,6 +36,8 @@ export interface Requirement extends ScopeNeed {
   readonly audiences: readonly string[] | undefined
   /** The first rule that fits the call adds its scopes; a call that fits none is denied. */
   readonly rules: readonly Rule[] | undefined
+  /** The path of the call must have one reading only: the gateway chose this requirement by its own. Rules imply it. */
+  readonly plainPath: boolean
   /** Where clients learn how to get a token (RFC 9728); absent: the server's own setting. */
   readonly resourceMetadata: string | undefined
 }
@@ -83,7 +85,7 @@ export const deny = (reason: DenialReason): Decision => ({ kind: 'deny', reason 
 /**
  * Decides.
  *
- * @param request needed where the requirement has rules, and unused otherwise
+ * @param request needed where the requirement looks at the path, and unused otherwise
  */
 export function decide(
   token: TokenWorth,
@@ -94,13 +96,15 @@ export function decide(
   if (!token.active || token.kind !== 'access' || !isFor(token, requirement, caller))
     return deny('token_invalid')
   const needs: ScopeNeed[] = [requirement]
-  if (requirement.rules !== undefined) {
+  if (requirement.rules !== undefined || requirement.plainPath) {
     if (request === undefined) return deny('gateway_misconfigured')
     const path = readPath(request.uri)
     if (path === undefined) return deny('path_ambiguous')
-    const rule = findRule(requirement.rules, request.method, path)
-    if (rule === undefined) return { kind: 'deny', reason: 'rule_missing', appId: token.app.id }
-    needs.push(rule)
+    if (requirement.rules !== undefined) {
+      const rule = findRule(requirement.rules, request.method, path)
+      if (rule === undefined) return { kind: 'deny', reason: 'rule_missing', appId: token.app.id }
+      needs.push(rule)
+    }
   }
   if (needs.every((need) => isMet(need, token.scopes))) return { kind: 'allow', token }
   return {

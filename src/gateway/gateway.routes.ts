@@ -68,13 +68,20 @@ export function createVerifyRoute(deps: VerifyDeps): Middleware {
     })
     if (proof.kind === 'unproven') {
       const verdict = deps.limits.perStranger.hit(address)
-      if (!verdict.allowed) { tooMany(ctx, dialect, verdict.retryAfterSeconds); return; }
+      if (!verdict.allowed) {
+        tooMany(ctx, dialect, verdict.retryAfterSeconds)
+        return
+      }
       deps.onGatewayRefused({ reason: proof.reason, address, requestId })
       deps.onRefused(ctx, 'gateway_unproven', undefined)
-      refuse(ctx, dialect, 'gateway_unproven'); return;
+      refuse(ctx, dialect, 'gateway_unproven')
+      return
     }
     const verdict = deps.limits.perGateway.hit(proof.caller.key)
-    if (!verdict.allowed) { tooMany(ctx, dialect, verdict.retryAfterSeconds); return; }
+    if (!verdict.allowed) {
+      tooMany(ctx, dialect, verdict.retryAfterSeconds)
+      return
+    }
     const question = dialect.read({ method: ctx.method, url: ctx.req.url ?? '', headers })
     const requirement =
       question.requirement === undefined ? undefined : readRequirement(question.requirement)

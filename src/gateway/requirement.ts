@@ -1,4 +1,4 @@
-// What a gateway requires, as it writes it into its own configuration: `scope=bookings:read&match=any&audience=…&rules=…&resource_metadata=…`.
+// What a gateway requires, as it writes it into its own configuration: `scope=bookings:read&match=any&audience=…&rules=…&path=plain&…`.
 // Invariant: a requirement that we do not understand to its last letter is none, so that a misspelt name closes the API and not opens it.
 import { LRUCache } from 'lru-cache'
 import type { Requirement } from './decision.ts'
@@ -9,6 +9,7 @@ const NAMES: ReadonlySet<string> = new Set([
   'match',
   'audience',
   'rules',
+  'path',
   'resource_metadata',
 ])
 // RFC 6749 §3.3, without the comma, which some write between scopes.
@@ -20,6 +21,7 @@ const OPEN: Requirement = {
   match: 'all',
   audiences: undefined,
   rules: undefined,
+  plainPath: false,
   resourceMetadata: undefined,
 }
 
@@ -54,6 +56,7 @@ function parseRequirement(
   const scopes = listOf(parameters.get('scope'))
   const match = parameters.get('match') ?? 'all'
   const audiences = listOf(parameters.get('audience'))
+  const path = parameters.get('path')
   const ruleSet = parameters.get('rules')
   const rules =
     ruleSet === null || !Object.hasOwn(ruleSets, ruleSet) ? undefined : ruleSets[ruleSet]
@@ -61,6 +64,7 @@ function parseRequirement(
   const resourceMetadata = metadata === null ? undefined : URL.parse(metadata)?.href
   if (
     (match !== 'all' && match !== 'any') ||
+    (path !== null && path !== 'plain') ||
     !scopes.every((scope) => SCOPE.test(scope)) ||
     // Said and empty is a variable that was not filled in.
     (parameters.has('scope') && scopes.length === 0) ||
@@ -74,6 +78,7 @@ function parseRequirement(
     match,
     audiences: audiences.length === 0 ? undefined : audiences,
     rules,
+    plainPath: path !== null,
     resourceMetadata,
   }
 }

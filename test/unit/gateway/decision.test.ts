@@ -20,6 +20,7 @@ const OPEN: Requirement = {
   match: 'all',
   audiences: undefined,
   rules: undefined,
+  plainPath: false,
   resourceMetadata: undefined,
 }
 const API = 'https://api.otesse.com/v1'
@@ -96,6 +97,14 @@ describe('the decision', () => {
     ],
   ])('judges a token with %s', (_, audience, audiences, caller, expected) => {
     expect(outcome({ audience }, { audiences }, caller)).toBe(expected)
+  })
+
+  it('refuses a path with two readings where the gateway asks for that', () => {
+    const call = (uri: string) => outcome({}, { plainPath: true }, KNOWN, { method: 'GET', uri })
+    expect(call('/v1/bookings')).toBe('allow')
+    expect(call('/v1/bookings/../reports')).toBe('path_ambiguous')
+    expect(outcome({}, { plainPath: true })).toBe('gateway_misconfigured')
+    expect(outcome({}, {}, KNOWN, { method: 'GET', uri: '/v1/../x' })).toBe('allow')
   })
 
   describe('with rules', () => {

@@ -74,6 +74,7 @@ describe('requirements', () => {
     match: 'all',
     audiences: undefined,
     rules: undefined,
+    plainPath: false,
     resourceMetadata: undefined,
   }
 
@@ -84,6 +85,7 @@ describe('requirements', () => {
     ['scope=a&match=any', { scopes: ['a'], match: 'any' }],
     ['audience=https%3A%2F%2Fapi.example.com', { audiences: ['https://api.example.com'] }],
     ['rules=api', { rules: [rule] }],
+    ['path=plain', { plainPath: true }],
     [
       'resource_metadata=https://api.example.com/"x',
       { resourceMetadata: 'https://api.example.com/%22x' },
@@ -102,6 +104,8 @@ describe('requirements', () => {
     'scope=a&match=some',
     'audience=',
     'rules=other',
+    'path=any',
+    'path=',
     'rules=__proto__',
     'resource_metadata=here',
     'access_token=x',

@@ -1,0 +1,224 @@
+// Real gateways of this machine with the configurations of examples/gateways/, in front of a sample API. What a distribution puts around such a
+// file (modules, temporary directories, users) is written here; the file itself is taken as it is.
+import { execFile } from 'node:child_process'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, request as forward, type IncomingHttpHeaders, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { getBinary } from './binaries.ts'
+import { onFreePort } from './ports.ts'
+import { createServerDirectory, launchServer, type Disturbable } from './server-process.ts'
+
+const EXAMPLES = fileURLToPath(new URL('../../examples/gateways/', import.meta.url))
+
+/** What the examples want to be told: the names that their first lines explain. */
+export interface GatewayFacts {
+  AUTH_ADDRESS: string
+  API_ADDRESS: string
+  GATEWAY_ID: string
+  GATEWAY_SECRET: string
+  GATEWAY_CREDENTIALS: string
+}
+
+/** The same server behind TLS, for gateways that speak to nothing else. */
+export interface TlsFront extends AsyncDisposable {
+  /** host:port */
+  address: string
+  /** The file with the certificate of its authority. */
+  caFile: string
+}
+
+export interface Gateway extends Disturbable {
+  url: string
+}
+
+interface Recipe {
+  name: string
+  /** Writes what is around the example into the directory and returns the command. */
+  prepare: (directory: string, env: Record<string, string>) => { binary: string; args: string[] }
+  readyText: string
+}
+
+const MODULES = '/usr/lib/apache2/modules'
+
+function writeNginx(directory: string, env: Record<string, string>) {
+  const template = readFileSync(join(EXAMPLES, 'nginx/otesse.conf.template'), 'utf8')
+  // As envsubst does: these names and no other dollar.
+  const filled = template.replace(/\$\{([A-Z_]+)\}/g, (_, name: string) => env[name] ?? '')
+  writeFileSync(join(directory, 'otesse.conf'), filled)
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (kind) => `${kind}_temp_path ${directory}/${kind};`,
+  )
+  writeFileSync(
+    join(directory, 'nginx.conf'),
+    `daemon off; worker_processes 1; pid ${directory}/nginx.pid; error_log stderr notice;
+     events {} http { access_log off; ${temporary.join(' ')} include ${directory}/otesse.conf; }`,
+  )
+  const args = ['-p', directory, '-e', 'stderr', '-c', join(directory, 'nginx.conf')]
+  return { binary: getBinary('nginx', 'nginx'), args }
+}
+
+function writeApache(module: 'auth_openidc' | 'oauth2') {
+  return (directory: string) => {
+    const modules = ['mpm_event', 'authn_core', 'authz_core', 'headers', 'proxy', 'proxy_http']
+    const user = process.getuid?.() === 0 ? 'User www-data\nGroup www-data\n' : ''
+    writeFileSync(
+      join(directory, 'apache2.conf'),
+      [
+        ...[...modules, module].map(
+          (name) => `LoadModule ${name}_module ${MODULES}/mod_${name}.so`,
+        ),
+        `ServerName localhost\n${user}PidFile ${directory}/apache2.pid`,
+        `DefaultRuntimeDir ${directory}\nMutex pthread\nErrorLog /dev/stderr\nLogLevel notice`,
+        'StartServers 1\nThreadsPerChild 8\nMinSpareThreads 1\nMaxSpareThreads 8\nMaxRequestWorkers 8',
+        // As if the authority were in the system's own bundle.
+        ...(module === 'auth_openidc' ? ['OIDCCABundlePath ${CA_FILE}'] : []),
+        `Include ${join(EXAMPLES, `apache/mod_${module}.conf`)}\n`,
+      ].join('\n'),
+    )
+    const binary = getBinary('apache2', 'apache2')
+    return { binary, args: ['-d', directory, '-f', 'apache2.conf', '-DFOREGROUND'] }
+  }
+}
+
+const RECIPES = {
+  nginx: { name: 'nginx', prepare: writeNginx, readyText: 'start worker process ' },
+  caddy: {
+    name: 'caddy',
+    prepare: () => ({
+      binary: getBinary('caddy', 'caddy'),
+      args: ['run', '--adapter', 'caddyfile', '--config', join(EXAMPLES, 'caddy/Caddyfile')],
+    }),
+    readyText: 'serving initial configuration',
+  },
+  haproxy: {
+    name: 'haproxy',
+    prepare: () => ({
+      binary: getBinary('haproxy', 'haproxy'),
+      args: ['-W', '-f', join(EXAMPLES, 'haproxy/haproxy.cfg')],
+    }),
+    readyText: 'Loading success.',
+  },
+  'apache with mod_auth_openidc': {
+    name: 'apache',
+    prepare: writeApache('auth_openidc'),
+    readyText: 'resuming normal operations',
+  },
+  'apache with mod_oauth2': {
+    name: 'apache',
+    prepare: writeApache('oauth2'),
+    readyText: 'resuming normal operations',
+  },
+} as const satisfies Record<string, Recipe>
+
+export type GatewayName = keyof typeof RECIPES
+export const GATEWAYS = Object.keys(RECIPES) as GatewayName[]
+
+/** Tells whether the gateway reaches the authorization server by https alone. */
+export const needsTls = (gateway: GatewayName): boolean =>
+  gateway === 'apache with mod_auth_openidc'
+
+/** Starts the gateway. @throws {Error} where its Debian package is not installed */
+export function startGateway(
+  gateway: GatewayName,
+  facts: GatewayFacts,
+  tls: TlsFront,
+): Promise<Gateway> {
+  const { name, prepare, readyText } = RECIPES[gateway]
+  return onFreePort(async (port) => {
+    const directory = createServerDirectory(name)
+    const env = {
+      ...facts,
+      GATEWAY_PORT: String(port),
+      GATEWAY_HOME: join(EXAMPLES, name),
+      HOME: directory,
+      CA_FILE: tls.caFile,
+      // A proxy of this machine's own would stand between the gateway and 127.0.0.1.
+      NO_PROXY: '*',
+    }
+    const { binary, args } = prepare(directory, env)
+    const assignments = Object.entries(env).map(([key, value]) => `${key}=${value}`)
+    const running = await launchServer({
+      binary: '/usr/bin/env',
+      args: [...assignments, binary, ...args],
+      directory,
+      readyText,
+      // Their workers go with them.
+      killSignal: 'SIGTERM',
+    })
+    return { ...running, url: `http://127.0.0.1:${port}` }
+  })
+}
+
+export interface SampleApi extends AsyncDisposable {
+  /** host:port */
+  address: string
+  /** The calls that got through, oldest first. */
+  calls: { method: string; url: string; headers: IncomingHttpHeaders; body: string }[]
+}
+
+/** Starts an API that trusts its gateway: it answers 200 to everything and remembers what it was told. */
+export async function startSampleApi(): Promise<SampleApi> {
+  const calls: SampleApi['calls'] = []
+  const server = createServer((request, response) => {
+    let body = ''
+    request.setEncoding('utf8').on('data', (chunk: string) => (body += chunk))
+    request.once('end', () => {
+      calls.push({
+        method: request.method ?? '',
+        url: request.url ?? '',
+        headers: request.headers,
+        body,
+      })
+      response.setHeader('content-type', 'application/json').end('{"bookings":[]}')
+    })
+  })
+  return { address: await listen(server), calls, [Symbol.asyncDispose]: () => close(server) }
+}
+
+/** Starts a TLS front for the server at that address, with a certificate of its own authority for 127.0.0.1. */
+export async function startTlsFront(target: string): Promise<TlsFront> {
+  const directory = mkdtempSync(join(tmpdir(), 'otesse-test-tls-'))
+  const [key, caFile] = [join(directory, 'key.pem'), join(directory, 'certificate.pem')]
+  await promisify(execFile)(getBinary('openssl', 'openssl'), [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
+    ...['-subj', '/CN=otesse-test', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2'],
+    ...['-keyout', key, '-out', caFile],
+  ])
+  // Apache reads the certificate as its own user.
+  chmodSync(directory, 0o755)
+  const tls = { key: readFileSync(key), cert: readFileSync(caFile) }
+  const server = createTlsServer(tls, (incoming, outgoing) => {
+    const { method, headers, url } = incoming
+    const sent = forward(`http://${target}${url ?? ''}`, { method, headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
+      answer.pipe(outgoing)
+    })
+    sent.once('error', () => outgoing.destroy())
+    incoming.pipe(sent)
+  })
+  return {
+    address: await listen(server),
+    caFile,
+    async [Symbol.asyncDispose]() {
+      await close(server)
+      rmSync(directory, { recursive: true })
+    },
+  }
+}
+
+type Listening = Pick<Server, 'listen' | 'address' | 'close' | 'closeAllConnections'>
+
+async function listen(server: Listening): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+async function close(server: Listening): Promise<void> {
+  server.closeAllConnections()
+  await new Promise((resolve) => server.close(resolve))
+}
