@@ -20,6 +20,10 @@ import { createGrants, type Grants } from './grants/grants.ts'
 import { createRedisStore } from './grants/redis-family.store.ts'
 import { type KeyRing, openKeyRing } from './keys/key-ring.ts'
 import { createKeyStore } from './keys/key.store.ts'
+import { announceChanges } from './revocations/announce-changes.ts'
+import { openEmbeddedRevocationLog } from './revocations/embedded-revocation-log.ts'
+import { openRedisRevocationLog } from './revocations/redis-revocation-log.ts'
+import type { RevocationLog } from './revocations/revocation-log.ts'
 import { type Clock, systemClock } from './shared/clock.ts'
 import { createServerKeys, type ServerKeys } from './shared/crypto.ts'
 import type { Logger } from './shared/logger.ts'
@@ -48,6 +52,7 @@ export interface Foundation extends AsyncDisposable {
   redis: RedisClient | undefined
   store: ShortLivedStore
   invalidation: Invalidation
+  revocations: RevocationLog
   accounts: Accounts
   apps: AppRegistry
   scopes: ScopeCatalogue
@@ -82,7 +87,7 @@ export async function openFoundation(
   const metrics = createMetrics({ processMetrics: deps.processMetrics ?? false })
   await using stack = new AsyncDisposableStack()
   const { db } = await openMigratedDatabase(config, logger, stack)
-  const { redis, store, invalidation } = await openShortLived(
+  const { redis, store, invalidation, revocations } = await openShortLived(
     config,
     { db, logger, clock, metrics },
     stack,
@@ -134,7 +139,12 @@ export async function openFoundation(
       onRefreshFailed,
     }),
   )
-  const grants = createGrants({ store, refreshTokens: createRefreshTokenForm(serverKeys), clock })
+  const grants = createGrants({
+    store,
+    refreshTokens: createRefreshTokenForm(serverKeys),
+    clock,
+    onRevoked: (kind, key) => revocations.append({ kind, key }),
+  })
   const consents = createConsents({ store: createConsentStore(db), clock })
 
   const open = stack.move()
@@ -148,6 +158,7 @@ export async function openFoundation(
     redis,
     store,
     invalidation,
+    revocations,
     accounts,
     apps,
     scopes,
@@ -204,14 +215,17 @@ async function openShortLived(
   config: Config,
   deps: { db: Database; logger: Logger; clock: Clock; metrics: Metrics },
   stack: AsyncDisposableStack,
-): Promise<{ redis: RedisClient | undefined; store: ShortLivedStore; invalidation: Invalidation }> {
+): Promise<Pick<Foundation, 'redis' | 'store' | 'invalidation' | 'revocations'>> {
   const { stores } = config
-  if (stores.kind === 'embedded')
+  if (stores.kind === 'embedded') {
+    const revocations = stack.use(openEmbeddedRevocationLog(deps.clock))
     return {
       redis: undefined,
       store: stack.use(await openEmbeddedStore(deps.db, deps.clock)),
-      invalidation: stack.use(createLocalInvalidation()),
+      invalidation: announceChanges(stack.use(createLocalInvalidation()), revocations),
+      revocations,
     }
+  }
   const { logger, metrics } = deps
   const redis = openRedis(parseRedisUrl(stores.redis.url.reveal()), logger)
   stack.defer(() => redis.disconnect())
@@ -221,9 +235,14 @@ async function openShortLived(
     throw new StartRefused(refusals.join('\n'))
   const { prefix } = stores.redis
   const onLost = (): void => metrics.invalidationGaps.inc()
+  const revocations = stack.use(openRedisRevocationLog(redis, prefix, { logger, onGap: onLost }))
   return {
     redis,
     store: stack.use(createRedisStore(redis, prefix)),
-    invalidation: stack.use(await openRedisInvalidation(redis, prefix, { logger, onLost })),
+    invalidation: announceChanges(
+      stack.use(await openRedisInvalidation(redis, prefix, { logger, onLost })),
+      revocations,
+    ),
+    revocations,
   }
 }

@@ -8,7 +8,7 @@ import { posix } from 'node:path'
 const LEVELS = [
   ['shared', 'resource-server'],
   ['config', 'storage', 'http'],
-  ['accounts', 'apps', 'grants', 'keys', 'audit'],
+  ['accounts', 'apps', 'grants', 'keys', 'audit', 'revocations'],
   ['oauth', 'sign-in', 'connected-apps', 'admin', 'gateway'],
   [
     ...['foundation.ts', 'app.ts', 'serve.ts', 'upkeep.ts', 'own-secrets.ts', 'main.ts'],
@@ -30,7 +30,7 @@ const HOMES = [
     /^(shared|resource-server)\//,
   ),
   home('process.env', /\bprocess\.env\b|from '(node:)?process'/, /^(main|cli)\.ts$/),
-  home('the time of day', /\bDate\.now\b|\bnew Date(\(\)|(?![\w(]))/, /^shared\/clock\.ts$/),
+  home('the time of day', /\bDate\.now\b|\bnew Date(\(\)|(?![\w(]))/, /^(shared|resource-server)\/clock\.ts$/),
 ]
 
 const files = ['src', 'migrations'].flatMap(readSources)

@@ -37,6 +37,9 @@ export interface ListedIn {
   appId?: string
 }
 
+/** Tells whoever remembers tokens what is revoked: a family by the grant's id, one access token by its hash. */
+export type OnRevoked = (kind: 'grant' | 'token', key: string) => Promise<void>
+
 // Longer than the two round trips of a beginning can take.
 const ENDED_MILLIS = 60_000
 
@@ -47,8 +50,11 @@ export function createGrants(deps: {
   store: FamilyStore & IndexStore
   refreshTokens: RefreshTokenForm
   clock: Clock
+  /** Waited for after the store has forgotten and before a revocation is answered. @throws {AppError} `temporarily_unavailable` */
+  onRevoked?: OnRevoked
 }) {
   const { store, refreshTokens, clock } = deps
+  const onRevoked = deps.onRevoked ?? (() => Promise.resolve())
   const issueDeps: IssueDeps = { store, refreshTokens, clock, revoke: (grantId) => revoke(grantId) }
   const appTokens = createAppTokens(issueDeps)
 
@@ -150,6 +156,8 @@ export function createGrants(deps: {
       // Ended or begun by somebody else in the meantime.
       if (!done) continue
       const grant = isAlive ? parseRecord<Grant>(text) : undefined
+      // Before the indexes: where it fails, a purge finds the grant once more and tells again.
+      await onRevoked('grant', grantId)
       await removeFromIndexes(grantId, { ...grant, ...listed })
       return grant
     }
@@ -168,10 +176,19 @@ export function createGrants(deps: {
 
   /** Ends one access token and nothing else. */
   async function revokeAccess(presented: ParsedToken): Promise<void> {
+    const hash = sha256(presented.token)
     await store.commit(presented.locator, {
       expect: [],
-      remove: [accessName(sha256(presented.token))],
+      remove: [accessName(hash)],
     })
+    await onRevoked('token', hash)
+  }
+
+  /** Tells again of a token that is dead: the revocation that killed it may have failed before everybody was told. */
+  async function repeatRevocation(presented: ParsedToken): Promise<void> {
+    if (presented.kind === 'access') await onRevoked('token', sha256(presented.token))
+    else if (refreshTokens.genuineGeneration(presented.token) !== undefined)
+      await onRevoked('grant', presented.locator)
   }
 
   /** Lists an account's grants that have not ended, up to `limit` from `offset`. */
@@ -204,6 +221,7 @@ export function createGrants(deps: {
     find,
     revoke,
     revokeAccess,
+    repeatRevocation,
     listOfAccount,
     listOfApp,
   }

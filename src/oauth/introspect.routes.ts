@@ -26,7 +26,7 @@ export function createIntrospectionRouter(deps: IntrospectionDeps): Router {
     const visible = inspection.active && maySee(app, inspection)
     deps.onIntrospected(app.id, visible ? 'active' : 'inactive')
     // RFC 7662 §2.2: nothing but `active` about a token that the caller may not know of.
-    answer(ctx, visible ? describe(inspection, deps.issuer) : { active: false })
+    answer(ctx, visible ? describe(inspection, deps.issuer, app) : { active: false })
   })
   return router
 }
@@ -42,7 +42,7 @@ function maySee(caller: App, token: ActiveToken): boolean {
 }
 
 /** RFC 7662 §2.2: the members of the answer. */
-const describe = (token: ActiveToken, issuer: string) => ({
+const describe = (token: ActiveToken, issuer: string, caller: App) => ({
   active: true,
   scope: token.scopes.join(' '),
   client_id: token.app.id,
@@ -54,4 +54,6 @@ const describe = (token: ActiveToken, issuer: string) => ({
   exp: token.expiresAt,
   ...(token.issuedAt === undefined ? {} : { iat: token.issuedAt }),
   ...(token.kind === 'access' ? { token_type: 'Bearer' } : {}),
+  // An extension (RFC 7662 §2.2 allows them): by this id the stream of revocations names the family.
+  ...(caller.type === 'resource_server' ? { grant_id: token.grantId } : {}),
 })

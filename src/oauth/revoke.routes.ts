@@ -55,7 +55,10 @@ async function revoke(ctx: Context, app: App, token: string, deps: RevocationDep
     presented.kind === 'access'
       ? await deps.grants.findAccess(presented)
       : await deps.grants.findRefresh(presented)
-  if (live === undefined) return
+  if (live === undefined) {
+    await deps.grants.repeatRevocation(presented)
+    return
+  }
   const { grant } = live
   if (grant.appId !== app.id) {
     // RFC 7009 §2.1: a token of another client is refused; a public app proves nothing, so it is told nothing.

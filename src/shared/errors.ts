@@ -77,6 +77,11 @@ export const ERRORS = {
     'This grant is for confidential clients only.',
   ),
   grant_not_allowed: row(400, 'unauthorized_client', 'This client may not use this grant type.'),
+  stream_not_allowed: row(
+    403,
+    'unauthorized_client',
+    'Only resource servers may read the stream of revocations.',
+  ),
   revocation_not_allowed: row(400, 'invalid_request', 'The token was not issued to this client.'),
 
   // The grant
