@@ -18,9 +18,10 @@ import { createDisconnect } from './grants/disconnect.ts'
 import type { CodeRecord, Grant } from './grants/grant.ts'
 import { createPurgeJobStore } from './grants/purge-job.store.ts'
 import { createAssetsRouter } from './http/assets.routes.ts'
+import { refuseOtherMethods } from './http/allowed-methods.ts'
 import { clientAddress, createTrustedProxies, limitKey } from './http/client-address.ts'
 import { createCsrf } from './http/csrf.ts'
-import { errorBoundary } from './http/error-boundary.ts'
+import { errorBoundary, logFailedAnswer } from './http/error-boundary.ts'
 import { createErrorPages } from './http/error-pages.ts'
 import { revocationAudit, startUpkeep } from './upkeep.ts'
 import { createOpsRouter, type Readiness } from './http/ops.routes.ts'
@@ -184,7 +185,7 @@ export function createApp(foundation: Foundation): App {
   let isDraining = false
   const readiness = { isReady: () => checkReadiness(foundation, isDraining) }
   const koa = new Koa({ keys: cookieKeys, proxy: true })
-  koa.on('error', (error: unknown) => logger.error({ err: error }, 'response failed'))
+  koa.on('error', logFailedAnswer(logger))
   koa.use(
     requestContext({ clock, metrics, addressOf: addressReader(config.server.trustedProxies) }),
   )
@@ -202,6 +203,7 @@ export function createApp(foundation: Foundation): App {
     }),
   )
   koa.use(verify)
+  koa.use(refuseOtherMethods())
   for (const router of [...routers, createOpsRouter(readiness)]) koa.use(router.routes())
   const ops = new Koa()
   ops.use(createOpsRouter({ ...readiness, registry: metrics.registry }).routes())
