@@ -1,0 +1,137 @@
+// Pins what src/oauth/engine-internals.ts leans on and what the engine does not promise: an upgrade that moves the ground is noticed here.
+import { createRequire } from 'node:module'
+import type { Context } from 'koa'
+import type { App } from '../../src/apps/app.ts'
+import { runEngine, unsavedGrant } from '../../src/oauth/engine-internals.ts'
+import { describeClient } from '../../src/oauth/client-description.ts'
+import { createProvider } from '../../src/oauth/provider.ts'
+import { createSigningKey } from '../../src/shared/crypto.ts'
+import { newLocator, parseTokenOf } from '../../src/shared/token-format.ts'
+
+const app = {
+  id: 'app_00000000000000000001',
+  name: 'Acme Sync',
+  type: 'web',
+  status: 'active',
+  redirectUris: ['https://yourapp.com/callback'],
+  scopes: ['bookings:read'],
+  requirePkce: false,
+} as unknown as App
+
+/** Our engine over one app that the test can exchange, as a cache does after a change. */
+function engineOver(initial: App) {
+  let current: App | undefined = initial
+  const asked: string[] = []
+  const notHere = () => Promise.reject(new Error('nothing is stored in this test'))
+  const records = {
+    findRecord: notHere,
+    putRecord: notHere,
+    removeRecord: notHere,
+    addToIndex: notHere,
+    removeFromIndex: notHere,
+    listIndex: notHere,
+  }
+  const provider = createProvider(
+    {
+      issuer: 'https://auth.example.com',
+      records,
+      clock: () => 0,
+      begin: notHere,
+      findGrant: notHere,
+      inspect: notHere,
+      clients: {
+        find: (id) => {
+          asked.push(id)
+          return Promise.resolve(current)
+        },
+        metadata: describeClient,
+        isRedirectUriAllowed: (one, uri) => one.redirectUris.some((own) => uri.startsWith(own)),
+      },
+      consents: { find: notHere },
+      findAccount: notHere,
+      cookieKeys: ['a key for the cookies of this test'],
+      ttl: { sessionSeconds: 1, interactionSeconds: 1, codeSeconds: 1, accessTokenSeconds: 1 },
+    },
+    ['bookings:read'],
+    [{ ...createSigningKey('ES256').privateJwk, kid: 'key_1', alg: 'ES256', use: 'sig' }],
+  )
+  return { provider, asked, change: (next: App | undefined) => (current = next) }
+}
+
+it('runs the version that these pins were written for', () => {
+  const require = createRequire(import.meta.url)
+  const path = require.resolve('oidc-provider').replace(/lib\/.*$/, 'package.json')
+  const { version } = require(path) as { version: string }
+  const own = require('../../package.json') as { dependencies: Record<string, string> }
+  expect(own.dependencies['oidc-provider']).toBe(version)
+  expect(version).toBe('9.13.3')
+})
+
+it('makes codes that carry the locator of their grant', () => {
+  const { provider } = engineOver(app)
+  const grantId = newLocator()
+  const Code = provider.AuthorizationCode as unknown as new (payload: object) => {
+    generateTokenId(): string
+  }
+  const code = new Code({ grantId }).generateTokenId()
+  expect(parseTokenOf('code', code)).toMatchObject({ locator: grantId })
+})
+
+it('asks for an app each time, and makes its client once as long as the app does not change', async () => {
+  const { provider, asked, change } = engineOver(app)
+  const first = await provider.Client.find(app.id)
+  expect(first).toMatchObject({ clientId: app.id, requirePkce: false })
+  expect(await provider.Client.find(app.id)).toBe(first)
+  expect(asked).toEqual([app.id, app.id])
+  change({ ...app, requirePkce: true })
+  expect(await provider.Client.find(app.id)).toMatchObject({ requirePkce: true })
+})
+
+it('knows no app that is suspended, has no redirect URI or does not exist', async () => {
+  const { provider, change } = engineOver(app)
+  for (const next of [
+    { ...app, status: 'suspended' as const },
+    { ...app, redirectUris: [] },
+    undefined,
+  ]) {
+    change(next)
+    expect(await provider.Client.find(app.id)).toBeUndefined()
+  }
+})
+
+it('lets our rule decide about redirect URIs', async () => {
+  const { provider } = engineOver(app)
+  const client = await provider.Client.find(app.id)
+  expect(client?.redirectUriAllowed('https://yourapp.com/callback-by-our-rule')).toBe(true)
+  expect(client?.redirectUriAllowed('https://evil.example/')).toBe(false)
+})
+
+it('answers in the query alone', async () => {
+  const { provider } = engineOver(app)
+  const client = (await provider.Client.find(app.id)) as unknown as {
+    responseModeAllowed(mode: string | undefined, type: string): boolean
+  }
+  expect(client.responseModeAllowed('query', 'code')).toBe(true)
+  expect(client.responseModeAllowed('fragment', 'code')).toBe(false)
+  expect(client.responseModeAllowed('form_post', 'code')).toBe(false)
+})
+
+it('makes a grant that covers its scopes without saving it', () => {
+  const { provider } = engineOver(app)
+  const id = newLocator()
+  const grant = unsavedGrant(provider, {
+    id,
+    accountId: 'acc_1',
+    clientId: app.id,
+    scopes: ['openid', 'bookings:read'],
+  })
+  expect(grant).toMatchObject({ jti: id, accountId: 'acc_1', clientId: app.id })
+  expect(grant.getOIDCScope()).toBe('openid bookings:read')
+})
+
+it('is one middleware, and a version that has more is noticed', async () => {
+  const { provider } = engineOver(app)
+  expect(provider.middleware).toHaveLength(1)
+  provider.use((_, next) => next())
+  await expect(runEngine(provider, {} as Context)).rejects.toThrow(/one middleware/)
+})

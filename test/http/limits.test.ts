@@ -1,0 +1,134 @@
+// Limits of the back channel and of the authorization endpoint: 429 `rate_limited` with Retry-After, and who pays for whom.
+import { startTestApp, type TestApp } from '../support/app.ts'
+import { createScopes, REDIRECT_URI, registerApp } from '../support/builders.ts'
+import {
+  type Answer,
+  createOAuthClient,
+  type Manner,
+  type OAuthClient,
+} from '../support/oauth-client.ts'
+
+let server: TestApp
+beforeAll(async () => {
+  server = await startTestApp({
+    backend: 'embedded',
+    overrides: {
+      OTESSE_LIMIT_TOKEN_PER_CLIENT: '5/60',
+      OTESSE_LIMIT_TOKEN_PER_ADDRESS: '12/60',
+      OTESSE_LIMIT_INTROSPECT_PER_CLIENT: '5/60',
+      OTESSE_LIMIT_AUTHORIZE_PER_ADDRESS: '5/60',
+      OTESSE_TRUSTED_PROXIES: '127.0.0.1',
+    },
+  })
+  await createScopes(server)
+})
+afterAll(() => server[Symbol.asyncDispose]())
+
+let lastAddress = 0
+/** Requests of one test come from an address of its own, as a trusted proxy tells it. */
+const from = (address = `203.0.113.${++lastAddress}`): Manner => ({
+  headers: { 'x-forwarded-for': address },
+})
+
+const newMachine = async (): Promise<OAuthClient> =>
+  createOAuthClient(server, await registerApp(server, { type: 'machine' }))
+
+async function statuses(count: number, request: () => Promise<Answer>): Promise<number[]> {
+  const seen: number[] = []
+  for (let done = 0; done < count; done += 1) seen.push((await request()).status)
+  return seen
+}
+
+describe('the token endpoint', () => {
+  it('answers 429 as documented once an app has used up its requests, and again after the window', async () => {
+    const machine = await newMachine()
+    expect(await statuses(5, () => machine.credentials({}, from()))).toEqual([
+      200, 200, 200, 200, 200,
+    ])
+    const { status, headers, body } = await machine.credentials({}, from())
+    expect({ status, error: body.error }).toEqual({ status: 429, error: 'rate_limited' })
+    const wait = Number(headers.get('retry-after'))
+    expect(wait).toBeGreaterThan(50)
+    expect(wait).toBeLessThanOrEqual(60)
+    server.clock.move(wait * 1000)
+    expect(await machine.credentials({}, from())).toMatchObject({ status: 200 })
+  })
+
+  it('counts an app apart from all others', async () => {
+    const [greedy, modest] = [await newMachine(), await newMachine()]
+    await statuses(6, () => greedy.credentials({}, from()))
+    expect(await modest.credentials({}, from())).toMatchObject({ status: 200 })
+  })
+
+  it('shares the budget of an app with revocation', async () => {
+    const machine = await newMachine()
+    expect(await statuses(6, () => machine.revoke('x', {}, from()))).toEqual([
+      200, 200, 200, 200, 200, 429,
+    ])
+    expect(await machine.credentials({}, from())).toMatchObject({ status: 429 })
+  })
+
+  it('lets nobody use up the budget of an app without its secret', async () => {
+    const machine = await newMachine()
+    const stranger = createOAuthClient(server, { ...machine.client, secret: 'guess' })
+    expect(await statuses(20, () => stranger.credentials({}, from()))).toEqual(Array(20).fill(401))
+    expect(await machine.credentials({}, from())).toMatchObject({ status: 200 })
+  })
+
+  it('counts a public app for each address apart, because anybody can name it', async () => {
+    const spa = createOAuthClient(server, await registerApp(server, { type: 'public' }))
+    const stranger = from()
+    expect(await statuses(6, () => spa.refresh('x', {}, stranger))).toEqual([
+      400, 400, 400, 400, 400, 429,
+    ])
+    expect(await spa.refresh('x', {}, from())).toMatchObject({ status: 400 })
+  })
+
+  it('bounds what one address may try, whatever it sends', async () => {
+    const machine = await newMachine()
+    const stranger = createOAuthClient(server, { ...machine.client, secret: 'guess' })
+    const address = from()
+    const seen = await statuses(13, () => stranger.credentials({}, address))
+    expect(seen).toEqual([...Array<number>(12).fill(401), 429])
+    expect(await machine.credentials({}, address)).toMatchObject({ status: 429 })
+    expect(await machine.credentials({}, from())).toMatchObject({ status: 200 })
+  })
+
+  it('counts an IPv6 network of one subscriber as one address', async () => {
+    const spa = createOAuthClient(server, await registerApp(server, { type: 'public' }))
+    let host = 0
+    const seen = await statuses(13, () =>
+      spa.refresh('x', { client_id: 'app_none' }, from(`2001:db8::${(host += 1)}`)),
+    )
+    expect(seen.at(-1)).toBe(429)
+  })
+})
+
+it('introspection is limited for each client', async () => {
+  const api = createOAuthClient(server, await registerApp(server, { type: 'resource_server' }))
+  expect(await statuses(6, () => api.introspect('x', from()))).toEqual([
+    200, 200, 200, 200, 200, 429,
+  ])
+})
+
+it('the authorization endpoint is limited for each address, with a page', async () => {
+  const { id } = (await newMachine()).client
+  const query = new URLSearchParams({ client_id: id, redirect_uri: REDIRECT_URI }).toString()
+  const ask = () =>
+    fetch(`${server.url}/oauth/authorize?${query}`, { redirect: 'manual', ...from('198.51.100.7') })
+  for (let done = 0; done < 5; done += 1) expect((await ask()).status).toBe(400)
+  const refused = await ask()
+  expect(refused.status).toBe(429)
+  expect(refused.headers.get('content-type')).toMatch(/^text\/html/)
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+})
+
+it('what a client writes into X-Forwarded-For itself is not believed', async () => {
+  await using plain = await startTestApp({
+    backend: 'embedded',
+    overrides: { OTESSE_LIMIT_TOKEN_PER_ADDRESS: '3/60' },
+  })
+  await createScopes(plain)
+  const machine = createOAuthClient(plain, await registerApp(plain, { type: 'machine' }))
+  expect(await statuses(4, () => machine.credentials({}, from()))).toEqual([200, 200, 200, 429])
+})
