@@ -6,7 +6,16 @@ import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import { pageHeaders } from '../../../src/http/page-headers.ts'
 import { createViews } from '../../../src/http/views.ts'
-import type { AppCard, ConsentPage, ErrorPage, Page, SignInPage } from '../../../src/http/views.ts'
+import type {
+  AppCard,
+  ConnectedApp,
+  ConnectedAppsPage,
+  ConsentPage,
+  DisconnectPage,
+  ErrorPage,
+  Page,
+  SignInPage,
+} from '../../../src/http/views.ts'
 
 const viewsDirectory = join(import.meta.dirname, '../../../views')
 const views = createViews(viewsDirectory)
@@ -84,6 +93,35 @@ const anError = (over: Partial<ErrorPage> = {}): ErrorPage => ({
   ...over,
 })
 
+const aConnection = (over: Partial<ConnectedApp> = {}): ConnectedApp => ({
+  app: anApp(),
+  status: 'active',
+  since: new Date('2026-03-14T23:30:00Z'),
+  permissions: aConsent().newPermissions,
+  connections: 1,
+  disconnectUrl: '/connected-apps/app_1/disconnect',
+  ...over,
+})
+
+const aList = (over: Partial<ConnectedAppsPage> = {}): ConnectedAppsPage => ({
+  kind: 'connected-apps',
+  account: { email: 'maria@example.com', name: 'Maria Lindqvist' },
+  apps: [aConnection(), aConnection({ app: bareApp, connections: 0 })],
+  isCut: false,
+  disconnected: undefined,
+  ...over,
+})
+
+const aDisconnect = (over: Partial<DisconnectPage> = {}): DisconnectPage => ({
+  kind: 'disconnect',
+  account: { email: 'maria@example.com', name: 'Maria Lindqvist' },
+  app: anApp(),
+  connections: 2,
+  action: '/connected-apps/app_1/disconnect',
+  csrf: 'token-of-form',
+  ...over,
+})
+
 const everyPage: [string, Page][] = [
   ['sign-in', aSignIn()],
   ['sign-in, least', aSignIn({ app: undefined, cancelAction: undefined })],
@@ -100,6 +138,15 @@ const everyPage: [string, Page][] = [
     }),
   ],
   ['consent, held', aConsent({ heldPermissions: aConsent().newPermissions })],
+  ['connected apps', aList()],
+  ['connected apps, none', aList({ apps: [] })],
+  ['connected apps, cut, one gone', aList({ isCut: true, disconnected: 'Old Planner' })],
+  [
+    'connected apps, switched off',
+    aList({ apps: [aConnection({ status: 'suspended' }), aConnection({ status: 'deleted' })] }),
+  ],
+  ['disconnect', aDisconnect()],
+  ['disconnect, bare app', aDisconnect({ app: bareApp, connections: 0 })],
   ['error', anError()],
   ['error, limit', anError({ status: 429, retryAfterSeconds: 30, homeUrl: '/' })],
   ['sign-out', { kind: 'sign-out', action: '/sign-out', csrf: 't', email: 'm@example.com' }],
@@ -214,6 +261,17 @@ describe('hostile values', () => {
         requestId: hostile,
         homeUrl: hostile,
       }),
+      aList({
+        account: { email: hostile, name: hostile },
+        disconnected: hostile,
+        apps: [aConnection({ app, permissions, disconnectUrl: hostile })],
+      }),
+      aDisconnect({
+        app,
+        account: { email: hostile, name: hostile },
+        action: hostile,
+        csrf: hostile,
+      }),
       { kind: 'sign-out', action: hostile, csrf: hostile, email: hostile },
       { kind: 'home', issuer: hostile, discoveryUrl: hostile },
     ]
@@ -233,8 +291,16 @@ describe('hostile values', () => {
     ' \tjavascript:alert(1)',
   ])('an app address like %j is not linked', (address) => {
     const app = anApp({ homepage: address, privacyUrl: address, termsUrl: address })
-    for (const page of [aSignIn({ app }), aConsent({ app })]) {
-      expect(count(views.render(page), /<a\s/g)).toBe(0)
+    const pages = [
+      aSignIn({ app }),
+      aConsent({ app }),
+      aDisconnect({ app }),
+      aList({ apps: [aConnection({ app })] }),
+    ]
+    for (const page of pages) {
+      // Those to pages of our own.
+      const rest = views.render(page).replaceAll(/<a [^>]*href="\/(connected-apps|sign-out)\b/g, '')
+      expect(count(rest, /<a\s/g)).toBe(0)
     }
   })
 
@@ -449,4 +515,64 @@ describe('pageHeaders', () => {
     const { 'Cross-Origin-Opener-Policy': policy } = pageHeaders({ keepsOpener: true })
     expect(policy).toBe('unsafe-none')
   })
+})
+
+describe('connected apps', () => {
+  it('says of each since when, what it may do and how to disconnect it', () => {
+    const html = views.render(aList())
+    const text = textOf(html)
+    expect(text).toContain('Studio Planner Since March 14, 2026')
+    expect(html).toContain('<time datetime="2026-03-14">')
+    expect(text).toContain('2 permissions of Studio Planner')
+    expect(text).toContain('See your customers Sensitive')
+    expect(text).toContain('Disconnect Studio Planner')
+    expect(text).toContain('It can connect again without asking you')
+    expect(html).toContain('href="/sign-out"')
+  })
+
+  it('counts connections only where there are several', () => {
+    const ofCount = (connections: number) =>
+      textOf(views.render(aList({ apps: [aConnection({ connections })] })))
+    expect(ofCount(1)).not.toContain('active connection')
+    expect(ofCount(3)).toContain('3 active connections')
+  })
+
+  it('unfolds the permissions of few and folds those of many', () => {
+    const ofCount = (length: number) =>
+      views.render(aList({ apps: Array.from({ length }, () => aConnection()) }))
+    expect(count(ofCount(3), /<details open>/g)).toBe(3)
+    expect(count(ofCount(4), /<details open>/g)).toBe(0)
+  })
+
+  it('announces what was disconnected, in the title too', () => {
+    const html = views.render(aList({ disconnected: 'Old Planner' }))
+    expect(html).toMatch(/role="status"[\s\S]*Old Planner[\s\S]*was disconnected/)
+    expect(html).toContain('<title>Old Planner was disconnected')
+    expect(views.render(aList())).not.toContain('role="status"')
+  })
+
+  it('says that not all are shown', () => {
+    expect(textOf(views.render(aList({ isCut: true })))).toContain('more connections than fit')
+    expect(textOf(views.render(aList()))).not.toContain('more connections than fit')
+  })
+
+  it('asks before it disconnects, and leads back', () => {
+    const html = views.render(aDisconnect())
+    const text = textOf(html)
+    expect(text).toContain('Disconnect Studio Planner?')
+    expect(text).toContain('in all 2 places where it is connected')
+    expect(html).toMatch(/action="\/connected-apps\/app_1\/disconnect"/)
+    expect(html).toMatch(/href="\/connected-apps">Keep it/)
+  })
+
+  it('is named on the page that promises it', () => {
+    expect(views.render(aConsent())).toContain('<a href="/connected-apps"')
+  })
+})
+
+it('the sign-in page says what for, where no app does', () => {
+  const page = aSignIn({ app: undefined, purpose: 'see your connected apps' })
+  expect(textOf(views.render(page))).toContain(
+    'Use your Otesse account to see your connected apps.',
+  )
 })
