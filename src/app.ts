@@ -14,6 +14,7 @@ import {
 import type { Foundation } from './foundation.ts'
 import type { Authenticate } from './gateway/caller.ts'
 import { createVerifyRoute } from './gateway/gateway.routes.ts'
+import { createRevocationStreams } from './gateway/revocation-stream.routes.ts'
 import { createDisconnect } from './grants/disconnect.ts'
 import type { CodeRecord, Grant } from './grants/grant.ts'
 import { createPurgeJobStore } from './grants/purge-job.store.ts'
@@ -34,7 +35,7 @@ import {
 } from './http/rate-limit.ts'
 import { requestContext, requestFacts } from './http/request-context.ts'
 import { createViews, type Views } from './http/views.ts'
-import { appOfRefusal } from './oauth/back-channel.ts'
+import { appOfRefusal, refuse } from './oauth/back-channel.ts'
 import { checkClient, presentedClient } from './oauth/client-authentication.ts'
 import { createEngine } from './oauth/engine.ts'
 import { createEngineRouter } from './oauth/engine.routes.ts'
@@ -137,7 +138,16 @@ export function createApp(foundation: Foundation): App {
   const interactions = createInteractions(engine, issuer, config.signIn.sessionTtlSeconds)
   const gatewayNetworks = createTrustedProxies(config.gateways.trustedNetworks)
 
+  const streams = createRevocationStreams({
+    log: foundation.revocations,
+    authenticate: authenticateByHeader(foundation),
+    changes: foundation.invalidation,
+    perAddress: limits.introspectPerAddress,
+    streamsPerClient: STREAMS_PER_CLIENT,
+  })
+
   const routers = [
+    streams.router,
     createIntrospectionRouter({
       inspect,
       clients: apps,
@@ -212,8 +222,10 @@ export function createApp(foundation: Foundation): App {
     ops,
     startDraining() {
       isDraining = true
+      streams.drain()
     },
     async [Symbol.asyncDispose]() {
+      streams[Symbol.dispose]()
       await Promise.all([upkeep[Symbol.asyncDispose](), limiter.flush()])
     },
   }
@@ -221,6 +233,9 @@ export function createApp(foundation: Foundation): App {
 
 /** RFC 8252 §8.6: a public app cannot prove that it is the one that was allowed, so its person is asked each time. */
 const remembersConsent = ({ type }: RegisteredApp): boolean => type === 'web'
+
+// One for each process of an API, on one of our processes; more are a mistake.
+const STREAMS_PER_CLIENT = 200
 
 const VIEWS = join(import.meta.dirname, '../views')
 
@@ -357,6 +372,15 @@ function gatewayAuthenticator({ apps }: Foundation): Authenticate {
       if (error instanceof AppError && error.status < 500) return error.code
       throw error
     }
+  }
+}
+
+/** Authenticates a client by its Authorization header alone. */
+function authenticateByHeader({ apps }: Foundation) {
+  return async function authenticate(authorization: string | undefined): Promise<RegisteredApp> {
+    const check = await checkClient(apps, presentedClient(authorization, new Map()))
+    if (check.kind === 'authenticated') return check.app
+    throw refuse(check.error, check.app)
   }
 }
 
