@@ -29,6 +29,8 @@ const targetName = TARGET_NAMES.find(
 )
 if (targetName === undefined) throw new Error('--target is plain or otesse')
 
+// Default signals would end the driver without its exit handlers, which stop the servers.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 const pinned = canPin()
 if (pinned) pinDriver()
 await using resources = new AsyncDisposableStack()

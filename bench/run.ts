@@ -74,6 +74,8 @@ async function runRound(
   }
 }
 
+// Default signals would end the driver without its exit handlers, which stop the servers.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 const pinned = canPin()
 if (pinned) pinDriver()
 

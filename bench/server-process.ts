@@ -78,6 +78,10 @@ export async function openServerProcess(command: ServerCommand): Promise<ServerP
       'ipc',
     ],
   })
+  // A driver that ends early (an error, a closed terminal) takes its servers with it.
+  const killOnExit = (): void => void child.kill('SIGKILL')
+  process.once('exit', killOnExit)
+  child.once('exit', () => process.off('exit', killOnExit))
   let output = ''
   const remember = (chunk: Buffer): void => {
     output = (output + chunk.toString()).slice(-SHOWN_OUTPUT_CHARACTERS)
