@@ -15,6 +15,7 @@ import {
 import { type Foundation, openFoundation, StartRefused } from './foundation.ts'
 import { makeOwnSecrets } from './own-secrets.ts'
 import { SECOND } from './shared/clock.ts'
+import { AppError, isUnavailable } from './shared/errors.ts'
 import { createLogger, type Logger } from './shared/logger.ts'
 
 /** A server that listens. */
@@ -51,7 +52,8 @@ export async function startServer(config: Config, logger: Logger): Promise<Runni
 }
 
 function listen(koa: Koa, host: string, port: number): Promise<Server> {
-  const server = createServer(koa.callback())
+  const handle = koa.callback()
+  const server = createServer((request, response) => void handle(request, response))
   // Longer than the 60 s of common load balancers: a connection that we close first loses the request that is on its way.
   server.keepAliveTimeout = 75 * SECOND
   server.headersTimeout = 30 * SECOND
@@ -100,12 +102,23 @@ export async function runServer(env: Environment): Promise<number> {
     const signal = await stopSignal()
     logger.info({ signal }, 'stopping')
   } catch (error) {
-    if (!(error instanceof StartRefused)) throw error
-    logger.error(error.message)
+    const message = startProblem(error)
+    if (message === undefined) throw error
+    logger.error(message)
     return 1
   }
   logger.info('stopped')
   return 0
+}
+
+/** Says why the server did not start, where the operator can mend it. */
+function startProblem(error: unknown): string | undefined {
+  if (error instanceof StartRefused) return error.message
+  if (error instanceof AppError && isUnavailable(error))
+    return `The server cannot start: ${error.detail ?? 'a store'} cannot be reached. "otesse doctor" says more.`
+  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
+    return `The server cannot start: ${error.message}. Another process has the port.`
+  return undefined
 }
 
 function readConfig(env: Environment): Config | string {

@@ -1,5 +1,6 @@
 // The command line against real stores and beside a real server: what it makes works there, what it refuses it explains, and no secret is
 // ever taken from or printed where others can see it.
+import { jest } from '@jest/globals'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
