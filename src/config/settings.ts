@@ -256,7 +256,7 @@ export const SETTINGS = {
       'OTESSE_LIMIT_AUTHORIZE_PER_ADDRESS',
       300,
       60,
-      'Requests of one address to /oauth/authorize and its pages.',
+      'Requests of one address to /oauth/authorize and the pages of people.',
     ),
     loginPerAccountAddress: limit(
       'OTESSE_LIMIT_LOGIN_PER_ACCOUNT_ADDRESS',

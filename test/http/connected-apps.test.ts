@@ -112,7 +112,11 @@ async function eventsOf(accountId: string): Promise<string[]> {
 
 describe.each(BACKENDS)('on %s', (backend) => {
   beforeAll(async () => {
-    server = await startTestApp({ backend })
+    server = await startTestApp({
+      backend,
+      // All of these tests come from one address.
+      overrides: { OTESSE_LIMIT_AUTHORIZE_PER_ADDRESS: '0' },
+    })
     await createScopes(server)
     web = await registerApp(server, { name: 'Studio Planner', scopes: [...SCOPES, 'email'] })
     spa = await registerApp(server, { name: 'Pocket Planner', type: 'public' })
@@ -577,6 +581,20 @@ describe.each(BACKENDS)('on %s', (backend) => {
       const made = await browser.open(`${listUrl()}?disconnected=%3Cb%3E`)
       expect(made.html).not.toContain('was disconnected')
     })
+  })
+
+  it('bounds what one address may ask for', async () => {
+    await using small = await startTestApp({
+      backend,
+      overrides: { OTESSE_LIMIT_AUTHORIZE_PER_ADDRESS: '3/60' },
+    })
+    const browser = createBrowser(small)
+    const paths = ['/sign-in', '/connected-apps', '/connected-apps/app_1/disconnect']
+    const ask = (path: string) => browser.request(small.issuer + path)
+    for (const path of paths) expect((await ask(path)).status).toBeLessThan(400)
+    for (const path of paths) expect((await ask(path)).status).toBe(429)
+    for (const path of ['/sign-in', '/connected-apps/app_1/disconnect'])
+      expect((await post(browser, small.issuer + path, {})).status).toBe(429)
   })
 
   it('is linked where people learn of it', async () => {
