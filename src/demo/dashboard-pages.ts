@@ -110,8 +110,8 @@ export function welcomePage(common: Common): string {
     html`<section class="hero">
         <h1>All your bookings, on one page</h1>
         <p class="lead">
-          Connect your Otesse account, and this app shows your bookings and who made them. You read first
-          what it asks for, and you can take it back at any time.
+          Connect your Otesse account, and this app shows your bookings and who made them. You read
+          first what it asks for, and you can take it back at any time.
         </p>
         <p><a class="button big" href="/connect">Connect your account</a></p>
         <p class="hint">
