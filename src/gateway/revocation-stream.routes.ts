@@ -20,7 +20,7 @@ const HEARTBEAT_MILLIS = 5000
 /** Credentials are looked at when a stream begins, so no stream lives for ever. */
 const LONGEST_STREAM_MILLIS = 30 * 60_000
 /** What may wait for a reader that is slower than we write, and for how long. */
-const MOST_WAITING_BYTES = 256 * 1024
+const MOST_WAITING_BYTES = 1024 * 1024
 const SLOWEST_READ_MILLIS = 10_000
 const REPLAY_PAGE = 500
 /** Whoever missed more is better off forgetting everything. */

@@ -47,6 +47,8 @@ export interface TestApp extends AsyncDisposable {
   stores: TestStores
   /** The lines of its log, as they would be written. */
   log: string[]
+  /** Begins to drain, as on SIGTERM. */
+  startDraining(): void
 }
 
 const SECRETS = {
@@ -88,6 +90,7 @@ export async function startTestApp(options: TestAppOptions): Promise<TestApp> {
     clock,
     stores,
     log,
+    startDraining: () => app.startDraining(),
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   }
 }
