@@ -32,7 +32,8 @@ const WORDS: Partial<Record<ErrorCode, Words>> = {
   interaction_expired: {
     title: 'This page is no longer valid',
     what: 'It was used already, was left open for too long, or belongs to another browser.',
-    next: START_AGAIN,
+    // What a browser without cookies shows from its first step on.
+    next: `${START_AGAIN} If it happens again, allow cookies for this site.`,
   },
   interaction_foreign: {
     title: 'This page is no longer valid',
