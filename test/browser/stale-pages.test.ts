@@ -1,0 +1,218 @@
+// What a person sees who is not where they should be: back on a page that was used, too late, in another browser, without cookies, sent here by a
+// link with a mistake. Each page says what happened and the way on, and nothing is lost. Embedded, where the clock moves everything.
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { startTestApp, type TestApp } from '../support/app.ts'
+import {
+  openVisitor,
+  photograph,
+  press,
+  signIn,
+  untilHeading,
+  type Visitor,
+  visitorIn,
+  wordsOn,
+} from '../support/browser-page.ts'
+import { chromiumOptions, launchChromium } from '../support/chromium.ts'
+import { ALL_SCOPES, aPerson, createCatalogue } from './studio.ts'
+import { openThirdPartyApp, type ThirdPartyApp } from './third-party-app.ts'
+
+let browser: Browser
+let server: TestApp
+let studio: ThirdPartyApp
+
+beforeAll(async () => {
+  ;[browser, server] = await Promise.all([launchChromium(), startTestApp({ backend: 'embedded' })])
+  await createCatalogue(server)
+  studio = await openThirdPartyApp(server, { name: 'Studio Planner', scopes: ALL_SCOPES })
+})
+
+afterAll(async () => {
+  await Promise.all([browser.close(), studio[Symbol.asyncDispose]()])
+  await server[Symbol.asyncDispose]()
+})
+
+const HOUR = 3_600_000
+
+/** Opens a window that waits on the sign-in page. */
+async function atSignIn(app = studio): Promise<Visitor> {
+  const visitor = await openVisitor(browser)
+  await visitor.page.goto(app.startUrl())
+  await untilHeading(visitor.page, 'Sign in')
+  return visitor
+}
+
+/** Opens a window that waits on the consent page. */
+async function atConsent(app = studio): Promise<Visitor> {
+  const visitor = await atSignIn(app)
+  await signIn(visitor.page, await aPerson(server))
+  await untilAsked(visitor.page)
+  return visitor
+}
+
+const untilAsked = (page: Page): Promise<void> =>
+  untilHeading(page, /wants access to your Otesse account$/)
+
+async function untilConnected(page: Page): Promise<void> {
+  await untilHeading(page, 'You are back at Studio Planner')
+  expect(await wordsOn(page)).toContain('Connected')
+}
+
+/** Waits for the page about what is over, with its way on and what support asks for. */
+async function untilOver(page: Page): Promise<void> {
+  await untilHeading(page, 'This page is no longer valid')
+  const words = await wordsOn(page)
+  expect(words).toContain('What you can do Go back to the app that you came from and start again')
+  expect(words).toMatch(/Error interaction_\w+ \(400\) Request \S+$/)
+}
+
+describe('a page that was used', () => {
+  it('is explained to whoever comes back to it after allowing, and the app works on', async () => {
+    await using visitor = await atConsent()
+    const { page } = visitor
+    await press(page, 'Allow')
+    await untilConnected(page)
+    await page.goBack()
+    await untilOver(page)
+    await photograph(page, 'over')
+    await page.goto(studio.startUrl())
+    await untilConnected(page)
+  })
+
+  it('is no trap: from the used sign-in page, forward leads to the question again', async () => {
+    await using visitor = await atConsent()
+    const { page } = visitor
+    await page.goBack()
+    await untilOver(page)
+    await page.goForward()
+    await untilAsked(page)
+    await page.reload()
+    await untilAsked(page)
+    await press(page, 'Allow')
+    await untilConnected(page)
+  })
+
+  it('may be clicked twice', async () => {
+    await using visitor = await atConsent()
+    const before = studio.tokens.length
+    await visitor.page.getByRole('button', { name: 'Allow' }).dblclick()
+    await untilConnected(visitor.page)
+    expect(studio.tokens).toHaveLength(before + 1)
+  })
+
+  it('is over in a second tab as well', async () => {
+    await using visitor = await atConsent()
+    const second = await visitor.openTab()
+    await second.goto(visitor.page.url())
+    await untilAsked(second)
+    await press(visitor.page, 'Allow')
+    await untilConnected(visitor.page)
+    await press(second, 'Deny')
+    await untilOver(second)
+  })
+})
+
+describe('a page that is too old', () => {
+  it.each(['Sign in', 'Cancel'])('says so: %s', async (button) => {
+    await using visitor = await atSignIn()
+    const { page } = visitor
+    server.clock.move(HOUR + 1000)
+    await page.getByLabel('E-mail address').fill('maria@example.com')
+    await page.getByLabel('Password').fill('whatever')
+    await press(page, button)
+    await untilOver(page)
+  })
+
+  it('asks who is there when the session ended while it was open', async () => {
+    const person = await aPerson(server)
+    await using visitor = await atSignIn()
+    const { page } = visitor
+    await signIn(page, person)
+    await untilAsked(page)
+    const account = await server.foundation.accounts.findByEmail(person.email)
+    await server.foundation.accounts.deactivate(account!.id, 'left')
+    await press(page, 'Allow')
+    await untilHeading(page, /^(Sign in|This page is no longer valid)$/)
+    expect(await wordsOn(page)).not.toContain(person.email)
+  })
+
+  it('says so when the app was taken away while it was open', async () => {
+    await using gone = await openThirdPartyApp(server, { name: 'Gone Planner' })
+    await using visitor = await atConsent(gone)
+    await server.foundation.apps.suspend(gone.client.id, 'abuse')
+    await press(visitor.page, 'Allow')
+    await untilHeading(visitor.page, 'We do not know this app')
+    expect(gone.answers).toEqual([])
+  })
+})
+
+describe('a page of somebody else', () => {
+  it('is nothing in another browser, and goes on in its own', async () => {
+    await using visitor = await atConsent()
+    await using other = await openVisitor(browser)
+    await other.page.goto(visitor.page.url())
+    await untilOver(other.page)
+    expect(await wordsOn(other.page)).not.toContain('Studio Planner')
+    await press(visitor.page, 'Allow')
+    await untilConnected(visitor.page)
+  })
+})
+
+describe('a browser without cookies', () => {
+  it('is told what is missing', async () => {
+    await using visitor = await openVisitorWithoutCookies()
+    const { page } = visitor
+    await page.goto(studio.startUrl())
+    await untilOver(page)
+    expect(await wordsOn(page)).toContain('cookies')
+    await photograph(page, 'without-cookies')
+  })
+})
+
+describe('a link with a mistake', () => {
+  it.each([
+    ['an unknown app', { client_id: 'app_00000000000000000000' }, 'We do not know this app'],
+    [
+      'an address that the app has not registered',
+      { redirect_uri: 'https://evil.example.com/callback' },
+      'This link does not fit the app',
+    ],
+  ])('leads nowhere: %s', async (_name, parameters, title) => {
+    await using visitor = await openVisitor(browser)
+    const { page } = visitor
+    const before = studio.answers.length
+    await page.goto(studio.startUrl(parameters))
+    await untilHeading(page, title)
+    expect(await wordsOn(page)).toContain('tell the people who run the app')
+    expect(visitor.requests.filter((url) => url.startsWith('https:'))).toEqual([])
+    expect(studio.answers).toHaveLength(before)
+  })
+
+  it('goes back to the app where the app can be trusted with it', async () => {
+    await using visitor = await openVisitor(browser)
+    await visitor.page.goto(studio.startUrl({ scope: 'bookings:everything' }))
+    await untilHeading(visitor.page, 'You are back at Studio Planner')
+    expect(await wordsOn(visitor.page)).toContain('Not connected: invalid_scope')
+  })
+})
+
+/** Opens a Chromium whose owner has switched cookies off in its settings. */
+async function openVisitorWithoutCookies(): Promise<Visitor> {
+  const profile = await mkdtemp(join(tmpdir(), 'otesse-test-profile-'))
+  await mkdir(join(profile, 'Default'))
+  const BLOCKED = 2
+  const settings = { profile: { default_content_setting_values: { cookies: BLOCKED } } }
+  await writeFile(join(profile, 'Default', 'Preferences'), JSON.stringify(settings))
+  const context = await chromium.launchPersistentContext(profile, chromiumOptions())
+  const visitor = await visitorIn(context)
+  return {
+    ...visitor,
+    async [Symbol.asyncDispose]() {
+      await context.close()
+      await rm(profile, { recursive: true, force: true })
+    },
+  }
+}
