@@ -49,7 +49,10 @@ export default tseslint.config(
       ],
     },
   },
-  { files: ['src/{shared,resource-server}/clock.ts'], rules: { 'no-restricted-properties': 'off' } },
+  {
+    files: ['src/{shared,resource-server}/clock.ts'],
+    rules: { 'no-restricted-properties': 'off' },
+  },
   {
     files: ['src/cli.ts', 'src/main.ts', 'src/cli/**', 'src/demo/**', 'bench/**', 'test/**'],
     rules: { 'no-console': 'off' },

@@ -1,8 +1,9 @@
 // The composition root of the HTTP side: builds every feature over the foundation and mounts every router, in the order in which a request
 // meets them. Invariant: features know nothing of each other; what one needs of another is plugged in here.
+import type { IncomingMessage, RequestListener } from 'node:http'
 import { join } from 'node:path'
 import type Router from '@koa/router'
-import Koa, { type Context } from 'koa'
+import Koa from 'koa'
 import type { App as RegisteredApp } from './apps/app.ts'
 import type { AppRegistry } from './apps/app-registry.ts'
 import { matchesRedirectUri } from './apps/redirect-uri.ts'
@@ -24,6 +25,8 @@ import { clientAddress, createTrustedProxies, limitKey } from './http/client-add
 import { createCsrf } from './http/csrf.ts'
 import { errorBoundary, logFailedAnswer } from './http/error-boundary.ts'
 import { createErrorPages } from './http/error-pages.ts'
+import type { Exchange } from './http/exchange.ts'
+import { createHotLane } from './http/hot-lane.ts'
 import { revocationAudit, startUpkeep } from './upkeep.ts'
 import { createOpsRouter, type Readiness } from './http/ops.routes.ts'
 import { pinIssuer } from './http/pin-issuer.ts'
@@ -33,19 +36,20 @@ import {
   type LimitSize,
   type RateLimiter,
 } from './http/rate-limit.ts'
-import { requestContext, requestFacts } from './http/request-context.ts'
 import { createViews, type Views } from './http/views.ts'
-import { appOfRefusal, refuse } from './oauth/back-channel.ts'
+import { appOfRefusal, refuse, backChannelRouter } from './oauth/back-channel.ts'
 import { checkClient, presentedClient } from './oauth/client-authentication.ts'
+import { createRequestTimer, requestContext, requestFacts } from './http/request-context.ts'
 import { createEngine } from './oauth/engine.ts'
 import { createEngineRouter } from './oauth/engine.routes.ts'
 import { createIdTokenIssuer } from './oauth/id-token.ts'
 import { createInteractions, type Interactions } from './oauth/interactions.ts'
-import { createIntrospectionRouter } from './oauth/introspect.routes.ts'
+import { createIntrospection } from './oauth/introspect.routes.ts'
 import { longestLife, termsFor } from './oauth/policy.ts'
-import { createRevocationRouter } from './oauth/revoke.routes.ts'
+import { PATHS } from './oauth/provider.ts'
+import { createRevocation } from './oauth/revoke.routes.ts'
 import { createTokenInspector } from './oauth/token-inspector.ts'
-import { createTokenRouter } from './oauth/token.routes.ts'
+import { createTokenEndpoint } from './oauth/token.routes.ts'
 import { describeClient } from './oauth/client-description.ts'
 import { AppError, isUnavailable } from './shared/errors.ts'
 import { createDirectSignInRouter, DIRECT_SIGN_IN_PATH } from './sign-in/direct-sign-in.routes.ts'
@@ -57,9 +61,9 @@ import { pingDatabase } from './storage/database.ts'
 /** The server as a request handler. */
 export interface App extends AsyncDisposable {
   /** Handles requests of the public port. */
-  koa: Koa
+  listener: RequestListener
   /** Handles requests of the operations port. */
-  ops: Koa
+  ops: RequestListener
   /** Makes /readyz say no, so that load balancers send no more requests. */
   startDraining(): void
 }
@@ -146,28 +150,28 @@ export function createApp(foundation: Foundation): App {
     streamsPerClient: STREAMS_PER_CLIENT,
   })
 
+  const introspection = createIntrospection({
+    inspect,
+    clients: apps,
+    issuer,
+    limits: { perAddress: limits.introspectPerAddress, perClient: limits.introspectPerClient },
+    onIntrospected: (appId, outcome) => audit.count('token.introspected', appId, outcome),
+  })
+  const tokenEndpoint = createTokenEndpoint({
+    ...backChannel,
+    isAccountActive,
+    scopeExists,
+    issueIdToken: createIdTokenIssuer({ issuer, signingKey: () => signingKey(foundation), clock }),
+    settings: tokenSettings,
+    limits: tokenLimits,
+  })
+  const revocation = createRevocation({ ...backChannel, limits: tokenLimits })
+
   const routers = [
     streams.router,
-    createIntrospectionRouter({
-      inspect,
-      clients: apps,
-      issuer,
-      limits: { perAddress: limits.introspectPerAddress, perClient: limits.introspectPerClient },
-      onIntrospected: (appId, outcome) => audit.count('token.introspected', appId, outcome),
-    }),
-    createTokenRouter({
-      ...backChannel,
-      isAccountActive,
-      scopeExists,
-      issueIdToken: createIdTokenIssuer({
-        issuer,
-        signingKey: () => signingKey(foundation),
-        clock,
-      }),
-      settings: tokenSettings,
-      limits: tokenLimits,
-    }),
-    createRevocationRouter({ ...backChannel, limits: tokenLimits }),
+    backChannelRouter(PATHS.introspect, introspection, { preflight: false }),
+    backChannelRouter(PATHS.token, tokenEndpoint, { preflight: true }),
+    backChannelRouter(PATHS.revoke, revocation, { preflight: true }),
     createEngineRouter({ engine, authorizePerAddress: limits.authorizePerAddress }),
     ...createPageRouters(foundation, {
       interactions,
@@ -194,11 +198,27 @@ export function createApp(foundation: Foundation): App {
   const upkeep = startUpkeep(foundation)
   let isDraining = false
   const readiness = { isReady: () => checkReadiness(foundation, isDraining) }
+  const intake = {
+    timer: createRequestTimer(metrics),
+    addressOf: addressReader(config.server.trustedProxies),
+  }
+  const failures = {
+    logger,
+    onRefused: (exchange: Exchange, error: AppError) => recordRefusal(foundation, exchange, error),
+  }
+  const takeHotLane = createHotLane({
+    ...intake,
+    ...failures,
+    endpoints: new Map([
+      [PATHS.introspect, introspection],
+      [PATHS.token, tokenEndpoint],
+      [PATHS.revoke, revocation],
+    ]),
+    isDraining: () => isDraining,
+  })
   const koa = new Koa({ keys: cookieKeys, proxy: true })
   koa.on('error', logFailedAnswer(logger))
-  koa.use(
-    requestContext({ clock, metrics, addressOf: addressReader(config.server.trustedProxies) }),
-  )
+  koa.use(requestContext(intake))
   koa.use(pinIssuer(issuer))
   koa.use(async function endConnections(ctx, next) {
     await next()
@@ -206,10 +226,9 @@ export function createApp(foundation: Foundation): App {
   })
   koa.use(
     errorBoundary({
-      logger,
+      ...failures,
       isPage: isPagePath,
       renderPage: createErrorPages(views, { supportUrl: config.pages.supportUrl }),
-      onRefused: (ctx, error) => recordRefusal(foundation, ctx, error),
     }),
   )
   koa.use(verify)
@@ -217,9 +236,15 @@ export function createApp(foundation: Foundation): App {
   for (const router of [...routers, createOpsRouter(readiness)]) koa.use(router.routes())
   const ops = new Koa()
   ops.use(createOpsRouter({ ...readiness, registry: metrics.registry }).routes())
+  const handle = koa.callback()
+  const handleOps = ops.callback()
   return {
-    koa,
-    ops,
+    listener(request, response) {
+      if (!takeHotLane(request, response)) void handle(request, response)
+    },
+    ops(request, response) {
+      void handleOps(request, response)
+    },
     startDraining() {
       isDraining = true
       streams.drain()
@@ -350,12 +375,12 @@ function createLimits({ config, redis, clock, logger }: Foundation): {
   return { limiter, limits: all }
 }
 
-function addressReader(networks: readonly string[]): (ctx: Context) => string {
+function addressReader(networks: readonly string[]): (request: IncomingMessage) => string {
   const proxies = createTrustedProxies(networks)
-  return (ctx) => {
-    const forwarded = ctx.req.headers['x-forwarded-for']
+  return (request) => {
+    const forwarded = request.headers['x-forwarded-for']
     return clientAddress(
-      ctx.req.socket.remoteAddress,
+      request.socket.remoteAddress,
       Array.isArray(forwarded) ? forwarded.join(',') : forwarded,
       proxies,
     )
@@ -423,12 +448,12 @@ interface TokenRefreshed extends RequestIds {
 }
 
 /** Keeps why a request was refused, so that an admin can tell the app's developer. */
-function recordRefusal({ audit }: Foundation, ctx: Context, error: AppError): void {
+function recordRefusal({ audit }: Foundation, exchange: Exchange, error: AppError): void {
   // A path that nobody serves is not an event; and what failed on our side is in the log.
   if (error.code === 'not_found' || error.status >= 500) return
   audit.events.requestRefused(
-    { appId: appOfRefusal(error)?.id, reason: error.code, endpoint: endpointOf(ctx.path) },
-    requestFacts(ctx),
+    { appId: appOfRefusal(error)?.id, reason: error.code, endpoint: endpointOf(exchange.path) },
+    requestFacts(exchange),
   )
 }
 

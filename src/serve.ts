@@ -1,9 +1,8 @@
 // Runs the server until it is told to stop. Invariant: a request that was accepted is answered: while it drains, the process takes no new
 // connections, tells load balancers so, finishes what is under way and then writes out what waits.
-import { createServer, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
-import type Koa from 'koa'
 import { type App, createApp } from './app.ts'
 import {
   type Config,
@@ -39,7 +38,7 @@ export async function startServer(config: Config, logger: Logger): Promise<Runni
   const app = createApp(foundation)
   stack.use(app)
   const { host, port } = config.server
-  const server = await listen(app.koa, host, port)
+  const server = await listen(app.listener, host, port)
   const ops =
     config.ops.port === 0 ? undefined : await listen(app.ops, config.ops.host, config.ops.port)
   stack.defer(() => void ops?.close())
@@ -51,9 +50,8 @@ export async function startServer(config: Config, logger: Logger): Promise<Runni
   return { config, foundation, url, [Symbol.asyncDispose]: () => open.disposeAsync() }
 }
 
-function listen(koa: Koa, host: string, port: number): Promise<Server> {
-  const handle = koa.callback()
-  const server = createServer((request, response) => void handle(request, response))
+function listen(listener: RequestListener, host: string, port: number): Promise<Server> {
+  const server = createServer(listener)
   // Longer than the 60 s of common load balancers: a connection that we close first loses the request that is on its way.
   server.keepAliveTimeout = 75 * SECOND
   server.headersTimeout = 30 * SECOND

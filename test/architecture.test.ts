@@ -30,7 +30,11 @@ const HOMES = [
     /^(shared|resource-server)\//,
   ),
   home('process.env', /\bprocess\.env\b|from '(node:)?process'/, /^(main|cli)\.ts$/),
-  home('the time of day', /\bDate\.now\b|\bnew Date(\(\)|(?![\w(]))/, /^(shared|resource-server)\/clock\.ts$/),
+  home(
+    'the time of day',
+    /\bDate\.now\b|\bnew Date(\(\)|(?![\w(]))/,
+    /^(shared|resource-server)\/clock\.ts$/,
+  ),
 ]
 
 const files = ['src', 'migrations'].flatMap(readSources)

@@ -3,6 +3,7 @@
 import type { Context, Middleware, Next } from 'koa'
 import { AppError } from '../shared/errors.ts'
 import type { Logger } from '../shared/logger.ts'
+import type { Exchange } from './exchange.ts'
 import { requestFacts } from './request-context.ts'
 
 /** How a failure is shown to a person. */
@@ -15,40 +16,52 @@ export const errorBody = (error: AppError, requestId: string) => ({
   request_id: requestId,
 })
 
-/**
- * Creates the boundary.
- *
- * @param isPage whether a person with a browser is at this path, and not a program
- * @param onRefused told of each refusal, for the event log
- */
-export function errorBoundary(deps: {
+/** What answering a failure needs. */
+export interface FailureDeps {
   logger: Logger
-  isPage: (path: string) => boolean
-  renderPage: ErrorPageRenderer
-  onRefused: (ctx: Context, error: AppError) => void
-}): Middleware {
+  /** Told of each refusal, for the event log. */
+  onRefused: (exchange: Exchange, error: AppError) => void
+}
+
+/** Turns what was thrown into the answer, with a JSON body. */
+export function answerFailure(exchange: Exchange, caught: unknown, deps: FailureDeps): AppError {
+  const { requestId } = requestFacts(exchange)
+  const error =
+    caught instanceof AppError ? caught : new AppError('server_error', { cause: caught })
+  if (error.status >= 500)
+    deps.logger.error(
+      { requestId, reason: error.code, detail: error.detail, err: error.cause },
+      'request failed',
+    )
+  deps.onRefused(exchange, error)
+  exchange.status = error.status
+  exchange.set('Cache-Control', 'no-store')
+  if (error.retryAfterSeconds !== undefined)
+    exchange.set('Retry-After', String(Math.max(1, Math.ceil(error.retryAfterSeconds))))
+  // What is left of an oversized body is not read: the connection cannot be used again.
+  if (error.code === 'body_too_large') exchange.set('Connection', 'close')
+  exchange.body = errorBody(error, requestId)
+  return error
+}
+
+/**
+ * Creates the boundary around Koa's routes.
+ *
+ * @param deps.isPage whether a person with a browser is at this path, and not a program
+ */
+export function errorBoundary(
+  deps: FailureDeps & {
+    isPage: (path: string) => boolean
+    renderPage: ErrorPageRenderer
+  },
+): Middleware {
   return async function answerErrors(ctx: Context, next: Next) {
     try {
       await next()
       if (ctx.status === 404 && ctx.body === undefined) throw new AppError('not_found')
     } catch (caught) {
-      const { requestId } = requestFacts(ctx)
-      const error =
-        caught instanceof AppError ? caught : new AppError('server_error', { cause: caught })
-      if (error.status >= 500)
-        deps.logger.error(
-          { requestId, reason: error.code, detail: error.detail, err: error.cause },
-          'request failed',
-        )
-      deps.onRefused(ctx, error)
-      ctx.status = error.status
-      ctx.set('Cache-Control', 'no-store')
-      if (error.retryAfterSeconds !== undefined)
-        ctx.set('Retry-After', String(Math.max(1, Math.ceil(error.retryAfterSeconds))))
-      // What is left of an oversized body is not read: the connection cannot be used again.
-      if (error.code === 'body_too_large') ctx.set('Connection', 'close')
-      if (deps.isPage(ctx.path)) deps.renderPage(ctx, error, requestId)
-      else ctx.body = errorBody(error, requestId)
+      const error = answerFailure(ctx, caught, deps)
+      if (deps.isPage(ctx.path)) deps.renderPage(ctx, error, requestFacts(ctx).requestId)
     }
   }
 }

@@ -1,6 +1,6 @@
 // What every request carries: its id (in the answer, the log line and the event), the client's address, and when it came.
+import type { IncomingMessage } from 'node:http'
 import type { Context, Middleware, Next } from 'koa'
-import type { Clock } from '../shared/clock.ts'
 import { newRequestId } from '../shared/ids.ts'
 import type { Metrics } from '../shared/metrics.ts'
 
@@ -12,11 +12,36 @@ export interface RequestFacts {
 
 const factsOf = new WeakMap<object, RequestFacts>()
 
-/** Returns the facts of a request that went through requestContext. */
-export function requestFacts(ctx: Context): RequestFacts {
-  const facts = factsOf.get(ctx.req)
-  if (facts === undefined) throw new Error('requestContext is not mounted')
+/** Returns the facts of a request that were noted when it came in. */
+export function requestFacts(exchange: { req: IncomingMessage }): RequestFacts {
+  const facts = factsOf.get(exchange.req)
+  if (facts === undefined) throw new Error('the request was not noted')
   return facts
+}
+
+/** Gives a request its id and keeps its facts for as long as the request lives. */
+export function noteRequest(request: IncomingMessage, address: string): RequestFacts {
+  const facts = { requestId: newRequestId(), address }
+  factsOf.set(request, facts)
+  return facts
+}
+
+/** Measures one request. @param route a pattern, never a path: a path can hold anything */
+export type RequestTimer = (route: string, status: number, millis: number) => void
+
+/** Creates the timer; it looks the labels of each route and status class up once. */
+export function createRequestTimer(metrics: Pick<Metrics, 'requestSeconds'>): RequestTimer {
+  const children = new Map<string, { observe(seconds: number): void }>()
+  return function timeRequest(route, status, millis) {
+    const statusClass = `${Math.floor(status / 100)}xx`
+    const key = `${route} ${statusClass}`
+    let child = children.get(key)
+    if (child === undefined) {
+      child = metrics.requestSeconds.labels(route, statusClass)
+      children.set(key, child)
+    }
+    child.observe(millis / 1000)
+  }
 }
 
 /**
@@ -25,27 +50,19 @@ export function requestFacts(ctx: Context): RequestFacts {
  * @param addressOf tells the client's address, trusting only configured proxies
  */
 export function requestContext(deps: {
-  clock: Clock
-  metrics: Metrics
-  addressOf: (ctx: Context) => string
+  timer: RequestTimer
+  addressOf: (request: IncomingMessage) => string
 }): Middleware {
   return async function recordRequest(ctx: Context, next: Next) {
     const startedAt = performance.now()
-    const facts = { requestId: newRequestId(), address: deps.addressOf(ctx) }
-    factsOf.set(ctx.req, facts)
-    ctx.set('X-Request-Id', facts.requestId)
+    const { requestId } = noteRequest(ctx.req, deps.addressOf(ctx.req))
+    ctx.set('X-Request-Id', requestId)
     try {
       await next()
     } finally {
-      // The route's pattern, never the path: a path can hold anything.
       const route = (ctx as { _matchedRoute?: unknown })._matchedRoute
-      deps.metrics.requestSeconds.observe(
-        {
-          route: typeof route === 'string' ? route : 'other',
-          status: `${Math.floor(ctx.status / 100)}xx`,
-        },
-        (performance.now() - startedAt) / 1000,
-      )
+      const pattern = typeof route === 'string' ? route : 'other'
+      deps.timer(pattern, ctx.status, performance.now() - startedAt)
     }
   }
 }

@@ -1,22 +1,21 @@
 // What token, revocation and introspection share: read the body, bound the rate, authenticate the client, answer JSON that nobody caches.
 // A refusal knows the app it concerns, so that its developer can be told why. Invariant: limits count before work is done, and a stranger
 // cannot use up the budget of an app that it cannot authenticate as.
-import type { Context } from 'koa'
+import Router from '@koa/router'
 import type { App } from '../apps/app.ts'
 import { isConfidential } from '../apps/app.ts'
+import { type Exchange, JSON_TYPE } from '../http/exchange.ts'
+import type { Endpoint } from '../http/hot-lane.ts'
 import { type Parameters, readParameters } from '../http/parameters.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { AppError } from '../shared/errors.ts'
 import { checkClient, type ClientDirectory, presentedClient } from './client-authentication.ts'
-import { allowOrigin } from './cross-origin.ts'
+import { allowOrigin, answerPreflight } from './cross-origin.ts'
 
 /** A limit on a hot path: counts at once, without waiting. */
 export interface HotLimit {
   hit(key: string): { allowed: true } | { allowed: false; retryAfterSeconds: number }
 }
-
-/** Told of each refusal by its reason, with the app where it is known. */
-export type OnRefused = (ctx: Context, error: AppError, app: App | undefined) => void
 
 /** An authenticated back-channel request. */
 export interface BackChannelRequest {
@@ -48,15 +47,15 @@ export function assertWithin(limit: HotLimit, key: string): void {
  * @param inspectParameters runs before the client is looked up, for what is wrong whoever asks
  */
 export async function takeIn(
-  ctx: Context,
+  exchange: Exchange,
   deps: { clients: ClientDirectory; perAddress: HotLimit; perClient: HotLimit },
   inspectParameters?: (parameters: Parameters) => void,
 ): Promise<BackChannelRequest> {
-  const { address } = requestFacts(ctx)
+  const { address } = requestFacts(exchange)
   assertWithin(deps.perAddress, address)
-  const parameters = await readParameters(ctx.req)
+  const parameters = await readParameters(exchange.req)
   inspectParameters?.(parameters)
-  const app = await authenticate(ctx, deps.clients, parameters)
+  const app = await authenticate(exchange, deps.clients, parameters)
   // A public app proves nothing, so what it may ask is counted for each address apart.
   const key = isConfidential(app) ? app.id : `${app.id} ${address}`
   try {
@@ -68,29 +67,41 @@ export async function takeIn(
 }
 
 async function authenticate(
-  ctx: Context,
+  exchange: Exchange,
   clients: ClientDirectory,
   parameters: Parameters,
 ): Promise<App> {
-  const { authorization } = ctx.req.headers
+  const { authorization } = exchange.req.headers
   try {
     const check = await checkClient(clients, presentedClient(authorization, parameters))
-    if (check.app !== undefined) allowOrigin(ctx, check.app)
+    if (check.app !== undefined) allowOrigin(exchange, check.app)
     if (check.kind === 'authenticated') return check.app
     throw refuse(check.error, check.app)
   } catch (error) {
     // RFC 6749 §5.2: a client that used the Authorization header is answered with the matching scheme.
     if (authorization !== undefined && error instanceof AppError && error.status === 401)
-      ctx.set('WWW-Authenticate', 'Basic realm="otesse"')
+      exchange.set('WWW-Authenticate', 'Basic realm="otesse"')
     throw error
   }
 }
 
 /** Answers JSON that no cache may keep (RFC 6749 §5.1). */
-export function answer(ctx: Context, body: object): void {
-  ctx.status = 200
-  ctx.set('Cache-Control', 'no-store')
-  ctx.set('Pragma', 'no-cache')
-  ctx.type = 'application/json'
-  ctx.body = JSON.stringify(body)
+export function answer(exchange: Exchange, body: object): void {
+  exchange.status = 200
+  exchange.set('Cache-Control', 'no-store')
+  exchange.set('Pragma', 'no-cache')
+  exchange.set('Content-Type', JSON_TYPE)
+  exchange.body = JSON.stringify(body)
+}
+
+/** Mounts an endpoint for whoever writes its address in another than the plain form, and its preflight where web pages may call it. */
+export function backChannelRouter(
+  path: string,
+  endpoint: Endpoint,
+  options: { preflight: boolean },
+): Router {
+  const router = new Router({ strict: true, sensitive: true })
+  if (options.preflight) router.options(path, answerPreflight)
+  router.post(path, endpoint)
+  return router
 }

@@ -1,8 +1,7 @@
 // POST /oauth/introspect (RFC 7662): a resource server, or the app itself, asks what a token is worth. The hottest path of all: one store
 // round trip, no database, and no engine. Invariant: whoever may not see a token gets the same answer as for one that does not exist.
-import Router from '@koa/router'
-import type { Context } from 'koa'
 import type { App } from '../apps/app.ts'
+import type { Endpoint } from '../http/hot-lane.ts'
 import { getParameter } from '../http/parameters.ts'
 import { answer, type HotLimit, takeIn } from './back-channel.ts'
 import type { ClientDirectory } from './client-authentication.ts'
@@ -17,18 +16,17 @@ interface IntrospectionDeps {
   onIntrospected: (appId: string, outcome: 'active' | 'inactive') => void
 }
 
-/** Creates the route of the introspection endpoint. */
-export function createIntrospectionRouter(deps: IntrospectionDeps): Router {
-  const router = new Router({ strict: true, sensitive: true })
-  router.post('/oauth/introspect', async function introspectToken(ctx: Context) {
-    const { app, parameters } = await takeIn(ctx, { clients: deps.clients, ...deps.limits })
+/** Creates the introspection endpoint. */
+export function createIntrospection(deps: IntrospectionDeps): Endpoint {
+  const intake = { clients: deps.clients, ...deps.limits }
+  return async function introspectToken(exchange) {
+    const { app, parameters } = await takeIn(exchange, intake)
     const inspection = await deps.inspect(getParameter(parameters, 'token'))
     const visible = inspection.active && maySee(app, inspection)
     deps.onIntrospected(app.id, visible ? 'active' : 'inactive')
     // RFC 7662 §2.2: nothing but `active` about a token that the caller may not know of.
-    answer(ctx, visible ? describe(inspection, deps.issuer, app) : { active: false })
-  })
-  return router
+    answer(exchange, visible ? describe(inspection, deps.issuer, app) : { active: false })
+  }
 }
 
 /** RFC 7662 §4: who may introspect what. Refresh tokens concern only the app that holds them. */

@@ -1,16 +1,15 @@
 // POST /oauth/revoke (RFC 7009): an app ends its own token. An access token ends alone; a refresh token takes the whole family with it.
-import Router from '@koa/router'
-import type { Context } from 'koa'
 import type { App } from '../apps/app.ts'
 import { isConfidential } from '../apps/app.ts'
 import type { Grants } from '../grants/grants.ts'
+import type { Exchange } from '../http/exchange.ts'
+import type { Endpoint } from '../http/hot-lane.ts'
 import { getParameter } from '../http/parameters.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { AppError } from '../shared/errors.ts'
 import { parseToken } from '../shared/token-format.ts'
 import { answer, type HotLimit, refuse, takeIn } from './back-channel.ts'
 import type { ClientDirectory } from './client-authentication.ts'
-import { answerPreflight } from './cross-origin.ts'
 import type { TokenEvents } from './token.routes.ts'
 
 /** What the revocation endpoint tells the event log. */
@@ -31,24 +30,27 @@ interface RevocationDeps {
   events: RevocationEvents
 }
 
-/** Creates the routes of the revocation endpoint. */
-export function createRevocationRouter(deps: RevocationDeps): Router {
-  const router = new Router({ strict: true, sensitive: true })
-  router.options('/oauth/revoke', answerPreflight)
-  router.post('/oauth/revoke', async function revokeToken(ctx: Context) {
-    const { app, parameters } = await takeIn(ctx, { clients: deps.clients, ...deps.limits })
+/** Creates the revocation endpoint. */
+export function createRevocation(deps: RevocationDeps): Endpoint {
+  const intake = { clients: deps.clients, ...deps.limits }
+  return async function revokeToken(exchange) {
+    const { app, parameters } = await takeIn(exchange, intake)
     try {
-      await revoke(ctx, app, getParameter(parameters, 'token'), deps)
+      await revoke(exchange, app, getParameter(parameters, 'token'), deps)
     } catch (error) {
       throw error instanceof AppError ? refuse(error, app) : error
     }
     // RFC 7009 §2.2: 200 also for a token that is unknown; an empty object, because generic clients parse every answer as JSON.
-    answer(ctx, {})
-  })
-  return router
+    answer(exchange, {})
+  }
 }
 
-async function revoke(ctx: Context, app: App, token: string, deps: RevocationDeps): Promise<void> {
+async function revoke(
+  exchange: Exchange,
+  app: App,
+  token: string,
+  deps: RevocationDeps,
+): Promise<void> {
   const presented = parseToken(token)
   if (presented === undefined || presented.kind === 'code') return
   const live =
@@ -69,7 +71,7 @@ async function revoke(ctx: Context, app: App, token: string, deps: RevocationDep
     appId: app.id,
     accountId: grant.accountId,
     grantId: grant.id,
-    ...requestFacts(ctx),
+    ...requestFacts(exchange),
   }
   if (presented.kind === 'access') {
     await deps.grants.revokeAccess(presented)

@@ -1,12 +1,12 @@
 // POST /oauth/token: code, refresh token or the app's own credentials in, tokens out (RFC 6749 §3.2). Ours and not the engine's, so that a
 // redemption is one atomic commit and a request costs one to two store round trips (src/README.md, Decisions).
-import Router from '@koa/router'
-import type { Context } from 'koa'
 import type { App } from '../apps/app.ts'
 import { isConfidential } from '../apps/app.ts'
 import type { CodeRecord } from '../grants/grant.ts'
 import type { Grants } from '../grants/grants.ts'
 import type { Issued, Refused } from '../grants/issue.ts'
+import type { Exchange } from '../http/exchange.ts'
+import type { Endpoint } from '../http/hot-lane.ts'
 import { getParameter, type Parameters } from '../http/parameters.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { pkceChallenge, equalInConstantTime } from '../shared/crypto.ts'
@@ -14,7 +14,6 @@ import { AppError, type ErrorCode } from '../shared/errors.ts'
 import { parseTokenOf } from '../shared/token-format.ts'
 import { answer, type BackChannelRequest, type HotLimit, refuse, takeIn } from './back-channel.ts'
 import type { ClientDirectory } from './client-authentication.ts'
-import { answerPreflight } from './cross-origin.ts'
 import type { IssueIdToken } from './id-token.ts'
 import { grantTypesOf, type GrantType, termsFor, type TokenSettings } from './policy.ts'
 import { assertScopes, parseScopeList } from './scope-list.ts'
@@ -58,15 +57,15 @@ export interface TokenRouteDeps {
   events: TokenEvents
 }
 
-type Exchange = (request: BackChannelRequest, deps: TokenRouteDeps) => Promise<Issued | Refused>
+type Redemption = (request: BackChannelRequest, deps: TokenRouteDeps) => Promise<Issued | Refused>
 
-const EXCHANGES: Record<GrantType, Exchange> = {
+const REDEMPTIONS: Record<GrantType, Redemption> = {
   authorization_code: exchangeCode,
   refresh_token: exchangeRefreshToken,
   client_credentials: exchangeCredentials,
 }
 
-const isGrantType = (text: string): text is GrantType => Object.hasOwn(EXCHANGES, text)
+const isGrantType = (text: string): text is GrantType => Object.hasOwn(REDEMPTIONS, text)
 
 function grantTypeOf(parameters: Parameters): GrantType {
   const grantType = getParameter(parameters, 'grant_type')
@@ -74,22 +73,20 @@ function grantTypeOf(parameters: Parameters): GrantType {
   throw new AppError(grantType === 'password' ? 'grant_type_password' : 'grant_type_unsupported')
 }
 
-/** Creates the routes of the token endpoint. */
-export function createTokenRouter(deps: TokenRouteDeps): Router {
-  const router = new Router({ strict: true, sensitive: true })
-  router.options('/oauth/token', answerPreflight)
-  router.post('/oauth/token', async function issueTokens(ctx: Context) {
-    const request = await takeIn(ctx, { clients: deps.clients, ...deps.limits }, grantTypeOf)
+/** Creates the token endpoint. */
+export function createTokenEndpoint(deps: TokenRouteDeps): Endpoint {
+  const intake = { clients: deps.clients, ...deps.limits }
+  return async function issueTokens(exchange) {
+    const request = await takeIn(exchange, intake, grantTypeOf)
     try {
-      await exchange(ctx, request, deps)
+      await issue(exchange, request, deps)
     } catch (error) {
       throw error instanceof AppError ? refuse(error, request.app) : error
     }
-  })
-  return router
+  }
 }
 
-async function exchange(ctx: Context, request: BackChannelRequest, deps: TokenRouteDeps) {
+async function issue(exchange: Exchange, request: BackChannelRequest, deps: TokenRouteDeps) {
   const { app, parameters } = request
   const grantType = grantTypeOf(parameters)
   if (!grantTypesOf(app).includes(grantType))
@@ -98,8 +95,8 @@ async function exchange(ctx: Context, request: BackChannelRequest, deps: TokenRo
         ? 'client_not_confidential'
         : 'grant_not_allowed',
     )
-  const outcome = await EXCHANGES[grantType](request, deps)
-  const facts = requestFacts(ctx)
+  const outcome = await REDEMPTIONS[grantType](request, deps)
+  const facts = requestFacts(exchange)
   if (outcome.kind === 'refused') {
     if (outcome.revoked !== undefined)
       deps.events.familyRevoked({
@@ -127,7 +124,7 @@ async function exchange(ctx: Context, request: BackChannelRequest, deps: TokenRo
       how: outcome.refresh,
       ...facts,
     })
-  answer(ctx, await tokenAnswer(outcome, app, deps))
+  answer(exchange, await tokenAnswer(outcome, app, deps))
 }
 
 async function tokenAnswer(outcome: Issued, app: App, deps: TokenRouteDeps) {

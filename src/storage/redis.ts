@@ -120,9 +120,16 @@ const AWAY =
 function soon<T>(work: () => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error('Command timed out')), DEADLINE_MILLIS)
-    work()
-      .finally(() => clearTimeout(timer))
-      .then(resolve, reject)
+    work().then(
+      (value) => {
+        clearTimeout(timer)
+        resolve(value)
+      },
+      (error: unknown) => {
+        clearTimeout(timer)
+        reject(error instanceof Error ? error : new Error(String(error)))
+      },
+    )
   })
 }
 

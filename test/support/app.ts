@@ -78,8 +78,7 @@ export async function startTestApp(options: TestAppOptions): Promise<TestApp> {
     await openFoundation(config, await secretsOf(config), { logger, clock }),
   )
   const app = stack.use(createApp(foundation))
-  const handle = app.koa.callback()
-  server.on('request', (request, response) => void handle(request, response))
+  server.on('request', app.listener)
   // Answers first, then the stores: the server stops before what it stands on.
   stack.defer(() => close(server))
   const open = stack.move()
