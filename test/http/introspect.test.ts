@@ -128,6 +128,24 @@ describe.each(BACKENDS)('introspection, %s', (backend) => {
       expect(await web.isActive(next.access)).toBe(true)
     })
 
+    it('with its account before anybody has revoked it', async () => {
+      const account = await createAccount(server)
+      const { access, refresh } = await web.authorize({ accountId: account.id })
+      // As it is while the job that revokes the tokens has not come to them, or cannot.
+      const { db, invalidation } = server.foundation
+      await db
+        .updateTable('accounts')
+        .set({ status: 'deactivated' })
+        .where('id', '=', account.id)
+        .execute()
+      await invalidation.publish('account', account.id)
+      expect(await api.introspect(access)).toMatchObject(inactive)
+      expect(await web.refresh(refresh)).toMatchObject({
+        status: 400,
+        body: { error: 'invalid_grant' },
+      })
+    })
+
     it('with its app', async () => {
       const doomed = createOAuthClient(server, await registerApp(server))
       const { access } = await doomed.authorize()
