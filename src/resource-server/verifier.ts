@@ -88,9 +88,13 @@ export function createVerifier(options: VerifierOptions): Verifier {
 
   function onRevoked(kind: string, key: string): void {
     const name = `${kind} ${key}`
-    recent.note(name, monotonicMillis())
-    if (kind === 'token') remembered.forget(key)
-    else if (kind === 'grant' || kind === 'app' || kind === 'account') remembered.revoke(name)
+    const now = monotonicMillis()
+    recent.note(name, now)
+    if (kind === 'token') {
+      remembered.forget(key)
+      // A token never comes back, so there is nothing to ask. What hangs on the others may: an app is let work again.
+      refuse(key, now)
+    } else if (kind === 'grant' || kind === 'app' || kind === 'account') remembered.revoke(name)
     else forgetAll()
   }
   function forgetAll(): void {

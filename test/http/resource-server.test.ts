@@ -83,8 +83,8 @@ async function startProxy(target: string) {
         upstream.destroy()
       })
     }
-    socket.on('data', (data) => void (isStalled || upstream.write(data)))
-    upstream.on('data', (data) => void (isStalled || socket.write(data)))
+    socket.on('data', (data) => isStalled || upstream.write(data))
+    upstream.on('data', (data) => isStalled || socket.write(data))
   })
   await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
   const cutOff = () => sockets.forEach((socket) => socket.destroy())

@@ -36,7 +36,7 @@ interface Answer {
   body: unknown
   retryAfter: string | null
 }
-type Call = (guard: TokenGuard, headers: HeadersInit) => Promise<Answer>
+type Call = (guard: TokenGuard, headers: Record<string, string>) => Promise<Answer>
 
 async function read(response: Response): Promise<Answer> {
   return {
@@ -49,7 +49,7 @@ async function read(response: Response): Promise<Answer> {
 
 async function over(
   handler: (req: IncomingMessage, res: ServerResponse) => unknown,
-  headers: HeadersInit,
+  headers: Record<string, string>,
 ): Promise<Answer> {
   const server = createServer((req, res) => void handler(req, res))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
