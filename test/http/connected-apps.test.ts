@@ -311,17 +311,17 @@ describe.each(BACKENDS)('on %s', (backend) => {
       const page = await browser.open(signInUrl())
       const sendAs = ({ email }: Account) =>
         browser.submit(page, 'connected-apps', { email, password: PASSWORD })
-      const seen: string[] = []
+      const before: Browser['jar'][] = []
       for (const person of [first, first, second]) {
         expect(wordsOf(await sendAs(person))).toContain(person.email)
-        const old = createBrowser(server)
-        for (const value of seen) {
-          old.jar.set(SESSION, { value, path: '/' })
+        for (const jar of before) {
+          const old = createBrowser(server)
+          for (const [key, cookie] of jar) old.jar.set(key, cookie)
           expect((await old.open(listUrl())).url).toBe(signInUrl())
         }
-        seen.push(browser.jar.get(SESSION)?.value ?? '')
+        before.push(new Map(browser.jar))
       }
-      expect(new Set(seen).size).toBe(3)
+      expect(new Set(before.map((jar) => jar.get(SESSION)?.value)).size).toBe(3)
       expect(await eventsOf(first.id)).toContain('session.ended account_switched')
     })
 
@@ -435,6 +435,27 @@ describe.each(BACKENDS)('on %s', (backend) => {
       const page = await browser.open(listUrl())
       expect(page.url).toBe(signInUrl())
       expect(page.html).not.toContain(person.email)
+    })
+
+    it('is lost with the account before its sessions are ended, and disconnects nothing', async () => {
+      const person = await aPerson()
+      const browser = await aBrowserOf(person)
+      const planner = await connect(web, person, browser)
+      const asking = await browser.open(disconnectUrl(web))
+      const { accounts } = server.foundation
+      const find = accounts.find.bind(accounts)
+      accounts.find = async (id) => {
+        const account = await find(id)
+        return account && { ...account, status: 'deactivated' }
+      }
+      try {
+        expect((await browser.open(listUrl())).url).toBe(signInUrl())
+        expect((await browser.open(disconnectUrl(web))).url).toBe(signInUrl())
+        expect((await browser.submit(asking, '/disconnect')).url).toBe(signInUrl())
+      } finally {
+        accounts.find = find
+      }
+      expect(await planner.oauth.isActive(planner.access)).toBe(true)
     })
 
     it('is lost with signing out', async () => {
