@@ -135,6 +135,8 @@ function environment(name: string): string {
 
 function listen(): Promise<Server> {
   const server = createServer()
+  // As in serve.ts; with Node's 5 s, a test on a busy machine can meet a connection that is just being closed.
+  server.keepAliveTimeout = 75_000
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen(0, '127.0.0.1', () => resolve(server))
