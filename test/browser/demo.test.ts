@@ -38,9 +38,12 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  const ended = once(child, 'exit')
-  child.kill('SIGTERM')
-  await Promise.all([browser.close(), ended])
+  if (child.exitCode === null) {
+    const ended = once(child, 'exit')
+    child.kill('SIGTERM')
+    await ended
+  }
+  await browser.close()
   await rm(dataDir, { recursive: true, force: true })
 })
 
