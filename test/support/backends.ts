@@ -301,7 +301,13 @@ async function findPostgresUser(): Promise<User | undefined> {
 
 // Sends one command and answers its reply as text, arrays joined by commas.
 async function askRedis({ host, port }: Address, [command, ...args]: string[]): Promise<string> {
-  const client = new Redis({ host, port, lazyConnect: true, retryStrategy: () => null })
+  const client = new Redis({
+    host,
+    port,
+    lazyConnect: true,
+    connectTimeout: 30_000,
+    retryStrategy: () => null,
+  })
   try {
     await client.connect()
     return String(await client.call(command ?? 'PING', args))
