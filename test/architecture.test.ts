@@ -12,13 +12,17 @@ const LEVELS = [
   ['oauth', 'sign-in', 'connected-apps', 'admin', 'gateway'],
   [
     ...['foundation.ts', 'app.ts', 'serve.ts', 'upkeep.ts', 'own-secrets.ts', 'main.ts'],
-    ...['cli.ts', 'cli', 'demo'],
+    ...['compose', 'cli.ts', 'cli', 'demo'],
   ],
 ]
 const TOP = LEVELS.length - 1
 
 const HOMES = [
-  home('koa', imports('koa|@koa/router'), /^(http|oauth)\/|\.routes\.ts$|^(app|serve)\.ts$/),
+  home(
+    'koa',
+    imports('koa|@koa/router'),
+    /^(http|oauth)\/|\.routes\.ts$|^(app|serve)\.ts$|^compose\//,
+  ),
   home('oidc-provider', imports('oidc-provider'), /^oauth\//),
   home('SQL', imports('kysely|pg|@electric-sql/pglite'), /^(storage|migrations)\/|\.store\.ts$/),
   home('ioredis', imports('ioredis'), /^storage\/|^grants\/redis-[^/]*\.ts$/),

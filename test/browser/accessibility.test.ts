@@ -129,6 +129,8 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     await press(page, 'Allow')
     // To a host that nobody has: where the app would be.
     await visitor.context.waitForEvent('requestfailed')
+    // Chromium shows its own page for that; going on before it is there would be interrupted by it.
+    await page.waitForURL(/^chrome-error:/)
 
     await page.goto(linkOf(studio, { scope: ALL_SCOPES.join(' ') }))
     await untilHeading(page, /wants more access/)

@@ -1,5 +1,6 @@
 // A process that writes to the embedded store until it is killed: each line that it prints is an answer that somebody got.
 // Started by family-store.embedded.test.ts with the data directory.
+import { writeSync } from 'node:fs'
 import { openEmbeddedStore } from '../../src/grants/embedded-family.store.ts'
 import { systemClock } from '../../src/shared/clock.ts'
 import { createLogger } from '../../src/shared/logger.ts'
@@ -11,6 +12,9 @@ const { db } = await openDatabase({ kind: 'pglite', directory }, createLogger('s
 await migrate(db)
 const store = await openEmbeddedStore(db, systemClock)
 
+// Written at once: a stream keeps lines of one moment back, and what is kept back when the process dies was an answer that nobody heard of.
+const tell = (line: string): void => void writeSync(1, `${line}\n`)
+
 // Several writers, so that answers of one moment share a write. Each puts a grant, and ends the one before.
 async function write(writer: number): Promise<void> {
   for (let count = 0; ; count += 1) {
@@ -19,11 +23,11 @@ async function write(writer: number): Promise<void> {
       expect: [{ name: 'g', state: 'absent' }],
       put: [{ name: 'g', value: family, ttlMillis: 600_000 }],
     })
-    console.log(`put ${family}`)
+    tell(`put ${family}`)
     if (count === 0) continue
     const last = `family${writer}x${count - 1}`
     await store.commit(last, { expect: [{ name: 'g', state: 'present' }], remove: ['g'] })
-    console.log(`removed ${last}`)
+    tell(`removed ${last}`)
   }
 }
 

@@ -1,0 +1,111 @@
+// The back channel: token, revocation and introspection, plugged into stores, limits and the event log.
+import type { Foundation } from '../foundation.ts'
+import type { Exchange } from '../http/exchange.ts'
+import type { Endpoint } from '../http/hot-lane.ts'
+import { requestFacts } from '../http/request-context.ts'
+import { appOfRefusal } from '../oauth/back-channel.ts'
+import { createIdTokenIssuer } from '../oauth/id-token.ts'
+import { createIntrospection } from '../oauth/introspect.routes.ts'
+import { PATHS } from '../oauth/provider.ts'
+import { createRevocation } from '../oauth/revoke.routes.ts'
+import type { InspectToken } from '../oauth/token-inspector.ts'
+import { createTokenEndpoint } from '../oauth/token.routes.ts'
+import type { AppError } from '../shared/errors.ts'
+import type { Limits } from './limits.ts'
+
+/** Creates the endpoints by their path. */
+export function createBackChannel(
+  foundation: Foundation,
+  deps: {
+    inspect: InspectToken
+    isAccountActive: (accountId: string) => Promise<boolean>
+    scopeExists: (scope: string) => boolean
+    limits: Limits
+  },
+): ReadonlyMap<string, Endpoint> {
+  const { config, clock, audit, apps, grants } = foundation
+  const { inspect, isAccountActive, scopeExists, limits } = deps
+  const { issuer } = config.server
+  const shared = {
+    grants,
+    clients: apps,
+    events: backChannelEvents(foundation),
+    limits: { perAddress: limits.tokenPerAddress, perClient: limits.tokenPerClient },
+  }
+  return new Map([
+    [
+      PATHS.introspect,
+      createIntrospection({
+        inspect,
+        clients: apps,
+        issuer,
+        limits: { perAddress: limits.introspectPerAddress, perClient: limits.introspectPerClient },
+        onIntrospected: (appId, outcome) => audit.count('token.introspected', appId, outcome),
+      }),
+    ],
+    [
+      PATHS.token,
+      createTokenEndpoint({
+        ...shared,
+        isAccountActive,
+        scopeExists,
+        issueIdToken: createIdTokenIssuer({
+          issuer,
+          signingKey: () => signingKey(foundation),
+          clock,
+        }),
+        settings: config.tokens,
+      }),
+    ],
+    [PATHS.revoke, createRevocation(shared)],
+  ])
+}
+
+function signingKey({ keyRing }: Foundation) {
+  const [current] = keyRing.privateJwks().keys
+  if (current === undefined) throw new Error('the key ring is empty')
+  return current
+}
+
+/** Tells the event log of the back channel what happened. */
+function backChannelEvents({ audit: { events } }: Foundation) {
+  return {
+    tokenIssued: (facts: Parameters<typeof events.tokenIssued>[0] & RequestIds) =>
+      events.tokenIssued(facts, facts),
+    tokenRefreshed: (facts: TokenRefreshed) =>
+      events.tokenRefreshed(
+        { ...facts, rotated: facts.how === 'rotated', grace: facts.how === 'repeated' },
+        facts,
+      ),
+    familyRevoked: (facts: Parameters<typeof events.grantRevoked>[0] & RequestIds) =>
+      events.grantRevoked(facts, facts),
+    accessRevoked: (
+      facts: Omit<Parameters<typeof events.tokenRevoked>[0], 'reason'> & RequestIds,
+    ) => events.tokenRevoked({ ...facts, reason: 'client' }, facts),
+  }
+}
+
+interface RequestIds {
+  requestId: string
+  address: string
+}
+
+interface TokenRefreshed extends RequestIds {
+  appId: string
+  accountId: string | undefined
+  grantId: string
+  how: 'kept' | 'rotated' | 'repeated'
+}
+
+/** Keeps why a request was refused, so that an admin can tell the app's developer. */
+export function recordRefusal({ audit }: Foundation, exchange: Exchange, error: AppError): void {
+  // A path that nobody serves is not an event; and what failed on our side is in the log.
+  if (error.code === 'not_found' || error.status >= 500) return
+  audit.events.requestRefused(
+    { appId: appOfRefusal(error)?.id, reason: error.code, endpoint: endpointOf(exchange.path) },
+    requestFacts(exchange),
+  )
+}
+
+const ENDPOINT = /^\/(?:oauth\/)?([a-z-]+)/
+const endpointOf = (path: string): string => ENDPOINT.exec(path)?.[1] ?? 'other'

@@ -1,0 +1,85 @@
+// The engine plugged into what the server knows: apps, accounts, consents, scopes, keys, and grants.
+import type { App as RegisteredApp } from '../apps/app.ts'
+import { matchesRedirectUri } from '../apps/redirect-uri.ts'
+import type { Foundation } from '../foundation.ts'
+import type { CodeRecord, Grant } from '../grants/grant.ts'
+import { requestFacts } from '../http/request-context.ts'
+import { describeClient } from '../oauth/client-description.ts'
+import { createEngine, type Engine } from '../oauth/engine.ts'
+import { longestLife, termsFor } from '../oauth/policy.ts'
+import type { InspectToken } from '../oauth/token-inspector.ts'
+import { AppError } from '../shared/errors.ts'
+
+/** RFC 8252 §8.6: a public app cannot prove that it is the one that was allowed, so its person is asked each time. */
+const remembersConsent = ({ type }: RegisteredApp): boolean => type === 'web'
+
+const INTERACTION_SECONDS = 3600
+
+/** Creates the engine and keeps it up to date with scopes and keys. */
+export function createFrontChannel(foundation: Foundation, inspect: InspectToken): Engine {
+  const { config, clock, logger, audit, apps, accounts, scopes, grants, consents } = foundation
+  const engine = createEngine({
+    issuer: config.server.issuer,
+    records: foundation.store,
+    clock,
+    logger,
+    begin: (grant, code, record) => begin(foundation, grant, code, record),
+    findGrant: grants.find,
+    inspect,
+    clients: {
+      find: (clientId) => apps.find(clientId),
+      metadata: describeClient,
+      isRedirectUriAllowed: matchesRedirectUri,
+    },
+    consents: {
+      async find(accountId, appId) {
+        const app = await apps.find(appId)
+        return app !== undefined && remembersConsent(app)
+          ? consents.find(accountId, appId)
+          : undefined
+      },
+    },
+    async findAccount(accountId) {
+      const account = await accounts.find(accountId)
+      return account?.status === 'active' ? account : undefined
+    },
+    cookieKeys: foundation.serverKeys.texts('cookie'),
+    ttl: {
+      sessionSeconds: config.signIn.sessionTtlSeconds,
+      interactionSeconds: INTERACTION_SECONDS,
+      codeSeconds: config.tokens.codeTtlSeconds,
+      accessTokenSeconds: config.tokens.accessTtlSeconds,
+    },
+    scopes: () => [...scopes.current().scopes.keys()],
+    jwks: () => [...foundation.keyRing.privateJwks().keys],
+    events: {
+      codeIssued: (ctx, facts) => audit.events.codeIssued(facts, requestFacts(ctx)),
+      authorizationRefused: (ctx, { appId, reason }) =>
+        audit.events.requestRefused({ appId, reason, endpoint: 'authorize' }, requestFacts(ctx)),
+    },
+  })
+  scopes.onChange(() => engine.rebuild())
+  foundation.keyRing.onChange(() => engine.rebuild())
+  return engine
+}
+
+/** Starts an authorization, unless what it stands on was taken away meanwhile. */
+async function begin(
+  { config, apps, accounts, consents, grants }: Foundation,
+  grant: Grant & { accountId: string },
+  code: string,
+  record: CodeRecord,
+): Promise<void> {
+  const { appId, accountId } = grant
+  const app = await apps.find(appId)
+  if (app === undefined) throw new AppError('authorize_app_unknown')
+  await grants.begin(grant, code, record, longestLife(termsFor(app, config.tokens)))
+  // Looked at again after the grant is written: an account or app that was shut down meanwhile, and a connection that was ended meanwhile,
+  // has had its grants revoked already.
+  const [isActive, now, isWithdrawn] = await Promise.all([
+    accounts.isActive(accountId),
+    apps.find(appId),
+    remembersConsent(app) && consents.find(accountId, appId).then((scopes) => scopes === undefined),
+  ])
+  if (!isActive || now?.status !== 'active' || isWithdrawn) await grants.revoke(grant.id)
+}

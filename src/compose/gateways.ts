@@ -1,0 +1,74 @@
+// What gateways and resource servers use beside introspection: verification in sub-requests and the stream of revocations.
+import type { App as RegisteredApp } from '../apps/app.ts'
+import { createRefusalValve } from '../audit/refusal-valve.ts'
+import type { Foundation } from '../foundation.ts'
+import type { Authenticate } from '../gateway/caller.ts'
+import { createVerifyRoute } from '../gateway/gateway.routes.ts'
+import { createRevocationStreams } from '../gateway/revocation-stream.routes.ts'
+import { createTrustedProxies } from '../http/client-address.ts'
+import { requestFacts } from '../http/request-context.ts'
+import { refuse } from '../oauth/back-channel.ts'
+import { checkClient, presentedClient } from '../oauth/client-authentication.ts'
+import type { InspectToken } from '../oauth/token-inspector.ts'
+import { AppError } from '../shared/errors.ts'
+import type { Limits } from './limits.ts'
+
+// One for each process of an API, on one of our processes; more are a mistake.
+const STREAMS_PER_CLIENT = 200
+
+/** Creates the verify middleware and the streams. */
+export function createGateways(foundation: Foundation, inspect: InspectToken, limits: Limits) {
+  const { config, audit } = foundation
+  const networks = createTrustedProxies(config.gateways.trustedNetworks)
+  const streams = createRevocationStreams({
+    log: foundation.revocations,
+    authenticate: authenticateByHeader(foundation),
+    changes: foundation.invalidation,
+    perAddress: limits.introspectPerAddress,
+    streamsPerClient: STREAMS_PER_CLIENT,
+  })
+  const verify = createVerifyRoute({
+    inspect,
+    authenticate: gatewayAuthenticator(foundation),
+    isTrusted: (address) => networks.has(address),
+    headers: config.gateways.identityHeaders,
+    ruleSets: config.gateways.rules,
+    resourceMetadata: config.gateways.resourceMetadata,
+    limits: { perGateway: limits.verifyPerGateway, perStranger: limits.verifyPerStranger },
+    onVerified: (appId, outcome) => audit.count('token.verified', appId, outcome),
+    onRefused: (ctx, reason, appId) =>
+      audit.events.requestRefused({ appId, reason, endpoint: 'verify' }, requestFacts(ctx)),
+    onGatewayRefused: createGatewayLog(foundation),
+  })
+  return { streams, verify }
+}
+
+/** Lets gateways authenticate as what they are, resource servers, by the credentials in their own header. */
+function gatewayAuthenticator({ apps }: Foundation): Authenticate {
+  return async function authenticate(authorization) {
+    try {
+      const check = await checkClient(apps, presentedClient(authorization, new Map()))
+      return check.kind === 'authenticated' ? check.app : check.error.code
+    } catch (error) {
+      if (error instanceof AppError && error.status < 500) return error.code
+      throw error
+    }
+  }
+}
+
+/** Authenticates a client by its Authorization header alone. */
+function authenticateByHeader({ apps }: Foundation) {
+  return async function authenticate(authorization: string | undefined): Promise<RegisteredApp> {
+    const check = await checkClient(apps, presentedClient(authorization, new Map()))
+    if (check.kind === 'authenticated') return check.app
+    throw refuse(check.error, check.app)
+  }
+}
+
+/** Writes why a gateway was refused, once a second for each reason: its operator looks here when an API answers 403 to everybody. */
+function createGatewayLog({ logger, clock }: Foundation) {
+  const isLetThrough = createRefusalValve(clock, 1)
+  return (facts: { reason: string; address: string; requestId: string }): void => {
+    if (isLetThrough(facts.reason)) logger.warn(facts, 'a gateway was refused')
+  }
+}

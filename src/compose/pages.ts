@@ -1,0 +1,102 @@
+// The pages plugged into what the server knows: sign-in, consent, connected apps, sign-out, errors, style and pictures.
+import { join } from 'node:path'
+import type Router from '@koa/router'
+import type { App as RegisteredApp } from '../apps/app.ts'
+import type { AppRegistry } from '../apps/app-registry.ts'
+import {
+  CONNECTED_APPS_PATH,
+  createConnectedAppsRouter,
+} from '../connected-apps/connected-apps.routes.ts'
+import type { Foundation } from '../foundation.ts'
+import { createDisconnect } from '../grants/disconnect.ts'
+import { createPurgeJobStore } from '../grants/purge-job.store.ts'
+import { createAssetsRouter } from '../http/assets.routes.ts'
+import { createCsrf } from '../http/csrf.ts'
+import type { BatchedLimit, RateLimiter } from '../http/rate-limit.ts'
+import { createViews, type Views } from '../http/views.ts'
+import type { Interactions } from '../oauth/interactions.ts'
+import { AppError } from '../shared/errors.ts'
+import { createDirectSignInRouter, DIRECT_SIGN_IN_PATH } from '../sign-in/direct-sign-in.routes.ts'
+import { createLogin } from '../sign-in/login.ts'
+import { createSignInRouter } from '../sign-in/sign-in.routes.ts'
+import { createSignOutRouter } from '../sign-in/sign-out.routes.ts'
+import { revocationAudit } from '../upkeep.ts'
+
+const VIEWS = join(import.meta.dirname, '../../views')
+
+/** Compiles the templates, in the name of the configured service. */
+export const compileViews = ({ config }: Foundation): Views =>
+  createViews(VIEWS, { serviceName: config.pages.serviceName })
+
+/** Creates what people see: sign-in, consent, connected apps, sign-out, and the style and pictures of all pages. */
+export function createPageRouters(
+  { config, serverKeys, accounts, apps, scopes, grants, consents, audit, db }: Foundation,
+  deps: {
+    interactions: Interactions
+    views: Views
+    limiter: RateLimiter
+    perAddress: BatchedLimit
+  },
+): Router[] {
+  const { interactions, views, limiter, perAddress } = deps
+  const shared = {
+    issuer: config.server.issuer,
+    interactions,
+    people: accounts,
+    csrf: createCsrf(serverKeys),
+    views,
+    events: audit.events,
+  }
+  const { loginPerAddress, loginPerAccountAddress, loginPerAccount } = config.limits
+  const login = createLogin({
+    authenticate: (email, password) => accounts.authenticate(email, password),
+    limits: {
+      perAddress: limiter.createStrictLimit('login-address', loginPerAddress),
+      perAccountAddress: limiter.createStrictLimit('login-account-address', loginPerAccountAddress),
+      perAccount: limiter.createStrictLimit('login-account', loginPerAccount),
+    },
+    events: audit.events,
+  })
+  return [
+    createSignInRouter({
+      ...shared,
+      login,
+      findApp: (appId) => apps.find(appId),
+      consents,
+      catalogue: () => scopes.current().scopes,
+      perAddress,
+    }),
+    createDirectSignInRouter({
+      ...shared,
+      login,
+      perAddress,
+      destinations: [{ path: CONNECTED_APPS_PATH, purpose: 'see your connected apps' }],
+    }),
+    createConnectedAppsRouter({
+      ...shared,
+      signedIn: (ctx) => interactions.signedIn(ctx),
+      signInUrl: (path) => `${DIRECT_SIGN_IN_PATH}?to=${encodeURIComponent(path)}`,
+      sources: { consents, grants, findApp: (appId) => findAnyApp(apps, appId) },
+      catalogue: () => scopes.current().scopes,
+      disconnect: createDisconnect({
+        consents,
+        grants,
+        jobs: createPurgeJobStore(db),
+        audit: revocationAudit(audit),
+      }),
+      perAddress,
+    }),
+    createSignOutRouter(shared),
+    createAssetsRouter({ directory: VIEWS, findLogo: (id) => apps.findLogo(id) }),
+  ]
+}
+
+/** Finds an app also after it was deleted: for pages that speak of what was. */
+async function findAnyApp(apps: AppRegistry, appId: string): Promise<RegisteredApp | undefined> {
+  try {
+    return (await apps.find(appId)) ?? (await apps.get(appId))
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'not_found') return undefined
+    throw error
+  }
+}
