@@ -3,7 +3,7 @@
 import { LRUCache } from 'lru-cache'
 import { SECOND, type Clock } from '../shared/clock.ts'
 
-const MAX_ACCOUNTS = 50_000
+const MAX_ACCOUNTS = 20_000
 const MAX_AGE_MILLIS = 30 * SECOND
 
 /** A cache of things by id. */

@@ -72,7 +72,8 @@ export interface RateLimiterDependencies {
  * window: each learns at its next settling what the others let through.
  */
 export const FLUSH_INTERVAL_MILLIS = 150
-const MAX_TRACKED_KEYS = 50_000
+// The cache reserves its room at once, 24 bytes a key and limit. A key that falls out asks Redis when it comes back.
+const MAX_TRACKED_KEYS = 10_000
 // A client may name itself at any length before it is known.
 const MAX_KEY_LENGTH = 100
 

@@ -49,7 +49,7 @@ describe('a batched limit', () => {
     limit.hit('idle')
     for (let at = 0; at < 50_000; at += 1) {
       limit.hit(`one of many ${at}`)
-      if (at % 10_000 === 0) limit.hit('busy')
+      if (at % 5_000 === 0) limit.hit('busy')
     }
     expect(limit.hit('idle')).toMatchObject({ allowed: true, remaining: 1 })
     expect(limit.hit('busy').allowed).toBe(false)
