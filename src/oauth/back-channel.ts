@@ -7,15 +7,14 @@ import { isConfidential } from '../apps/app.ts'
 import { type Exchange, JSON_TYPE } from '../http/exchange.ts'
 import type { Endpoint } from '../http/hot-lane.ts'
 import { type Parameters, readParameters } from '../http/parameters.ts'
+import { type BatchedLimit, rateLimitHeaders } from '../http/rate-limit.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { AppError } from '../shared/errors.ts'
 import { checkClient, type ClientDirectory, presentedClient } from './client-authentication.ts'
 import { allowOrigin, answerPreflight } from './cross-origin.ts'
 
 /** A limit on a hot path: counts at once, without waiting. */
-export interface HotLimit {
-  hit(key: string): { allowed: true } | { allowed: false; retryAfterSeconds: number }
-}
+export type HotLimit = BatchedLimit
 
 /** An authenticated back-channel request. */
 export interface BackChannelRequest {
@@ -34,11 +33,14 @@ export function refuse(error: AppError, app: App | undefined): AppError {
   return error
 }
 
-/** Counts one hit. @throws {AppError} `rate_limited` with the seconds to wait */
-export function assertWithin(limit: HotLimit, key: string): void {
-  const verdict = limit.hit(key)
-  if (!verdict.allowed)
-    throw new AppError('rate_limited', { retryAfterSeconds: verdict.retryAfterSeconds })
+/** Counts one hit; a refusal tells where the client stands. @throws {AppError} `rate_limited` with the seconds to wait */
+export function assertWithin(limit: HotLimit, key: string, exchange: Pick<Exchange, 'set'>): void {
+  const outcome = limit.hit(key)
+  if (outcome.allowed) return
+  const { 'Retry-After': _set, ...headers } = rateLimitHeaders([{ size: limit.size, outcome }])
+  for (const [name, value] of Object.entries(headers)) exchange.set(name, value)
+  // Retry-After comes with the error itself.
+  throw new AppError('rate_limited', { retryAfterSeconds: outcome.retryAfterSeconds })
 }
 
 /**
@@ -52,14 +54,14 @@ export async function takeIn(
   inspectParameters?: (parameters: Parameters) => void,
 ): Promise<BackChannelRequest> {
   const { address } = requestFacts(exchange)
-  assertWithin(deps.perAddress, address)
+  assertWithin(deps.perAddress, address, exchange)
   const parameters = await readParameters(exchange.req)
   inspectParameters?.(parameters)
   const app = await authenticate(exchange, deps.clients, parameters)
   // A public app proves nothing, so what it may ask is counted for each address apart.
   const key = isConfidential(app) ? app.id : `${app.id} ${address}`
   try {
-    assertWithin(deps.perClient, key)
+    assertWithin(deps.perClient, key, exchange)
   } catch (error) {
     throw error instanceof AppError ? refuse(error, app) : error
   }

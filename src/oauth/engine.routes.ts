@@ -31,7 +31,7 @@ export function createEngineRouter(deps: {
   }
 
   router.get(PATHS.authorize, async function authorize(ctx: Context) {
-    assertWithin(deps.authorizePerAddress, requestFacts(ctx).address)
+    assertWithin(deps.authorizePerAddress, requestFacts(ctx).address, ctx)
     normaliseAuthorizationQuery(ctx)
     await run(ctx)
   })

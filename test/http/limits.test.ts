@@ -48,6 +48,8 @@ describe('the token endpoint', () => {
     const { status, headers, body } = await machine.credentials({}, from())
     expect({ status, error: body.error }).toEqual({ status: 429, error: 'rate_limited' })
     const wait = Number(headers.get('retry-after'))
+    expect(headers.get('ratelimit-remaining')).toBe('0')
+    expect(Number(headers.get('ratelimit-reset'))).toBe(wait)
     expect(wait).toBeGreaterThan(50)
     expect(wait).toBeLessThanOrEqual(60)
     server.clock.move(wait * 1000)
