@@ -14,7 +14,7 @@ trap 'rm -rf "$scratch"' EXIT
 
 # Jest waits for whatever a test left open: a leak has to be a failure, and not a run without an end.
 status=0
-timeout --foreground --kill-after=30 "${OTESSE_TEST_TIMEOUT:-30m}" \
+timeout --foreground --kill-after=30 "${OTESSE_TEST_TIMEOUT:-60m}" \
   npm run -s jest -- --json --outputFile="$scratch/result.json" "$@" 2>&1 | tee "$scratch/log" || status=$?
 
 problems=()

@@ -12,6 +12,7 @@ import { createAnnouncer } from './announcement.ts'
 import { createAppCache } from './app-cache.ts'
 import {
   freezeApp,
+  isHandle,
   isClientId,
   isConfidential,
   type App,
@@ -90,6 +91,8 @@ export interface AppPage {
  * `temporarily_unavailable`. Disposing writes the last uses of secrets down.
  */
 export interface AppRegistry extends AsyncDisposable {
+  /** Tells what register() would say of the input, and changes nothing. @param previous the app, where it is one that changes */
+  check(input: object, previous?: App): AppVerdict
   /** Registers an app, or tells all problems of the input; the input may be of any type. */
   register(input: AppInput): Promise<RegisterOutcome>
   /**
@@ -97,6 +100,8 @@ export interface AppRegistry extends AsyncDisposable {
    * of our form costs no I/O.
    */
   find(clientId: string): Promise<App | undefined>
+  /** Finds the app of a handle in the database; deleted ones have none any more. */
+  findByHandle(handle: string): Promise<App | undefined>
   /** Reads an app from the database, deleted ones too. @throws {AppError} `not_found` */
   get(id: string): Promise<App>
   /**
@@ -129,9 +134,17 @@ export interface AppRegistry extends AsyncDisposable {
   findLogo(logoId: string): Promise<Logo | undefined>
 }
 
+const HANDLE_TAKEN: Refused = Object.freeze({
+  kind: 'refused',
+  problems: [
+    { field: 'handle', rule: 'handle-taken', sentence: 'Another app has this handle already.' },
+  ],
+})
+
 const notFound = (): AppError => new AppError('not_found', { detail: 'app' })
 
 const settingsOf = (app: App): AppSettings => ({
+  handle: app.handle,
   name: app.name,
   description: app.description,
   type: app.type,
@@ -225,6 +238,8 @@ export function createAppRegistry(deps: {
   }
 
   return {
+    check,
+
     async register(input) {
       const verdict = check(input)
       if (verdict.kind === 'refused') return verdict
@@ -243,11 +258,13 @@ export function createAppRegistry(deps: {
         updatedAt: now,
         secrets,
       })
-      await store.insert(app)
+      if (!(await store.insert(app))) return HANDLE_TAKEN
       return { kind: 'registered', app, secret: made?.secret }
     },
 
     find: (clientId) => cache.find(clientId),
+    findByHandle: (handle) =>
+      isHandle(handle) ? store.findByHandle(handle) : Promise.resolve(undefined),
     get,
 
     checkSecret(app, presented) {
@@ -264,8 +281,9 @@ export function createAppRegistry(deps: {
       const verdict = check({ ...settingsOf(previous), ...change }, previous)
       if (verdict.kind === 'refused') return verdict
       const at = dateNow(clock)
-      if (!(await store.updateSettings(id, version, verdict.settings, at)))
-        return { kind: 'conflict', app: await getChangeable(id) }
+      const outcome = await store.updateSettings(id, version, verdict.settings, at)
+      if (outcome === 'handle-taken') return HANDLE_TAKEN
+      if (outcome === 'conflict') return { kind: 'conflict', app: await getChangeable(id) }
       return { kind: 'updated', app: await changed(id, true) }
     },
 

@@ -1,7 +1,7 @@
 // Apps, their secrets and logos in Postgres (or PGlite). Invariant: each change is one transaction that also raises the app's version, and
 // shutting an app down writes, in that same transaction, the job that kills its tokens, so that nothing is ever half shut down.
 import { type Insertable, type Selectable, type Transaction, sql } from 'kysely'
-import { type Database, withDatabase } from '../storage/database.ts'
+import { type Database, isUniqueViolation, withDatabase } from '../storage/database.ts'
 import type { AppRow, AppSecretRow, Schema } from '../storage/schema.ts'
 import { freezeApp, type App, type AppSecret, type AppSettings, type AppStatus } from './app.ts'
 import type { Logo } from './logo.ts'
@@ -21,11 +21,18 @@ export type AddSecretOutcome = 'added' | 'too-many' | 'unknown-app'
 
 /** The database as the registry needs it. Deleted apps are found, but no longer change. */
 export interface AppStore {
-  insert(app: App): Promise<void>
+  /** Returns `false` when another app has the handle. */
+  insert(app: App): Promise<boolean>
+  findByHandle(handle: string): Promise<App | undefined>
   find(id: string): Promise<App | undefined>
   list(query: AppPageQuery): Promise<App[]>
-  /** Writes the settings if the version is still that one; returns whether it was. */
-  updateSettings(id: string, version: number, settings: AppSettings, at: Date): Promise<boolean>
+  /** Writes the settings if the version is still that one. */
+  updateSettings(
+    id: string,
+    version: number,
+    settings: AppSettings,
+    at: Date,
+  ): Promise<'updated' | 'conflict' | 'handle-taken'>
   /** Sets the status; with `purge`, also writes the job that kills all tokens. Returns whether there was such an app. */
   changeStatus(
     id: string,
@@ -57,6 +64,7 @@ function toSecret(row: Selectable<AppSecretRow>): AppSecret {
 function toApp(row: Selectable<AppRow>, secrets: readonly AppSecret[]): App {
   return freezeApp({
     id: row.id,
+    handle: row.handle ?? undefined,
     name: row.name,
     description: row.description ?? undefined,
     type: row.type,
@@ -84,6 +92,7 @@ function toApp(row: Selectable<AppRow>, secrets: readonly AppSecret[]): App {
 }
 
 const settingsColumns = (settings: AppSettings) => ({
+  handle: settings.handle ?? null,
   name: settings.name,
   description: settings.description ?? null,
   homepage_url: settings.homepageUrl ?? null,
@@ -141,6 +150,19 @@ export function createAppStore(db: Database): AppStore {
   const transaction = <T>(work: (trx: Transaction<Schema>) => Promise<T>): Promise<T> =>
     withDatabase(() => db.transaction().execute(work))
 
+  /** Does work in a transaction; `taken` is the answer where another app has the handle, the one unique column that an admin writes. */
+  async function unlessTaken<T, Taken>(
+    taken: Taken,
+    work: (trx: Transaction<Schema>) => Promise<T>,
+  ): Promise<T | Taken> {
+    try {
+      return await transaction(work)
+    } catch (error) {
+      if (isUniqueViolation(error)) return taken
+      throw error
+    }
+  }
+
   async function secretsOf(appIds: readonly string[]): Promise<Map<string, AppSecret[]>> {
     const rows =
       appIds.length === 0
@@ -160,9 +182,49 @@ export function createAppStore(db: Database): AppStore {
     return byApp
   }
 
+  async function find(id: string): Promise<App | undefined> {
+    // One statement, so that the app and its secrets are of one moment.
+    const rows = await db
+      .selectFrom('apps')
+      .leftJoin('app_secrets as secret', 'secret.app_id', 'apps.id')
+      .selectAll('apps')
+      .select([
+        'secret.id as secret_id',
+        'secret.hash',
+        'secret.hint',
+        'secret.created_at as secret_created_at',
+        'secret.expires_at',
+        'secret.last_used_at',
+      ])
+      .where('apps.id', '=', id)
+      .orderBy('secret.created_at')
+      .orderBy('secret.id')
+      .execute()
+    const [app] = rows
+    if (app === undefined) return undefined
+    const secrets = rows.flatMap((row): AppSecret[] =>
+      row.secret_id === null ||
+      row.hash === null ||
+      row.hint === null ||
+      row.secret_created_at === null
+        ? []
+        : [
+            {
+              id: row.secret_id,
+              hash: row.hash,
+              hint: row.hint,
+              createdAt: row.secret_created_at,
+              expiresAt: row.expires_at ?? undefined,
+              lastUsedAt: row.last_used_at ?? undefined,
+            },
+          ],
+    )
+    return toApp(app, secrets)
+  }
+
   return {
     insert: (app) =>
-      transaction(async (trx) => {
+      unlessTaken(false, async (trx) => {
         await trx
           .insertInto('apps')
           .values({
@@ -179,47 +241,18 @@ export function createAppStore(db: Database): AppStore {
           .execute()
         for (const secret of app.secrets)
           await trx.insertInto('app_secrets').values(secretRow(app.id, secret)).execute()
+        return true
       }),
 
-    find: (id) =>
+    find: (id) => withDatabase(() => find(id)),
+    findByHandle: (handle) =>
       withDatabase(async () => {
-        // One statement, so that the app and its secrets are of one moment.
-        const rows = await db
+        const row = await db
           .selectFrom('apps')
-          .leftJoin('app_secrets as secret', 'secret.app_id', 'apps.id')
-          .selectAll('apps')
-          .select([
-            'secret.id as secret_id',
-            'secret.hash',
-            'secret.hint',
-            'secret.created_at as secret_created_at',
-            'secret.expires_at',
-            'secret.last_used_at',
-          ])
-          .where('apps.id', '=', id)
-          .orderBy('secret.created_at')
-          .orderBy('secret.id')
-          .execute()
-        const [app] = rows
-        if (app === undefined) return undefined
-        const secrets = rows.flatMap((row): AppSecret[] =>
-          row.secret_id === null ||
-          row.hash === null ||
-          row.hint === null ||
-          row.secret_created_at === null
-            ? []
-            : [
-                {
-                  id: row.secret_id,
-                  hash: row.hash,
-                  hint: row.hint,
-                  createdAt: row.secret_created_at,
-                  expiresAt: row.expires_at ?? undefined,
-                  lastUsedAt: row.last_used_at ?? undefined,
-                },
-              ],
-        )
-        return toApp(app, secrets)
+          .select('id')
+          .where('handle', '=', handle)
+          .executeTakeFirst()
+        return row && find(row.id)
       }),
 
     list: ({ search, statuses, after, limit }) =>
@@ -238,7 +271,11 @@ export function createAppStore(db: Database): AppStore {
           )
         if (search !== undefined)
           query = query.where((eb) =>
-            eb.or([eb('name', 'ilike', `%${escapeLike(search)}%`), eb('id', '=', search)]),
+            eb.or([
+              eb('name', 'ilike', `%${escapeLike(search)}%`),
+              eb('id', '=', search),
+              eb('handle', '=', search),
+            ]),
           )
         const rows = await query.execute()
         const secrets = await secretsOf(rows.map(({ id }) => id))
@@ -246,8 +283,8 @@ export function createAppStore(db: Database): AppStore {
       }),
 
     updateSettings: (id, version, settings, at) =>
-      withDatabase(async () => {
-        const updated = await db
+      unlessTaken('handle-taken' as const, async (trx) => {
+        const updated = await trx
           .updateTable('apps')
           .set((eb) => ({
             ...settingsColumns(settings),
@@ -258,7 +295,7 @@ export function createAppStore(db: Database): AppStore {
           .where('version', '=', version)
           .where('status', '!=', 'deleted')
           .executeTakeFirst()
-        return updated.numUpdatedRows > 0n
+        return updated.numUpdatedRows > 0n ? ('updated' as const) : ('conflict' as const)
       }),
 
     changeStatus: (id, { status, reason, purge, at }) =>
@@ -266,7 +303,12 @@ export function createAppStore(db: Database): AppStore {
         if (!(await touch(trx, id, at))) return false
         await trx
           .updateTable('apps')
-          .set({ status, status_reason: reason ?? null })
+          .set({
+            status,
+            status_reason: reason ?? null,
+            // A deleted app leaves its handle to the next.
+            ...(status === 'deleted' && { handle: null }),
+          })
           .where('id', '=', id)
           .execute()
         if (purge)

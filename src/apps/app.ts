@@ -21,6 +21,8 @@ export interface AppSecret {
 
 /** What an admin decides about an app. */
 export interface AppSettings {
+  /** The name by which files and scripts know the app; unique. Most apps have none. */
+  readonly handle: string | undefined
   readonly name: string
   readonly description: string | undefined
   readonly type: AppType
@@ -69,6 +71,11 @@ const CLIENT_ID = /^app_[0-9A-Za-z]{20}$/
 
 /** Returns whether the text has the form of a client id of ours; what has not costs no look-up. */
 export const isClientId = (text: string): boolean => CLIENT_ID.test(text)
+
+const HANDLE = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
+
+/** Returns whether the text can be an app's handle: 1 to 63 lower-case letters, digits and hyphens inside. */
+export const isHandle = (text: string): boolean => HANDLE.test(text)
 
 /** Freezes an app with its lists and secrets. */
 export function freezeApp(app: App): App {

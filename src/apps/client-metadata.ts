@@ -1,7 +1,7 @@
 // Which apps may be registered, as one ordered table of rules over all fields. Invariant: whatever comes in, of whatever type, the answer is
 // either settings that keep every rule or the list of all problems at once; nothing is thrown, looked up or changed. Called by app-registry.ts
 // for each face (console, API, command line, file).
-import { APP_TYPES, type App, type AppSettings, type AppType } from './app.ts'
+import { APP_TYPES, isHandle, type App, type AppSettings, type AppType } from './app.ts'
 import {
   isPlainLine,
   isPlainText,
@@ -11,7 +11,7 @@ import {
   type Refused,
 } from './problem.ts'
 import { checkLink, checkRedirectUri } from './redirect-uri.ts'
-import { needsPerson, type Scope } from './scope.ts'
+import { isAdminScope, needsPerson, type Scope } from './scope.ts'
 
 /** The bounds within which an app may have lifetimes of its own. */
 export interface LifetimeBounds {
@@ -40,6 +40,7 @@ const LIMITS = { redirectUris: 50, scopes: 200, audiences: 20 }
 type Shape = 'text' | 'text?' | 'texts' | 'flag' | 'seconds?' | 'type'
 
 const SHAPES: Record<keyof AppSettings, Shape> = {
+  handle: 'text?',
   name: 'text',
   description: 'text?',
   type: 'type',
@@ -115,6 +116,7 @@ function readShapes(input: Record<string, unknown>): {
   const seconds = (field: keyof AppSettings): number | undefined =>
     value(field) as number | undefined
   const settings: AppSettings = {
+    handle: optional('handle'),
     name: optional('name') ?? '',
     description: optional('description'),
     type: (value('type') ?? 'web') as AppType,
@@ -234,6 +236,13 @@ const list = (field: ListField): AppRule[] => [
 /** The rules of apps in the order in which their problems are told. */
 export const APP_RULES: readonly AppRule[] = [
   {
+    name: 'handle-form',
+    field: 'handle',
+    check: ({ handle }) => when(handle !== undefined && !isHandle(handle)),
+    sentence:
+      'A handle has 1 to 63 lower-case letters, digits and hyphens, and neither begins nor ends with a hyphen.',
+  },
+  {
     name: 'name-needed',
     field: 'name',
     check: ({ name }) => when(name.trim() === ''),
@@ -328,6 +337,14 @@ export const APP_RULES: readonly AppRule[] = [
     applies: (settings) => !takesPeople(settings),
     check: (settings) => each(settings.scopes.filter(needsPerson)),
     sentence: 'This scope is about a person, and apps of this type act without one.',
+  },
+  {
+    name: 'scope-for-machines',
+    field: 'scopes',
+    reads: ['type'],
+    applies: ({ type }) => type !== 'machine',
+    check: (settings) => each(settings.scopes.filter(isAdminScope)),
+    sentence: 'This scope opens the admin API: only machine apps may have it.',
   },
   ...list('scopes'),
   {

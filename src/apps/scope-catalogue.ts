@@ -27,6 +27,11 @@ export interface ScopeSnapshot {
 
 export type ScopeOutcome = { readonly kind: 'saved'; readonly scope: Scope } | Refused
 
+export type ScopeUpdateOutcome =
+  | ScopeOutcome
+  /** Somebody else changed it first: `scope` is how it is now. */
+  | { readonly kind: 'conflict'; readonly scope: Scope }
+
 /** The catalogue; disposing ends the polling. */
 export interface ScopeCatalogue extends AsyncDisposable {
   /** Reads the catalogue for the first time; before it, only the built-in scopes are there. */
@@ -36,9 +41,11 @@ export interface ScopeCatalogue extends AsyncDisposable {
   current(): ScopeSnapshot
   /** Calls the listener with each new snapshot, after current() gives it; returns what ends that. */
   onChange(listener: (snapshot: ScopeSnapshot) => void): () => void
+  /** Reads a scope that an admin made, from the database. @throws {AppError} `not_found`, also for built-in scopes */
+  get(name: string): Promise<Scope>
   create(input: ScopeInput): Promise<ScopeOutcome>
-  /** Replaces everything but the name. @throws {AppError} `not_found` */
-  update(input: ScopeInput): Promise<ScopeOutcome>
+  /** Replaces everything but the name, if `version` is still the scope's. @throws {AppError} `not_found` */
+  update(input: ScopeInput, version: number): Promise<ScopeUpdateOutcome>
   /**
    * Takes a scope out: it can no longer be asked for. Apps that may ask for it keep naming it, to no effect.
    *
@@ -51,7 +58,9 @@ const isSameScope = (left: Scope | undefined, right: Scope): boolean =>
   left?.sentence === right.sentence &&
   left.group === right.group &&
   left.sensitive === right.sensitive &&
-  left.deprecated === right.deprecated
+  left.deprecated === right.deprecated &&
+  left.audience === right.audience &&
+  left.version === right.version
 
 const hasSameScopes = (left: ReadonlyMap<string, Scope>, right: ReadonlyMap<string, Scope>) =>
   left.size === right.size &&
@@ -94,10 +103,17 @@ export function createScopeCatalogue(deps: {
     await copy.refresh()
   }
 
+  async function get(name: string): Promise<Scope> {
+    const scope = isBuiltInScope(name) || !isScopeName(name) ? undefined : await store.find(name)
+    if (scope === undefined) throw new AppError('not_found', { detail: 'scope' })
+    return scope
+  }
+
   return {
     load: () => copy.refresh(),
     refresh: () => copy.refresh(),
     current: () => snapshot,
+    get,
     onChange(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)
@@ -120,17 +136,17 @@ export function createScopeCatalogue(deps: {
           ],
         }
       await saved(scope.name)
-      return { kind: 'saved', scope }
+      return { kind: 'saved', scope: { ...scope, version: 1 } }
     },
 
-    async update(input) {
+    async update(input, version) {
       const verdict = checkScope(input)
       if (verdict.kind === 'refused') return verdict
       const { scope } = verdict
-      if (!(await store.update(scope, dateNow(clock))))
-        throw new AppError('not_found', { detail: 'scope' })
+      if (!(await store.update(scope, version, dateNow(clock))))
+        return { kind: 'conflict', scope: await get(scope.name) }
       await saved(scope.name)
-      return { kind: 'saved', scope }
+      return { kind: 'saved', scope: { ...scope, version: version + 1 } }
     },
 
     async remove(name) {

@@ -1,16 +1,29 @@
 // The scope catalogue's rows. Invariant: a name is there once; built-in scopes are never rows.
+import type { Selectable } from 'kysely'
 import { isUniqueViolation, withDatabase, type Database } from '../storage/database.ts'
+import type { ScopeRow } from '../storage/schema.ts'
 import type { Scope } from './scope.ts'
 
 /** The database as the catalogue needs it. */
 export interface ScopeStore {
   list(): Promise<Scope[]>
   /** Returns `false` when there is one of that name. */
-  insert(scope: Scope, at: Date): Promise<boolean>
-  /** Returns whether there was one of that name. */
-  update(scope: Scope, at: Date): Promise<boolean>
+  insert(scope: Omit<Scope, 'version'>, at: Date): Promise<boolean>
+  find(name: string): Promise<Scope | undefined>
+  /** Writes the scope if the version is still that one, which goes up by one; returns whether it was. */
+  update(scope: Omit<Scope, 'version'>, version: number, at: Date): Promise<boolean>
   remove(name: string): Promise<boolean>
 }
+
+const toScope = (row: Selectable<ScopeRow>): Scope => ({
+  name: row.name,
+  sentence: row.sentence,
+  group: row.group_name,
+  sensitive: row.sensitive,
+  deprecated: row.deprecated,
+  audience: row.audience ?? undefined,
+  version: row.version,
+})
 
 /** Creates the store over the database. */
 export function createScopeStore(db: Database): ScopeStore {
@@ -18,13 +31,17 @@ export function createScopeStore(db: Database): ScopeStore {
     list: () =>
       withDatabase(async () => {
         const rows = await db.selectFrom('scopes').selectAll().orderBy('name').execute()
-        return rows.map((row) => ({
-          name: row.name,
-          sentence: row.sentence,
-          group: row.group_name,
-          sensitive: row.sensitive,
-          deprecated: row.deprecated,
-        }))
+        return rows.map(toScope)
+      }),
+
+    find: (name) =>
+      withDatabase(async () => {
+        const row = await db
+          .selectFrom('scopes')
+          .selectAll()
+          .where('name', '=', name)
+          .executeTakeFirst()
+        return row && toScope(row)
       }),
 
     insert: (scope, at) =>
@@ -38,6 +55,7 @@ export function createScopeStore(db: Database): ScopeStore {
               group_name: scope.group,
               sensitive: scope.sensitive,
               deprecated: scope.deprecated,
+              audience: scope.audience ?? null,
               created_at: at,
               updated_at: at,
             })
@@ -49,18 +67,21 @@ export function createScopeStore(db: Database): ScopeStore {
         }
       }),
 
-    update: (scope, at) =>
+    update: (scope, version, at) =>
       withDatabase(async () => {
         const updated = await db
           .updateTable('scopes')
-          .set({
+          .set((eb) => ({
             sentence: scope.sentence,
             group_name: scope.group,
             sensitive: scope.sensitive,
             deprecated: scope.deprecated,
+            audience: scope.audience ?? null,
+            version: eb('version', '+', 1),
             updated_at: at,
-          })
+          }))
           .where('name', '=', scope.name)
+          .where('version', '=', version)
           .executeTakeFirst()
         return updated.numUpdatedRows > 0n
       }),

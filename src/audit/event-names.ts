@@ -27,14 +27,22 @@ export const EVENTS = {
   'app.registered': act,
   'app.changed': act,
   'app.suspended': act,
+  'app.activated': act,
+  'app.deleted': act,
   'secret.created': act,
   'secret.revoked': act,
   'scope.created': act,
   'scope.changed': act,
+  'scope.removed': act,
   'account.created': act,
   'account.changed': act,
   'account.deactivated': act,
+  'link.made': act,
+  'link.used': act,
+  'accounts.imported': act,
   'key.rotated': act,
+  'keys.resealed': act,
+  'leak.reported': { level: 'warn', isUsage: false },
 } as const satisfies Record<string, EventKind>
 
 /** The name of an event that has a row. */
@@ -53,9 +61,12 @@ export type RevocationReason =
   | 'app_suspended'
   | 'app_deleted'
   | 'account_deactivated'
+  | 'leaked'
+  | 'password_changed'
 
 /** Revocations that speak of a stolen code or token. */
 export const SUSPICIOUS: ReadonlySet<string> = new Set<RevocationReason>([
   'code_replay',
   'refresh_reuse',
+  'leaked',
 ])

@@ -187,6 +187,11 @@ export function createEvents(deps: {
     /** The admin's words are data: the reason of an event is always a code. */
     appSuspended: (facts: OfApp & { statusReason?: string | undefined }, context?: EventContext) =>
       record('app.suspended', undefined, facts, { statusReason: facts.statusReason }, context),
+    appActivated: (facts: OfApp, context?: EventContext) =>
+      record('app.activated', undefined, facts, undefined, context),
+    /** The admin's words are data: the reason of an event is always a code. */
+    appDeleted: (facts: OfApp & { statusReason?: string | undefined }, context?: EventContext) =>
+      record('app.deleted', undefined, facts, { statusReason: facts.statusReason }, context),
     secretCreated: (facts: OfApp & { secretId: string }, context?: EventContext) =>
       record('secret.created', undefined, facts, { secretId: facts.secretId }, context),
     secretRevoked: (facts: OfApp & { secretId: string }, context?: EventContext) =>
@@ -195,6 +200,8 @@ export function createEvents(deps: {
       record('scope.created', undefined, {}, { scope: facts.scope }, context),
     scopeChanged: (facts: { scope: string; diff: Data }, context?: EventContext) =>
       record('scope.changed', undefined, {}, { scope: facts.scope, diff: facts.diff }, context),
+    scopeRemoved: (facts: { scope: string }, context?: EventContext) =>
+      record('scope.removed', undefined, {}, { scope: facts.scope }, context),
     accountCreated: (facts: OfAccount & { role: string }, context?: EventContext) =>
       record('account.created', undefined, facts, { role: facts.role }, context),
     accountChanged: (facts: OfAccount & { diff: Data }, context?: EventContext) =>
@@ -208,8 +215,32 @@ export function createEvents(deps: {
         { statusReason: facts.statusReason },
         context,
       ),
+    /** A one-time link was made: to set the server up, to accept an invitation, to choose a new password. */
+    linkMade: (facts: Subject & { kind: string }, context?: EventContext) =>
+      record('link.made', undefined, facts, { kind: facts.kind }, context),
+    linkUsed: (facts: OfAccount & { kind: string }, context?: EventContext) =>
+      record('link.used', undefined, facts, { kind: facts.kind }, context),
+    accountsImported: (facts: { created: number; refused: number }, context?: EventContext) =>
+      record(
+        'accounts.imported',
+        undefined,
+        {},
+        { created: facts.created, refused: facts.refused },
+        context,
+      ),
     keyRotated: (facts: { keyId: string; alg: string }, context?: EventContext) =>
       record('key.rotated', undefined, {}, { keyId: facts.keyId, alg: facts.alg }, context),
+    keysResealed: (facts: { count: number }, context?: EventContext) =>
+      record('keys.resealed', undefined, {}, { count: facts.count }, context),
+    /** Somebody handed in a secret or token of ours that was found where it must not be. */
+    leakReported: (facts: Subject & { kind: string; wasLive: boolean }, context?: EventContext) =>
+      record(
+        'leak.reported',
+        undefined,
+        facts,
+        { kind: facts.kind, wasLive: facts.wasLive },
+        context,
+      ),
   }
 }
 

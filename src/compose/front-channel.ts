@@ -1,6 +1,7 @@
 // The engine plugged into what the server knows: apps, accounts, consents, scopes, keys, and grants.
 import type { App as RegisteredApp } from '../apps/app.ts'
 import { matchesRedirectUri } from '../apps/redirect-uri.ts'
+import { isAdminScope } from '../apps/scope.ts'
 import type { Foundation } from '../foundation.ts'
 import type { CodeRecord, Grant } from '../grants/grant.ts'
 import { requestFacts } from '../http/request-context.ts'
@@ -50,7 +51,8 @@ export function createFrontChannel(foundation: Foundation, inspect: InspectToken
       codeSeconds: config.tokens.codeTtlSeconds,
       accessTokenSeconds: config.tokens.accessTtlSeconds,
     },
-    scopes: () => [...scopes.current().scopes.keys()],
+    // No app can take an admin scope through the front channel, so it is not offered there.
+    scopes: () => [...scopes.current().scopes.keys()].filter((name) => !isAdminScope(name)),
     jwks: () => [...foundation.keyRing.privateJwks().keys],
     events: {
       codeIssued: (ctx, facts) => audit.events.codeIssued(facts, requestFacts(ctx)),

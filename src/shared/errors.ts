@@ -45,6 +45,42 @@ export const ERRORS = {
   already_exists: row(409, 'already_exists', 'There is one like this already.'),
   conflict: row(409, 'conflict', 'It was changed in the meantime: read it again.'),
 
+  // Administration
+  power_missing: row(403, 'insufficient_scope', 'This needs the scope {about}.'),
+  admin_needed: row(403, 'access_denied', 'Only admins may see this.'),
+  precondition_missing: row(
+    428,
+    'precondition_required',
+    'Send If-Match with the ETag of what you read, so that nobody else’s change is lost.',
+  ),
+  precondition_failed: row(
+    412,
+    'precondition_failed',
+    'It was changed in the meantime: read it again and repeat your change.',
+  ),
+  input_refused: row(422, 'input_refused', 'Nothing was changed: the input breaks rules.'),
+  idempotency_key_invalid: row(
+    400,
+    'invalid_request',
+    'An Idempotency-Key has 1 to 200 visible characters.',
+  ),
+  idempotency_key_reused: row(
+    422,
+    'idempotency_key_reused',
+    'This Idempotency-Key was used with another request: choose a new one.',
+  ),
+  idempotency_key_busy: row(
+    409,
+    'idempotency_key_busy',
+    'The first request with this Idempotency-Key is still being answered.',
+  ),
+  last_admin: row(409, 'last_admin', 'This is the last active admin: make another one first.'),
+  link_invalid: row(
+    400,
+    'link_invalid',
+    'This link is not valid any more: it was used, has expired, or a newer one was made.',
+  ),
+
   // The client
   client_authentication_missing: row(
     401,

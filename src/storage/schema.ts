@@ -18,6 +18,8 @@ export interface AccountRow {
   role: 'admin' | 'member'
   status: 'active' | 'deactivated'
   status_reason: string | null
+  /** Goes up by one with every change; the ETag of the admin API. */
+  version: ColumnType<number, number | undefined, number>
   created_at: Timestamp
   updated_at: Timestamp
 }
@@ -25,6 +27,8 @@ export interface AccountRow {
 export interface AppRow {
   /** The client id. */
   id: string
+  /** The name by which files and scripts know the app; unique where there is one. */
+  handle: ColumnType<string | null, string | null | undefined, string | null>
   name: string
   description: string | null
   type: 'web' | 'public' | 'machine' | 'resource_server'
@@ -78,6 +82,10 @@ export interface ScopeRow {
   group_name: string
   sensitive: boolean
   deprecated: boolean
+  /** The resource server that the scope belongs to (RFC 8707); null where it is for all. */
+  audience: ColumnType<string | null, string | null | undefined, string | null>
+  /** Goes up by one with every change; the ETag of the admin API. */
+  version: ColumnType<number, number | undefined, number>
   created_at: Timestamp
   updated_at: Timestamp
 }
@@ -136,6 +144,30 @@ export interface PurgeJobRow {
   due_at: ColumnType<Date, Date | string | undefined, Date | string>
 }
 
+/** A one-time link: to become the first admin, to accept an invitation, to choose a new password. */
+export interface AccountLinkRow {
+  /** SHA-256 of the link's token; the token is nowhere. */
+  hash: string
+  kind: 'setup' | 'invite' | 'reset'
+  account_id: string | null
+  created_at: Timestamp
+  expires_at: Timestamp
+}
+
+/** The answer to a request of the admin API that carried an Idempotency-Key. */
+export interface KeptAnswerRow {
+  /** Hash of who asked and their key. */
+  key: string
+  /** Hash of what was asked. */
+  fingerprint: string
+  /** Null while the first request is being answered. */
+  status: number | null
+  /** Sealed, because it may show a secret for the only time. */
+  sealed_answer: string | null
+  created_at: Timestamp
+  expires_at: Timestamp
+}
+
 export interface GrantJournalRow {
   key: string
   value: string
@@ -155,5 +187,7 @@ export interface Schema {
   events: EventRow
   usage_daily: UsageRow
   purge_jobs: PurgeJobRow
+  account_links: AccountLinkRow
+  kept_answers: KeptAnswerRow
   grant_journal: GrantJournalRow
 }

@@ -634,7 +634,12 @@ describe.each(DATABASES)('on $name', ({ open }) => {
       expect(before.scopes.has(name)).toBe(false)
       expect(versions).toEqual([before.version + 1])
 
-      await one.catalogue.update({ ...scope, name, sentence: 'See them all' })
+      const update = { ...scope, name, sentence: 'See them all' }
+      expect((await one.catalogue.update(update, 1)).kind).toBe('saved')
+      expect(await one.catalogue.update(update, 1)).toMatchObject({
+        kind: 'conflict',
+        scope: { version: 2 },
+      })
       await other.catalogue.refresh()
       expect(other.catalogue.current().scopes.get(name)?.sentence).toBe('See them all')
       stop()
@@ -682,7 +687,7 @@ describe.each(DATABASES)('on $name', ({ open }) => {
       expect((await node.catalogue.create({ ...scope, name: 'openid' })).kind).toBe('refused')
       for (const missing of ['openid', 'no:such', 'a\u0000'])
         await expect(node.catalogue.remove(missing)).rejects.toThrow('not_found')
-      await expect(node.catalogue.update({ ...scope, name: 'no:such' })).rejects.toThrow(
+      await expect(node.catalogue.update({ ...scope, name: 'no:such' }, 1)).rejects.toThrow(
         'not_found',
       )
     })

@@ -15,6 +15,8 @@ const scope = (name: string, deprecated = false): Scope => ({
   group: 'Bookings',
   sensitive: false,
   deprecated,
+  audience: undefined,
+  version: 1,
 })
 const catalogue = [...BUILT_IN_SCOPES, scope('bookings:read'), scope('bookings:old', true)]
 const context: CheckContext = {

@@ -9,6 +9,8 @@ const scope = (name: string, group: string, sensitive = false): Scope => ({
   group,
   sensitive,
   deprecated: false,
+  audience: undefined,
+  version: 1,
 })
 
 const catalogue = new Map(

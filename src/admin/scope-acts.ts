@@ -1,0 +1,61 @@
+// What admins do to the catalogue of scopes, with audit events. Console, API and command line all come through here.
+import type { ScopeCatalogue, ScopeOutcome, ScopeUpdateOutcome } from '../apps/scope-catalogue.ts'
+import type { Scope, ScopeInput } from '../apps/scope.ts'
+import type { Events } from '../audit/events.ts'
+import { diffOf } from './diff.ts'
+import { assertMay, contextOf, type Operator } from './operator.ts'
+
+/** The acts; each throws `power_missing` for an operator who may not. */
+export interface ScopeActs {
+  create(input: ScopeInput, by: Operator): Promise<ScopeOutcome>
+  /** Changes what is given and keeps the rest, if `version` is still the scope's. @throws {AppError} `not_found` */
+  update(
+    name: string,
+    version: number,
+    change: Partial<Omit<ScopeInput, 'name'>>,
+    by: Operator,
+  ): Promise<ScopeUpdateOutcome>
+  /** @throws {AppError} `not_found`, also for built-in scopes */
+  remove(name: string, by: Operator): Promise<void>
+}
+
+const SETTINGS = [
+  'sentence',
+  'group',
+  'sensitive',
+  'deprecated',
+  'audience',
+] as const satisfies readonly (keyof Scope)[]
+
+/** Creates the acts. */
+export function createScopeActs(deps: {
+  scopes: Pick<ScopeCatalogue, 'create' | 'update' | 'remove' | 'get'>
+  events: Pick<Events, 'scopeCreated' | 'scopeChanged' | 'scopeRemoved'>
+}): ScopeActs {
+  const { scopes, events } = deps
+  return {
+    async create(input, by) {
+      assertMay(by, 'admin:scopes:write')
+      const outcome = await scopes.create(input)
+      if (outcome.kind === 'saved')
+        events.scopeCreated({ scope: outcome.scope.name }, contextOf(by))
+      return outcome
+    },
+    async update(name, version, change, by) {
+      assertMay(by, 'admin:scopes:write')
+      const before = await scopes.get(name)
+      const outcome = await scopes.update({ ...settingsOf(before), ...change, name }, version)
+      if (outcome.kind !== 'saved') return outcome
+      const diff = diffOf(before, outcome.scope, SETTINGS)
+      if (Object.keys(diff).length > 0) events.scopeChanged({ scope: name, diff }, contextOf(by))
+      return outcome
+    },
+    async remove(name, by) {
+      assertMay(by, 'admin:scopes:write')
+      await scopes.remove(name)
+      events.scopeRemoved({ scope: name }, contextOf(by))
+    },
+  }
+}
+
+const settingsOf = ({ version: _version, ...scope }: Scope): ScopeInput => scope
