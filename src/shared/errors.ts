@@ -51,7 +51,7 @@ export const ERRORS = {
   precondition_missing: row(
     428,
     'precondition_required',
-    'Send If-Match with the ETag of what you read, so that nobody else’s change is lost.',
+    'Send If-Match with the ETag of what you read, so that no change of somebody else is lost.',
   ),
   precondition_failed: row(
     412,

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { createAppRegistry, type AppRegistry } from '../../src/apps/app-registry.ts'
 import { createAppStore, type AppStore } from '../../src/apps/app.store.ts'
 import type { AppInput } from '../../src/apps/app.ts'
+import { ADMIN_SCOPE_NAMES } from '../../src/apps/scope.ts'
 import { createScopeCatalogue } from '../../src/apps/scope-catalogue.ts'
 import { createScopeStore } from '../../src/apps/scope.store.ts'
 import { DAY, HOUR, SECOND } from '../../src/shared/clock.ts'
@@ -472,7 +473,7 @@ describe.each(DATABASES)('on $name', ({ open }) => {
       await expect(node.registry.activate(app.id)).rejects.toThrow('not_found')
       await expect(node.registry.suspend(app.id, 'x')).rejects.toThrow('not_found')
       expect(await createAppStore(durable.db).updateSettings(app.id, 2, app, new Date(START))).toBe(
-        false,
+        'conflict',
       )
     })
 
@@ -607,6 +608,7 @@ describe.each(DATABASES)('on $name', ({ open }) => {
         'profile',
         'email',
         'offline_access',
+        ...ADMIN_SCOPE_NAMES,
       ])
       const name = `s:${randomBytes(6).toString('hex')}`
       await using node = await startNode()
@@ -617,6 +619,8 @@ describe.each(DATABASES)('on $name', ({ open }) => {
         name,
         sensitive: true,
         deprecated: false,
+        audience: undefined,
+        version: 1,
       })
     })
 

@@ -25,9 +25,12 @@ describe('RFC 6749 §3.3 — scope names', () => {
     },
   )
 
-  test.each(BUILT_IN_SCOPES.map(({ name }) => name))('%s is built in', (name) => {
-    expect(rulesOf({ ...good, name })).toEqual(['scope-name-reserved'])
-  })
+  test.each([...BUILT_IN_SCOPES.map(({ name }) => name), 'admin:future'])(
+    '%s is built in',
+    (name) => {
+      expect(rulesOf({ ...good, name })).toEqual(['scope-name-reserved'])
+    },
+  )
 })
 
 test.each([
@@ -39,7 +42,9 @@ test.each([
   [{ group: 'x'.repeat(81) }, 'scope-group-length'],
   [{ group: 'a\nb' }, 'scope-group-characters'],
   [{ sensitive: 'yes' }, 'field-type'],
-  [{ audience: 'x' }, 'field-unknown'],
+  [{ audience: 'has space' }, 'scope-audience-form'],
+  [{ audience: 'https://api.example/#x' }, 'scope-audience-form'],
+  [{ colour: 'red' }, 'field-unknown'],
 ])('%j is refused by %s', (change, rule) => {
   expect(rulesOf({ ...good, ...change })).toEqual([rule])
 })
@@ -47,6 +52,6 @@ test.each([
 test('the switches are off when they are left out', () => {
   expect(checkScope(good)).toEqual({
     kind: 'accepted',
-    scope: { ...good, sensitive: false, deprecated: false },
+    scope: { ...good, sensitive: false, deprecated: false, audience: undefined },
   })
 })
