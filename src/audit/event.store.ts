@@ -1,5 +1,5 @@
 // Events in the database, append-only. Invariants: writing a batch twice writes it once (a connection may break after the commit), and no
-// event can make its batch unwritable. Called by the event queue, the admin pages and the sweeper.
+// event can make its batch unwritable. Called by the event queue, the admin's pages and API, and the sweeper.
 import { sql } from 'kysely'
 import { AppError } from '../shared/errors.ts'
 import { TOKEN_PATTERN } from '../shared/token-format.ts'
@@ -43,6 +43,13 @@ export interface EventQuery {
   appId?: string | undefined
   accountId?: string | undefined
   name?: string | undefined
+  reason?: string | undefined
+  /** Who did it: an account id, a client id, or `cli`. */
+  actor?: string | undefined
+  /** The first moment that counts. */
+  from?: Date | undefined
+  /** The first moment that counts no more. */
+  to?: Date | undefined
   /** Where the page before ended: its `nextCursor`. */
   cursor?: string | undefined
   /** 50 by default, 500 at most. */
@@ -59,7 +66,7 @@ export interface EventPage {
 export interface EventStore {
   /** Writes the events in one statement; those that are there already stay as they are. */
   insert(events: readonly NewEvent[]): Promise<void>
-  /** Lists events, newest first. @throws {AppError} `parameter_invalid` about `cursor` */
+  /** Lists events, newest first, that fit every member of the query. @throws {AppError} `parameter_invalid` about `cursor` */
   list(query: EventQuery): Promise<EventPage>
   /** Removes up to `limit` of the oldest events of before that time and returns how many it removed; the sweeper repeats it. */
   removeOlderThan(before: Date, limit?: number): Promise<number>
@@ -114,6 +121,10 @@ export function createEventStore(db: Database): EventStore {
         if (query.appId !== undefined) select = select.where('app_id', '=', query.appId)
         if (query.accountId !== undefined) select = select.where('account_id', '=', query.accountId)
         if (query.name !== undefined) select = select.where('name', '=', query.name)
+        if (query.reason !== undefined) select = select.where('reason', '=', query.reason)
+        if (query.actor !== undefined) select = select.where('actor', '=', query.actor)
+        if (query.from !== undefined) select = select.where('at', '>=', query.from)
+        if (query.to !== undefined) select = select.where('at', '<', query.to)
         if (after !== undefined)
           select = select.where(sql<boolean>`(at, id) < (${after.at}::timestamptz, ${after.id})`)
         const rows = await select.execute()

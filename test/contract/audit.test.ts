@@ -203,6 +203,23 @@ describe.each(DATABASES)('The audit trail on $name', ({ open }) => {
       expect(await count({ appId: 'app_f', accountId: 'acc_f', name: 'login.failed' })).toBe(1)
     })
 
+    test('are found by reason, actor and time, the first moment included and the last not', async () => {
+      const store = createEventStore(db)
+      await store.insert([
+        anEvent({ app_id: 'app_w', at: NOW, actor: 'acc_w', reason: 'code_used' }),
+        anEvent({ app_id: 'app_w', at: NOW + 1, actor: 'cli', reason: 'code_used' }),
+        anEvent({ app_id: 'app_w', at: NOW + 2, actor: 'acc_w', reason: 'pkce_mismatch' }),
+      ])
+      const times = async (query: Parameters<typeof store.list>[0]): Promise<number[]> =>
+        (await store.list({ appId: 'app_w', ...query })).events.map(({ at }) => at.getTime() - NOW)
+      expect(await times({ reason: 'code_used' })).toEqual([1, 0])
+      expect(await times({ actor: 'acc_w' })).toEqual([2, 0])
+      expect(await times({ from: new Date(NOW + 1) })).toEqual([2, 1])
+      expect(await times({ to: new Date(NOW + 2) })).toEqual([1, 0])
+      expect(await times({ from: new Date(NOW + 1), to: new Date(NOW + 2) })).toEqual([1])
+      expect(await times({ reason: 'code_used', actor: 'acc_w', to: new Date(NOW) })).toEqual([])
+    })
+
     test.each(['', 'x', '1', '1.', '99999999999999999999.evt', "1.evt'; drop table events"])(
       'are not listed from the cursor %j',
       async (cursor) => {
