@@ -28,7 +28,7 @@ import { type Clock, systemClock } from './shared/clock.ts'
 import { createServerKeys, type ServerKeys } from './shared/crypto.ts'
 import type { Logger } from './shared/logger.ts'
 import { createMetrics, type Metrics } from './shared/metrics.ts'
-import { createSealedBox } from './shared/sealed-box.ts'
+import { createSealedBox, type SealedBox } from './shared/sealed-box.ts'
 import { createRefreshTokenForm } from './shared/token-format.ts'
 import { type Database, IN_MEMORY, openDatabase, type OpenDatabase } from './storage/database.ts'
 import { DirectoryInUse } from './storage/directory-lock.ts'
@@ -47,6 +47,8 @@ export interface Foundation extends AsyncDisposable {
   logger: Logger
   metrics: Metrics
   serverKeys: ServerKeys
+  /** Seals what is kept in the database and must not be readable there. */
+  sealedBox: SealedBox
   db: Database
   /** Absent when embedded. */
   redis: RedisClient | undefined
@@ -94,6 +96,7 @@ export async function openFoundation(
   )
 
   const serverKeys = createServerKeys(secrets.secretKeys)
+  const sealedBox = createSealedBox(secrets.encryptionKeys)
   const onRefreshFailed = (error: unknown): void =>
     logger.warn({ err: error }, 'a cached list could not be read again')
   const eventStore = createEventStore(db)
@@ -133,7 +136,7 @@ export async function openFoundation(
   const keyRing = stack.use(
     await openKeyRing({
       store: createKeyStore(db),
-      box: createSealedBox(secrets.encryptionKeys),
+      box: sealedBox,
       clock,
       invalidation,
       onRefreshFailed,
@@ -154,6 +157,7 @@ export async function openFoundation(
     logger,
     metrics,
     serverKeys,
+    sealedBox,
     db,
     redis,
     store,

@@ -17,7 +17,9 @@ export type Limits = Record<
   | 'introspectPerAddress'
   | 'verifyPerGateway'
   | 'verifyPerStranger'
-  | 'authorizePerAddress',
+  | 'authorizePerAddress'
+  | 'adminPerClient'
+  | 'adminPerStranger',
   BatchedLimit
 >
 
@@ -44,6 +46,8 @@ export function createLimits({ config, redis, clock, logger }: Foundation): {
     introspectPerAddress: perAddress('introspect-address', limits.introspectPerClient),
     verifyPerGateway: limiter.createBatchedLimit('verify-gateway', limits.verifyPerGateway),
     verifyPerStranger: perAddress('verify-stranger', limits.verifyPerGateway),
+    adminPerClient: limiter.createBatchedLimit('admin-client', limits.adminPerClient),
+    adminPerStranger: perAddress('admin-stranger', limits.adminPerClient),
     authorizePerAddress: perAddress('authorize-address', limits.authorizePerAddress),
   }
   return { limiter, limits: all }

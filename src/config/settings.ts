@@ -258,6 +258,12 @@ export const SETTINGS = {
       60,
       'Requests of one address to /oauth/authorize and the pages of people.',
     ),
+    adminPerClient: limit(
+      'OTESSE_LIMIT_ADMIN_PER_CLIENT',
+      1200,
+      60,
+      'Requests of one client to the admin API, and of one address without a valid token.',
+    ),
     loginPerAccountAddress: limit(
       'OTESSE_LIMIT_LOGIN_PER_ACCOUNT_ADDRESS',
       10,

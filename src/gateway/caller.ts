@@ -1,7 +1,7 @@
 // Which gateway asks: the credentials of a resource server in a header of their own, or an address of a network that the operator named.
 // Invariant: whoever proves neither learns nothing about any token. Authorization itself belongs to the API's client, so it is never looked at.
 import type { Caller } from './decision.ts'
-import { countOf } from './bearer.ts'
+import { countOf } from '../http/bearer.ts'
 
 /** The header with the gateway's own credentials, `Basic …`. */
 export const CREDENTIALS_HEADER = 'x-otesse-gateway-authorization'

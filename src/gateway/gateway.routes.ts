@@ -4,7 +4,7 @@
 import type { Context, Middleware, Next } from 'koa'
 import { requestFacts } from '../http/request-context.ts'
 import { type ErrorCode, ERRORS } from '../shared/errors.ts'
-import { readBearer } from './bearer.ts'
+import { readBearer } from '../http/bearer.ts'
 import { type Authenticate, createProver, CREDENTIALS_HEADER } from './caller.ts'
 import { challengeFor } from './challenge.ts'
 import {

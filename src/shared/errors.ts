@@ -74,6 +74,18 @@ export const ERRORS = {
     'idempotency_key_busy',
     'The first request with this Idempotency-Key is still being answered.',
   ),
+  parameter_unknown: row(400, 'invalid_request', 'There is no parameter {about} here.'),
+  media_type_unsupported: row(
+    415,
+    'invalid_request',
+    'Send the body as one of the content types that the Accept header of this answer names.',
+  ),
+  logo_too_large: row(413, 'invalid_request', 'A logo has at most 256 KiB.'),
+  import_line_too_long: row(
+    413,
+    'invalid_request',
+    'A line of the import is longer than 64 KiB; the lines before it were imported.',
+  ),
   last_admin: row(409, 'last_admin', 'This is the last active admin: make another one first.'),
   link_invalid: row(
     400,

@@ -1,5 +1,5 @@
 // How a question of a gateway is read: its dialect, its requirement, the token of the call, and the challenge that a client gets.
-import { readBearer } from '../../../src/gateway/bearer.ts'
+import { readBearer } from '../../../src/http/bearer.ts'
 import { createProver, type Origin } from '../../../src/gateway/caller.ts'
 import { challengeFor } from '../../../src/gateway/challenge.ts'
 import { dialectOf } from '../../../src/gateway/dialects.ts'
