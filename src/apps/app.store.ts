@@ -24,6 +24,8 @@ export interface AppStore {
   /** Returns `false` when another app has the handle. */
   insert(app: App): Promise<boolean>
   findByHandle(handle: string): Promise<App | undefined>
+  /** Finds the app that has a secret of one of these keyed hashes; deleted ones too. */
+  findBySecretHash(hashes: readonly string[]): Promise<App | undefined>
   find(id: string): Promise<App | undefined>
   list(query: AppPageQuery): Promise<App[]>
   /** Writes the settings if the version is still that one. */
@@ -253,6 +255,15 @@ export function createAppStore(db: Database): AppStore {
           .where('handle', '=', handle)
           .executeTakeFirst()
         return row && find(row.id)
+      }),
+    findBySecretHash: (hashes) =>
+      withDatabase(async () => {
+        const row = await db
+          .selectFrom('app_secrets')
+          .select('app_id')
+          .where('hash', 'in', hashes)
+          .executeTakeFirst()
+        return row && find(row.app_id)
       }),
 
     list: ({ search, statuses, after, limit }) =>

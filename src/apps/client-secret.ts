@@ -1,6 +1,6 @@
 // Client secrets: made once, shown once, kept as a keyed hash. 256 random bits need no slow hash, which on the token endpoint would only be a
 // way to exhaust the server. Invariant: a comparison tells nothing through its duration, and never costs I/O.
-import { equalInConstantTime, type ServerKeys } from '../shared/crypto.ts'
+import { equalInConstantTime, type ServerKeys, sha256 } from '../shared/crypto.ts'
 import { Secret } from '../shared/secret.ts'
 import { isClientSecret, newClientSecret } from '../shared/token-format.ts'
 import type { App, AppSecret } from './app.ts'
@@ -36,6 +36,32 @@ export function findSecret(app: App, presented: string, keys: ServerKeys): AppSe
     if (found !== undefined) return found
   }
   return undefined
+}
+
+/** Returns the keyed hashes under which a secret may be stored, one for each server key; none for what has not the form of a secret. */
+export const secretHashes = (text: string, keys: ServerKeys): string[] =>
+  isClientSecret(text) ? keys.all(PURPOSE).map((key) => key.mac(text)) : []
+
+/**
+ * Creates a finder that remembers which secrets it has recognised, by their SHA-256, for as long as the app object lives: an app sends the same
+ * secret with each request, and the keyed hash costs several times a plain one. A changed app is another object and is looked at anew.
+ */
+export function createSecretFinder(
+  keys: ServerKeys,
+): (app: App, presented: string) => AppSecret | undefined {
+  const recognised = new WeakMap<App, Map<string, AppSecret>>()
+  return function find(app, presented) {
+    const known = recognised.get(app)
+    const digest = sha256(presented)
+    const before = known?.get(digest)
+    if (before !== undefined) return before
+    const found = findSecret(app, presented, keys)
+    if (found === undefined) return undefined
+    // At most one entry for each secret of the app: only what was recognised gets in.
+    if (known === undefined) recognised.set(app, new Map([[digest, found]]))
+    else known.set(digest, found)
+    return found
+  }
 }
 
 /** Returns whether the secret works at that time (milliseconds since the epoch). */

@@ -23,6 +23,7 @@ export const EVENTS = {
   'token.refreshed': usage,
   'token.revoked': usage,
   'grant.revoked': usage,
+  'grants.revoked': act,
   'request.refused': usage,
   'app.registered': act,
   'app.changed': act,

@@ -176,6 +176,9 @@ export function createEvents(deps: {
       facts: Subject & { grantId: string; reason: RevocationReason },
       context?: EventContext,
     ) => record('grant.revoked', facts.reason, facts, undefined, context),
+    /** An admin asked for the end of all grants of an account or an app; each grant that ends has an event of its own. */
+    grantsRevoked: (facts: Subject & { reason: RevocationReason }, context?: EventContext) =>
+      record('grants.revoked', facts.reason, facts, undefined, context),
     requestRefused: (
       facts: Subject & { reason: ErrorCode; endpoint: string },
       context?: EventContext,
@@ -233,12 +236,15 @@ export function createEvents(deps: {
     keysResealed: (facts: { count: number }, context?: EventContext) =>
       record('keys.resealed', undefined, {}, { count: facts.count }, context),
     /** Somebody handed in a secret or token of ours that was found where it must not be. */
-    leakReported: (facts: Subject & { kind: string; wasLive: boolean }, context?: EventContext) =>
+    leakReported: (
+      facts: Subject & { kind: string; wasLive: boolean; secretId?: string },
+      context?: EventContext,
+    ) =>
       record(
         'leak.reported',
         undefined,
         facts,
-        { kind: facts.kind, wasLive: facts.wasLive },
+        { kind: facts.kind, wasLive: facts.wasLive, secretId: facts.secretId },
         context,
       ),
   }

@@ -1,21 +1,49 @@
 // What admins can do, over the foundation: the same acts for console, admin API and command line.
+import { type AccountActs, createAccountActs } from '../admin/account-acts.ts'
 import { type AppActs, createAppActs } from '../admin/app-acts.ts'
 import { createKeyActs, type KeyActs } from '../admin/key-acts.ts'
 import { createScopeActs, type ScopeActs } from '../admin/scope-acts.ts'
+import { createTokenActs, type TokenActs } from '../admin/token-acts.ts'
 import type { Foundation } from '../foundation.ts'
+import { createPurgeJobStore } from '../grants/purge-job.store.ts'
+import { createTokenInspector } from '../oauth/token-inspector.ts'
 
 /** All acts of admins. */
 export interface Acts {
+  accounts: Omit<AccountActs, 'import'>
   apps: AppActs
   scopes: ScopeActs
   keys: KeyActs
+  tokens: TokenActs
 }
 
 /** Creates the acts. */
-export function createActs({ apps, scopes, keyRing, audit: { events } }: Foundation): Acts {
+export function createActs(foundation: Foundation): Acts {
+  const { accounts, apps, scopes, keyRing, grants, clock, invalidation } = foundation
+  const { events } = foundation.audit
   return {
+    accounts: createAccountActs({
+      accounts,
+      links: foundation.accountLinks,
+      issuer: foundation.config.server.issuer,
+    }),
     apps: createAppActs({ apps, events }),
     scopes: createScopeActs({ scopes, events }),
     keys: createKeyActs({ keyRing, events }),
+    tokens: createTokenActs({
+      apps,
+      accounts,
+      grants,
+      inspect: createTokenInspector({
+        grants,
+        findApp: (id) => apps.find(id),
+        isAccountActive: (id) => accounts.isActive(id),
+        scopeExists: (scope) => scopes.current().scopes.has(scope),
+      }),
+      jobs: createPurgeJobStore(foundation.db),
+      announce: (topic, id) => invalidation.publish(topic, id),
+      clock,
+      events,
+    }),
   }
 }

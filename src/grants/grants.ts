@@ -123,6 +123,21 @@ export function createGrants(deps: {
     return { grant: parseRecord<Grant>(grantText), refresh: refreshRecord, isCurrent }
   }
 
+  /** Looks a code up that nobody has redeemed yet. */
+  async function findCode(presented: ParsedToken): Promise<Grant | undefined> {
+    const [codeText, grantText] = await store.read(presented.locator, [
+      codeName(sha256(presented.token)),
+      GRANT,
+    ])
+    if (codeText === undefined || grantText === undefined) return undefined
+    const { expiresAt } = parseRecord<CodeRecord>(codeText)
+    return expiresAt <= epochSeconds(clock) ? undefined : parseRecord<Grant>(grantText)
+  }
+
+  /** Returns whether the refresh token was made here, whatever became of it since; costs no I/O. */
+  const isGenuineRefresh = (presented: ParsedToken): boolean =>
+    refreshTokens.genuineGeneration(presented.token) !== undefined
+
   /** Returns the grant, or `undefined` where it ended. */
   async function find(grantId: string): Promise<Grant | undefined> {
     const [grantText] = await store.read(grantId, [GRANT])
@@ -218,6 +233,8 @@ export function createGrants(deps: {
     issueToApp: appTokens.issue,
     findAccess,
     findRefresh,
+    findCode,
+    isGenuineRefresh,
     find,
     revoke,
     revokeAccess,

@@ -20,6 +20,8 @@ export interface PurgeJob {
 
 /** Keeps purge jobs. */
 export interface PurgeJobStore {
+  /** Writes a task down; whoever shuts an app or an account down does it in the transaction of that. */
+  add(task: PurgeTask, at: Date): Promise<void>
   /** Takes the oldest job that is due and holds it until `leaseEnd`; no other process gets it before. */
   claim(now: Date, leaseEnd: Date): Promise<PurgeJob | undefined>
   /** Makes a held job due at another time: later to hold it longer or to try it again then. */
@@ -32,6 +34,21 @@ export interface PurgeJobStore {
 /** Creates the store. */
 export function createPurgeJobStore(db: Database): PurgeJobStore {
   return {
+    add: (task, at) =>
+      withDatabase(async () => {
+        await db
+          .insertInto('purge_jobs')
+          .values({
+            kind: task.kind,
+            app_id: task.kind === 'account' ? null : task.appId,
+            account_id: task.kind === 'app' ? null : task.accountId,
+            reason: task.reason,
+            created_at: at,
+            attempts: 0,
+          })
+          .execute()
+      }),
+
     claim: (now, leaseEnd) =>
       withDatabase(async () => {
         const row = await db

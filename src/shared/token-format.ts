@@ -3,7 +3,7 @@
 //
 //   otesse_at_ / otesse_ac_   locator(16) secret(27)                              crc(6)
 //   otesse_rt_                locator(16) generation(4) secret(22) authenticity(8) crc(6)
-//   otesse_cs_                secret(43)                                           crc(6)
+//   otesse_cs_ / otesse_ln_   secret(43)                                           crc(6)
 //
 // 16 + 27 base62 characters are 256 bits, 160 of them secret. The refresh token's authenticity code lets a replayed token of long ago be told
 // from an invented one without storing every token that ever was.
@@ -20,6 +20,7 @@ export const ACCESS_TOKEN_PREFIX = 'otesse_at_'
 export const REFRESH_TOKEN_PREFIX = 'otesse_rt_'
 export const CODE_PREFIX = 'otesse_ac_'
 export const CLIENT_SECRET_PREFIX = 'otesse_cs_'
+const LINK_PREFIX = 'otesse_ln_'
 
 const LOCATOR = 16
 const SECRET = 27
@@ -33,13 +34,18 @@ const BASE62 = /^[0-9A-Za-z]+$/
 const MAX_GENERATION = 62 ** GENERATION - 1
 
 /** Finds anything of ours inside a longer text, for redaction and for secret scanners. */
-export const TOKEN_PATTERN = /otesse_(at|rt|ac|cs)_[0-9A-Za-z]{6,}/g
+export const TOKEN_PATTERN = /otesse_(at|rt|ac|cs|ln)_[0-9A-Za-z]{6,}/g
 
 const checksum = (text: string): string => base62Number(crc32(text), CRC)
 const withChecksum = (text: string): string => text + checksum(text)
 
 /** Makes a locator: the id of a grant, public, and the Redis Cluster hash tag of its family. */
 export const newLocator = (): string => randomBase62(LOCATOR)
+
+const LOCATOR_FORM = /^[0-9A-Za-z]{16}$/
+
+/** Returns whether the text has the form of a grant's id; what has not costs no I/O. */
+export const isLocator = (text: string): boolean => LOCATOR_FORM.test(text)
 
 /** Makes an access token of the family. */
 export const newAccessToken = (locator: string): string =>
@@ -53,6 +59,9 @@ export const newCode = (locator: string): string =>
 export const newClientSecret = (): string =>
   withChecksum(CLIENT_SECRET_PREFIX + randomBase62(CLIENT_SECRET))
 
+/** Makes the token of a one-time link that people open: 256 bits. */
+export const newLinkToken = (): string => withChecksum(LINK_PREFIX + randomBase62(CLIENT_SECRET))
+
 function hasForm(text: string, prefix: string, bodyLength: number): boolean {
   if (text.length !== prefix.length + bodyLength + CRC || !text.startsWith(prefix)) return false
   const body = text.slice(0, -CRC)
@@ -65,6 +74,9 @@ const locatorOf = (token: string): string =>
 /** Returns whether the text has the form of a client secret of ours (checksum included). */
 export const isClientSecret = (text: string): boolean =>
   hasForm(text, CLIENT_SECRET_PREFIX, CLIENT_SECRET)
+
+/** Returns whether the text has the form of a one-time link's token (checksum included). */
+export const isLinkToken = (text: string): boolean => hasForm(text, LINK_PREFIX, CLIENT_SECRET)
 
 /** What the form of a token tells without any look-up. */
 export interface ParsedToken {

@@ -51,6 +51,7 @@ const CALLS: { [Name in keyof Events]: Parameters<Events[Name]>[0] } = {
   tokenRefreshed: { ...account, ...grant, rotated: true, grace: false },
   tokenRevoked: { ...account, ...grant, reason: 'client' },
   grantRevoked: { ...account, ...grant, reason: 'refresh_reuse' },
+  grantsRevoked: { ...app, reason: 'admin' },
   requestRefused: { ...app, reason: 'code_used', endpoint: 'token' },
   appRegistered: { ...app, name: 'Calendar' },
   appChanged: { ...app, diff: { name: ['Calendar', 'Diary'] } },

@@ -1,0 +1,361 @@
+// What admins do about tokens: look into one, end what one stands for, hand in one that was found where it must not be. Console, API and
+// command line all come through here. Invariants: the text that is handed in goes nowhere but into look-ups by its hash, never into an event, a
+// log or an error; what is not of our form costs no I/O; of any number of reports of one token one writes the event of its end.
+import type { App } from '../apps/app.ts'
+import type { AppRegistry } from '../apps/app-registry.ts'
+import type { RevocationReason } from '../audit/event-names.ts'
+import type { Events } from '../audit/events.ts'
+import type { Grant } from '../grants/grant.ts'
+import type { Grants } from '../grants/grants.ts'
+import type { PurgeJobStore } from '../grants/purge-job.store.ts'
+import { type Clock, dateNow, SECOND } from '../shared/clock.ts'
+import { AppError } from '../shared/errors.ts'
+import { isLocator, parseToken, type ParsedToken } from '../shared/token-format.ts'
+import { assertMay, assertMayHandOn, contextOf, type Operator } from './operator.ts'
+import { TOKEN_KINDS, type TokenForm, formOf } from './token-form.ts'
+
+/** Everything that can be told of a text that looks like a token. */
+export interface TokenInspection extends TokenForm {
+  /** Absent where the form is not ours. */
+  isAlive: boolean | undefined
+  /** Why it is dead: `unknown` is expired, revoked, replaced or never issued here. */
+  reason: 'unknown' | 'app_inactive' | 'account_inactive' | undefined
+  /** Also of a dead token, as long as its family or its app is there. */
+  app: Pick<App, 'id' | 'name'> | undefined
+  accountId: string | undefined
+  secretId: string | undefined
+  scopes: readonly string[] | undefined
+  audience: readonly string[] | undefined
+  issuedAt: Date | undefined
+  expiresAt: Date | undefined
+}
+
+/** What became of a revocation. */
+export type RevokeOutcome =
+  /** `whole` is false where one access token ended and its family lives on. */
+  | { kind: 'revoked'; grantId: string; appId: string; whole: boolean }
+  /** There is nothing alive that it could end. */
+  | { kind: 'nothing_alive' }
+  /** Not a token of ours by its form: mistyped, cut off, or somebody else's. */
+  | { kind: 'foreign' }
+  /** Client secrets are revoked with their app, or reported. */
+  | { kind: 'client_secret' }
+
+/** What a report of a leak came to. */
+export type LeakOutcome =
+  /** Its form or its checksum is not ours. */
+  | { kind: 'foreign' }
+  /** Of our form, but nothing is known by it: it ended long ago, or was invented. */
+  | { kind: 'unknown'; what: string }
+  | ({ kind: 'secret'; what: string; appId: string; secretId: string; wasLive: boolean } & Ended)
+  | ({
+      kind: 'token'
+      what: string
+      grantId: string
+      appId: string
+      accountId: string | undefined
+      wasLive: boolean
+    } & Ended)
+
+interface Ended {
+  /** Whether it has ended with this report, or with one that came at the same time. */
+  revoked: boolean
+}
+
+/** The acts; each throws `power_missing` for an operator without `admin:tokens:write`. */
+export interface TokenActs {
+  /** Says what a text is that looks like a token, and what it is worth right now. */
+  inspect(text: string, by: Operator): Promise<TokenInspection>
+  /** Ends what a token stands for: an access token alone, with a refresh token or a code the whole family (RFC 7009 §2.1). */
+  revoke(text: string, by: Operator): Promise<RevokeOutcome>
+  /** Ends a grant with every token of it. */
+  revokeGrant(grantId: string, by: Operator): Promise<RevokeOutcome>
+  /**
+   * Ends all grants and sessions of an account: writes the job down and has it begun at once. The account can sign in again.
+   *
+   * @throws {AppError} `not_found`
+   */
+  revokeAllOfAccount(accountId: string, by: Operator): Promise<void>
+  /** Ends all grants of an app and the tokens that it got for itself, in the same way. @throws {AppError} `not_found` */
+  revokeAllOfApp(appId: string, by: Operator): Promise<void>
+  /**
+   * Takes in a secret, token or code that was found where it must not be, and with `revoke` ends it: a secret alone, a token with its whole
+   * family, also where that very token is dead already, because whoever leaked it may have leaked its successors.
+   *
+   * @throws {AppError} `power_missing` for the secret of an app whose admin scopes the operator lacks; the report is kept all the same
+   */
+  report(text: string, options: { revoke: boolean }, by: Operator): Promise<LeakOutcome>
+}
+
+/** A token that is worth something, as the token endpoints see it. */
+interface Worth {
+  active: true
+  app: App
+  accountId: string | undefined
+  scopes: readonly string[]
+  audience: readonly string[] | undefined
+  /** Seconds since the epoch. */
+  issuedAt: number | undefined
+  expiresAt: number
+}
+
+interface TokenActsDeps {
+  apps: Pick<AppRegistry, 'find' | 'get' | 'findBySecret' | 'revokeSecret'>
+  accounts: { find(id: string): Promise<object | undefined> }
+  grants: Pick<
+    Grants,
+    | 'find'
+    | 'findAccess'
+    | 'findRefresh'
+    | 'findCode'
+    | 'isGenuineRefresh'
+    | 'revoke'
+    | 'revokeAccess'
+    | 'repeatRevocation'
+  >
+  /** Tells what a token is worth, as introspection does. */
+  inspect(text: string): Promise<Worth | { active: false; reason: string }>
+  jobs: Pick<PurgeJobStore, 'add'>
+  /** Has the purgers of all processes look for jobs. */
+  announce(topic: 'app' | 'account', id: string): Promise<void>
+  clock: Clock
+  events: Pick<
+    Events,
+    'leakReported' | 'grantRevoked' | 'grantsRevoked' | 'tokenRevoked' | 'secretRevoked'
+  >
+}
+
+const POWER = 'admin:tokens:write'
+
+/** Creates the acts. */
+export function createTokenActs(deps: TokenActsDeps): TokenActs {
+  const { apps, accounts, grants, jobs, events, clock } = deps
+
+  /** Ends a family; whoever ended it first writes the event. */
+  async function end(grantId: string, reason: RevocationReason, by: Operator) {
+    const grant = await grants.revoke(grantId)
+    if (grant !== undefined)
+      events.grantRevoked(
+        { grantId, appId: grant.appId, accountId: grant.accountId, reason },
+        contextOf(by),
+      )
+    return grant
+  }
+
+  async function revokeFamily(grantId: string, by: Operator): Promise<RevokeOutcome> {
+    const grant = await end(grantId, 'admin', by)
+    return grant === undefined
+      ? { kind: 'nothing_alive' }
+      : { kind: 'revoked', grantId, appId: grant.appId, whole: true }
+  }
+
+  /** Ends everything of an account or an app, by a job that whichever process is free carries out. */
+  async function revokeAll(
+    of: { kind: 'account'; accountId: string } | { kind: 'app'; appId: string },
+    by: Operator,
+  ): Promise<void> {
+    const reason: RevocationReason = 'admin'
+    await jobs.add({ ...of, reason }, dateNow(clock))
+    events.grantsRevoked({ ...of, reason }, contextOf(by))
+    await deps.announce(of.kind, of.kind === 'account' ? of.accountId : of.appId)
+  }
+
+  /** The grant by which a token of that kind still does something. */
+  async function liveGrant(presented: ParsedToken): Promise<Grant | undefined> {
+    switch (presented.kind) {
+      case 'access':
+        return (await grants.findAccess(presented))?.grant
+      case 'refresh': {
+        const found = await grants.findRefresh(presented)
+        return found?.isCurrent === true ? found.grant : undefined
+      }
+      case 'code':
+        return grants.findCode(presented)
+    }
+  }
+
+  /**
+   * The grant whose token this is, or was. A refresh token proves itself, however old; of a dead access token only the form is known, and
+   * that its family is there.
+   */
+  async function familyOf(presented: ParsedToken): Promise<Grant | undefined> {
+    if (presented.kind === 'refresh' && !grants.isGenuineRefresh(presented)) return undefined
+    return grants.find(presented.locator)
+  }
+
+  async function reportSecret(
+    text: string,
+    what: string,
+    options: { revoke: boolean },
+    by: Operator,
+  ): Promise<LeakOutcome> {
+    const found = await apps.findBySecret(text)
+    if (found === undefined) {
+      events.leakReported({ kind: what, wasLive: false }, contextOf(by))
+      return { kind: 'unknown', what }
+    }
+    const { app, secret, isLive: wasLive } = found
+    const facts = { appId: app.id, secretId: secret.id, wasLive }
+    events.leakReported({ ...facts, kind: what }, contextOf(by))
+    const outcome = { kind: 'secret', what, ...facts } as const
+    if (!options.revoke || app.status === 'deleted') return { ...outcome, revoked: false }
+    assertMayHandOn(by, app)
+    try {
+      await apps.revokeSecret(app.id, secret.id)
+      events.secretRevoked({ appId: app.id, secretId: secret.id }, contextOf(by))
+    } catch (error) {
+      // Another report of it came first.
+      if (!(error instanceof AppError) || error.code !== 'not_found') throw error
+    }
+    return { ...outcome, revoked: true }
+  }
+
+  async function reportToken(
+    presented: ParsedToken,
+    what: string,
+    options: { revoke: boolean },
+    by: Operator,
+  ): Promise<LeakOutcome> {
+    const live = await liveGrant(presented)
+    const wasLive = live !== undefined
+    const grant = live ?? (await familyOf(presented))
+    if (grant === undefined) {
+      events.leakReported({ kind: what, wasLive }, contextOf(by))
+      // An earlier revocation may have failed before everybody was told of it.
+      if (options.revoke) await grants.repeatRevocation(presented)
+      return { kind: 'unknown', what }
+    }
+    const { id: grantId, appId, accountId } = grant
+    const facts = { grantId, appId, accountId, wasLive }
+    events.leakReported({ ...facts, kind: what }, contextOf(by))
+    const revoked = options.revoke && endsFamily(presented, grant, wasLive)
+    if (revoked) await end(grantId, 'leaked', by)
+    return { kind: 'token', what, ...facts, revoked }
+  }
+
+  async function inspectSecret(text: string): Promise<Partial<TokenInspection>> {
+    const found = await apps.findBySecret(text)
+    if (found === undefined) return { isAlive: false, reason: 'unknown' }
+    const { app, secret, isLive } = found
+    const works = isLive && app.status === 'active'
+    return {
+      isAlive: works,
+      reason: works ? undefined : isLive ? 'app_inactive' : 'unknown',
+      app: nameOf(app),
+      secretId: secret.id,
+      issuedAt: secret.createdAt,
+      expiresAt: secret.expiresAt,
+    }
+  }
+
+  async function inspectToken(presented: ParsedToken): Promise<Partial<TokenInspection>> {
+    const worth =
+      presented.kind === 'code'
+        ? ({ active: false, reason: 'unknown' } as const)
+        : await deps.inspect(presented.token)
+    if (worth.active) {
+      const { app, accountId, scopes, audience, issuedAt, expiresAt } = worth
+      return {
+        isAlive: true,
+        app: nameOf(app),
+        accountId,
+        scopes,
+        audience,
+        issuedAt: issuedAt === undefined ? undefined : new Date(issuedAt * SECOND),
+        expiresAt: new Date(expiresAt * SECOND),
+      }
+    }
+    const live = presented.kind === 'code' ? await grants.findCode(presented) : undefined
+    const grant = live ?? (await familyOf(presented))
+    const app = grant && (await apps.find(grant.appId))
+    return {
+      isAlive: live !== undefined,
+      reason: live === undefined ? (worth.reason as TokenInspection['reason']) : undefined,
+      app: app && nameOf(app),
+      accountId: grant?.accountId,
+      scopes: live?.scopes,
+    }
+  }
+
+  return {
+    async inspect(text, by) {
+      assertMay(by, POWER)
+      const form = formOf(text)
+      const presented = parseToken(text)
+      const known =
+        presented !== undefined
+          ? await inspectToken(presented)
+          : form.form === 'ours'
+            ? await inspectSecret(text)
+            : {}
+      return { ...NOTHING_KNOWN, ...form, ...known }
+    },
+
+    async revoke(text, by) {
+      assertMay(by, POWER)
+      const presented = parseToken(text)
+      if (presented === undefined)
+        return { kind: formOf(text).form === 'ours' ? 'client_secret' : 'foreign' }
+      // A replaced refresh token means its family as well.
+      const grant = await (presented.kind === 'refresh' ? familyOf : liveGrant)(presented)
+      if (grant === undefined) {
+        // An earlier revocation may have failed before everybody was told of it.
+        await grants.repeatRevocation(presented)
+        return { kind: 'nothing_alive' }
+      }
+      const { id: grantId, appId, accountId } = grant
+      if (presented.kind !== 'access') return revokeFamily(grantId, by)
+      await grants.revokeAccess(presented)
+      events.tokenRevoked({ grantId, appId, accountId, reason: 'admin' }, contextOf(by))
+      return { kind: 'revoked', grantId, appId, whole: false }
+    },
+
+    async revokeGrant(grantId, by) {
+      assertMay(by, POWER)
+      return isLocator(grantId) ? revokeFamily(grantId, by) : { kind: 'foreign' }
+    },
+
+    async revokeAllOfAccount(accountId, by) {
+      assertMay(by, POWER)
+      if ((await accounts.find(accountId)) === undefined)
+        throw new AppError('not_found', { detail: 'account' })
+      await revokeAll({ kind: 'account', accountId }, by)
+    },
+    async revokeAllOfApp(appId, by) {
+      assertMay(by, POWER)
+      await apps.get(appId)
+      await revokeAll({ kind: 'app', appId }, by)
+    },
+
+    async report(text, options, by) {
+      assertMay(by, POWER)
+      const presented = parseToken(text)
+      if (presented !== undefined)
+        return reportToken(presented, TOKEN_KINDS[presented.kind], options, by)
+      return formOf(text).form === 'ours'
+        ? reportSecret(text, TOKEN_KINDS.secret, options, by)
+        : { kind: 'foreign' }
+    },
+  }
+}
+
+/**
+ * Whether the whole family is lost with this token. A code that was used up lies in many histories and opens nothing; an app's own tokens
+ * do not follow from one another, so that a dead one says nothing of the others.
+ */
+const endsFamily = ({ kind }: ParsedToken, grant: Grant, wasLive: boolean): boolean =>
+  wasLive || (kind !== 'code' && grant.accountId !== undefined)
+
+const nameOf = ({ id, name }: App): Pick<App, 'id' | 'name'> => ({ id, name })
+
+const NOTHING_KNOWN: Omit<TokenInspection, keyof TokenForm> = {
+  isAlive: undefined,
+  reason: undefined,
+  app: undefined,
+  accountId: undefined,
+  secretId: undefined,
+  scopes: undefined,
+  audience: undefined,
+  issuedAt: undefined,
+  expiresAt: undefined,
+}
