@@ -1,8 +1,10 @@
 // The short-lived store on Redis: single, Sentinel or Cluster. Invariant: every key of a family carries the hash tag {family}, so that
 // one MGET and one script see it whole; nothing here ever touches two slots in one command.
+import { Cluster } from 'ioredis'
 import type { RedisClient } from '../storage/redis.ts'
 import { withRedis } from '../storage/redis.ts'
 import type { FamilyChange, ShortLivedStore } from './family-store.ts'
+import { createJointReads } from './joint-reads.ts'
 
 // KEYS: expectations, puts, extensions, removals, in this order. ARGV: how many of each of the first three; then per expectation '+' (present),
 // '-' (absent) or '=' and the value; per put the value and its life; per extension the life.
@@ -56,14 +58,14 @@ export function createRedisStore(client: RedisClient, keyPrefix: string): ShortL
   const commands = client as unknown as Record<string, CommitCommand | undefined>
   const familyKey = (family: string, name: string): string => `${keyPrefix}{${family}}:${name}`
   const recordKey = (key: string): string => keyPrefix + key
+  const mget = (keys: string[]): Promise<(string | null)[]> => withRedis(() => client.mget(keys))
+  const readTogether = createJointReads(mget)
+  const readAlone = async (keys: string[]): Promise<(string | undefined)[]> =>
+    (await mget(keys)).map((value) => value ?? undefined)
+  const readKeys = client instanceof Cluster ? readAlone : readTogether
 
   return {
-    async read(family, names) {
-      const values = await withRedis(() =>
-        client.mget(names.map((name) => familyKey(family, name))),
-      )
-      return values.map((value) => value ?? undefined)
-    },
+    read: (family, names) => readKeys(names.map((name) => familyKey(family, name))),
     async commit(family, change) {
       const { keys, args } = scriptCall(change, (name) => familyKey(family, name))
       const name = commandFor(keys.length)

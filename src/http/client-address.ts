@@ -67,6 +67,8 @@ function withoutPort(entry: string): string {
   return dotted ?? entry
 }
 
+const MAPPED = '::ffff:'
+
 /** Returns the address in the form that we compare: no zone, IPv4 as IPv4 also where IPv6 carries it. */
 function normalAddress(text: string): string | undefined {
   const zone = text.indexOf('%')
@@ -74,6 +76,9 @@ function normalAddress(text: string): string | undefined {
   const family = isIP(address)
   if (family === 0) return undefined
   if (family === 4) return address
+  // How a server that listens on IPv6 names its IPv4 clients: nearly every request.
+  if (address.startsWith(MAPPED) && isIP(address.slice(MAPPED.length)) === 4)
+    return address.slice(MAPPED.length)
   const groups = groupsOf(address)
   const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff
   if (!isMapped) return address.toLowerCase()

@@ -1,6 +1,7 @@
 // The parameters of a back-channel request: a JSON object or a form, read strictly into one flat list of texts (RFC 6749 §3.2 and appendix B).
 // Invariant: a parameter is there at most once, is a text, and an empty one counts as absent; whatever else arrives is a clear
 // `invalid_request`, and nothing that was sent is repeated in the answer.
+import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import { AppError } from '../shared/errors.ts'
 
@@ -8,7 +9,7 @@ import { AppError } from '../shared/errors.ts'
 export type Parameters = ReadonlyMap<string, string>
 
 const BODY_LIMIT_BYTES = 64 * 1024
-const utf8 = new TextDecoder('utf-8', { fatal: true })
+const BYTE_ORDER_MARK = '\uFEFF'
 
 /**
  * Reads a request's parameters from its body.
@@ -22,6 +23,8 @@ export async function readParameters(request: IncomingMessage): Promise<Paramete
 }
 
 function contentType(header: string | undefined): 'json' | 'form' {
+  // How nearly all of them write it.
+  if (header === 'application/x-www-form-urlencoded') return 'form'
   const [type = '', ...parameters] = (header ?? '').toLowerCase().split(';')
   const charset = parameters.map((part) => part.trim()).find((part) => part.startsWith('charset='))
   if (charset === undefined || /^charset="?utf-?8"?$/.test(charset)) {
@@ -57,11 +60,9 @@ function readBody(request: IncomingMessage): Promise<Buffer> {
 }
 
 function decode(body: Buffer): string {
-  try {
-    return utf8.decode(body)
-  } catch {
-    throw new AppError('body_not_utf8')
-  }
+  if (!isUtf8(body)) throw new AppError('body_not_utf8')
+  const text = body.toString('utf8')
+  return text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text
 }
 
 /** Reads a form; exported for its unit test. @throws {AppError} `body_not_form`, `parameter_duplicated` */

@@ -66,6 +66,8 @@ const common: ConnectionOptions = {
   connectTimeout: 1000,
   maxRetriesPerRequest: 1,
   enableAutoPipelining: true,
+  // Families are read together already (grants/joint-reads.ts); gathering them once more would only make them wait.
+  autoPipeliningIgnoredCommands: ['mget'],
   retryStrategy: (attempt) => Math.min(attempt * 50, 1000),
   // A master that became a replica answers READONLY: reconnect, and ask Sentinel again.
   reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
@@ -103,6 +105,8 @@ function connect(location: RedisLocation): RedisClient {
       return new Cluster(location.nodes, {
         redisOptions: { ...common, ...location.options },
         enableAutoPipelining: true,
+        // A Cluster reads each family by itself.
+        autoPipeliningIgnoredCommands: [],
         clusterRetryStrategy: (attempt) => Math.min(attempt * 50, 1000),
         slotsRefreshTimeout: 1000,
         retryDelayOnFailover: 100,
@@ -116,17 +120,44 @@ function connect(location: RedisLocation): RedisClient {
 const AWAY =
   /Command timed out|Connection is closed|max retries per request|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|ClusterAllFailedError|Failed to refresh slots|CLUSTERDOWN|LOADING|READONLY|MASTERDOWN|TRYAGAIN|All sentinels are unreachable|Stream isn't writeable|None of startup nodes|Too many Cluster redirections|AbortError|^ReplyError (OOM|MISCONF|NOREPLICAS|BUSY) /
 
+interface Deadline {
+  at: number
+  reject: ((error: Error) => void) | undefined
+}
+
+// All waits are equally long, so they end in the order in which they began: one queue and one timer serve them all, where a timer for each
+// command would cost more than the command's own bookkeeping.
+const deadlines: Deadline[] = []
+let earliest = 0
+let timer: NodeJS.Timeout | undefined
+
+function endWaits(): void {
+  timer = undefined
+  const now = performance.now()
+  for (let next = deadlines[earliest]; next !== undefined; next = deadlines[earliest]) {
+    if (next.reject !== undefined && next.at > now) break
+    next.reject?.(new Error('Command timed out'))
+    earliest += 1
+  }
+  deadlines.splice(0, earliest)
+  earliest = 0
+  const [next] = deadlines
+  if (next !== undefined) timer = setTimeout(endWaits, Math.max(1, next.at - now)).unref()
+}
+
 // Waits no longer than the deadline; what arrives later is dropped.
 function soon<T>(work: () => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('Command timed out')), DEADLINE_MILLIS)
+    const deadline: Deadline = { at: performance.now() + DEADLINE_MILLIS, reject }
+    deadlines.push(deadline)
+    timer ??= setTimeout(endWaits, DEADLINE_MILLIS).unref()
     work().then(
       (value) => {
-        clearTimeout(timer)
+        deadline.reject = undefined
         resolve(value)
       },
       (error: unknown) => {
-        clearTimeout(timer)
+        deadline.reject = undefined
         reject(error instanceof Error ? error : new Error(String(error)))
       },
     )
