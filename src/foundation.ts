@@ -1,6 +1,8 @@
 // Opens what the server and the command line share: stores, keys, and everything that the server knows (accounts, apps, scopes, grants, events).
 // Nothing here speaks HTTP. Disposing closes in the opposite order, after what waits has been written.
 import { join } from 'node:path'
+import { createAccountLinkStore } from './accounts/account-link.store.ts'
+import { type AccountLinks, createAccountLinks } from './accounts/account-links.ts'
 import { type Accounts, createAccounts } from './accounts/accounts.ts'
 import { createAccountStore } from './accounts/account.store.ts'
 import { createPasswords } from './accounts/passwords.ts'
@@ -56,6 +58,7 @@ export interface Foundation extends AsyncDisposable {
   invalidation: Invalidation
   revocations: RevocationLog
   accounts: Accounts
+  accountLinks: AccountLinks
   apps: AppRegistry
   scopes: ScopeCatalogue
   keyRing: KeyRing
@@ -110,12 +113,21 @@ export async function openFoundation(
       queueSize: config.events.queueSize,
     }),
   )
+  const passwords = await createPasswords({
+    waiting: metrics.passwordChecksWaiting,
+    concurrency: config.signIn.passwordHashingConcurrency,
+  })
   const accounts = createAccounts({
     store: createAccountStore(db),
-    passwords: await createPasswords({
-      waiting: metrics.passwordChecksWaiting,
-      concurrency: config.signIn.passwordHashingConcurrency,
-    }),
+    passwords,
+    clock,
+    invalidation,
+    events: audit.events,
+  })
+  const accountLinks = createAccountLinks({
+    store: createAccountLinkStore(db),
+    findAccount: (id) => accounts.find(id),
+    passwords,
     clock,
     invalidation,
     events: audit.events,
@@ -164,6 +176,7 @@ export async function openFoundation(
     invalidation,
     revocations,
     accounts,
+    accountLinks,
     apps,
     scopes,
     keyRing,

@@ -6,11 +6,14 @@ import { AppError, isUnavailable } from '../shared/errors.ts'
 import { newAccountId } from '../shared/ids.ts'
 import { createAccountCache } from './account-cache.ts'
 import { assertPassword, emailKey, parseEmail, parseLine } from './account-input.ts'
-import type { Account, AccountStore } from './account.store.ts'
+import type { Account, AccountChange, AccountStore } from './account.store.ts'
 import type { Passwords } from './passwords.ts'
 
 /** The reason code of the tokens and sessions that end with their account. */
 const PURGE_REASON = 'account_deactivated'
+
+/** The reason code of those that end because their password was replaced. */
+export const PASSWORD_PURGE_REASON = 'password_changed'
 
 /** Who does something, from where. */
 export interface ActContext {
@@ -43,6 +46,12 @@ export interface NewAccount {
   password?: string | undefined
   role?: Account['role'] | undefined
 }
+
+/** How an edit went. */
+export type AccountUpdate =
+  | { kind: 'updated'; account: Account }
+  /** Somebody else changed it first: `account` is how it is now. */
+  | { kind: 'conflict'; account: Account }
 
 /** How a login went; the reason is for the event log and must not be shown. */
 export type Authentication =
@@ -85,15 +94,36 @@ export interface Accounts {
   find(id: string): Promise<Account | undefined>
   /** Returns whether the account exists and is active, from the same cache. */
   isActive(id: string): Promise<boolean>
+  /** Reads from the database. @throws {AppError} `not_found` */
+  get(id: string): Promise<Account>
   findByEmail(email: string): Promise<Account | undefined>
   /** Lists accounts by e-mail. @throws {AppError} `parameter_invalid` for a cursor that is not ours */
   list(query?: AccountQuery): Promise<AccountPage>
-  /** @throws {AppError} `not_found`; `parameter_invalid` about `password` */
+  /**
+   * Changes name or role, if the account is still of that version. All processes act on another role at once, and links that were made for the
+   * account before end with the change.
+   *
+   * @throws {AppError} `not_found`; `last_admin`; `parameter_invalid` about `name`
+   */
+  update(
+    id: string,
+    version: number,
+    change: AccountChange,
+    context?: ActContext,
+  ): Promise<AccountUpdate>
+  /**
+   * Replaces the password. The person is signed out everywhere and all their tokens are revoked, by a job that is written in the same transaction:
+   * whoever knew the old password may have used it.
+   *
+   * @throws {AppError} `not_found`; `parameter_invalid` about `password`
+   */
   setPassword(id: string, password: string, context?: ActContext): Promise<void>
-  /** Deactivates, and lets a job revoke all tokens and sessions; repeating it is harmless. @throws {AppError} `not_found` */
+  /** Deactivates, and lets a job revoke all tokens and sessions; repeating it is harmless. @throws {AppError} `not_found`, `last_admin` */
   deactivate(id: string, reason: string, context?: ActContext): Promise<void>
   /** Lets the person sign in again; tokens and sessions of before stay revoked. @throws {AppError} `not_found` */
   reactivate(id: string, context?: ActContext): Promise<void>
+  /** Returns whether an admin can sign in: one who is active and has a password. */
+  hasAdmin(): Promise<boolean>
 }
 
 // An id of another shape is nobody's, and NUL would be an error of the database.
@@ -130,8 +160,10 @@ export function createAccounts(deps: {
     await invalidation?.publish('account', id)
   }
 
-  async function assertExists(id: string): Promise<void> {
-    if (!ID.test(id) || (await store.find(id)) === undefined) throw new AppError('not_found')
+  async function get(id: string): Promise<Account> {
+    const account = ID.test(id) ? await store.find(id) : undefined
+    if (account === undefined) throw new AppError('not_found', { detail: 'account' })
+    return account
   }
 
   async function rehash(id: string, password: string, oldHash: string): Promise<void> {
@@ -157,6 +189,8 @@ export function createAccounts(deps: {
         role: input.role ?? 'member',
         status: 'active',
         statusReason: undefined,
+        hasPassword: input.password !== undefined,
+        version: 1,
         createdAt: dateNow(clock),
       }
       const hash = input.password === undefined ? undefined : await passwords.hash(input.password)
@@ -187,6 +221,8 @@ export function createAccounts(deps: {
 
     find: (id) => cache.find(id),
     isActive: async (id) => (await cache.find(id))?.status === 'active',
+    get,
+    hasAdmin: () => store.hasAdmin(),
 
     async findByEmail(emailText) {
       const email = parseEmail(emailText)
@@ -215,16 +251,35 @@ export function createAccounts(deps: {
 
     async setPassword(id, password, context = {}) {
       assertPassword(password)
-      await assertExists(id)
+      await get(id)
       const hash = await passwords.hash(password)
-      if (!(await store.updatePassword(id, hash, dateNow(clock)))) throw new AppError('not_found')
+      if (!(await store.updatePassword(id, hash, PASSWORD_PURGE_REASON, dateNow(clock))))
+        throw new AppError('not_found', { detail: 'account' })
       events?.accountChanged({ accountId: id, diff: { password: 'changed' } }, context)
+      await announce(id)
+    },
+
+    async update(id, version, change, context = {}) {
+      const parsed: AccountChange = { ...change }
+      if (change.name !== undefined) parsed.name = parseLine(change.name, 'name')
+      const edit = ID.test(id) ? await store.update(id, version, parsed, dateNow(clock)) : undefined
+      if (edit === undefined) throw new AppError('not_found', { detail: 'account' })
+      if (edit.kind === 'conflict') return edit
+      const { account, before } = edit
+      const diff: Record<string, unknown> = {}
+      for (const field of ['name', 'role'] as const)
+        if (before[field] !== account[field])
+          diff[field] = [before[field] ?? null, account[field] ?? null]
+      if (Object.keys(diff).length > 0) events?.accountChanged({ accountId: id, diff }, context)
+      // Also when nothing changed: the announcement of the change that did it may have failed.
+      await announce(id)
+      return { kind: 'updated', account }
     },
 
     async deactivate(id, reasonText, context = {}) {
       const statusReason = parseLine(reasonText, 'reason')
       if (statusReason === undefined) throw new AppError('parameter_missing', { about: 'reason' })
-      await assertExists(id)
+      await get(id)
       if (await store.deactivate(id, statusReason, PURGE_REASON, dateNow(clock)))
         events?.accountDeactivated({ accountId: id, statusReason }, context)
       // Also when it was deactivated before: the announcement of that time may have failed.
@@ -232,7 +287,7 @@ export function createAccounts(deps: {
     },
 
     async reactivate(id, context = {}) {
-      await assertExists(id)
+      await get(id)
       if (await store.reactivate(id, dateNow(clock)))
         events?.accountChanged(
           { accountId: id, diff: { status: ['deactivated', 'active'] } },

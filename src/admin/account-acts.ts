@@ -1,33 +1,18 @@
 // What admins do to the accounts of people. Console, API and command line all come through here. Invariants: an operator who may not decide who
 // is an admin cannot touch an admin's account, because whoever can reset an admin's password is one; and there is always an active admin left.
-import type { Account } from '../accounts/account.store.ts'
-import type { NewAccount } from '../accounts/accounts.ts'
+import type { AccountLinks, OneTimeLink } from '../accounts/account-links.ts'
+import type { Account, AccountChange } from '../accounts/account.store.ts'
+import type { Accounts, AccountUpdate, NewAccount } from '../accounts/accounts.ts'
 import type { Refused } from '../apps/problem.ts'
-import type { Secret } from '../shared/secret.ts'
-import type { Operator } from './operator.ts'
-
-/** A link that works once; whoever has it can choose the password of the account. */
-export interface OneTimeLink {
-  /** To be shown once; the token in it is kept as a hash. */
-  url: Secret<string>
-  expiresAt: Date
-}
+import { AppError } from '../shared/errors.ts'
+import { accountProblems, EMAIL_TAKEN } from './account-problems.ts'
+import { assertMay, contextOf, type Operator } from './operator.ts'
 
 export type AccountOutcome = { kind: 'created'; account: Account } | Refused
 
 export type InviteOutcome = { kind: 'invited'; account: Account; link: OneTimeLink } | Refused
 
-export type AccountUpdateOutcome =
-  | { kind: 'updated'; account: Account }
-  /** Somebody else changed it first: `account` is how it is now. */
-  | { kind: 'conflict'; account: Account }
-  | Refused
-
-/** What may change; a name that is present with `undefined` is emptied. */
-export interface AccountChange {
-  name?: string | undefined
-  role?: Account['role']
-}
+export type AccountUpdateOutcome = AccountUpdate | Refused
 
 /** How one line of an import went. */
 export interface ImportedLine {
@@ -50,7 +35,10 @@ export interface AccountActs {
   create(input: NewAccount, by: Operator): Promise<AccountOutcome>
   /** Creates an account without a password and a link with which its owner chooses one. */
   invite(input: Omit<NewAccount, 'password'>, by: Operator): Promise<InviteOutcome>
-  /** Makes a link with which the owner chooses a new password; links made before stop working. */
+  /**
+   * Makes a link with which the owner chooses a new password; links made before stop working. For an account that has no password yet it is
+   * another invitation. @throws {AppError} `not_found` also where the account is deactivated
+   */
   reset(id: string, by: Operator): Promise<OneTimeLink>
   /** @throws {AppError} `last_admin` */
   update(
@@ -73,4 +61,84 @@ export interface AccountActs {
     options: { format: 'csv' | 'ndjson'; dryRun: boolean },
     by: Operator,
   ): Promise<ImportSummary>
+}
+
+/**
+ * Creates the acts. The accounts write the audit events of what they change themselves, with the operator as actor.
+ *
+ * @param deps.issuer where one-time links lead
+ */
+export function createAccountActs(deps: {
+  accounts: Pick<Accounts, 'create' | 'get' | 'update' | 'deactivate' | 'reactivate'>
+  links: Pick<AccountLinks, 'make'>
+  issuer: string
+}): Omit<AccountActs, 'import'> {
+  const { accounts, links, issuer } = deps
+
+  /** Reads the account that is to be changed, if the operator may decide over it. */
+  async function target(id: string, by: Operator): Promise<Account> {
+    assertMay(by, 'admin:accounts:write')
+    const account = await accounts.get(id)
+    assertMayDecideOver(by, account.role)
+    return account
+  }
+
+  async function create(input: NewAccount, by: Operator): Promise<AccountOutcome> {
+    assertMay(by, 'admin:accounts:write')
+    assertMayDecideOver(by, input.role)
+    // An e-mail must be there; whatever else is absent may be.
+    const problems = accountProblems({
+      ...input,
+      email: (input as { email?: unknown }).email ?? '',
+    })
+    if (problems.length > 0) return { kind: 'refused', problems }
+    try {
+      return { kind: 'created', account: await accounts.create(input, contextOf(by)) }
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'already_exists') return EMAIL_TAKEN
+      throw error
+    }
+  }
+
+  return {
+    create,
+
+    async invite({ email, name, role }, by) {
+      const outcome = await create({ email, name, role }, by)
+      if (outcome.kind === 'refused') return outcome
+      const { account } = outcome
+      return { kind: 'invited', account, link: await links.make(account, issuer, contextOf(by)) }
+    },
+
+    async reset(id, by) {
+      return links.make(await target(id, by), issuer, contextOf(by))
+    },
+
+    async update(id, version, change, by) {
+      const before = await target(id, by)
+      assertMayDecideOver(by, change.role)
+      // What was looked at is what is changed: an account that became an admin's in the meantime has another version.
+      if (before.version !== version) return { kind: 'conflict', account: before }
+      const problems = accountProblems(change)
+      if (problems.length > 0) return { kind: 'refused', problems }
+      return accounts.update(id, version, change, contextOf(by))
+    },
+
+    async deactivate(id, reason, by) {
+      await target(id, by)
+      await accounts.deactivate(id, reason, contextOf(by))
+      return accounts.get(id)
+    },
+
+    async reactivate(id, by) {
+      await target(id, by)
+      await accounts.reactivate(id, contextOf(by))
+      return accounts.get(id)
+    },
+  }
+}
+
+/** @throws {AppError} `power_missing` where an admin's account is concerned and the operator may not decide who is one */
+function assertMayDecideOver(by: Operator, role: Account['role'] | undefined): void {
+  if (role === 'admin') assertMay(by, 'admin:roles:write')
 }

@@ -7,6 +7,7 @@ import * as grants from '../../migrations/0003_grants.ts'
 import * as keys from '../../migrations/0004_keys.ts'
 import * as audit from '../../migrations/0005_audit.ts'
 import * as admin from '../../migrations/0006_admin.ts'
+import * as adminAccounts from '../../migrations/0008_admin_accounts.ts'
 import { type Database, withDatabase } from './database.ts'
 
 // Named here and not read from a folder, so that the compiled server and the sources run the same list.
@@ -17,6 +18,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0004_keys': keys,
   '0005_audit': audit,
   '0006_admin': admin,
+  '0008_admin_accounts': adminAccounts,
 }
 
 const migratorOf = (db: Database): Migrator =>

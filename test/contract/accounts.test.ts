@@ -60,7 +60,7 @@ describe.each(DATABASES)('Accounts on $name', ({ open }) => {
     const [one] = first.accounts
     await accounts.deactivate(one!.id, 'left')
     expect((await accounts.list({ search: tag, status: 'deactivated' })).accounts).toEqual([
-      { ...one, status: 'deactivated', statusReason: 'left' },
+      { ...one, status: 'deactivated', statusReason: 'left', version: 2 },
     ])
     expect((await accounts.list({ search: `Per\\son 2.${tag}` })).accounts).toHaveLength(1)
     expect((await accounts.list({ search: one!.id })).accounts).toHaveLength(1)
@@ -126,7 +126,7 @@ describe.each(DATABASES)('Accounts on $name', ({ open }) => {
     const { id } = await accounts.create({ email, password: PASSWORD })
     const key = email
     const before = await store.findByEmailKey(key)
-    await store.updatePassword(id, 'new hash', new Date(NOW))
+    await store.updatePassword(id, 'new hash', 'password_changed', new Date(NOW))
     await store.replacePasswordHash(id, before?.passwordHash ?? '', 'renewed old hash')
     expect((await store.findByEmailKey(key))?.passwordHash).toBe('new hash')
     await store.replacePasswordHash(id, 'new hash', 'renewed new hash')

@@ -14,6 +14,8 @@ const maria: Account = {
   role: 'member',
   status: 'active',
   statusReason: undefined,
+  hasPassword: true,
+  version: 1,
   createdAt: new Date(0),
 }
 const RIGHT = ' right, with spaces '

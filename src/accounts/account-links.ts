@@ -1,0 +1,196 @@
+// One-time links: to become the first admin, to accept an invitation, to choose a new password. Invariants: whoever has a link's token can do what it
+// is for, once, until it expires; only its hash is kept; looking at a link never spends it, because mail scanners and previews look. Called by
+// admin/ (making), sign-in/ (using), serve.ts (setup) and upkeep.ts.
+import { dateNow, DAY, type Clock } from '../shared/clock.ts'
+import { sha256 } from '../shared/crypto.ts'
+import { AppError, isUnavailable } from '../shared/errors.ts'
+import { newAccountId } from '../shared/ids.ts'
+import { Secret } from '../shared/secret.ts'
+import { isLinkToken, newLinkToken } from '../shared/token-format.ts'
+import { assertPassword, emailKey, parseEmail, parseLine } from './account-input.ts'
+import type { AccountLinkStore, KeptLink, LinkKind } from './account-link.store.ts'
+import type { Account } from './account.store.ts'
+import { type AccountInvalidation, type ActContext, PASSWORD_PURGE_REASON } from './accounts.ts'
+import type { Passwords } from './passwords.ts'
+
+/** How long links live. A reset is made by an admin, who hands it over by hand: an hour would often be gone before it is read. */
+const LIFE_MILLIS: Readonly<Record<LinkKind, number>> = {
+  setup: DAY,
+  invite: 7 * DAY,
+  reset: DAY,
+}
+
+/** Where links lead, below the issuer. */
+export const WELCOME_PATH = '/welcome'
+
+/** A link that was just made; the token in its URL is nowhere else. */
+export interface OneTimeLink {
+  /** To be shown once. */
+  url: Secret<string>
+  expiresAt: Date
+}
+
+/** What a link is good for. */
+export type LinkPurpose = { kind: 'setup' } | { kind: 'invite' | 'reset'; account: Account }
+
+/** What is told to the event log. */
+export interface LinkEvents {
+  accountCreated(facts: { accountId: string; role: string }, context: ActContext): void
+  accountChanged(
+    facts: { accountId: string; diff: Record<string, unknown> },
+    context: ActContext,
+  ): void
+  linkMade(facts: { kind: string; accountId?: string | undefined }, context: ActContext): void
+  linkUsed(facts: { kind: string; accountId: string }, context: ActContext): void
+}
+
+export interface AccountLinks {
+  /** Makes a link with which the first admin is created; none where some admin can sign in already. */
+  makeSetup(issuer: string, context?: ActContext): Promise<OneTimeLink | undefined>
+  /**
+   * Makes a link with which the owner of an account chooses a password: an invitation where there is none yet. Links made for the account before end.
+   *
+   * @param account as it was when somebody decided that a link may be made
+   * @throws {AppError} `not_found` where it is not active, `conflict` where its role has changed since
+   */
+  make(account: Account, issuer: string, context?: ActContext): Promise<OneTimeLink>
+  /** Returns what a link is for, without spending it. */
+  look(token: string): Promise<LinkPurpose | undefined>
+  /**
+   * Spends a setup link on the first admin.
+   *
+   * @throws {AppError} `link_invalid`; `already_exists`, `parameter_invalid` about `email`, `name` or `password`, which leave the link as it is
+   */
+  setUp(
+    token: string,
+    input: { email: string; name: string; password: string },
+    context?: ActContext,
+  ): Promise<Account>
+  /**
+   * Spends a link on a password. Where there was one before, all login sessions and grants of the account end with it, by a job written in the same
+   * transaction, with the reason `password_changed`: a reset is what people ask for when somebody else got in.
+   *
+   * @returns the account, and whether such a job was written
+   * @throws {AppError} `link_invalid`; `parameter_invalid` about `password`, which leaves the link as it is
+   */
+  choosePassword(
+    token: string,
+    password: string,
+    context?: ActContext,
+  ): Promise<{ account: Account; endsSessions: boolean }>
+  /** Removes expired links. */
+  removeExpired(): Promise<number>
+}
+
+/** Creates the links. */
+export function createAccountLinks(deps: {
+  store: AccountLinkStore
+  findAccount: (id: string) => Promise<Account | undefined>
+  passwords: Pick<Passwords, 'hash'>
+  clock: Clock
+  invalidation?: Pick<AccountInvalidation, 'publish'>
+  events?: LinkEvents
+}): AccountLinks {
+  const { store, passwords, clock, invalidation, events } = deps
+
+  function draw(kind: LinkKind, accountId: string | undefined, issuer: string) {
+    const token = newLinkToken()
+    const createdAt = dateNow(clock)
+    const expiresAt = new Date(createdAt.getTime() + LIFE_MILLIS[kind])
+    const kept: KeptLink = { hash: sha256(token), kind, accountId, createdAt, expiresAt }
+    return { kept, link: { url: new Secret(`${issuer}${WELCOME_PATH}/${token}`), expiresAt } }
+  }
+
+  // What has no form of ours costs no I/O.
+  const find = async (token: string): Promise<KeptLink | undefined> =>
+    isLinkToken(token) ? store.find(sha256(token), dateNow(clock)) : undefined
+
+  async function assertGood(token: string, isKind: (kind: LinkKind) => boolean): Promise<KeptLink> {
+    const link = await find(token)
+    if (link === undefined || !isKind(link.kind)) throw new AppError('link_invalid')
+    return link
+  }
+
+  return {
+    async makeSetup(issuer, context = {}) {
+      const { kept, link } = draw('setup', undefined, issuer)
+      if (!(await store.insertSetup(kept))) return undefined
+      events?.linkMade({ kind: 'setup' }, context)
+      return link
+    },
+
+    async make(account, issuer, context = {}) {
+      const { id, role, hasPassword } = account
+      if (account.status !== 'active') throw new AppError('not_found', { detail: 'active account' })
+      const kind = hasPassword ? 'reset' : 'invite'
+      const { kept, link } = draw(kind, id, issuer)
+      if (!(await store.replace({ ...kept, accountId: id }, role))) throw new AppError('conflict')
+      events?.linkMade({ kind, accountId: id }, context)
+      return link
+    },
+
+    async look(token) {
+      const link = await find(token)
+      if (link === undefined) return undefined
+      const { kind, accountId } = link
+      if (kind === 'setup') return { kind }
+      const account = accountId === undefined ? undefined : await deps.findAccount(accountId)
+      return account?.status === 'active' ? { kind, account } : undefined
+    },
+
+    async setUp(token, input, context = {}) {
+      const email = parseEmail(input.email)
+      if (email === undefined) throw new AppError('parameter_invalid', { about: 'email' })
+      const name = parseLine(input.name, 'name')
+      assertPassword(input.password)
+      // Before the slow hash: strangers cannot make us do it.
+      const { hash, kind } = await assertGood(token, (found) => found === 'setup')
+      const account: Account = {
+        id: newAccountId(),
+        email,
+        name,
+        role: 'admin',
+        status: 'active',
+        statusReason: undefined,
+        hasPassword: true,
+        version: 1,
+        createdAt: dateNow(clock),
+      }
+      const passwordHash = await passwords.hash(input.password)
+      const toInsert = { account, emailKey: emailKey(email), passwordHash }
+      if (!(await store.spendOnSetup(hash, toInsert, dateNow(clock))))
+        throw new AppError('link_invalid')
+      const { id: accountId, role } = account
+      const byOwner = { ...context, actor: accountId }
+      events?.accountCreated({ accountId, role }, byOwner)
+      events?.linkUsed({ accountId, kind }, byOwner)
+      return account
+    },
+
+    async choosePassword(token, password, context = {}) {
+      assertPassword(password)
+      const link = await assertGood(token, (kind) => kind !== 'setup')
+      const passwordHash = await passwords.hash(password)
+      const now = dateNow(clock)
+      const spent = await store.spendOnPassword(link.hash, passwordHash, PASSWORD_PURGE_REASON, now)
+      if (spent === undefined) throw new AppError('link_invalid')
+      const { kind, account, hadPassword } = spent
+      const byOwner = { ...context, actor: account.id }
+      events?.linkUsed({ kind, accountId: account.id }, byOwner)
+      events?.accountChanged({ accountId: account.id, diff: { password: 'changed' } }, byOwner)
+      await announce(account.id)
+      return { account, endsSessions: hadPassword }
+    },
+
+    removeExpired: () => store.removeExpired(dateNow(clock)),
+  }
+
+  async function announce(id: string): Promise<void> {
+    try {
+      await invalidation?.publish('account', id)
+    } catch (error) {
+      // The password is written, and what ends with the old one is written down: nobody needs to be told for that.
+      if (!isUnavailable(error)) throw error
+    }
+  }
+}
