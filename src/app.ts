@@ -13,7 +13,7 @@ import { refuseOtherMethods } from './http/allowed-methods.ts'
 import { errorBoundary, logFailedAnswer } from './http/error-boundary.ts'
 import { createErrorPages } from './http/error-pages.ts'
 import type { Exchange } from './http/exchange.ts'
-import { createHotLane } from './http/hot-lane.ts'
+import { createHotLane, createPostLane } from './http/hot-lane.ts'
 import { createOpsRouter } from './http/ops.routes.ts'
 import { pinIssuer } from './http/pin-issuer.ts'
 import { createRequestTimer, requestContext } from './http/request-context.ts'
@@ -63,7 +63,7 @@ export function createApp(foundation: Foundation): App {
   const takeHotLane = createHotLane({
     ...intake,
     ...failures,
-    endpoints,
+    lanes: [createPostLane(endpoints), verify],
     isDraining: () => isDraining,
   })
 
@@ -82,7 +82,6 @@ export function createApp(foundation: Foundation): App {
       renderPage: createErrorPages(views, { supportUrl: config.pages.supportUrl }),
     }),
   )
-  koa.use(verify)
   koa.use(refuseOtherMethods())
   const routers = [
     streams.router,

@@ -8,6 +8,7 @@ import { createIdTokenIssuer } from '../oauth/id-token.ts'
 import { createIntrospection } from '../oauth/introspect.routes.ts'
 import { PATHS } from '../oauth/provider.ts'
 import { createRevocation } from '../oauth/revoke.routes.ts'
+import { createSigner } from '../oauth/signer.ts'
 import type { InspectToken } from '../oauth/token-inspector.ts'
 import { createTokenEndpoint } from '../oauth/token.routes.ts'
 import type { AppError } from '../shared/errors.ts'
@@ -32,6 +33,7 @@ export function createBackChannel(
     events: backChannelEvents(foundation),
     limits: { perAddress: limits.tokenPerAddress, perClient: limits.tokenPerClient },
   }
+  const sign = createSigner(() => signingKey(foundation))
   return new Map([
     [
       PATHS.introspect,
@@ -39,6 +41,8 @@ export function createBackChannel(
         inspect,
         clients: apps,
         issuer,
+        sign,
+        clock,
         limits: { perAddress: limits.introspectPerAddress, perClient: limits.introspectPerClient },
         onIntrospected: (appId, outcome) => audit.count('token.introspected', appId, outcome),
       }),
@@ -51,7 +55,8 @@ export function createBackChannel(
         scopeExists,
         issueIdToken: createIdTokenIssuer({
           issuer,
-          signingKey: () => signingKey(foundation),
+          sign,
+          signingAlg: () => signingKey(foundation).alg,
           clock,
         }),
         settings: config.tokens,

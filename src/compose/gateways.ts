@@ -3,7 +3,8 @@ import type { App as RegisteredApp } from '../apps/app.ts'
 import { createRefusalValve } from '../audit/refusal-valve.ts'
 import type { Foundation } from '../foundation.ts'
 import type { Authenticate } from '../gateway/caller.ts'
-import { createVerifyRoute } from '../gateway/gateway.routes.ts'
+import { createCertificateReader } from '../gateway/client-certificate.ts'
+import { createVerifyLane } from '../gateway/gateway.routes.ts'
 import { createRevocationStreams } from '../gateway/revocation-stream.routes.ts'
 import { createTrustedProxies } from '../http/client-address.ts'
 import { requestFacts } from '../http/request-context.ts'
@@ -16,10 +17,11 @@ import type { Limits } from './limits.ts'
 // One for each process of an API, on one of our processes; more are a mistake.
 const STREAMS_PER_CLIENT = 200
 
-/** Creates the verify middleware and the streams. */
+/** Creates the lane of verify and the streams. */
 export function createGateways(foundation: Foundation, inspect: InspectToken, limits: Limits) {
   const { config, audit } = foundation
   const networks = createTrustedProxies(config.gateways.trustedNetworks)
+  const proxies = createTrustedProxies(config.server.trustedProxies)
   const streams = createRevocationStreams({
     log: foundation.revocations,
     authenticate: authenticateByHeader(foundation),
@@ -27,17 +29,23 @@ export function createGateways(foundation: Foundation, inspect: InspectToken, li
     perAddress: limits.introspectPerAddress,
     streamsPerClient: STREAMS_PER_CLIENT,
   })
-  const verify = createVerifyRoute({
+  const verify = createVerifyLane({
     inspect,
     authenticate: gatewayAuthenticator(foundation),
+    findResourceServer: resourceServerFinder(foundation),
+    readCertificate: createCertificateReader({
+      header: config.gateways.clientCertificateHeader.toLowerCase(),
+      apps: config.gateways.clientCertificates,
+      isProxy: (address) => proxies.has(address),
+    }),
     isTrusted: (address) => networks.has(address),
     headers: config.gateways.identityHeaders,
     ruleSets: config.gateways.rules,
     resourceMetadata: config.gateways.resourceMetadata,
     limits: { perGateway: limits.verifyPerGateway, perStranger: limits.verifyPerStranger },
     onVerified: (appId, outcome) => audit.count('token.verified', appId, outcome),
-    onRefused: (ctx, reason, appId) =>
-      audit.events.requestRefused({ appId, reason, endpoint: 'verify' }, requestFacts(ctx)),
+    onRefused: (exchange, reason, appId) =>
+      audit.events.requestRefused({ appId, reason, endpoint: 'verify' }, requestFacts(exchange)),
     onGatewayRefused: createGatewayLog(foundation),
   })
   return { streams, verify }
@@ -53,6 +61,15 @@ function gatewayAuthenticator({ apps }: Foundation): Authenticate {
       if (error instanceof AppError && error.status < 500) return error.code
       throw error
     }
+  }
+}
+
+/** Finds the resource server of a certificate; a suspended one proves nothing. */
+function resourceServerFinder({ apps }: Foundation) {
+  return async function find(appId: string): Promise<RegisteredApp | string> {
+    const app = await apps.find(appId)
+    if (app === undefined) return 'client_unknown'
+    return app.status === 'active' ? app : 'client_suspended'
   }
 }
 

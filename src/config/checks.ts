@@ -157,6 +157,12 @@ const proxiesAreNotEverybody: Check = ({ values: { server } }) =>
         `OTESSE_TRUSTED_PROXIES has ${network}, which is everybody: then each request could choose its own address`,
     )
 
+const certificatesComeFromProxies: Check = ({ values: { gateways, server } }) =>
+  complain(
+    gateways.clientCertificates.size > 0 && server.trustedProxies.length === 0,
+    'OTESSE_VERIFY_CLIENT_CERTIFICATES needs OTESSE_TRUSTED_PROXIES: only a proxy of yours is believed about certificates',
+  )
+
 const gatewaysAreNotEverybody: Check = ({ values: { gateways } }) =>
   gateways.trustedNetworks
     .filter((network) => network.endsWith('/0'))
@@ -178,6 +184,7 @@ const ERRORS: readonly Check[] = [
   opsPortIsItsOwn,
   proxiesAreNotEverybody,
   gatewaysAreNotEverybody,
+  certificatesComeFromProxies,
 ]
 
 const unsafeChoicesAreTold: Check = ({ values }) =>

@@ -56,6 +56,29 @@ export function identityHeaders(text: string): IdentityHeaderNames {
   return names
 }
 
+/** Parses the name of a header; headers are compared in lower case. */
+export function headerName(text: string): string {
+  if (!HEADER_NAME.test(text) || TAKEN.test(text))
+    throw new Error('write the name of a header that has no other meaning, such as Client-Cert')
+  return text
+}
+
+/** Parses `app_…=SHA-256 in hex` into fingerprint → client id. */
+export function clientCertificates(text: string): ReadonlyMap<string, string> {
+  const apps = new Map<string, string>()
+  for (const item of text.split(',')) {
+    const [appId = '', print = ''] = item.split('=').map((part) => part.trim())
+    const hex = print.replaceAll(':', '').toLowerCase()
+    if (!/^app_[0-9A-Za-z]{20}$/.test(appId) || !/^[0-9a-f]{64}$/.test(hex))
+      throw new Error(
+        'write client_id=fingerprint, the SHA-256 of the certificate in hex (openssl x509 -noout -fingerprint -sha256)',
+      )
+    if (apps.has(hex)) throw new Error('write each certificate once')
+    apps.set(hex, appId)
+  }
+  return apps
+}
+
 const METHOD = /^[A-Z]{1,20}$/
 const PATH = /^\/[^?#\s%\\;]*$/
 const SCOPE = /^[\x21\x23-\x2B\x2D-\x5B\x5D-\x7E]{1,100}$/

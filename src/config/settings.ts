@@ -289,6 +289,17 @@ export const SETTINGS = {
       default: [],
       doc: 'Addresses and networks of gateways that may ask /oauth/verify without credentials, comma-separated. Everybody in them can test tokens.',
     }),
+    clientCertificateHeader: setting('OTESSE_VERIFY_CLIENT_CERTIFICATE_HEADER', {
+      parse: gateway.headerName,
+      default: 'Client-Cert',
+      doc: 'The header in which a proxy of OTESSE_TRUSTED_PROXIES tells the client certificate that it verified: as in RFC 9440, as percent-encoded PEM, or its SHA-256 in hex. The proxy must overwrite what clients send.',
+    }),
+    clientCertificates: setting<ReadonlyMap<string, string>>('OTESSE_VERIFY_CLIENT_CERTIFICATES', {
+      parse: gateway.clientCertificates,
+      default: new Map(),
+      shownDefault: '',
+      doc: 'Certificates that prove a gateway to /oauth/verify, as client_id=SHA-256 in hex, comma-separated; the client is a resource server.',
+    }),
     identityHeaders: setting('OTESSE_VERIFY_HEADERS', {
       parse: gateway.identityHeaders,
       default: gateway.DEFAULT_IDENTITY_HEADERS,

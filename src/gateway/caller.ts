@@ -1,5 +1,7 @@
-// Which gateway asks: the credentials of a resource server in a header of their own, or an address of a network that the operator named.
+// Which gateway asks: the credentials of a resource server in a header of their own, a client certificate that our own proxy verified, or an address
+// of a network that the operator named.
 // Invariant: whoever proves neither learns nothing about any token. Authorization itself belongs to the API's client, so it is never looked at.
+import type { CertificateOrigin } from './client-certificate.ts'
 import type { Caller } from './decision.ts'
 import { countOf } from '../http/bearer.ts'
 
@@ -27,20 +29,33 @@ export interface Origin {
   readonly address: string
   /** The address of the connection itself. */
   readonly remoteAddress: string | undefined
-  readonly credentials: string | string[] | undefined
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly rawHeaders: readonly string[]
 }
 
-/** Creates the check. Costs no I/O for a known resource server. */
-export function createProver(deps: {
+/** What proving needs. */
+export interface ProverDeps {
   authenticate: Authenticate
+  /** Finds a resource server that proved itself otherwise. @returns the app, or the reason code of the refusal */
+  findResourceServer: (appId: string) => Promise<ResourceServer | string>
+  /** Returns the client id whose certificate was seen. */
+  readCertificate: (origin: CertificateOrigin) => string | undefined
   isTrusted: (address: string) => boolean
-}): (origin: Origin) => Promise<Proof> {
+}
+
+/** Creates the check. Costs no I/O for a known resource server. */
+export function createProver(deps: ProverDeps): (origin: Origin) => Promise<Proof> {
   return async function prove(origin) {
-    const { credentials } = origin
-    if (credentials === undefined) return proveByNetwork(origin, deps.isTrusted)
-    if (typeof credentials !== 'string') return unproven('credentials_sent_twice')
-    const app = await deps.authenticate(credentials)
+    const credentials = origin.headers[CREDENTIALS_HEADER]
+    if (credentials !== undefined && typeof credentials !== 'string')
+      return unproven('credentials_sent_twice')
+    const certified = credentials === undefined ? deps.readCertificate(origin) : undefined
+    if (credentials === undefined && certified === undefined)
+      return proveByNetwork(origin, deps.isTrusted)
+    const app =
+      credentials === undefined
+        ? await deps.findResourceServer(certified ?? '')
+        : await deps.authenticate(credentials)
     if (typeof app === 'string') return unproven(app)
     if (app.type !== 'resource_server') return unproven('not_a_resource_server')
     return { kind: 'proven', caller: { key: app.id, audiences: app.audiences } }

@@ -1,11 +1,12 @@
 // Verify (/oauth/verify): a gateway asks about one API call, in a sub-request of its own, and gets a yes with the identity behind the token or a no that
 // it can hand to its client. The hottest path beside introspection: one store round trip, no database, no router. Invariants: only a proven
 // gateway learns anything; a yes always carries every identity header, so that a copy which the client sent is always overwritten.
-import type { Context, Middleware, Next } from 'koa'
+import type { Exchange } from '../http/exchange.ts'
+import type { Lane } from '../http/hot-lane.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { type ErrorCode, ERRORS } from '../shared/errors.ts'
 import { readBearer } from '../http/bearer.ts'
-import { type Authenticate, createProver, CREDENTIALS_HEADER } from './caller.ts'
+import { createProver, type ProverDeps } from './caller.ts'
 import { challengeFor } from './challenge.ts'
 import {
   type Caller,
@@ -36,10 +37,8 @@ export interface IdentityHeaders {
   readonly grant: string
 }
 
-export interface VerifyDeps {
+export interface VerifyDeps extends ProverDeps {
   inspect: InspectToken
-  authenticate: Authenticate
-  isTrusted: (address: string) => boolean
   headers: IdentityHeaders
   ruleSets: Readonly<Record<string, readonly Rule[]>>
   resourceMetadata: string | undefined
@@ -47,58 +46,62 @@ export interface VerifyDeps {
   /** Counts an answer for the app whose token it was; the app is empty where the token told none. */
   onVerified: (appId: string, outcome: string) => void
   /** Told of what an admin should be able to look up: the reason, and the app where it is known. */
-  onRefused: (ctx: Context, reason: ErrorCode, appId: string | undefined) => void
+  onRefused: (exchange: Exchange, reason: ErrorCode, appId: string | undefined) => void
   /** Told why a gateway itself was refused; for the operator. */
   onGatewayRefused: (facts: { reason: string; address: string; requestId: string }) => void
 }
 
-/** Creates the route: a middleware and no router, because this path pays for every layer on each API call. */
-export function createVerifyRoute(deps: VerifyDeps): Middleware {
+/** Creates the lane of verify: its addresses are read by dialect, whatever the method, because some gateways pass the client's own on. */
+export function createVerifyLane(deps: VerifyDeps): Lane {
   const prove = createProver(deps)
   const readRequirement = createRequirementReader(deps.ruleSets)
 
-  async function verify(ctx: Context, dialect: Dialect): Promise<void> {
-    const { address, requestId } = requestFacts(ctx)
-    const { headers, rawHeaders, socket } = ctx.req
+  async function verify(exchange: Exchange, dialect: Dialect): Promise<void> {
+    const { address, requestId } = requestFacts(exchange)
+    const { headers, rawHeaders, socket } = exchange.req
     const proof = await prove({
       address,
       remoteAddress: socket.remoteAddress,
-      credentials: headers[CREDENTIALS_HEADER],
+      headers,
       rawHeaders,
     })
     if (proof.kind === 'unproven') {
       const verdict = deps.limits.perStranger.hit(address)
       if (!verdict.allowed) {
-        tooMany(ctx, dialect, verdict.retryAfterSeconds)
+        tooMany(exchange, dialect, verdict.retryAfterSeconds)
         return
       }
       deps.onGatewayRefused({ reason: proof.reason, address, requestId })
-      deps.onRefused(ctx, 'gateway_unproven', undefined)
-      refuse(ctx, dialect, 'gateway_unproven')
+      deps.onRefused(exchange, 'gateway_unproven', undefined)
+      refuse(exchange, dialect, 'gateway_unproven')
       return
     }
     const verdict = deps.limits.perGateway.hit(proof.caller.key)
     if (!verdict.allowed) {
-      tooMany(ctx, dialect, verdict.retryAfterSeconds)
+      tooMany(exchange, dialect, verdict.retryAfterSeconds)
       return
     }
-    const question = dialect.read({ method: ctx.method, url: ctx.req.url ?? '', headers })
+    const question = dialect.read({
+      method: exchange.req.method ?? '',
+      url: exchange.req.url ?? '',
+      headers,
+    })
     const requirement =
       question.requirement === undefined ? undefined : readRequirement(question.requirement)
     const decision =
       requirement === undefined
         ? deny('gateway_misconfigured')
-        : await judge(ctx, question, requirement, proof.caller)
-    answer(ctx, dialect, decision, requirement?.resourceMetadata)
+        : await judge(exchange, question, requirement, proof.caller)
+    answer(exchange, dialect, decision, requirement?.resourceMetadata)
   }
 
   async function judge(
-    ctx: Context,
+    exchange: Exchange,
     { original }: Question,
     requirement: Requirement,
     caller: Caller,
   ): Promise<Decision> {
-    const { headers, rawHeaders } = ctx.req
+    const { headers, rawHeaders } = exchange.req
     const presented = readBearer(headers.authorization, rawHeaders, original?.uri)
     switch (presented.kind) {
       case 'missing':
@@ -113,72 +116,79 @@ export function createVerifyRoute(deps: VerifyDeps): Middleware {
   }
 
   function answer(
-    ctx: Context,
+    exchange: Exchange,
     dialect: Dialect,
     decision: Decision,
     ownMetadata: string | undefined,
   ): void {
     if (decision.kind === 'allow') {
       deps.onVerified(decision.token.app.id, 'allowed')
-      allow(ctx, dialect, decision.token, deps.headers)
+      allow(exchange, dialect, decision.token, deps.headers)
       return
     }
     const { reason, appId, scopes } = decision
     deps.onVerified(appId ?? '', reason)
     if (reason === 'gateway_misconfigured') {
-      const { address, requestId } = requestFacts(ctx)
+      const { address, requestId } = requestFacts(exchange)
       deps.onGatewayRefused({ reason, address, requestId })
     }
     // Dead and missing tokens are everyday life; the others tell a developer what to ask for, and an operator what to mend.
     if (appId !== undefined || reason === 'gateway_misconfigured')
-      deps.onRefused(ctx, reason, appId)
+      deps.onRefused(exchange, reason, appId)
     const challenge = challengeFor(reason, scopes, ownMetadata ?? deps.resourceMetadata)
-    if (challenge !== undefined) ctx.res.setHeader('WWW-Authenticate', challenge)
-    refuse(ctx, dialect, reason)
+    if (challenge !== undefined) exchange.set('WWW-Authenticate', challenge)
+    refuse(exchange, dialect, reason)
   }
 
-  return async function verifyRoute(ctx: Context, next: Next) {
-    const dialect = dialectOf(ctx.req.url ?? '')
-    if (dialect === undefined) {
-      await next()
-      return
+  const routes = new Map<Dialect, ReturnType<Lane>>()
+  return function verifyLane(_method, url) {
+    const dialect = dialectOf(url)
+    if (dialect === undefined) return undefined
+    let route = routes.get(dialect)
+    if (route === undefined) {
+      route = {
+        name: `/oauth/verify (${dialect.name})`,
+        endpoint: (exchange) => verify(exchange, dialect),
+      }
+      routes.set(dialect, route)
     }
-    // What the router would say, for the metrics.
-    ;(ctx as { _matchedRoute?: unknown })._matchedRoute = `/oauth/verify (${dialect.name})`
-    await verify(ctx, dialect)
+    return route
   }
 }
 
-function allow(ctx: Context, dialect: Dialect, token: LiveToken, names: IdentityHeaders): void {
-  const { res } = ctx
-  ctx.status = dialect.allowStatus
-  res.setHeader('Cache-Control', 'no-store')
-  res.setHeader(names.subject, token.accountId ?? token.app.id)
-  res.setHeader(names.client, token.app.id)
-  res.setHeader(names.scope, token.scopes.join(' '))
-  res.setHeader(names.expires, token.expiresAt)
-  res.setHeader(names.grant, token.grantId)
-  if (dialect.allowStatus === 200) ctx.body = ''
+function allow(
+  exchange: Exchange,
+  dialect: Dialect,
+  token: LiveToken,
+  names: IdentityHeaders,
+): void {
+  exchange.status = dialect.allowStatus
+  exchange.set('Cache-Control', 'no-store')
+  exchange.set(names.subject, token.accountId ?? token.app.id)
+  exchange.set(names.client, token.app.id)
+  exchange.set(names.scope, token.scopes.join(' '))
+  exchange.set(names.expires, String(token.expiresAt))
+  exchange.set(names.grant, token.grantId)
+  if (dialect.allowStatus === 200) exchange.body = ''
 }
 
-function refuse(ctx: Context, dialect: Dialect, reason: ErrorCode): void {
-  const { res } = ctx
+function refuse(exchange: Exchange, dialect: Dialect, reason: ErrorCode): void {
   const { status, error, sentence } = ERRORS[reason]
-  ctx.status = dialect.denyStatus(status)
-  res.setHeader('Cache-Control', 'no-store')
+  exchange.status = dialect.denyStatus(status)
+  exchange.set('Cache-Control', 'no-store')
   if (dialect.name === 'nginx') {
     // nginx sees 401 or 403 and no body; from these a recipe makes the answer that the client should have got.
-    res.setHeader('X-Otesse-Status', status)
-    res.setHeader('X-Otesse-Error', error)
+    exchange.set('X-Otesse-Status', String(status))
+    exchange.set('X-Otesse-Error', error)
   }
-  ctx.body = {
+  exchange.body = {
     error,
     error_description: sentence,
-    request_id: requestFacts(ctx).requestId,
+    request_id: requestFacts(exchange).requestId,
   }
 }
 
-function tooMany(ctx: Context, dialect: Dialect, retryAfterSeconds: number): void {
-  ctx.res.setHeader('Retry-After', String(Math.max(1, Math.ceil(retryAfterSeconds))))
-  refuse(ctx, dialect, 'rate_limited')
+function tooMany(exchange: Exchange, dialect: Dialect, retryAfterSeconds: number): void {
+  exchange.set('Retry-After', String(Math.max(1, Math.ceil(retryAfterSeconds))))
+  refuse(exchange, dialect, 'rate_limited')
 }

@@ -7,7 +7,7 @@ export interface Exchange {
   readonly req: IncomingMessage
   readonly path: string
   status: number
-  /** A text, or an object that is sent as JSON. */
+  /** A text, an object that is sent as JSON, or nothing. */
   body: unknown
   set(name: string, value: string): void
   vary(name: string): void
@@ -29,6 +29,11 @@ export function createBareExchange(req: IncomingMessage, path: string): BareExch
     set: (name, value) => void headers.push(name, value),
     vary: (name) => void headers.push('Vary', name),
     send(response) {
+      if (this.body === undefined) {
+        response.writeHead(this.status, headers)
+        response.end()
+        return
+      }
       const isText = typeof this.body === 'string'
       const text = isText ? (this.body as string) : JSON.stringify(this.body)
       if (!isText) headers.push('Content-Type', JSON_TYPE)

@@ -10,9 +10,24 @@ import { noteRequest, type RequestTimer } from './request-context.ts'
 /** Answers one exchange. @throws {AppError} whatever is to be told to the client */
 export type Endpoint = (exchange: Exchange) => Promise<void>
 
+/** What a lane leads to. */
+export interface Route {
+  /** A pattern for the metrics, never a path: a path can hold anything. */
+  readonly name: string
+  readonly endpoint: Endpoint
+}
+
+/** Tells where a request goes; `undefined` where it takes the long way. */
+export type Lane = (method: string, url: string) => Route | undefined
+
+/** Creates the lane of endpoints that take POST. Anything but the plain form of the address goes the long way. */
+export function createPostLane(endpoints: ReadonlyMap<string, Endpoint>): Lane {
+  const routes = new Map([...endpoints].map(([name, endpoint]) => [name, { name, endpoint }]))
+  return (method, url) => (method === 'POST' ? routes.get(url) : undefined)
+}
+
 export interface HotLaneDeps extends FailureDeps {
-  /** Endpoints by their exact path, for POST. */
-  endpoints: ReadonlyMap<string, Endpoint>
+  lanes: readonly Lane[]
   timer: RequestTimer
   addressOf: (request: IncomingMessage) => string
   isDraining: () => boolean
@@ -24,21 +39,23 @@ export function createHotLane(
   deps: HotLaneDeps,
 ): (request: IncomingMessage, response: ServerResponse) => boolean {
   return function take(request, response) {
-    const { url = '', method } = request
-    // Anything but the plain form of the address goes the long way.
-    const endpoint = method === 'POST' ? deps.endpoints.get(url) : undefined
-    if (endpoint === undefined) return false
-    run(deps, endpoint, createBareExchange(request, url), response).catch((error: unknown) => {
-      deps.logger.error({ err: error }, 'response failed')
-      response.destroy()
-    })
-    return true
+    const { url = '', method = '' } = request
+    for (const lane of deps.lanes) {
+      const route = lane(method, url)
+      if (route === undefined) continue
+      run(deps, route, createBareExchange(request, url), response).catch((error: unknown) => {
+        deps.logger.error({ err: error }, 'response failed')
+        response.destroy()
+      })
+      return true
+    }
+    return false
   }
 }
 
 async function run(
   deps: HotLaneDeps,
-  endpoint: Endpoint,
+  { name, endpoint }: Route,
   exchange: BareExchange,
   response: ServerResponse,
 ): Promise<void> {
@@ -51,6 +68,6 @@ async function run(
     answerFailure(exchange, error, deps)
   }
   if (deps.isDraining()) exchange.set('Connection', 'close')
-  deps.timer(exchange.path, exchange.status, performance.now() - startedAt)
+  deps.timer(name, exchange.status, performance.now() - startedAt)
   exchange.send(response)
 }

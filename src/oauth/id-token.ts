@@ -1,12 +1,9 @@
 // The id_token that comes with a redeemed code when `openid` was granted (OpenID Connect Core §3.1.3.3). Signed with the current key of
 // the key ring; never made on the paths that API calls load.
-import { importJWK, type JWK, SignJWT } from 'jose'
 import type { Clock } from '../shared/clock.ts'
 import { epochSeconds } from '../shared/clock.ts'
 import { accessTokenHash } from '../shared/crypto.ts'
-
-/** A private signing key. */
-export type SigningJwk = JWK & { kid: string; alg: string }
+import type { Sign } from './signer.ts'
 
 export interface IdTokenFacts {
   appId: string
@@ -21,28 +18,27 @@ export type IssueIdToken = (facts: IdTokenFacts) => Promise<string>
 
 const LIFE_SECONDS = 3600
 
-/** Creates the issuer of id_tokens. */
+/** Creates the issuer of id_tokens. @param deps.signingAlg returns the algorithm of the current key, which at_hash follows */
 export function createIdTokenIssuer(deps: {
   issuer: string
-  signingKey: () => SigningJwk
+  sign: Sign
+  signingAlg: () => string
   clock: Clock
 }): IssueIdToken {
-  let imported: { kid: string; key: Awaited<ReturnType<typeof importJWK>> } | undefined
-  return async function issueIdToken(facts) {
-    const jwk = deps.signingKey()
-    if (imported?.kid !== jwk.kid) imported = { kid: jwk.kid, key: await importJWK(jwk, jwk.alg) }
+  return function issueIdToken(facts) {
     const now = epochSeconds(deps.clock)
-    return new SignJWT({
-      at_hash: accessTokenHash(facts.accessToken, jwk.alg),
-      ...(facts.nonce === undefined ? {} : { nonce: facts.nonce }),
-      ...(facts.authTime === undefined ? {} : { auth_time: facts.authTime }),
-    })
-      .setProtectedHeader({ alg: jwk.alg, kid: jwk.kid, typ: 'JWT' })
-      .setIssuer(deps.issuer)
-      .setSubject(facts.accountId)
-      .setAudience(facts.appId)
-      .setIssuedAt(now)
-      .setExpirationTime(now + LIFE_SECONDS)
-      .sign(imported.key)
+    return deps.sign(
+      {
+        at_hash: accessTokenHash(facts.accessToken, deps.signingAlg()),
+        ...(facts.nonce === undefined ? {} : { nonce: facts.nonce }),
+        ...(facts.authTime === undefined ? {} : { auth_time: facts.authTime }),
+        iss: deps.issuer,
+        sub: facts.accountId,
+        aud: facts.appId,
+        iat: now,
+        exp: now + LIFE_SECONDS,
+      },
+      'JWT',
+    )
   }
 }

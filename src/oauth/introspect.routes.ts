@@ -1,10 +1,13 @@
 // POST /oauth/introspect (RFC 7662): a resource server, or the app itself, asks what a token is worth. The hottest path of all: one store
 // round trip, no database, and no engine. Invariant: whoever may not see a token gets the same answer as for one that does not exist.
 import type { App } from '../apps/app.ts'
+import type { Exchange } from '../http/exchange.ts'
 import type { Endpoint } from '../http/hot-lane.ts'
 import { getParameter } from '../http/parameters.ts'
+import { type Clock, epochSeconds } from '../shared/clock.ts'
 import { answer, type HotLimit, takeIn } from './back-channel.ts'
 import type { ClientDirectory } from './client-authentication.ts'
+import type { Sign } from './signer.ts'
 import type { ActiveToken, InspectToken } from './token-inspector.ts'
 
 interface IntrospectionDeps {
@@ -12,6 +15,8 @@ interface IntrospectionDeps {
   clients: ClientDirectory
   issuer: string
   limits: { perAddress: HotLimit; perClient: HotLimit }
+  sign: Sign
+  clock: Clock
   /** Counts an introspection of a token of the app, by outcome. */
   onIntrospected: (appId: string, outcome: 'active' | 'inactive') => void
 }
@@ -25,8 +30,36 @@ export function createIntrospection(deps: IntrospectionDeps): Endpoint {
     const visible = inspection.active && maySee(app, inspection)
     deps.onIntrospected(app.id, visible ? 'active' : 'inactive')
     // RFC 7662 §2.2: nothing but `active` about a token that the caller may not know of.
-    answer(exchange, visible ? describe(inspection, deps.issuer, app) : { active: false })
+    const described = visible ? describe(inspection, deps.issuer, app) : INACTIVE
+    if (wantsJwt(exchange)) await answerSigned(exchange, described, app, deps)
+    else answer(exchange, described)
   }
+}
+
+const INACTIVE = { active: false }
+
+const SIGNED_TYPE = 'token-introspection+jwt'
+
+/** RFC 9701 §4: the caller asks for a signed answer by its Accept header. */
+const wantsJwt = ({ req }: Exchange): boolean =>
+  req.headers.accept?.includes(`application/${SIGNED_TYPE}`) === true
+
+/** RFC 9701 §5: the answer as a JWT that is evidence for this caller alone; neither `sub` nor `exp`, or it could be taken for a token. */
+async function answerSigned(
+  exchange: Exchange,
+  described: object,
+  caller: App,
+  { issuer, sign, clock }: IntrospectionDeps,
+): Promise<void> {
+  const jwt = await sign(
+    { iss: issuer, aud: caller.id, iat: epochSeconds(clock), token_introspection: described },
+    SIGNED_TYPE,
+  )
+  exchange.status = 200
+  exchange.set('Cache-Control', 'no-store')
+  exchange.set('Content-Type', `application/${SIGNED_TYPE}`)
+  exchange.vary('Accept')
+  exchange.body = jwt
 }
 
 /** RFC 7662 §4: who may introspect what. Refresh tokens concern only the app that holds them. */

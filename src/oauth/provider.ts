@@ -96,6 +96,8 @@ export function createProvider(
       dPoP: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
     },
+    // RFC 9701 §7: what only our own introspection can do.
+    discovery: { introspection_signing_alg_values_supported: ['ES256'] },
     issueRefreshToken: () => Promise.resolve(true),
     // Tokens do not die with the browser session.
     expiresWithSession: () => Promise.resolve(false),

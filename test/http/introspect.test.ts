@@ -1,9 +1,10 @@
 // POST /oauth/introspect (RFC 7662): who may learn what about which token, on both kinds of stores.
+import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'
 import type { AppInput } from '../../src/apps/app.ts'
 import { newAccessToken, newLocator } from '../../src/shared/token-format.ts'
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
 import { createAccount, createScopes, purged, registerApp } from '../support/builders.ts'
-import { createOAuthClient, type OAuthClient } from '../support/oauth-client.ts'
+import { basicHeader, createOAuthClient, type OAuthClient } from '../support/oauth-client.ts'
 
 const API = 'https://api.otesse.com/v1'
 const inactive = { status: 200, text: '{"active":false}' }
@@ -48,6 +49,39 @@ describe.each(BACKENDS)('introspection, %s', (backend) => {
       })
       expect(Math.abs(Number(body['iat']) - now)).toBeLessThanOrEqual(2)
       expect(Number(body['exp']) - Number(body['iat'])).toBe(3600)
+    })
+
+    it('RFC 9701 §5 — signs the answer for the caller that asks for it', async () => {
+      const { access } = await web.authorize()
+      const ask = async (token: string, accept: string) => {
+        const answer = await fetch(`${server.url}/oauth/introspect`, {
+          method: 'POST',
+          headers: {
+            accept,
+            authorization: basicHeader(api.client.id, api.client.secret ?? ''),
+            'content-type': 'application/x-www-form-urlencoded',
+          },
+          body: new URLSearchParams({ token }),
+        })
+        return { type: answer.headers.get('content-type'), text: await answer.text() }
+      }
+      const { text: plain } = await ask(access, 'application/json')
+      const { type, text } = await ask(access, 'application/token-introspection+jwt')
+      expect(type).toBe('application/token-introspection+jwt')
+      const keys = createRemoteJWKSet(new URL(`${server.url}/oauth/jwks`))
+      const { payload } = await jwtVerify(text, keys, {
+        issuer: server.issuer,
+        audience: api.client.id,
+        typ: 'token-introspection+jwt',
+      })
+      expect(payload).toEqual({
+        iss: server.issuer,
+        aud: api.client.id,
+        iat: expect.any(Number),
+        token_introspection: JSON.parse(plain),
+      })
+      const dead = await ask(newAccessToken(newLocator()), 'application/token-introspection+jwt')
+      expect(decodeJwt(dead.text)['token_introspection']).toEqual({ active: false })
     })
 
     it('describes a refresh token to the app that holds it', async () => {

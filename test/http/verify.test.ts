@@ -1,8 +1,10 @@
 // /oauth/verify as gateways use it, over HTTP and on both kinds of stores. Real gateways ask in gateways.test.ts.
+import { createHash, randomBytes } from 'node:crypto'
 import { request } from 'node:http'
-import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
+import { BACKENDS, openTestStores, startTestApp, type TestApp } from '../support/app.ts'
 import { createAccount, createScopes, registerApp } from '../support/builders.ts'
 import { basicHeader, createOAuthClient, type OAuthClient } from '../support/oauth-client.ts'
+import { waitUntil } from '../support/server-process.ts'
 
 const API = 'https://api.otesse.com/v1'
 const METADATA = 'https://api.otesse.com/.well-known/oauth-protected-resource'
@@ -426,5 +428,50 @@ describe('/oauth/verify, other settings', () => {
     const forNginx = await as(first, '/oauth/verify/nginx')
     expect([forNginx.status, forNginx.headers['x-otesse-status']]).toEqual([403, '429'])
     expect((await as(second)).status).toBe(401)
+  })
+
+  it('believes a proxy of ours about the certificate of a gateway, and nobody else', async () => {
+    await using stores = await openTestStores('redis')
+    await using before = await startTestApp({ backend: 'redis', stores })
+    const api = await registerApp(before, { type: 'resource_server', audiences: [API] })
+    const web = await registerApp(before, { scopes: [] })
+    const der = randomBytes(700)
+    const print = createHash('sha256').update(der).digest('hex')
+    const other = createHash('sha256').update('another').digest('hex')
+    await using server = await startTestApp({
+      backend: 'redis',
+      stores,
+      overrides: {
+        OTESSE_TRUSTED_PROXIES: '127.0.0.1',
+        OTESSE_VERIFY_CLIENT_CERTIFICATES: `${api.id}=${print}, ${web.id}=${other}`,
+      },
+    })
+    const as = async (certificate: string | string[], headers = {}) =>
+      (await ask(server, { headers: { 'client-cert': certificate, ...headers } })).status
+    const sequence = `:${der.toString('base64')}:`
+    const pem = `-----BEGIN CERTIFICATE-----\n${der.toString('base64')}\n-----END CERTIFICATE-----\n`
+    // 401: proven, and the call has no token. 403: not proven.
+    expect(await as(sequence)).toBe(401)
+    expect(await as(sequence)).toBe(401)
+    expect(await as(encodeURIComponent(pem))).toBe(401)
+    expect(await as(print.toUpperCase())).toBe(401)
+    expect(await as(other)).toBe(403)
+    expect(await as(`:${randomBytes(700).toString('base64')}:`)).toBe(403)
+    expect(await as('%')).toBe(403)
+    expect(await as([sequence, sequence])).toBe(403)
+    await before.foundation.apps.suspend(api.id, 'away')
+    await waitUntil('the suspension to arrive', async () => (await as(sequence)) === 403)
+
+    await using direct = await startTestApp({
+      backend: 'redis',
+      stores,
+      overrides: {
+        OTESSE_TRUSTED_PROXIES: '10.0.0.1',
+        OTESSE_VERIFY_CLIENT_CERTIFICATES: `${web.id}=${other}, ${api.id}=${print}`,
+      },
+    })
+    await before.foundation.apps.activate(api.id)
+    const stranger = await ask(direct, { headers: { 'client-cert': sequence } })
+    expect(stranger.status).toBe(403)
   })
 })

@@ -1,4 +1,5 @@
 import {
+  clientCertificates,
   DEFAULT_IDENTITY_HEADERS,
   identityHeaders,
   ruleSets,
@@ -59,5 +60,30 @@ describe('OTESSE_VERIFY_RULES', () => {
     ['{"api":[null]}', 'object'],
   ])('refuses %s', (text, words) => {
     expect(() => ruleSets(text)).toThrow(new RegExp(words))
+  })
+})
+
+describe('OTESSE_VERIFY_CLIENT_CERTIFICATES', () => {
+  const print = 'ab'.repeat(32)
+  const app = `app_${'a'.repeat(20)}`
+
+  it('reads the forms in which fingerprints are printed', () => {
+    const shouted = print.toUpperCase().match(/../g)?.join(':') ?? ''
+    const other = `app_${'b'.repeat(20)}`
+    expect([...clientCertificates(`${app}=${shouted}, ${other}=${'cd'.repeat(32)}`)]).toEqual([
+      [print, app],
+      ['cd'.repeat(32), other],
+    ])
+  })
+
+  it.each([
+    '',
+    app,
+    `${app}=`,
+    `x=${print}`,
+    `${app}=${print.slice(1)}`,
+    `${app}=${print},${app}=${print}`,
+  ])('refuses %j', (text) => {
+    expect(() => clientCertificates(text)).toThrow(/^write/)
   })
 })

@@ -1,6 +1,6 @@
 // How a question of a gateway is read: its dialect, its requirement, the token of the call, and the challenge that a client gets.
 import { readBearer } from '../../../src/http/bearer.ts'
-import { createProver, type Origin } from '../../../src/gateway/caller.ts'
+import { createProver, CREDENTIALS_HEADER, type Origin } from '../../../src/gateway/caller.ts'
 import { challengeFor } from '../../../src/gateway/challenge.ts'
 import { dialectOf } from '../../../src/gateway/dialects.ts'
 import { createRequirementReader } from '../../../src/gateway/requirement.ts'
@@ -170,14 +170,22 @@ describe('the gateway that asks', () => {
   const prove = createProver({
     authenticate: (header) =>
       Promise.resolve({ api, web: { ...api, type: 'web' } }[header] ?? 'client_secret_wrong'),
+    findResourceServer: (id) =>
+      Promise.resolve(
+        id === 'app_api' ? api : id === 'app_web' ? { ...api, type: 'web' } : 'client_unknown',
+      ),
+    readCertificate: ({ headers }) => headers['client-cert'] as string | undefined,
     isTrusted: (address) => address.startsWith('10.'),
+  })
+  const by = (credentials: string | string[]) => ({
+    headers: { [CREDENTIALS_HEADER]: credentials },
   })
   const ask = async (origin: Partial<Origin>) => {
     const address = origin.address ?? '192.0.2.1'
     const proof = await prove({
       address,
       remoteAddress: address,
-      credentials: undefined,
+      headers: {},
       rawHeaders: [],
       ...origin,
     })
@@ -186,10 +194,10 @@ describe('the gateway that asks', () => {
   const FORWARDED = ['X-Forwarded-For', '192.0.2.9']
 
   it('is a resource server by its credentials', async () => {
-    expect(await ask({ credentials: 'api' })).toEqual({ key: 'app_api', audiences: ['x'] })
-    expect(await ask({ credentials: 'web' })).toBe('not_a_resource_server')
-    expect(await ask({ credentials: 'x' })).toBe('client_secret_wrong')
-    expect(await ask({ credentials: ['api', 'api'] })).toBe('credentials_sent_twice')
+    expect(await ask(by('api'))).toEqual({ key: 'app_api', audiences: ['x'] })
+    expect(await ask(by('web'))).toBe('not_a_resource_server')
+    expect(await ask(by('x'))).toBe('client_secret_wrong')
+    expect(await ask(by(['api', 'api']))).toBe('credentials_sent_twice')
   })
 
   it('is a machine of a trusted network', async () => {
@@ -200,8 +208,17 @@ describe('the gateway that asks', () => {
     expect(await ask({})).toBe('no_credentials_and_network_not_trusted')
   })
 
+  it('is a resource server by its certificate, unless it also shows credentials', async () => {
+    const certified = (id: string) => ({ headers: { 'client-cert': id } })
+    expect(await ask(certified('app_api'))).toEqual({ key: 'app_api', audiences: ['x'] })
+    expect(await ask(certified('app_web'))).toBe('not_a_resource_server')
+    expect(await ask(certified('app_gone'))).toBe('client_unknown')
+    const both = { headers: { ...by('x').headers, ...certified('app_api').headers } }
+    expect(await ask(both)).toBe('client_secret_wrong')
+  })
+
   it('is not saved by its network when its credentials are wrong', async () => {
-    expect(await ask({ address: '10.0.0.7', credentials: 'x' })).toBe('client_secret_wrong')
+    expect(await ask({ address: '10.0.0.7', ...by('x') })).toBe('client_secret_wrong')
   })
 
   it('is not a proxy that brings somebody of whom we know nothing', async () => {
