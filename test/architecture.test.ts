@@ -26,7 +26,7 @@ const HOMES = [
   home('oidc-provider', imports('oidc-provider'), /^oauth\//),
   home('SQL', imports('kysely|pg|@electric-sql/pglite'), /^(storage|migrations)\/|\.store\.ts$/),
   home('ioredis', imports('ioredis'), /^storage\/|^grants\/redis-[^/]*\.ts$/),
-  home('argon2', imports('argon2'), /^accounts\//),
+  home('password hashes', imports('argon2|@node-rs/bcrypt'), /^accounts\//),
   home('node:crypto', imports('(node:)?crypto'), /^(shared|resource-server)\//),
   home(
     'web crypto',

@@ -1,8 +1,10 @@
 // Human passwords: argon2id (RFC 9106) on libuv's threads. Invariants: few at once and a bounded queue, so that a flood of logins can neither
-// exhaust memory (19 MiB each) nor starve the process; a check costs one argon2 verification whether or not there is anything to compare with.
+// exhaust memory (19 MiB each) nor starve the process; a check costs one argon2 verification whether or not there is anything to compare with. A hash that
+// was imported in another form costs its own work on top until the first login replaces it: till then, time tells that the account was imported.
 import * as argon2 from 'argon2'
 import { randomBase62 } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
+import { isForeignHash, verifyForeignHash } from './imported-hash.ts'
 
 const MIN_CHARACTERS = 10
 const MAX_BYTES = 1024
@@ -47,7 +49,7 @@ export interface Passwords {
    * @throws {AppError} `temporarily_unavailable` when too many wait
    */
   verify(password: string, hash: string | undefined): Promise<boolean>
-  /** Returns whether the hash was made at another cost than today's. */
+  /** Returns whether the hash was made in another way or at another cost than today's. */
   needsRehash(hash: string): boolean
 }
 
@@ -94,15 +96,18 @@ export async function createPasswords(
   return {
     hash: (password) => inTurn(() => hasher.hash(bytesOf(password), cost)),
     verify(password, hash) {
-      // One verification in every case, of this password or, where that cannot be hashed, of an empty one.
-      const comparable = hash?.startsWith('$argon2') === true && isHashable(password)
+      // One argon2 verification in every case, of this password or, where that cannot be hashed, of an empty one.
+      const comparable = hash !== undefined && isHashable(password) ? hash : undefined
+      const isForeign = comparable !== undefined && isForeignHash(comparable)
       const bytes = isHashable(password) ? bytesOf(password) : Buffer.alloc(0)
       return inTurn(async () => {
-        const matches = await hasher.verify(comparable ? hash : dummyHash, bytes)
-        return matches && comparable
+        const ofForeign = isForeign && (await verifyForeignHash(comparable, bytes))
+        const compared = comparable === undefined || isForeign ? dummyHash : comparable
+        const matches = await hasher.verify(compared, bytes)
+        return isForeign ? ofForeign : matches && comparable !== undefined
       })
     },
-    needsRehash: (hash) => hasher.needsRehash(hash, cost),
+    needsRehash: (hash) => !hash.startsWith('$argon2id$') || hasher.needsRehash(hash, cost),
   }
 }
 

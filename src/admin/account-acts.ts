@@ -1,5 +1,6 @@
 // What admins do to the accounts of people. Console, API and command line all come through here. Invariants: an operator who may not decide who
 // is an admin cannot touch an admin's account, because whoever can reset an admin's password is one; and there is always an active admin left.
+import type { ImportAccounts } from '../accounts/account-import.ts'
 import type { AccountLinks, OneTimeLink } from '../accounts/account-links.ts'
 import type { Account, AccountChange } from '../accounts/account.store.ts'
 import type { Accounts, AccountUpdate, NewAccount } from '../accounts/accounts.ts'
@@ -14,11 +15,11 @@ export type InviteOutcome = { kind: 'invited'; account: Account; link: OneTimeLi
 
 export type AccountUpdateOutcome = AccountUpdate | Refused
 
-/** How one line of an import went. */
-export interface ImportedLine {
+/** How one line of an import was refused. */
+export interface RefusedLine {
   /** From 1. */
   line: number
-  outcome: { kind: 'created'; accountId: string } | { kind: 'exists' } | Refused
+  outcome: Refused
 }
 
 export interface ImportSummary {
@@ -27,7 +28,7 @@ export interface ImportSummary {
   existing: number
   refused: number
   /** The lines that were refused, the first 100. */
-  problems: ImportedLine[]
+  problems: RefusedLine[]
 }
 
 /** The acts; each throws `power_missing` for an operator who may not, and `not_found` where there is no such account. */
@@ -51,7 +52,8 @@ export interface AccountActs {
   deactivate(id: string, reason: string, by: Operator): Promise<Account>
   reactivate(id: string, by: Operator): Promise<Account>
   /**
-   * Creates accounts from the rows of a file, with the password hashes that they bring.
+   * Creates accounts from the rows of a file, with the password hashes that they bring: argon2, bcrypt and PBKDF2, see accounts/imported-hash.ts.
+   * A line that cannot be taken is refused by its number and stops no other; one that makes an admin needs `admin:roles:write`.
    *
    * @param rows CSV or NDJSON, as text; the first line of CSV names the columns
    * @param dryRun looks at everything and writes nothing
@@ -71,8 +73,9 @@ export interface AccountActs {
 export function createAccountActs(deps: {
   accounts: Pick<Accounts, 'create' | 'get' | 'update' | 'deactivate' | 'reactivate'>
   links: Pick<AccountLinks, 'make'>
+  importAccounts: ImportAccounts
   issuer: string
-}): Omit<AccountActs, 'import'> {
+}): AccountActs {
   const { accounts, links, issuer } = deps
 
   /** Reads the account that is to be changed, if the operator may decide over it. */
@@ -134,6 +137,17 @@ export function createAccountActs(deps: {
       await target(id, by)
       await accounts.reactivate(id, contextOf(by))
       return accounts.get(id)
+    },
+
+    async import(rows, options, by) {
+      assertMay(by, 'admin:accounts:write')
+      const mayMakeAdmins = by.powers.has('admin:roles:write')
+      const summary = await deps.importAccounts(rows, { ...options, mayMakeAdmins }, contextOf(by))
+      const problems = summary.problems.map(({ line, problems: found }): RefusedLine => ({
+        line,
+        outcome: { kind: 'refused', problems: found },
+      }))
+      return { ...summary, problems }
     },
   }
 }

@@ -1,4 +1,6 @@
 // What admins can do, over the foundation: the same acts for console, admin API and command line.
+import { createAccountImport } from '../accounts/account-import.ts'
+import { createAccountStore } from '../accounts/account.store.ts'
 import { type AccountActs, createAccountActs } from '../admin/account-acts.ts'
 import { type AppActs, createAppActs } from '../admin/app-acts.ts'
 import { createKeyActs, type KeyActs } from '../admin/key-acts.ts'
@@ -10,7 +12,7 @@ import { createTokenInspector } from '../oauth/token-inspector.ts'
 
 /** All acts of admins. */
 export interface Acts {
-  accounts: Omit<AccountActs, 'import'>
+  accounts: AccountActs
   apps: AppActs
   scopes: ScopeActs
   keys: KeyActs
@@ -25,6 +27,11 @@ export function createActs(foundation: Foundation): Acts {
     accounts: createAccountActs({
       accounts,
       links: foundation.accountLinks,
+      importAccounts: createAccountImport({
+        store: createAccountStore(foundation.db),
+        clock,
+        events,
+      }),
       issuer: foundation.config.server.issuer,
     }),
     apps: createAppActs({ apps, events }),

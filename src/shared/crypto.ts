@@ -1,6 +1,7 @@
 // Randomness, hashing, keyed hashing and comparison: the only user of node:crypto beside sealed-box.ts.
 // Invariant: every comparison of secret material is constant-time, every random string is unbiased.
 import * as crypto from 'node:crypto'
+import { promisify } from 'node:util'
 import type { Secret } from './secret.ts'
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
@@ -82,6 +83,19 @@ export function equalInConstantTime(left: string, right: string): boolean {
   return a.length === b.length && crypto.timingSafeEqual(a, b)
 }
 
+const pbkdf2InThread = promisify(crypto.pbkdf2)
+
+/** Derives `length` bytes from a password on another thread (RFC 8018 §5.2, PBKDF2 with HMAC): to check passwords that were hashed elsewhere. */
+export const pbkdf2 = (
+  password: Uint8Array,
+  salt: Uint8Array,
+  { iterations, length, digest }: { iterations: number; length: number; digest: string },
+): Promise<Buffer> => pbkdf2InThread(password, salt, iterations, length, digest)
+
+/** Compares two byte strings in constant time; those of different length are different. */
+export const equalBytes = (left: Uint8Array, right: Uint8Array): boolean =>
+  left.length === right.length && crypto.timingSafeEqual(left, right)
+
 /** A key for keyed hashing that only ever serves one purpose. */
 export interface MacKey {
   /** Returns HMAC-SHA-256 in base64url. */
@@ -114,7 +128,7 @@ function createMacKey(bytes: Buffer): MacKey {
 }
 
 /** What a server key may be used for; each purpose gets an independent key. */
-export type KeyPurpose = 'client-secret' | 'refresh-token' | 'cookie' | 'csrf'
+export type KeyPurpose = 'client-secret' | 'refresh-token' | 'cookie' | 'csrf' | 'idempotency'
 
 /** The keys derived from OTESSE_SECRET_KEY: the first secret makes, all of them recognise. */
 export interface ServerKeys {
@@ -136,7 +150,7 @@ export function createServerKeys(secrets: readonly Secret<string>[]): ServerKeys
     secrets.map((secret) =>
       Buffer.from(crypto.hkdfSync('sha256', secret.reveal(), '', `otesse/${purpose}`, 32)),
     )
-  const purposes: KeyPurpose[] = ['client-secret', 'refresh-token', 'cookie', 'csrf']
+  const purposes: KeyPurpose[] = ['client-secret', 'refresh-token', 'cookie', 'csrf', 'idempotency']
   const bytes = new Map(purposes.map((purpose) => [purpose, derive(purpose)]))
   const keys = new Map([...bytes].map(([purpose, list]) => [purpose, list.map(createMacKey)]))
   const all = (purpose: KeyPurpose): readonly MacKey[] => keys.get(purpose) ?? []
