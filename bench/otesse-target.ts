@@ -56,6 +56,7 @@ export async function openOtesseTarget(
     OTESSE_LIMIT_TOKEN_PER_CLIENT: UNREACHED,
     OTESSE_LIMIT_TOKEN_PER_ADDRESS: UNREACHED,
     OTESSE_LIMIT_INTROSPECT_PER_CLIENT: UNREACHED,
+    OTESSE_LIMIT_VERIFY_PER_GATEWAY: UNREACHED,
   }
   const foundation = stack.use(await openMigrated(env))
   const credentials = await registerApps(foundation)

@@ -10,7 +10,7 @@ import { compare, formatReport, summarize } from './measurements.ts'
 import type { Measurement } from './measurements.ts'
 import type { ProfileAnswer } from './probe.ts'
 import { formatProfile } from './profile.ts'
-import { SCENARIO_NAMES, bareJob, prepareScenario } from './scenarios.ts'
+import { SCENARIO_NAMES, bareJob, canDo, prepareScenario } from './scenarios.ts'
 import type { LoadShape } from './scenarios.ts'
 import { TARGET_NAMES, openTarget } from './open-target.ts'
 import { openBenchStores } from './stores.ts'
@@ -62,7 +62,7 @@ async function runRound(
   }
   for (const scenario of scenarioNames) {
     for (const target of targets) {
-      if (target.name === 'bare') continue
+      if (target.name === 'bare' || !canDo(target.name, scenario)) continue
       const job = await prepareScenario(scenario, target, load, shape)
       if (options.profile) await target.server.ask({ probe: 'profile-start' })
       record(target.name, scenario, await load.run(job))

@@ -49,10 +49,10 @@ export interface LoadResult {
 /** What the load process answers: a result, or why the run is worth nothing. */
 export type LoadReply = { kind: 'done'; result: LoadResult } | { kind: 'failed'; reason: string }
 
-/** Spells one HTTP/1.1 request; `body` is form-encoded text and only sent with POST. */
+/** Spells one HTTP/1.1 request; `body` is form-encoded text with POST, and with GET further header lines. */
 export function buildRequest(job: Pick<LoadJob, 'method' | 'path' | 'host'>, body: string): Buffer {
   const head = `${job.method} ${job.path} HTTP/1.1\r\nHost: ${job.host}\r\nAccept: application/json\r\n`
-  if (job.method === 'GET') return Buffer.from(`${head}\r\n`)
+  if (job.method === 'GET') return Buffer.from(`${head}${body}\r\n`)
   return Buffer.from(
     `${head}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   )
