@@ -5,6 +5,7 @@ import Koa from 'koa'
 import { createBackChannel, recordRefusal } from './compose/back-channel.ts'
 import { createFrontChannel } from './compose/front-channel.ts'
 import { createGateways } from './compose/gateways.ts'
+import { createInspection } from './compose/inspection.ts'
 import { addressReader, createLimits } from './compose/limits.ts'
 import { compileViews, createPageRouters } from './compose/pages.ts'
 import { checkReadiness } from './compose/readiness.ts'
@@ -21,7 +22,6 @@ import { backChannelRouter } from './oauth/back-channel.ts'
 import { createEngineRouter } from './oauth/engine.routes.ts'
 import { createInteractions } from './oauth/interactions.ts'
 import { PATHS } from './oauth/provider.ts'
-import { createTokenInspector } from './oauth/token-inspector.ts'
 import type { AppError } from './shared/errors.ts'
 import { startUpkeep } from './upkeep.ts'
 
@@ -37,13 +37,13 @@ export interface App extends AsyncDisposable {
 
 /** Builds the server over an open foundation. */
 export function createApp(foundation: Foundation): App {
-  const { config, logger, metrics, apps, accounts, scopes, grants, serverKeys } = foundation
+  const { config, logger, metrics, accounts, scopes, serverKeys } = foundation
   const { issuer } = config.server
   const { limiter, limits } = createLimits(foundation)
   const scopeExists = (scope: string): boolean => scopes.current().scopes.has(scope)
   const isAccountActive = (accountId: string): Promise<boolean> => accounts.isActive(accountId)
-  const findApp = apps.find.bind(apps)
-  const inspect = createTokenInspector({ grants, findApp, isAccountActive, scopeExists })
+  const inspection = createInspection(foundation)
+  const { inspect } = inspection
   const engine = createFrontChannel(foundation, inspect)
   const endpoints = createBackChannel(foundation, { inspect, isAccountActive, scopeExists, limits })
   const { streams, verify } = createGateways(foundation, inspect, limits)
@@ -116,6 +116,7 @@ export function createApp(foundation: Foundation): App {
     },
     async [Symbol.asyncDispose]() {
       streams[Symbol.dispose]()
+      inspection[Symbol.dispose]()
       await Promise.all([upkeep[Symbol.asyncDispose](), limiter.flush()])
     },
   }

@@ -289,6 +289,12 @@ export const SETTINGS = {
       default: [],
       doc: 'Addresses and networks of gateways that may ask /oauth/verify without credentials, comma-separated. Everybody in them can test tokens.',
     }),
+    introspectionCacheSeconds: setting('OTESSE_INTROSPECTION_CACHE_SECONDS', {
+      parse: parse.wholeNumber(0, 60),
+      default: 0,
+      unit: 's',
+      doc: 'How long each process may remember what an access token is worth, for introspection and /oauth/verify; 0 asks the store each time. A revocation makes every process forget within milliseconds; one that is cut off from the log of revocations believes its memory for 3 s at the most.',
+    }),
     clientCertificateHeader: setting('OTESSE_VERIFY_CLIENT_CERTIFICATE_HEADER', {
       parse: gateway.headerName,
       default: 'Client-Cert',

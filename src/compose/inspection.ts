@@ -1,0 +1,31 @@
+// What a token is worth, over everything that the server knows; with a memory where the operator wants one.
+import type { Foundation } from '../foundation.ts'
+import { rememberAccess } from '../grants/remembered-access.ts'
+import { createTokenInspector, type InspectToken } from '../oauth/token-inspector.ts'
+
+/** The inspector of a server; disposing ends the following of revocations. */
+export interface Inspection extends Disposable {
+  inspect: InspectToken
+}
+
+/** Creates the inspector. */
+export function createInspection(foundation: Foundation): Inspection {
+  const { config, grants, apps, accounts, scopes, revocations, clock } = foundation
+  const ttlSeconds = config.gateways.introspectionCacheSeconds
+  const memory =
+    ttlSeconds === 0
+      ? undefined
+      : rememberAccess({ findAccess: grants.findAccess, log: revocations, ttlSeconds, clock })
+  return {
+    inspect: createTokenInspector({
+      grants: {
+        findAccess: memory?.findAccess ?? grants.findAccess,
+        findRefresh: grants.findRefresh,
+      },
+      findApp: (id) => apps.find(id),
+      isAccountActive: (id) => accounts.isActive(id),
+      scopeExists: (scope) => scopes.current().scopes.has(scope),
+    }),
+    [Symbol.dispose]: () => memory?.[Symbol.dispose](),
+  }
+}
