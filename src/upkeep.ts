@@ -1,12 +1,12 @@
-// What the server does on its own account beside requests: carries out written-down revocations and lets old events go.
+// What the server does on its own account beside requests: carries out written-down revocations, lets old events and answers go.
+import { createKeptAnswerStore } from './admin/api/kept-answer.store.ts'
 import type { RevocationReason } from './audit/event-names.ts'
 import type { Foundation } from './foundation.ts'
 import type { Grant } from './grants/grant.ts'
 import { createPurgeJobStore } from './grants/purge-job.store.ts'
 import { createPurger } from './grants/purge.ts'
 import { createLoginSessions } from './oauth/login-sessions.ts'
-import { DAY, HOUR } from './shared/clock.ts'
-import type { Logger } from './shared/logger.ts'
+import { DAY, dateNow, HOUR } from './shared/clock.ts'
 
 /** Work in the background; disposing waits for what is under way. */
 export interface Upkeep extends AsyncDisposable {
@@ -36,7 +36,7 @@ export function startUpkeep(foundation: Foundation): Upkeep {
   // Whoever suspends an app or deactivates an account writes the job first and announces the change then.
   invalidation.on('app', () => void purger.kick())
   invalidation.on('account', () => void purger.kick())
-  const retention = setInterval(() => void letOldEventsGo(foundation, logger), HOUR).unref()
+  const retention = setInterval(() => void letOldThingsGo(foundation), HOUR).unref()
   return {
     purge: () => purger.kick(),
     async [Symbol.asyncDispose]() {
@@ -46,15 +46,20 @@ export function startUpkeep(foundation: Foundation): Upkeep {
   }
 }
 
-async function letOldEventsGo(
-  { eventStore, clock, config }: Foundation,
-  logger: Logger,
-): Promise<void> {
+async function letOldThingsGo({
+  db,
+  eventStore,
+  clock,
+  config,
+  logger,
+}: Foundation): Promise<void> {
+  const before = new Date(clock() - config.events.retentionDays * DAY)
+  const keptAnswers = createKeptAnswerStore(db)
   try {
-    const before = new Date(clock() - config.events.retentionDays * DAY)
     // In batches, so that no lock is held for long.
     while ((await eventStore.removeOlderThan(before)) > 0);
+    while ((await keptAnswers.removeExpired(dateNow(clock))) > 0);
   } catch (error) {
-    logger.warn({ err: error }, 'old events could not be removed')
+    logger.warn({ err: error }, 'what is past its time could not be removed')
   }
 }

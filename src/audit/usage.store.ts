@@ -23,13 +23,17 @@ export interface UsageQuery {
   to: string
   appId?: string | undefined
   name?: string | undefined
+  /** Where the page before ended. */
+  after?: Omit<UsageCount, 'count'> | undefined
+  /** All of them when absent. */
+  limit?: number | undefined
 }
 
 /** Keeps counters. */
 export interface UsageStore {
   /** Adds to the counters in one statement. */
   add(counts: readonly UsageCount[]): Promise<void>
-  /** Lists the counters of a period by day, app, name and reason. @throws {AppError} `parameter_invalid` about `from` or `to` */
+  /** Lists the counters of a period by day, app, name and reason. @throws {AppError} `parameter_invalid` about `from`, `to` or `cursor` */
   list(query: UsageQuery): Promise<UsageCount[]>
 }
 
@@ -60,6 +64,8 @@ export function createUsageStore(db: Database): UsageStore {
     async list(query) {
       assertDay(query.from, 'from')
       assertDay(query.to, 'to')
+      const { after } = query
+      if (after !== undefined) assertDay(after.day, 'cursor')
       return withDatabase(async () => {
         let select = db
           .selectFrom('usage_daily')
@@ -79,6 +85,11 @@ export function createUsageStore(db: Database): UsageStore {
           .orderBy('reason')
         if (query.appId !== undefined) select = select.where('app_id', '=', query.appId)
         if (query.name !== undefined) select = select.where('name', '=', query.name)
+        if (after !== undefined)
+          select = select.where(
+            sql<boolean>`(day, app_id, name, reason) > (${after.day}::date, ${after.appId}, ${after.name}, ${after.reason})`,
+          )
+        if (query.limit !== undefined) select = select.limit(query.limit)
         const rows = await select.execute()
         return rows.map((row) => ({
           day: row.on_day,

@@ -19,6 +19,7 @@ const row = (status: number, error: string, sentence: string): ErrorRow => ({
 export const ERRORS = {
   // The request itself
   body_too_large: row(413, 'invalid_request', 'The request body is larger than 64 KiB.'),
+  upload_too_large: row(413, 'invalid_request', 'The form is larger than 16 MiB.'),
   body_type_unsupported: row(
     400,
     'invalid_request',
@@ -84,7 +85,7 @@ export const ERRORS = {
   import_line_too_long: row(
     413,
     'invalid_request',
-    'A line of the import is longer than 64 KiB; the lines before it were imported.',
+    'A line of the import is longer than 64 KiB; lines before it may have been imported.',
   ),
   last_admin: row(409, 'last_admin', 'This is the last active admin: make another one first.'),
   link_invalid: row(

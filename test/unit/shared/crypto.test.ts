@@ -76,7 +76,7 @@ it('compares texts', () => {
 })
 
 describe('server keys', () => {
-  const purposes = ['client-secret', 'refresh-token', 'cookie', 'csrf'] as const
+  const purposes = ['client-secret', 'refresh-token', 'cookie', 'csrf', 'idempotency'] as const
 
   it('are independent by purpose and by secret, and the same at every start', () => {
     const macs = ['one', 'two'].flatMap((secret) =>

@@ -1,0 +1,317 @@
+// The operations on the accounts of people.
+import type { OneTimeLink } from '../../accounts/account-links.ts'
+import type { Account } from '../../accounts/account.store.ts'
+import type { Accounts, NewAccount } from '../../accounts/accounts.ts'
+import type { AccountActs } from '../account-acts.ts'
+import { pageParameters } from './lists.ts'
+import { checkMembers, toInput, wireName } from './members.ts'
+import {
+  type Answer,
+  type Call,
+  created,
+  done,
+  type Noun,
+  type Operation,
+  pageOf,
+  refused,
+  type Reply,
+} from './operation.ts'
+import { versionToChange } from './preconditions.ts'
+import {
+  answer,
+  flag,
+  input,
+  listOf,
+  moment,
+  oneOf,
+  orNull,
+  page,
+  ref,
+  type Schema,
+  text,
+  whole,
+} from './schema.ts'
+
+const NAME = orNull(text('How the pages address the person.'))
+const ROLE = oneOf('Admins need the scope admin:roles:write to be made or changed.', [
+  'member',
+  'admin',
+])
+const EMAIL = text('What the person signs in with.', { format: 'email' })
+const INVITATION = input({ email: EMAIL, name: NAME, role: ROLE }, ['email'])
+const NEW = input(
+  {
+    email: EMAIL,
+    name: NAME,
+    role: ROLE,
+    password: orNull(
+      text('Without one, nobody can sign in until a link is used.', { format: 'password' }),
+    ),
+  },
+  ['email'],
+)
+const CHANGE = input({ name: NAME, role: ROLE })
+const REASON = input({ reason: text('Why; shown to admins and kept.') }, ['reason'])
+
+const READ = 'admin:accounts:read'
+const WRITE = 'admin:accounts:write'
+const ONE = { accountId: text('The account id.') }
+const ACCOUNT: Answer = { description: 'The account.', schema: ref('Account') }
+const LAST_ADMIN = { 409: 'This is the last active admin.' }
+
+const SCHEMAS: Readonly<Record<string, Schema>> = {
+  Account: answer({
+    id: text('The `sub` that resource servers see.'),
+    email: text('As its owner writes it.'),
+    name: NAME,
+    role: ROLE,
+    status: oneOf('A deactivated account opens nothing.', ['active', 'deactivated']),
+    status_reason: orNull(text('Why it was deactivated.')),
+    has_password: flag('False while the account is only invited.'),
+    version: whole('Goes up with every change; the ETag.'),
+    created_at: moment('When it was made.'),
+  }),
+  ImportSummary: answer({
+    created: whole('Accounts that were made, or would be.'),
+    existing: whole('Accounts that were there already and stay as they are.'),
+    refused: whole('Lines that were refused.'),
+    problems: listOf(
+      answer({ line: whole('From 1.'), problems: listOf(ref('FieldProblem')) }),
+      'The first 100 of them.',
+    ),
+  }),
+  OneTimeLink: answer({
+    url: text('Works once; whoever has it can choose the password.', { format: 'uri' }),
+    expires_at: moment('When it ends.'),
+  }),
+}
+
+const showAccount = (account: Account) => ({
+  id: account.id,
+  email: account.email,
+  name: account.name ?? null,
+  role: account.role,
+  status: account.status,
+  status_reason: account.statusReason ?? null,
+  has_password: account.hasPassword,
+  version: account.version,
+  created_at: account.createdAt,
+})
+const showLink = ({ url, expiresAt }: OneTimeLink) => ({
+  url: url.reveal(),
+  expires_at: expiresAt,
+})
+const shown = (account: Account) => done(showAccount(account), { version: account.version })
+const placeOf = ({ id }: Account): string => `/accounts/${id}`
+
+/** Creates the operations. */
+export function accountOperations({
+  accounts,
+  acts,
+}: {
+  accounts: Pick<Accounts, 'list' | 'get'>
+  acts: AccountActs
+}): Noun {
+  const idOf = (call: Call): string => call.path('accountId')
+
+  async function create(call: Call): Promise<Reply> {
+    const problems = checkMembers(call.members, NEW)
+    if (problems.length > 0) return refused(problems)
+    const outcome = await acts.create(toInput(call.members, NEW) as unknown as NewAccount, call.by)
+    if (outcome.kind === 'refused') return outcome
+    const { account } = outcome
+    const location = placeOf(account)
+    return created(showAccount(account), { version: account.version, location })
+  }
+
+  async function invite(call: Call): Promise<Reply> {
+    const problems = checkMembers(call.members, INVITATION)
+    if (problems.length > 0) return refused(problems)
+    const given = toInput(call.members, INVITATION) as unknown as NewAccount
+    const outcome = await acts.invite(given, call.by)
+    if (outcome.kind === 'refused') return outcome
+    const { account, link } = outcome
+    return created(
+      { account: showAccount(account), link: showLink(link) },
+      { version: account.version, location: placeOf(account) },
+    )
+  }
+
+  async function update(call: Call): Promise<Reply> {
+    const problems = checkMembers(call.members, CHANGE)
+    if (problems.length > 0) return refused(problems)
+    const current = await accounts.get(idOf(call))
+    const version = versionToChange(call.expected, current.version)
+    if (version === undefined) return { kind: 'stale', version: current.version }
+    const outcome = await acts.update(current.id, version, toInput(call.members, CHANGE), call.by)
+    if (outcome.kind === 'conflict') return { kind: 'stale', version: outcome.account.version }
+    return outcome.kind === 'refused' ? outcome : shown(outcome.account)
+  }
+
+  async function deactivate(call: Call): Promise<Reply> {
+    const problems = checkMembers(call.members, REASON)
+    if (problems.length > 0) return refused(problems)
+    return shown(await acts.deactivate(idOf(call), String(call.members['reason']), call.by))
+  }
+
+  async function importAccounts(call: Call): Promise<Reply> {
+    const format = call.contentType === 'text/csv' ? 'csv' : 'ndjson'
+    const options = { format, dryRun: call.flag('dry_run') } as const
+    const { problems, ...counts } = await acts.import(call.lines, options, call.by)
+    return done({
+      ...counts,
+      problems: problems.map(({ line, outcome }) => ({
+        line,
+        problems: outcome.problems.map((problem) => ({
+          ...problem,
+          field: wireName(problem.field),
+        })),
+      })),
+    })
+  }
+
+  const operations: readonly Operation[] = [
+    {
+      id: 'listAccounts',
+      method: 'GET',
+      path: '/accounts',
+      summary: 'List accounts by e-mail',
+      power: READ,
+      query: [
+        { name: 'search', schema: text('Part of the e-mail or the name, or a whole id.') },
+        {
+          name: 'status',
+          schema: oneOf('Without it, both.', ['active', 'deactivated']),
+        },
+        ...pageParameters(200),
+      ],
+      answers: { 200: { description: 'A page of accounts.', schema: page(ref('Account')) } },
+      async handle(call) {
+        const found = await accounts.list({
+          search: call.text('search'),
+          status: call.text('status') as Account['status'] | undefined,
+          cursor: call.text('cursor'),
+          limit: call.number('limit'),
+        })
+        return pageOf(found.accounts.map(showAccount), found.next)
+      },
+    },
+    {
+      id: 'createAccount',
+      method: 'POST',
+      path: '/accounts',
+      summary: 'Create an account',
+      power: WRITE,
+      body: { kind: 'json', schema: NEW },
+      isRepeatable: true,
+      answers: { 201: ACCOUNT },
+      handle: create,
+    },
+    {
+      id: 'inviteAccount',
+      method: 'POST',
+      path: '/invitations',
+      summary: 'Create an account and a link with which its owner chooses a password',
+      power: WRITE,
+      body: { kind: 'json', schema: INVITATION },
+      isRepeatable: true,
+      answers: {
+        201: {
+          description: 'The account and the link, for the only time.',
+          schema: answer({ account: ref('Account'), link: ref('OneTimeLink') }),
+        },
+      },
+      handle: invite,
+    },
+    {
+      id: 'getAccount',
+      method: 'GET',
+      path: '/accounts/{accountId}',
+      summary: 'Get an account',
+      power: READ,
+      inPath: ONE,
+      versioned: 'read',
+      answers: { 200: ACCOUNT },
+      handle: async (call) => shown(await accounts.get(idOf(call))),
+    },
+    {
+      id: 'updateAccount',
+      method: 'PATCH',
+      path: '/accounts/{accountId}',
+      summary: 'Change the name or the role of an account',
+      power: WRITE,
+      inPath: ONE,
+      body: { kind: 'json', schema: CHANGE },
+      versioned: 'update',
+      answers: { 200: ACCOUNT },
+      errors: LAST_ADMIN,
+      handle: update,
+    },
+    {
+      id: 'resetAccount',
+      method: 'POST',
+      path: '/accounts/{accountId}/reset',
+      summary: 'Make a link with which the owner chooses a new password',
+      description: 'Links made before stop working.',
+      power: WRITE,
+      inPath: ONE,
+      isRepeatable: true,
+      answers: {
+        201: {
+          description: 'The link, for the only time.',
+          schema: answer({ link: ref('OneTimeLink') }),
+        },
+      },
+      async handle(call) {
+        const link = await acts.reset(idOf(call), call.by)
+        return created({ link: showLink(link) }, { location: `/accounts/${idOf(call)}` })
+      },
+    },
+    {
+      id: 'deactivateAccount',
+      method: 'POST',
+      path: '/accounts/{accountId}/deactivate',
+      summary: 'Deactivate an account: all its tokens and sessions end at once',
+      power: WRITE,
+      inPath: ONE,
+      body: { kind: 'json', schema: REASON },
+      answers: { 200: ACCOUNT },
+      errors: LAST_ADMIN,
+      handle: deactivate,
+    },
+    {
+      id: 'reactivateAccount',
+      method: 'POST',
+      path: '/accounts/{accountId}/reactivate',
+      summary: 'Let the person sign in again; tokens and sessions of before stay dead',
+      power: WRITE,
+      inPath: ONE,
+      answers: { 200: ACCOUNT },
+      handle: async (call) => shown(await acts.reactivate(idOf(call), call.by)),
+    },
+    {
+      id: 'importAccounts',
+      method: 'POST',
+      path: '/account-imports',
+      summary: 'Create accounts from the rows of a file',
+      description:
+        'An account that exists is left as it is, so that an import may be repeated; a line that is refused stops no other. The whole file must arrive within a minute: split a large one.',
+      power: WRITE,
+      query: [
+        {
+          name: 'dry_run',
+          schema: flag('Look at everything and write nothing.', { default: false }),
+        },
+      ],
+      body: {
+        kind: 'lines',
+        types: ['text/csv', 'application/x-ndjson'],
+        description:
+          'Rows with `email` and, where they are there, `name`, `role` and `password_hash` (argon2, bcrypt or PBKDF2). The first line of CSV names the columns. A line has at most 64 KiB.',
+      },
+      answers: { 200: { description: 'How it went.', schema: ref('ImportSummary') } },
+      handle: importAccounts,
+    },
+  ]
+  return { tag: 'Accounts', description: 'People who can sign in.', schemas: SCHEMAS, operations }
+}

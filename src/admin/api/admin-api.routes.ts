@@ -1,0 +1,285 @@
+// The admin API over HTTP: mounts every operation of the table and does for all of them what they have in common. Invariants: whatever goes wrong
+// below the base path is told as a problem document; an operation runs only for a client whose token and app have its scope; no cookie is
+// looked at and no answer is kept by a cache.
+import Router from '@koa/router'
+import type { Context, Middleware, Next } from 'koa'
+import type { App } from '../../apps/app.ts'
+import { MAX_LOGO_BYTES } from '../../apps/logo.ts'
+import type { Problem } from '../../apps/problem.ts'
+import { readBearer } from '../../http/bearer.ts'
+import { decodeText, hasBody, mediaTypeOf, readBytes, readText } from '../../http/body.ts'
+import { JSON_TYPE } from '../../http/exchange.ts'
+import { type AppliedLimit, type BatchedLimit, rateLimitHeaders } from '../../http/rate-limit.ts'
+import { requestFacts } from '../../http/request-context.ts'
+import { AppError, type ErrorCode } from '../../shared/errors.ts'
+import type { Logger } from '../../shared/logger.ts'
+import { assertMay, type Operator } from '../operator.ts'
+import { authenticate, type Caller, challengeOf, type Worth } from './authentication.ts'
+import type { Idempotency } from './idempotency.ts'
+import { parseJsonObject } from './json-object.ts'
+import { mediaTypes } from './openapi.ts'
+import type { Call, Done, JsonObject, Operation, Reply } from './operation.ts'
+import { etagOf, hasAlready, readIfMatch } from './preconditions.ts'
+import { PROBLEM_TYPE, problemDocument } from './problem-document.ts'
+import { readQuery } from './query.ts'
+
+/** Where the API is. */
+export const ADMIN_API_PATH = '/admin/api/v1'
+/** Where its OpenAPI document is. */
+export const ADMIN_DOCUMENT_PATH = `${ADMIN_API_PATH}/openapi.json`
+
+const BODY_LIMIT_BYTES = 64 * 1024
+const LINE_LIMIT_BYTES = 64 * 1024
+
+export interface AdminApiDeps {
+  issuer: string
+  operations: readonly Operation[]
+  inspect: (token: string) => Promise<Worth>
+  idempotency: Idempotency
+  limits: { perClient: BatchedLimit; perStranger: BatchedLimit }
+  logger: Logger
+  /** Told of each refusal, with the app where it is known. */
+  onRefused: (ctx: Context, reason: ErrorCode, app: App | undefined) => void
+}
+
+/** What is known of one request while it is answered. */
+interface Exchange {
+  ctx: Context
+  caller: Caller | undefined
+  problems: readonly Problem[] | undefined
+}
+
+/** Creates the API as one middleware; what is not below its path goes on. */
+export function createAdminApi(deps: AdminApiDeps): Middleware {
+  const base = deps.issuer + ADMIN_API_PATH
+  const router = new Router({ strict: true, sensitive: true, prefix: ADMIN_API_PATH })
+  for (const operation of deps.operations)
+    router.register(
+      operation.path.replace(/\{(\w+)\}/g, ':$1'),
+      [operation.method],
+      (ctx: Context & { params: Record<string, string> }) =>
+        answerOperation(operation, exchangeOf(ctx), ctx.params),
+    )
+  const routes = router.routes() as unknown as Middleware
+
+  const exchanges = new WeakMap<object, Exchange>()
+  function exchangeOf(ctx: Context): Exchange {
+    const exchange = exchanges.get(ctx.req) ?? { ctx, caller: undefined, problems: undefined }
+    exchanges.set(ctx.req, exchange)
+    return exchange
+  }
+
+  async function answerOperation(
+    operation: Operation,
+    exchange: Exchange,
+    params: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    const { ctx } = exchange
+    const by = await admit(operation, exchange)
+    const query = readQuery(ctx.querystring, operation.query ?? [])
+    const call: Call = {
+      by,
+      path: (name) => params[name] ?? '',
+      text: (name) => query.get(name) as string | undefined,
+      number: (name) => query.get(name) as number | undefined,
+      flag: (name) => query.get(name) === true,
+      expected:
+        operation.versioned === 'update'
+          ? readIfMatch(ctx.req.headers['if-match'])
+          : { kind: 'any' },
+      ...(await readBody(operation, ctx)),
+    }
+    send(exchange, operation, await run(operation, exchange, call))
+  }
+
+  /** Lets a request in: who is it, how often do they come, may they? */
+  async function admit(operation: Operation, exchange: Exchange): Promise<Operator> {
+    const { ctx } = exchange
+    const { requestId, address } = requestFacts(ctx)
+    if (operation.power === undefined) {
+      count(ctx, deps.limits.perStranger, address)
+      return { id: 'anybody', powers: new Set(), requestId, address }
+    }
+    try {
+      const { headers, rawHeaders } = ctx.req
+      exchange.caller = await authenticate(
+        readBearer(headers.authorization, rawHeaders, ctx.req.url),
+        { inspect: deps.inspect, audience: base },
+      )
+    } catch (error) {
+      // Counted only here, so that strangers cannot use up what the clients behind one address may ask.
+      if (error instanceof AppError && error.status < 500)
+        count(ctx, deps.limits.perStranger, address)
+      throw error
+    }
+    const { app, powers } = exchange.caller
+    count(ctx, deps.limits.perClient, app.id)
+    const by = { id: app.id, powers, requestId, address }
+    assertMay(by, operation.power)
+    return by
+  }
+
+  async function run(operation: Operation, { ctx, caller }: Exchange, call: Call): Promise<Reply> {
+    const header = ctx.req.headers['idempotency-key']
+    if (operation.isRepeatable !== true || header === undefined || caller === undefined)
+      return operation.handle(call)
+    const { reply, isRepeated } = await deps.idempotency.once(
+      {
+        clientId: caller.app.id,
+        header: String(header),
+        asked: [ctx.method, ctx.req.url ?? '', JSON.stringify(call.members)],
+      },
+      () => operation.handle(call),
+    )
+    if (isRepeated) ctx.set('Idempotency-Replayed', 'true')
+    return reply
+  }
+
+  function send(exchange: Exchange, operation: Operation, reply: Reply): void {
+    const { ctx } = exchange
+    switch (reply.kind) {
+      case 'refused':
+        exchange.problems = reply.problems
+        throw new AppError('input_refused')
+      case 'stale':
+        ctx.set('ETag', etagOf(reply.version))
+        throw new AppError('precondition_failed')
+      case 'done':
+        sendDone(ctx, operation, reply)
+    }
+  }
+
+  function sendDone(ctx: Context, operation: Operation, reply: Done): void {
+    const { status, body, version, cacheable, location, nextCursor } = reply
+    const etag = version === undefined ? cacheable?.etag : etagOf(version)
+    if (etag !== undefined) ctx.set('ETag', etag)
+    if (cacheable !== undefined) ctx.set('Cache-Control', 'public, max-age=300')
+    if (location !== undefined) ctx.set('Location', base + location)
+    if (nextCursor !== undefined) {
+      const next = new URLSearchParams(ctx.querystring)
+      next.set('cursor', nextCursor)
+      ctx.set('Link', `<${deps.issuer}${ctx.path}?${next.toString()}>; rel="next"`)
+    }
+    if (
+      operation.versioned === 'read' &&
+      etag !== undefined &&
+      hasAlready(ctx.req.headers['if-none-match'], etag)
+    ) {
+      ctx.status = 304
+      return
+    }
+    ctx.status = status
+    const json = cacheable?.json ?? (body === undefined ? undefined : JSON.stringify(body))
+    if (json === undefined) {
+      ctx.body = null
+      // Koa makes an answer without a body a 204.
+      ctx.status = status
+      return
+    }
+    ctx.set('Content-Type', JSON_TYPE)
+    ctx.body = json
+  }
+
+  function answerProblem(exchange: Exchange, caught: unknown): void {
+    const { ctx, caller, problems } = exchange
+    const { requestId } = requestFacts(ctx)
+    const error =
+      caught instanceof AppError ? caught : new AppError('server_error', { cause: caught })
+    if (error.status >= 500)
+      deps.logger.error(
+        { requestId, reason: error.code, detail: error.detail, err: error.cause },
+        'request failed',
+      )
+    else deps.onRefused(ctx, error.code, caller?.app)
+    const challenge = challengeOf(error)
+    if (challenge !== undefined) ctx.set('WWW-Authenticate', challenge)
+    if (error.retryAfterSeconds !== undefined)
+      ctx.set('Retry-After', String(Math.max(1, Math.ceil(error.retryAfterSeconds))))
+    // What is left of an oversized body is not read: the connection cannot be used again.
+    if (error.status === 413) ctx.set('Connection', 'close')
+    ctx.remove('Link')
+    ctx.status = error.status
+    ctx.set('Content-Type', PROBLEM_TYPE)
+    const documentUrl = deps.issuer + ADMIN_DOCUMENT_PATH
+    ctx.body = JSON.stringify(
+      problemDocument(error, {
+        requestId,
+        documentUrl,
+        ...(problems !== undefined && { problems }),
+      }),
+    )
+  }
+
+  return async function adminApi(ctx: Context, next: Next) {
+    if (ctx.path !== ADMIN_API_PATH && !ctx.path.startsWith(`${ADMIN_API_PATH}/`)) {
+      await next()
+      return
+    }
+    const exchange = exchangeOf(ctx)
+    ctx.set('Cache-Control', 'no-store')
+    try {
+      await routes(ctx, async () => {
+        await Promise.resolve()
+        refuseUnrouted(ctx)
+      })
+    } catch (caught) {
+      answerProblem(exchange, caught)
+    }
+  }
+}
+
+/** No operation took the request. @throws {AppError} `method_not_allowed`, `not_found` */
+function refuseUnrouted(ctx: Context): void {
+  const { matched = [] } = ctx as { matched?: readonly { methods: readonly string[] }[] }
+  const methods = new Set(matched.flatMap((route) => route.methods))
+  if (methods.size === 0) throw new AppError('not_found')
+  ctx.set('Allow', [...methods].sort().join(', '))
+  throw new AppError('method_not_allowed')
+}
+
+/** Counts one request and tells where its sender stands. @throws {AppError} `rate_limited` */
+function count(ctx: Context, limit: BatchedLimit, key: string): void {
+  const outcome = limit.hit(key)
+  const applied: AppliedLimit = { size: limit.size, outcome }
+  for (const [name, value] of Object.entries(rateLimitHeaders([applied]))) ctx.set(name, value)
+  if (!outcome.allowed)
+    throw new AppError('rate_limited', { retryAfterSeconds: outcome.retryAfterSeconds })
+}
+
+interface ReadBody {
+  members: JsonObject
+  bytes: Uint8Array
+  lines: AsyncIterable<string>
+  contentType: string
+}
+
+async function* noLines(): AsyncGenerator<string, void, undefined> {
+  // Nothing to read.
+}
+
+/** @throws {AppError} `media_type_unsupported` and what is wrong with the body itself */
+async function readBody(operation: Operation, ctx: Context): Promise<ReadBody> {
+  const { body } = operation
+  const { req } = ctx
+  const contentType = mediaTypeOf(req)
+  const nothing = { members: {}, bytes: new Uint8Array(), lines: noLines(), contentType }
+  if (body === undefined) return nothing
+  if (body.kind === 'json' && body.optional === true && !hasBody(req)) return nothing
+  const types = mediaTypes(operation)
+  const { 'content-encoding': encoding = 'identity' } = req.headers
+  if (!types.includes(contentType) || encoding !== 'identity') {
+    // RFC 9110 §12.5.1: in an answer of 415, Accept names what would have been taken.
+    ctx.set('Accept', types.join(', '))
+    throw new AppError('media_type_unsupported')
+  }
+  switch (body.kind) {
+    case 'json': {
+      const members = parseJsonObject(decodeText(await readBytes(req, BODY_LIMIT_BYTES)))
+      return { ...nothing, members }
+    }
+    case 'file':
+      return { ...nothing, bytes: await readBytes(req, MAX_LOGO_BYTES, 'logo_too_large') }
+    case 'lines':
+      return { ...nothing, lines: readText(req, LINE_LIMIT_BYTES) }
+  }
+}

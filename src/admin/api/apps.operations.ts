@@ -1,0 +1,222 @@
+// The operations on apps: find, register, change, switch off and on, and their logos.
+import type { App, AppInput, AppStatus } from '../../apps/app.ts'
+import type { AppRegistry } from '../../apps/app-registry.ts'
+import type { AppActs } from '../app-acts.ts'
+import { APP_SCHEMAS, APP_SETTINGS, showApp } from './app-schemas.ts'
+import { pageParameters } from './lists.ts'
+import { checkMembers, toInput } from './members.ts'
+import {
+  type Answer,
+  type Call,
+  created,
+  done,
+  type Noun,
+  type Operation,
+  pageOf,
+  refused,
+  type Reply,
+} from './operation.ts'
+import { versionToChange } from './preconditions.ts'
+import { answer, input, oneOf, orNull, page, ref, text } from './schema.ts'
+
+const REGISTRATION = input(APP_SETTINGS, ['name', 'type'])
+const CHANGE = input(
+  Object.fromEntries(Object.entries(APP_SETTINGS).map(([name, schema]) => [name, orNull(schema)])),
+)
+const REASON = text('Why; shown to admins and kept.', { maxLength: 500 })
+const REASON_BODY = input({ reason: REASON }, ['reason'])
+const LOGO_TYPES = ['image/png', 'image/jpeg', 'image/webp', 'image/svg+xml']
+
+const ONE = { appId: text('The client id.') }
+const APP: Answer = { description: 'The app.', schema: ref('App') }
+const READ = 'admin:apps:read'
+const WRITE = 'admin:apps:write'
+
+const shown = (app: App) => done(showApp(app), { version: app.version })
+
+/** Creates the operations. */
+export function appOperations({
+  apps,
+  acts,
+}: {
+  apps: Pick<AppRegistry, 'list' | 'get'>
+  acts: AppActs
+}): Noun {
+  const idOf = (call: Call): string => call.path('appId')
+
+  async function register(call: Call): Promise<Reply> {
+    // The registry looks at the type of every member.
+    const outcome = await acts.register(
+      toInput(call.members, REGISTRATION) as unknown as AppInput,
+      call.by,
+    )
+    if (outcome.kind === 'refused') return outcome
+    const { app, secret } = outcome
+    return created(
+      { app: showApp(app), client_secret: secret?.reveal() ?? null },
+      { version: app.version, location: `/apps/${app.id}` },
+    )
+  }
+
+  async function update(call: Call): Promise<Reply> {
+    const current = await apps.get(idOf(call))
+    const version = versionToChange(call.expected, current.version)
+    if (version === undefined) return { kind: 'stale', version: current.version }
+    const outcome = await acts.update(current.id, version, toInput(call.members, CHANGE), call.by)
+    if (outcome.kind === 'conflict') return { kind: 'stale', version: outcome.app.version }
+    return outcome.kind === 'refused' ? outcome : shown(outcome.app)
+  }
+
+  async function suspend(call: Call): Promise<Reply> {
+    const problems = checkMembers(call.members, REASON_BODY)
+    if (problems.length > 0) return refused(problems)
+    return shown(await acts.suspend(idOf(call), String(call.members['reason']), call.by))
+  }
+
+  async function putLogo(call: Call): Promise<Reply> {
+    const { bytes, contentType } = call
+    const outcome = await acts.setLogo(idOf(call), { bytes, contentType }, call.by)
+    return outcome.kind === 'refused' ? outcome : shown(outcome.app)
+  }
+
+  const operations: readonly Operation[] = [
+    {
+      id: 'listApps',
+      method: 'GET',
+      path: '/apps',
+      summary: 'List apps, newest first',
+      power: READ,
+      query: [
+        { name: 'search', schema: text('Part of the name, or a whole client id or handle.') },
+        {
+          name: 'status',
+          schema: oneOf('Without it, all but the deleted ones.', [
+            'active',
+            'suspended',
+            'deleted',
+          ]),
+        },
+        ...pageParameters(200),
+      ],
+      answers: { 200: { description: 'A page of apps.', schema: page(ref('App')) } },
+      async handle(call) {
+        const found = await apps.list({
+          search: call.text('search'),
+          status: call.text('status') as AppStatus | undefined,
+          cursor: call.text('cursor'),
+          limit: call.number('limit'),
+        })
+        return pageOf(found.apps.map(showApp), found.next)
+      },
+    },
+    {
+      id: 'registerApp',
+      method: 'POST',
+      path: '/apps',
+      summary: 'Register an app',
+      description: 'A scope of the admin API can only be given by a client that has it.',
+      power: WRITE,
+      body: { kind: 'json', schema: REGISTRATION },
+      isRepeatable: true,
+      answers: {
+        201: {
+          description: 'The app, and its secret for the only time.',
+          schema: answer({
+            app: ref('App'),
+            client_secret: orNull(text('Shown this once; null for public apps.')),
+          }),
+        },
+      },
+      handle: register,
+    },
+    {
+      id: 'getApp',
+      method: 'GET',
+      path: '/apps/{appId}',
+      summary: 'Get an app',
+      power: READ,
+      inPath: ONE,
+      versioned: 'read',
+      answers: { 200: APP },
+      handle: async (call) => shown(await apps.get(idOf(call))),
+    },
+    {
+      id: 'updateApp',
+      method: 'PATCH',
+      path: '/apps/{appId}',
+      summary: 'Change settings of an app',
+      power: WRITE,
+      inPath: ONE,
+      body: { kind: 'json', schema: CHANGE },
+      versioned: 'update',
+      answers: { 200: APP },
+      handle: update,
+    },
+    {
+      id: 'suspendApp',
+      method: 'POST',
+      path: '/apps/{appId}/suspend',
+      summary: 'Suspend an app: its tokens stop working at once',
+      power: WRITE,
+      inPath: ONE,
+      body: { kind: 'json', schema: REASON_BODY },
+      answers: { 200: APP },
+      handle: suspend,
+    },
+    {
+      id: 'activateApp',
+      method: 'POST',
+      path: '/apps/{appId}/activate',
+      summary: 'Let a suspended app work again; its old tokens stay dead',
+      power: WRITE,
+      inPath: ONE,
+      answers: { 200: APP },
+      handle: async (call) => shown(await acts.activate(idOf(call), call.by)),
+    },
+    {
+      id: 'deleteApp',
+      method: 'DELETE',
+      path: '/apps/{appId}',
+      summary: 'Delete an app for good: its tokens stop working at once',
+      description: 'It can still be read, with the reason, and listed by its status.',
+      power: WRITE,
+      inPath: ONE,
+      query: [{ name: 'reason', schema: REASON, required: true }],
+      answers: { 200: APP },
+      handle: async (call) =>
+        shown(await acts.remove(idOf(call), call.text('reason') ?? '', call.by)),
+    },
+    {
+      id: 'putAppLogo',
+      method: 'PUT',
+      path: '/apps/{appId}/logo',
+      summary: 'Set the logo of an app',
+      power: WRITE,
+      inPath: ONE,
+      body: {
+        kind: 'file',
+        types: LOGO_TYPES,
+        description:
+          'The bytes of the picture, at most 256 KiB. An SVG must be plain shapes without scripts, styles and links.',
+      },
+      answers: { 200: APP },
+      handle: putLogo,
+    },
+    {
+      id: 'deleteAppLogo',
+      method: 'DELETE',
+      path: '/apps/{appId}/logo',
+      summary: 'Remove the logo of an app',
+      power: WRITE,
+      inPath: ONE,
+      answers: { 200: APP },
+      handle: async (call) => shown(await acts.removeLogo(idOf(call), call.by)),
+    },
+  ]
+  return {
+    tag: 'Apps',
+    description: 'Registered clients and resource servers.',
+    schemas: APP_SCHEMAS,
+    operations,
+  }
+}

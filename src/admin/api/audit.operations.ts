@@ -1,0 +1,177 @@
+// The operations on what is recorded: events, and daily sums.
+import type { EventStore, RecordedEvent } from '../../audit/event.store.ts'
+import type { UsageCount, UsageStore } from '../../audit/usage.store.ts'
+import { AppError } from '../../shared/errors.ts'
+import { pageParameters } from './lists.ts'
+import { type Call, type Noun, pageOf, type Reply } from './operation.ts'
+import { parseMoment } from './query.ts'
+import { answer, moment, orNull, page, ref, type Schema, text, whole } from './schema.ts'
+
+const MAX_PAGE = 500
+const MAX_USAGE_PAGE = 1000
+
+const EVENT: Schema = answer({
+  id: text('Names the event.'),
+  at: moment('When it happened.'),
+  name: text('What happened, like `app.registered`.'),
+  reason: orNull(text('Why, as a stable code.')),
+  app_id: orNull(text('The app that it concerns.')),
+  account_id: orNull(text('The account that it concerns.')),
+  grant_id: orNull(text('The authorization that it concerns.')),
+  actor: orNull(text('Who did it: an account id, a client id, or the name of a command.')),
+  address: orNull(text('Where the request came from.')),
+  request_id: orNull(text('The X-Request-Id of the request.')),
+  data: orNull({
+    type: 'object',
+    additionalProperties: true,
+    description: 'More, by the name of the event; `diff` has each setting as [before, after].',
+  }),
+})
+
+const showEvent = (event: RecordedEvent) => ({
+  id: event.id,
+  at: event.at,
+  name: event.name,
+  reason: event.reason ?? null,
+  app_id: event.appId ?? null,
+  account_id: event.accountId ?? null,
+  grant_id: event.grantId ?? null,
+  actor: event.actor ?? null,
+  address: event.address ?? null,
+  request_id: event.requestId ?? null,
+  data: event.data ?? null,
+})
+
+const USAGE: Schema = answer({
+  day: text('The UTC day.', { format: 'date' }),
+  app_id: orNull(text('The app; null where none is concerned.')),
+  name: text('What happened, like `token.issued`.'),
+  reason: orNull(text('Why, as a stable code.')),
+  count: whole('How often.'),
+})
+
+const showUsage = ({ day, appId, name, reason, count }: UsageCount) => ({
+  day,
+  app_id: appId === '' ? null : appId,
+  name,
+  reason: reason === '' ? null : reason,
+  count,
+})
+
+type UsageKey = Omit<UsageCount, 'count'>
+
+const toCursor = ({ day, appId, name, reason }: UsageKey): string =>
+  Buffer.from(JSON.stringify([day, appId, name, reason])).toString('base64url')
+
+function parseCursor(cursor: string | undefined): UsageKey | undefined {
+  if (cursor === undefined) return undefined
+  try {
+    const key: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())
+    if (Array.isArray(key) && key.length === 4 && key.every((part) => typeof part === 'string')) {
+      const [day = '', appId = '', name = '', reason = ''] = key
+      if (!key.join('').includes('\0')) return { day, appId, name, reason }
+    }
+  } catch {
+    // Told below.
+  }
+  throw new AppError('parameter_invalid', { about: 'cursor' })
+}
+
+/** Creates the operations. */
+export function auditOperations({
+  events,
+  usage,
+}: {
+  events: Pick<EventStore, 'list'>
+  usage: Pick<UsageStore, 'list'>
+}): Noun {
+  const timeOf = (call: Call, name: string): Date | undefined => {
+    const given = call.text(name)
+    return given === undefined ? undefined : parseMoment(given, name)
+  }
+
+  async function listEvents(call: Call): Promise<Reply> {
+    const found = await events.list({
+      appId: call.text('app_id'),
+      accountId: call.text('account_id'),
+      name: call.text('name'),
+      reason: call.text('reason'),
+      actor: call.text('actor'),
+      from: timeOf(call, 'from'),
+      to: timeOf(call, 'to'),
+      cursor: call.text('cursor'),
+      limit: call.number('limit'),
+    })
+    return pageOf(found.events.map(showEvent), found.nextCursor)
+  }
+
+  async function listUsage(call: Call): Promise<Reply> {
+    const limit = call.number('limit') ?? MAX_USAGE_PAGE
+    const found = await usage.list({
+      from: call.text('from') ?? '',
+      to: call.text('to') ?? '',
+      appId: call.text('app_id'),
+      name: call.text('name'),
+      after: parseCursor(call.text('cursor')),
+      // One more than asked for tells whether there is a next page.
+      limit: limit + 1,
+    })
+    const shown = found.slice(0, limit)
+    const last = shown.at(-1)
+    const hasMore = found.length > limit && last !== undefined
+    return pageOf(shown.map(showUsage), hasMore ? toCursor(last) : undefined)
+  }
+
+  return {
+    tag: 'Audit',
+    description: 'What happened, who did it, and why requests were refused.',
+    schemas: { Event: EVENT, Usage: USAGE },
+    operations: [
+      {
+        id: 'listEvents',
+        method: 'GET',
+        path: '/events',
+        summary: 'List events, newest first',
+        description: 'Events are written a moment after they happen.',
+        power: 'admin:audit:read',
+        query: [
+          { name: 'app_id', schema: text('Those that concern this app.') },
+          { name: 'account_id', schema: text('Those that concern this account.') },
+          { name: 'name', schema: text('Those of this name.') },
+          { name: 'reason', schema: text('Those with this reason.') },
+          { name: 'actor', schema: text('What this account, client or command did.') },
+          { name: 'from', schema: moment('The first moment that counts.') },
+          { name: 'to', schema: moment('The first moment that counts no more.') },
+          ...pageParameters(MAX_PAGE),
+        ],
+        answers: { 200: { description: 'A page of events.', schema: page(ref('Event')) } },
+        handle: listEvents,
+      },
+      {
+        id: 'listUsage',
+        method: 'GET',
+        path: '/usage',
+        summary: 'List daily sums by day, app, name and reason',
+        description: 'Sums are written a few seconds after what they count.',
+        power: 'admin:audit:read',
+        query: [
+          {
+            name: 'from',
+            required: true,
+            schema: text('The first UTC day.', { format: 'date' }),
+          },
+          {
+            name: 'to',
+            required: true,
+            schema: text('The last UTC day, included.', { format: 'date' }),
+          },
+          { name: 'app_id', schema: text('Those of this app.') },
+          { name: 'name', schema: text('Those of this name.') },
+          ...pageParameters(MAX_USAGE_PAGE),
+        ],
+        answers: { 200: { description: 'A page of sums.', schema: page(ref('Usage')) } },
+        handle: listUsage,
+      },
+    ],
+  }
+}

@@ -1,0 +1,75 @@
+// Who calls the admin API: a machine app, by an access token that it got for itself. Invariants: a power counts only as long as the token and
+// the app both have it, so that taking a scope from an app works at once; no cookie, no person's token, no token for another audience opens anything.
+import type { App } from '../../apps/app.ts'
+import { type AdminScope, isAdminScope } from '../../apps/scope.ts'
+import type { PresentedToken } from '../../http/bearer.ts'
+import { AppError } from '../../shared/errors.ts'
+
+/** What a token is worth, as the token endpoints see it. */
+export type Worth =
+  | { active: false }
+  | {
+      active: true
+      kind: 'access' | 'refresh'
+      app: App
+      accountId: string | undefined
+      scopes: readonly string[]
+      audience: readonly string[] | undefined
+    }
+
+/** An authenticated client. */
+export interface Caller {
+  app: App
+  powers: ReadonlySet<AdminScope>
+}
+
+/**
+ * Tells whose token it is and what it may.
+ *
+ * @param audience what a token with an audience must name
+ * @throws {AppError} `token_missing`, `token_malformed`, `token_sent_twice`, `token_invalid`
+ */
+export async function authenticate(
+  presented: PresentedToken,
+  deps: { inspect: (token: string) => Promise<Worth>; audience: string },
+): Promise<Caller> {
+  switch (presented.kind) {
+    case 'missing':
+      throw new AppError('token_missing')
+    case 'malformed':
+      throw new AppError('token_malformed')
+    case 'twice':
+      throw new AppError('token_sent_twice')
+    case 'token':
+  }
+  const worth = await deps.inspect(presented.token)
+  if (!worth.active || !isOwnToken(worth, deps.audience)) throw new AppError('token_invalid')
+  const { app, scopes } = worth
+  const powers = scopes.filter(isAdminScope).filter((scope) => app.scopes.includes(scope))
+  return { app, powers: new Set(powers) }
+}
+
+const isOwnToken = (worth: Worth & { active: true }, audience: string): boolean =>
+  worth.kind === 'access' &&
+  worth.accountId === undefined &&
+  worth.app.type === 'machine' &&
+  (worth.audience === undefined || worth.audience.includes(audience))
+
+const SCHEME = 'Bearer realm="otesse"'
+
+/** Returns the WWW-Authenticate header of a refusal (RFC 6750 §3); `undefined` where another token would change nothing. */
+export function challengeOf({
+  code,
+  error,
+  sentence,
+  about,
+  status,
+}: AppError): string | undefined {
+  // RFC 6750 §3.1: a request that lacks any authentication information SHOULD NOT be told an error code.
+  if (code === 'token_missing') return SCHEME
+  if (code === 'power_missing')
+    return `${SCHEME}, error="${error}", error_description="${sentence}", scope="${about ?? ''}"`
+  return status === 401 || code === 'token_malformed' || code === 'token_sent_twice'
+    ? `${SCHEME}, error="${error}", error_description="${sentence}"`
+    : undefined
+}

@@ -1,0 +1,83 @@
+// The operations on the keys that sign id_tokens.
+import type { KeyFacts, KeyRing } from '../../keys/key-ring.ts'
+import type { KeyActs } from '../key-acts.ts'
+import { done, type Noun, pageOf } from './operation.ts'
+import { answer, flag, listOf, moment, oneOf, orNull, page, ref, text, whole } from './schema.ts'
+
+const showKey = ({ kid, alg, status, createdAt, activatedAt, retiredAt }: KeyFacts) => ({
+  kid,
+  alg,
+  status,
+  created_at: createdAt,
+  activated_at: activatedAt ?? null,
+  retired_at: retiredAt ?? null,
+})
+
+/** Creates the operations. */
+export function keyOperations({
+  keyRing,
+  acts,
+}: {
+  keyRing: Pick<KeyRing, 'list'>
+  acts: KeyActs
+}): Noun {
+  return {
+    tag: 'Keys',
+    description: 'The keys that sign id_tokens: next, current, retired.',
+    schemas: {
+      Key: answer({
+        kid: text('The key id, as in the JWKS.'),
+        alg: oneOf('The algorithm.', ['ES256', 'EdDSA']),
+        status: oneOf('A key is published in all three.', ['next', 'current', 'retired']),
+        created_at: moment('When it was made.'),
+        activated_at: orNull(moment('When it became current.')),
+        retired_at: orNull(moment('When it stopped signing.')),
+      }),
+    },
+    operations: [
+      {
+        id: 'listKeys',
+        method: 'GET',
+        path: '/keys',
+        summary: 'List the signing keys',
+        power: 'admin:keys:read',
+        answers: { 200: { description: 'All keys on one page.', schema: page(ref('Key')) } },
+        handle: () => Promise.resolve(pageOf(keyRing.list().map(showKey), undefined)),
+      },
+      {
+        id: 'rotateKeys',
+        method: 'POST',
+        path: '/keys/rotate',
+        summary: 'Make the next keys current; what older ones signed stays valid',
+        power: 'admin:keys:write',
+        answers: {
+          200: {
+            description: 'The keys as they are now.',
+            schema: answer({
+              rotated: flag('False where another request rotated at the same moment.'),
+              keys: listOf(ref('Key')),
+            }),
+          },
+        },
+        async handle({ by }) {
+          const { rotated, keys } = await acts.rotate(by)
+          return done({ rotated, keys: keys.map(showKey) })
+        },
+      },
+      {
+        id: 'resealKeys',
+        method: 'POST',
+        path: '/keys/reseal',
+        summary: 'Encrypt the private keys anew under the current encryption key',
+        power: 'admin:keys:write',
+        answers: {
+          200: {
+            description: 'How it went.',
+            schema: answer({ resealed: whole('How many were sealed under an older one.') }),
+          },
+        },
+        handle: async ({ by }) => done({ resealed: await acts.reseal(by) }),
+      },
+    ],
+  }
+}

@@ -1,0 +1,50 @@
+// The rules of apps as data, for tools that check before they send.
+import { APP_RULES } from '../../apps/client-metadata.ts'
+import { REDIRECT_URI_RULES } from '../../apps/redirect-uri.ts'
+import { wireName } from './members.ts'
+import { done, type Noun } from './operation.ts'
+import { answer, listOf, text } from './schema.ts'
+
+const RULES = {
+  apps: APP_RULES.map(({ name, field, sentence }) => ({
+    name,
+    field: wireName(field),
+    sentence,
+  })),
+  redirect_uris: REDIRECT_URI_RULES.map(({ name, appliesTo, sentence }) => ({
+    name,
+    applies_to: appliesTo,
+    sentence,
+  })),
+}
+
+const NAME = text('The stable name, the `rule` of a problem.')
+const SENTENCE = text('The rule in words.')
+
+/** Returns the operation. */
+export const ruleOperations = (): Noun => ({
+  tag: 'Rules',
+  description: 'What is accepted and what is not.',
+  schemas: {},
+  operations: [
+    {
+      id: 'listRules',
+      method: 'GET',
+      path: '/rules',
+      summary: 'List the rules that apps and redirect URIs must keep',
+      power: 'admin:apps:read',
+      answers: {
+        200: {
+          description: 'The rules in the order in which they are asked.',
+          schema: answer({
+            apps: listOf(answer({ name: NAME, field: text('Of the app.'), sentence: SENTENCE })),
+            redirect_uris: listOf(
+              answer({ name: NAME, applies_to: text('When it is asked.'), sentence: SENTENCE }),
+            ),
+          }),
+        },
+      },
+      handle: () => Promise.resolve(done(RULES)),
+    },
+  ],
+})

@@ -1,0 +1,160 @@
+// The operations on the catalogue of scopes.
+import { isBuiltInScope, type Scope, type ScopeInput } from '../../apps/scope.ts'
+import type { ScopeCatalogue } from '../../apps/scope-catalogue.ts'
+import type { ScopeActs } from '../scope-acts.ts'
+import { toInput } from './members.ts'
+import {
+  type Answer,
+  type Call,
+  created,
+  done,
+  NOTHING_TO_SAY,
+  type Noun,
+  type Operation,
+  pageOf,
+  type Reply,
+} from './operation.ts'
+import { versionToChange } from './preconditions.ts'
+import { answer, flag, input, orNull, page, ref, text, whole } from './schema.ts'
+
+const SETTINGS = {
+  sentence: text('What people allow, as the consent page says it.', {
+    examples: ['See your bookings'],
+  }),
+  group: text('The heading under which the consent page shows it.'),
+  sensitive: flag('The consent page shows it with emphasis.'),
+  deprecated: flag('Apps that have it keep it, no other gets it.'),
+  audience: orNull(text('The resource server that it belongs to (RFC 8707).')),
+}
+const NAME = text('What apps ask for.', { examples: ['bookings:read'] })
+const NEW = input({ name: NAME, ...SETTINGS }, ['name', 'sentence', 'group'])
+const CHANGE = input(
+  Object.fromEntries(Object.entries(SETTINGS).map(([name, schema]) => [name, orNull(schema)])),
+)
+const ONE = { name: NAME }
+const SCOPE: Answer = { description: 'The scope.', schema: ref('Scope') }
+const READ = 'admin:scopes:read'
+const WRITE = 'admin:scopes:write'
+
+const showScope = ({ group, name, sentence, sensitive, deprecated, audience, version }: Scope) => ({
+  name,
+  sentence,
+  group,
+  sensitive,
+  deprecated,
+  audience: audience ?? null,
+  built_in: isBuiltInScope(name),
+  version,
+})
+const shown = (scope: Scope) => done(showScope(scope), { version: scope.version })
+
+/** Creates the operations. */
+export function scopeOperations({
+  scopes,
+  acts,
+}: {
+  scopes: Pick<ScopeCatalogue, 'current' | 'get'>
+  acts: ScopeActs
+}): Noun {
+  async function get(name: string): Promise<Scope> {
+    const builtIn = isBuiltInScope(name) ? scopes.current().scopes.get(name) : undefined
+    return builtIn ?? (await scopes.get(name))
+  }
+
+  async function create(call: Call): Promise<Reply> {
+    // The catalogue looks at the type of every member.
+    const outcome = await acts.create(toInput(call.members, NEW) as unknown as ScopeInput, call.by)
+    if (outcome.kind === 'refused') return outcome
+    const { scope } = outcome
+    const location = `/scopes/${encodeURIComponent(scope.name)}`
+    return created(showScope(scope), { version: scope.version, location })
+  }
+
+  async function update(call: Call): Promise<Reply> {
+    const current = await scopes.get(call.path('name'))
+    const version = versionToChange(call.expected, current.version)
+    if (version === undefined) return { kind: 'stale', version: current.version }
+    const change = toInput(call.members, CHANGE)
+    const outcome = await acts.update(current.name, version, change, call.by)
+    if (outcome.kind === 'conflict') return { kind: 'stale', version: outcome.scope.version }
+    return outcome.kind === 'refused' ? outcome : shown(outcome.scope)
+  }
+
+  const operations: readonly Operation[] = [
+    {
+      id: 'listScopes',
+      method: 'GET',
+      path: '/scopes',
+      summary: 'List all scopes, built-in ones too, by name',
+      power: READ,
+      answers: { 200: { description: 'All scopes on one page.', schema: page(ref('Scope')) } },
+      handle() {
+        const all = [...scopes.current().scopes.values()].sort((left, right) =>
+          left.name < right.name ? -1 : 1,
+        )
+        return Promise.resolve(pageOf(all.map(showScope), undefined))
+      },
+    },
+    {
+      id: 'createScope',
+      method: 'POST',
+      path: '/scopes',
+      summary: 'Add a scope; it can be asked for within a second',
+      power: WRITE,
+      body: { kind: 'json', schema: NEW },
+      isRepeatable: true,
+      answers: { 201: SCOPE },
+      handle: create,
+    },
+    {
+      id: 'getScope',
+      method: 'GET',
+      path: '/scopes/{name}',
+      summary: 'Get a scope',
+      power: READ,
+      inPath: ONE,
+      versioned: 'read',
+      answers: { 200: SCOPE },
+      handle: async (call) => shown(await get(call.path('name'))),
+    },
+    {
+      id: 'updateScope',
+      method: 'PATCH',
+      path: '/scopes/{name}',
+      summary: 'Change a scope; its name never changes',
+      power: WRITE,
+      inPath: ONE,
+      body: { kind: 'json', schema: CHANGE },
+      versioned: 'update',
+      answers: { 200: SCOPE },
+      handle: update,
+    },
+    {
+      id: 'deleteScope',
+      method: 'DELETE',
+      path: '/scopes/{name}',
+      summary: 'Take a scope out: it can no longer be asked for',
+      description: 'Apps that may ask for it keep naming it, to no effect.',
+      power: WRITE,
+      inPath: ONE,
+      answers: { 204: { description: 'It is gone.' } },
+      async handle(call) {
+        await acts.remove(call.path('name'), call.by)
+        return NOTHING_TO_SAY
+      },
+    },
+  ]
+  return {
+    tag: 'Scopes',
+    description: 'The catalogue of what apps can ask for.',
+    schemas: {
+      Scope: answer({
+        name: NAME,
+        ...SETTINGS,
+        built_in: flag('Every server has it; it cannot be changed.'),
+        version: whole('Goes up with every change; the ETag.'),
+      }),
+    },
+    operations,
+  }
+}

@@ -1,0 +1,87 @@
+// The operations on the secrets of apps.
+import type { Problem } from '../../apps/problem.ts'
+import { AppError } from '../../shared/errors.ts'
+import type { AppActs } from '../app-acts.ts'
+import { showApp, showSecret } from './app-schemas.ts'
+import { checkMembers } from './members.ts'
+import { type Call, created, done, type Noun, refused, type Reply } from './operation.ts'
+import { parseMoment } from './query.ts'
+import { answer, input, moment, orNull, ref, text } from './schema.ts'
+
+const NEW = input({ expires_at: orNull(moment('When it ends; without it, never.')) })
+const WRITE = 'admin:apps:write'
+const OF = { appId: text('The client id.') }
+
+function readExpiry(members: Call['members']): Date | undefined | Problem[] {
+  const problems = checkMembers(members, NEW)
+  if (problems.length > 0) return problems
+  const { expires_at: text } = members
+  if (typeof text !== 'string') return undefined
+  try {
+    return parseMoment(text, 'expires_at')
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    const sentence = 'Write date, time and zone, like 2030-01-31T12:00:00Z.'
+    return [{ field: 'expires_at', rule: 'moment-form', sentence }]
+  }
+}
+
+/** Creates the operations. */
+export function secretOperations({ acts }: { acts: AppActs }): Noun {
+  async function create(call: Call): Promise<Reply> {
+    const expiresAt = readExpiry(call.members)
+    if (Array.isArray(expiresAt)) return refused(expiresAt)
+    const outcome = await acts.createSecret(call.path('appId'), { expiresAt }, call.by)
+    if (outcome.kind === 'refused') return outcome
+    const { app, secretId, secret } = outcome
+    const entry = app.secrets.find(({ id }) => id === secretId)
+    // Revoked by somebody else in this very moment.
+    if (entry === undefined) throw new AppError('conflict')
+    return created(
+      { secret: showSecret(entry), client_secret: secret.reveal() },
+      { location: `/apps/${app.id}` },
+    )
+  }
+
+  return {
+    tag: 'Secrets',
+    description: 'Secrets of apps; two are live at a time, to change over without a pause.',
+    schemas: {},
+    operations: [
+      {
+        id: 'createSecret',
+        method: 'POST',
+        path: '/apps/{appId}/secrets',
+        summary: 'Make another secret for an app',
+        power: WRITE,
+        inPath: OF,
+        body: { kind: 'json', schema: NEW, optional: true },
+        isRepeatable: true,
+        answers: {
+          201: {
+            description: 'The secret, for the only time.',
+            schema: answer({
+              secret: ref('Secret'),
+              client_secret: text('Shown this once; it is stored as a hash.'),
+            }),
+          },
+        },
+        errors: { 409: 'It was revoked in the same moment, or the Idempotency-Key is busy.' },
+        handle: create,
+      },
+      {
+        id: 'revokeSecret',
+        method: 'DELETE',
+        path: '/apps/{appId}/secrets/{secretId}',
+        summary: 'Revoke a secret at once',
+        power: WRITE,
+        inPath: { ...OF, secretId: text('The id of the secret.') },
+        answers: { 200: { description: 'The app without it.', schema: ref('App') } },
+        async handle(call) {
+          const app = await acts.revokeSecret(call.path('appId'), call.path('secretId'), call.by)
+          return done(showApp(app), { version: app.version })
+        },
+      },
+    ],
+  }
+}

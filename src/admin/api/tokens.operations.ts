@@ -1,0 +1,257 @@
+// The operations on tokens: look into one, end what it stands for, report one that leaked. Tokens come in bodies only: addresses end up in logs.
+import type { LeakOutcome, RevokeOutcome, TokenActs, TokenInspection } from '../token-acts.ts'
+import { checkMembers } from './members.ts'
+import {
+  BEGUN,
+  type Call,
+  done,
+  type Noun,
+  type Operation,
+  refused,
+  type Reply,
+} from './operation.ts'
+import {
+  answer,
+  flag,
+  input,
+  listOf,
+  moment,
+  oneOf,
+  orNull,
+  ref,
+  type Schema,
+  text,
+} from './schema.ts'
+
+const POWER = 'admin:tokens:write'
+const TOKEN = text('A token, code or client secret.', { format: 'password' })
+const ONE = input({ token: TOKEN }, ['token'])
+const REPORT = input({ token: TOKEN, revoke: flag('Whether to end it.', { default: true }) }, [
+  'token',
+])
+const WHAT = text('Like `access token` or `client secret`.')
+
+const SCHEMAS: Readonly<Record<string, Schema>> = {
+  TokenInspection: answer({
+    form: oneOf('`damaged` has a prefix of ours and a checksum that does not fit.', [
+      'ours',
+      'damaged',
+      'foreign',
+    ]),
+    what: orNull(WHAT),
+    alive: orNull(flag('Whether it works right now; null where the form is not ours.')),
+    reason: orNull(
+      oneOf('Why it does not; `unknown` is expired, revoked, replaced or never issued here.', [
+        'unknown',
+        'app_inactive',
+        'account_inactive',
+      ]),
+    ),
+    app: orNull(answer({ id: text('The client id.'), name: text('The name of the app.') })),
+    account_id: orNull(text('Whose it is; null where the app acts for itself.')),
+    grant_id: orNull(text('The authorization that it belongs to.')),
+    secret_id: orNull(text('Which secret of the app it is.')),
+    scopes: orNull(listOf({ type: 'string' })),
+    audience: orNull(listOf({ type: 'string' })),
+    issued_at: orNull(moment('When it was made.')),
+    expires_at: orNull(moment('When it ends.')),
+  }),
+  TokenRevocation: answer({
+    revoked: flag('False where there was nothing alive to end.'),
+    whole: flag('False where one access token ended and its authorization lives on.'),
+    grant_id: orNull(text('The authorization.')),
+    app_id: orNull(text('Its app.')),
+  }),
+  LeakReport: answer({
+    known: flag('False where it ended long ago or was never issued here.'),
+    what: orNull(WHAT),
+    app_id: orNull(text('The app that it belongs to.')),
+    account_id: orNull(text('The account that it belongs to.')),
+    grant_id: orNull(text('The authorization that it belongs to.')),
+    secret_id: orNull(text('Which secret of the app it is.')),
+    was_live: flag('Whether it worked until now.'),
+    revoked: flag('Whether it was ended with this report.'),
+  }),
+}
+
+const showInspection = (found: TokenInspection): object => ({
+  form: found.form,
+  what: found.what ?? null,
+  alive: found.isAlive ?? null,
+  reason: found.reason ?? null,
+  app: found.app ?? null,
+  account_id: found.accountId ?? null,
+  grant_id: found.grantId ?? null,
+  secret_id: found.secretId ?? null,
+  scopes: found.scopes ?? null,
+  audience: found.audience ?? null,
+  issued_at: found.issuedAt ?? null,
+  expires_at: found.expiresAt ?? null,
+})
+
+const FOREIGN = refused([
+  {
+    field: 'token',
+    rule: 'token-foreign',
+    sentence: 'This is no token of this server: mistyped, cut off, or somebody else’s.',
+  },
+])
+const SECRET = refused([
+  {
+    field: 'token',
+    rule: 'token-is-secret',
+    sentence: 'This is a client secret: revoke it with its app, or report it as leaked.',
+  },
+])
+const NO_GRANT = refused([
+  { field: 'grantId', rule: 'grant-form', sentence: 'This is no id of an authorization.' },
+])
+
+function answerRevocation(outcome: RevokeOutcome, foreign: Reply): Reply {
+  switch (outcome.kind) {
+    case 'revoked': {
+      const { whole, grantId, appId } = outcome
+      return done({ revoked: true, whole, grant_id: grantId, app_id: appId })
+    }
+    case 'nothing_alive':
+      return done({ revoked: false, whole: false, grant_id: null, app_id: null })
+    case 'client_secret':
+      return SECRET
+    case 'foreign':
+      return foreign
+  }
+}
+
+function answerReport(outcome: LeakOutcome): Reply {
+  const nothing = {
+    known: false,
+    what: null,
+    app_id: null,
+    account_id: null,
+    grant_id: null,
+    secret_id: null,
+    was_live: false,
+    revoked: false,
+  }
+  switch (outcome.kind) {
+    case 'foreign':
+      return FOREIGN
+    case 'unknown':
+      return done({ ...nothing, what: outcome.what })
+    case 'secret':
+    case 'token': {
+      const { what, appId, wasLive, revoked } = outcome
+      const own =
+        outcome.kind === 'secret'
+          ? { secret_id: outcome.secretId }
+          : { grant_id: outcome.grantId, account_id: outcome.accountId ?? null }
+      return done({
+        ...nothing,
+        known: true,
+        what,
+        app_id: appId,
+        was_live: wasLive,
+        revoked,
+        ...own,
+      })
+    }
+  }
+}
+
+/** Creates the operations. */
+export function tokenOperations({ acts }: { acts: TokenActs }): Noun {
+  const withToken =
+    (schema: typeof ONE, work: (token: string, call: Call) => Promise<Reply>) =>
+    async (call: Call): Promise<Reply> => {
+      const problems = checkMembers(call.members, schema)
+      if (problems.length > 0) return refused(problems)
+      return work(String(call.members['token']).trim(), call)
+    }
+
+  const operations: readonly Operation[] = [
+    {
+      id: 'inspectToken',
+      method: 'POST',
+      path: '/tokens/inspect',
+      summary: 'Say what a token is, and whether it works',
+      power: POWER,
+      body: { kind: 'json', schema: ONE },
+      answers: { 200: { description: 'What is known of it.', schema: ref('TokenInspection') } },
+      handle: withToken(ONE, async (token, { by }) =>
+        done(showInspection(await acts.inspect(token, by))),
+      ),
+    },
+    {
+      id: 'revokeToken',
+      method: 'POST',
+      path: '/tokens/revoke',
+      summary: 'End what a token stands for',
+      description:
+        'An access token alone; with a refresh token or a code the whole authorization (RFC 7009 §2.1).',
+      power: POWER,
+      body: { kind: 'json', schema: ONE },
+      answers: { 200: { description: 'What has ended.', schema: ref('TokenRevocation') } },
+      handle: withToken(ONE, async (token, { by }) =>
+        answerRevocation(await acts.revoke(token, by), FOREIGN),
+      ),
+    },
+    {
+      id: 'reportLeak',
+      method: 'POST',
+      path: '/tokens/report',
+      summary: 'Report a token or secret that was found where it must not be',
+      description:
+        'Ends it unless `revoke` is false: a secret alone, a token with its whole authorization. The checksum tells what is not ours.',
+      power: POWER,
+      body: { kind: 'json', schema: REPORT },
+      answers: { 200: { description: 'What it is.', schema: ref('LeakReport') } },
+      handle: withToken(REPORT, async (token, { by, members }) =>
+        answerReport(await acts.report(token, { revoke: members['revoke'] !== false }, by)),
+      ),
+    },
+    {
+      id: 'revokeGrant',
+      method: 'POST',
+      path: '/grants/{grantId}/revoke',
+      summary: 'End an authorization with all its tokens',
+      power: POWER,
+      inPath: { grantId: text('The id of the authorization.') },
+      answers: { 200: { description: 'What has ended.', schema: ref('TokenRevocation') } },
+      errors: { 422: 'It is no id of an authorization.' },
+      handle: async (call) =>
+        answerRevocation(await acts.revokeGrant(call.path('grantId'), call.by), NO_GRANT),
+    },
+    {
+      id: 'revokeTokensOfApp',
+      method: 'POST',
+      path: '/apps/{appId}/revoke-tokens',
+      summary: 'End all authorizations of an app, and the tokens that it got for itself',
+      power: POWER,
+      inPath: { appId: text('The client id.') },
+      answers: { 202: { description: 'It is written down and has begun.' } },
+      async handle(call) {
+        await acts.revokeAllOfApp(call.path('appId'), call.by)
+        return BEGUN
+      },
+    },
+    {
+      id: 'revokeTokensOfAccount',
+      method: 'POST',
+      path: '/accounts/{accountId}/revoke-tokens',
+      summary: 'End all authorizations and sessions of an account, which can sign in again',
+      power: POWER,
+      inPath: { accountId: text('The account id.') },
+      answers: { 202: { description: 'It is written down and has begun.' } },
+      async handle(call) {
+        await acts.revokeAllOfAccount(call.path('accountId'), call.by)
+        return BEGUN
+      },
+    },
+  ]
+  return {
+    tag: 'Tokens',
+    description: 'Tokens, authorizations and leaks.',
+    schemas: SCHEMAS,
+    operations,
+  }
+}
