@@ -63,6 +63,9 @@ const UNUSABLE = /\0|\p{Cs}/u
 const isHashable = (password: string): boolean =>
   !UNUSABLE.test(password) && bytesOf(password).length <= MAX_BYTES
 
+/** What a new password must be, for people who are about to choose one. */
+export const PASSWORD_RULE = `At least ${MIN_CHARACTERS} characters. A few unrelated words are easy to remember and hard to guess.`
+
 /** Returns what is wrong with a new password as a sentence for its owner, or `undefined` (NIST SP 800-63B: length, no rules of composition). */
 export function passwordProblem(password: string): string | undefined {
   if (UNUSABLE.test(password)) return 'The password has a character that cannot be used.'

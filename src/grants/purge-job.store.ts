@@ -27,6 +27,8 @@ export interface PurgeJobStore {
   /** Makes a held job due at another time: later to hold it longer or to try it again then. */
   postpone(id: string, dueAt: Date): Promise<void>
   remove(id: string): Promise<void>
+  /** Returns whether a job about the whole account is not done. */
+  isPending(accountId: string): Promise<boolean>
   /** Returns how many are not done, held ones included. */
   count(): Promise<number>
 }
@@ -77,6 +79,17 @@ export function createPurgeJobStore(db: Database): PurgeJobStore {
     remove: (id) =>
       withDatabase(async () => {
         await db.deleteFrom('purge_jobs').where('id', '=', id).execute()
+      }),
+
+    isPending: (accountId) =>
+      withDatabase(async () => {
+        const row = await db
+          .selectFrom('purge_jobs')
+          .select('id')
+          .where('kind', '=', 'account')
+          .where('account_id', '=', accountId)
+          .executeTakeFirst()
+        return row !== undefined
       }),
 
     count: () =>

@@ -45,6 +45,11 @@ const WORDS: Partial<Record<ErrorCode, Words>> = {
     what: 'It did not come from our own page, so nothing was changed.',
     next: 'Go back, load that page again and try once more. If it happens again, allow cookies for this site.',
   },
+  link_invalid: {
+    title: 'This link does not work any more',
+    what: 'It was used already, has expired, or was replaced by a newer one. Nothing was changed.',
+    next: 'If you have chosen your password already, sign in with it. If not, ask the person who sent you the link for a new one.',
+  },
   not_found: {
     title: 'There is nothing here',
     what: 'The address may be mistyped, or the page is gone.',

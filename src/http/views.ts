@@ -1,4 +1,5 @@
-// Server-rendered pages: the model of each page and the one function that turns a model into HTML.
+// Server-rendered pages: the model of each page and the one function that turns a model into HTML. The console has models of its own
+// (admin/console/) over the same compiled templates.
 // Every value is escaped; links of apps that are not plain web addresses are dropped. Templates are compiled once, at start:
 // a broken one stops the boot, not a request. Called by the routes that show pages and by the error boundary.
 import { readdirSync, readFileSync } from 'node:fs'
@@ -131,6 +132,21 @@ export interface OnwardPage {
   appName: string | undefined
 }
 
+/** Posts `csrf`, `password`, `again`, and for the setup `name` and `email`, to `action`. */
+export interface WelcomePage {
+  kind: 'welcome'
+  purpose: 'setup' | 'invite' | 'reset'
+  action: string
+  csrf: string
+  /** What was typed; of an account that exists, its own. */
+  email: string
+  name: string
+  /** What a password must be, said before it is typed. */
+  passwordRule: string
+  /** What was wrong, by field; whole sentences. */
+  problems: Partial<Record<'name' | 'email' | 'password' | 'again', string>>
+}
+
 export type Page =
   | SignInPage
   | ConsentPage
@@ -141,6 +157,7 @@ export type Page =
   | SignedOutPage
   | HomePage
   | OnwardPage
+  | WelcomePage
 
 export interface Views {
   /** Renders one page to a whole HTML document. */
@@ -160,23 +177,36 @@ const pageKinds: Record<Page['kind'], true> = {
   'signed-out': true,
   home: true,
   onward: true,
+  welcome: true,
 }
 
 /** Returns the checksum that stands in an asset's address. */
 export const assetVersion = (bytes: Uint8Array): string => crc32(bytes).toString(16)
 
+/** Compiled templates by their path below the directory, without extension. */
+export interface Templates {
+  has(name: string): boolean
+  /** Renders a template; besides `values` it knows serviceName, asset() and the words of this file. */
+  render(name: string, values: object): string
+}
+
+/** How pages are called and where their assets are. */
+export interface TemplateOptions {
+  /** Where the directory's `assets` folder is served, without a trailing slash. */
+  assetsPath?: string
+  /** What the pages call the product. */
+  serviceName?: string
+}
+
 /**
- * Compiles all templates below a directory and returns the renderer.
+ * Compiles all templates below a directory. The addresses of assets carry a checksum of the file, so they may be cached for ever.
  *
- * `serviceName` is what the pages call the product. `assetsPath` is where the directory's `assets` folder is served, without a trailing slash. Its URLs carry a checksum of the
- * file, so they may be cached for ever.
- *
- * @throws {Error} a template is missing or does not compile, or an asset cannot be read
+ * @throws {Error} a template does not compile, or an asset cannot be read
  */
-export function createViews(
+export function compileTemplates(
   directory: string,
-  { assetsPath = '/assets', serviceName = 'Otesse' } = {},
-): Views {
+  { assetsPath = '/assets', serviceName = 'Otesse' }: TemplateOptions = {},
+): Templates {
   const eta = new Eta({ autoEscape: true })
   const names = new Set<string>()
   for (const file of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
@@ -189,9 +219,6 @@ export function createViews(
     }
     names.add(name)
   }
-  const missing = Object.keys(pageKinds).filter((kind) => !names.has(kind))
-  if (missing.length > 0) throw new Error(`Templates are missing: ${missing.join(', ')}.`)
-
   const assetUrls = new Map(
     readdirSync(join(directory, 'assets')).map((file) => {
       const version = assetVersion(readFileSync(join(directory, 'assets', file)))
@@ -206,7 +233,22 @@ export function createViews(
     dateInWords,
     placeInWords,
   }
-  return { render: (page) => eta.render(`@${page.kind}`, { ...words, page: withSafeLinks(page) }) }
+  return {
+    has: (name) => names.has(name),
+    render: (name, values) => eta.render(`@${name}`, { ...words, ...values }),
+  }
+}
+
+/**
+ * Creates the renderer of the pages over a directory of templates, or over templates that are compiled already.
+ *
+ * @throws {Error} a template is missing or does not compile, or an asset cannot be read
+ */
+export function createViews(source: string | Templates, options: TemplateOptions = {}): Views {
+  const templates = typeof source === 'string' ? compileTemplates(source, options) : source
+  const missing = Object.keys(pageKinds).filter((kind) => !templates.has(kind))
+  if (missing.length > 0) throw new Error(`Templates are missing: ${missing.join(', ')}.`)
+  return { render: (page) => templates.render(page.kind, { page: withSafeLinks(page) }) }
 }
 
 // Escaping keeps a hostile address inside its attribute, but would still make `javascript:…` a link; and a logo on another
@@ -231,7 +273,8 @@ function safeCard(app: AppCard): AppCard {
   }
 }
 
-function webAddress(address: string | undefined): string | undefined {
+/** Returns a plain web address as it may stand in a link; `undefined` for anything else, `javascript:` above all. */
+export function webAddress(address: string | undefined): string | undefined {
   const url = address === undefined ? null : URL.parse(address)
   return url?.protocol === 'https:' || url?.protocol === 'http:' ? url.href : undefined
 }
