@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { KeyFacts } from '../keys/key-ring.ts'
 import { moment, table } from './layout.ts'
 import type { Does } from './program.ts'
-import { ACTOR } from './session.ts'
+import { OPERATOR } from './session.ts'
 
 const keyJson = (key: KeyFacts): object => ({
   id: key.kid,
@@ -31,7 +31,10 @@ const keyTable = (keys: readonly KeyFacts[]): string =>
 export function addKeyCommands(program: Command, does: Does): void {
   const key = program.command('key').description('the keys that sign id_tokens')
 
-  const list = key.command('list').description('list the signing keys')
+  const list = key
+    .command('list')
+    .description('list the signing keys')
+    .addHelpText('after', '\nExample:\n  $ otesse key list --json')
   does(list, (session) =>
     session.withFoundation(({ keyRing }) => {
       const keys = keyRing.list()
@@ -42,12 +45,13 @@ export function addKeyCommands(program: Command, does: Does): void {
   const rotate = key
     .command('rotate')
     .description('make the next key current; the one before stays published for a week')
+    .addHelpText(
+      'after',
+      '\nRunning servers follow within a second. Example:\n  $ otesse key rotate',
+    )
   does(rotate, (session) =>
-    session.withFoundation(async ({ keyRing, audit }) => {
-      const rotated = await keyRing.rotate()
-      const keys = keyRing.list()
-      for (const { kid, alg, status } of keys)
-        if (rotated && status === 'current') audit.events.keyRotated({ keyId: kid, alg }, ACTOR)
+    session.withActs(async (acts) => {
+      const { rotated, keys } = await acts.keys.rotate(OPERATOR)
       return { json: { rotated, keys: keys.map(keyJson) }, text: keyTable(keys) }
     }),
   )
@@ -60,11 +64,12 @@ export function addKeyCommands(program: Command, does: Does): void {
     .addHelpText(
       'after',
       `
-To rotate OTESSE_ENCRYPTION_KEY: write "new,old" on every server, restart them, reseal, then write "new".`,
+To rotate OTESSE_ENCRYPTION_KEY: write "new,old" on every server, restart them, reseal, then write "new".
+  $ otesse key reseal`,
     )
   does(reseal, (session) =>
-    session.withFoundation(async ({ keyRing }) => {
-      const resealed = await keyRing.reseal()
+    session.withActs(async (acts) => {
+      const resealed = await acts.keys.reseal(OPERATOR)
       return { json: { resealed }, text: `${resealed} sealed anew.\n` }
     }),
   )

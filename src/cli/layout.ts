@@ -29,16 +29,21 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
     .join('')
 }
 
-/** Lists problems, one a line. @param nameOf how a field is called where the person wrote it */
+/** A problem, with its line where it was found in a file. */
+export type ShownProblem = Problem & { readonly line?: number }
+
+/** Lists problems, one a line. @param nameOf how a field is called where the person wrote it; in a file it has its own name */
 export function problemList(
-  problems: readonly Problem[],
+  problems: readonly ShownProblem[],
   nameOf: (field: string) => string,
 ): string {
   return problems
-    .map(({ field, value, sentence }) => {
+    .map(({ field, value, sentence, line }) => {
+      const written = line === undefined ? nameOf(field) : field
       // A setting's sentence names it already.
-      const name = sentence.startsWith(field) ? '' : `${nameOf(field)}: `
-      return `  - ${name}${value === undefined ? '' : `"${value}": `}${sentence}\n`
+      const name = sentence.startsWith(field) ? '' : `${written}: `
+      const place = line === undefined ? '' : `line ${line}: `
+      return `  - ${place}${name}${value === undefined ? '' : `"${value}": `}${sentence}\n`
     })
     .join('')
 }

@@ -5,6 +5,8 @@ import { Command, CommanderError, Option } from 'commander'
 import type { Environment } from '../config/config.ts'
 import { addAccountCommands } from './account-commands.ts'
 import { addAppCommands } from './app-commands.ts'
+import { addApplyCommand } from './apply-command.ts'
+import { addExportCommand } from './export-command.ts'
 import { addKeyCommands } from './key-commands.ts'
 import { problemList } from './layout.ts'
 import { addScopeCommands } from './scope-commands.ts'
@@ -77,9 +79,10 @@ const FLAGS: Readonly<Record<string, string>> = {
   accessTtlSeconds: '--access-ttl',
   refreshTtlSeconds: '--refresh-ttl',
   expiresAt: '--expires',
+  secretsOut: '--secrets-out',
 }
 const PLAIN_FLAGS =
-  /^(name|type|description|environment|logo|file|email|role|reason|sentence|group)$/
+  /^(handle|name|type|description|environment|logo|file|email|role|reason|sentence|group|audience|clear)$/
 
 const flagOf = (field: string): string =>
   FLAGS[field] ?? (PLAIN_FLAGS.test(field) ? `--${field}` : field)
@@ -115,6 +118,8 @@ Exit codes: 0 done, 1 failed or refused, 2 written wrongly.`,
   addAppCommands(program, does)
   addSecretCommands(program, does)
   addScopeCommands(program, does)
+  addApplyCommand(program, does)
+  addExportCommand(program, does)
   addAccountCommands(program, does)
   addTokenCommands(program, does)
   addKeyCommands(program, does)

@@ -1,16 +1,20 @@
-// otesse secret: a second secret for an app, and the end of an old one.
+// otesse secret: a second secret for an app, the end of an old one, the report of one that was found where it must not be.
 import type { Command } from 'commander'
-import { SHOWN_ONCE } from './app-commands.ts'
+import type { LeakOutcome } from '../admin/token-acts.ts'
+import { getNamedApp } from './app-commands.ts'
+import { SHOWN_ONCE } from './app-text.ts'
 import { facts, moment } from './layout.ts'
 import type { Does } from './program.ts'
-import { ACTOR, inputRefusal } from './session.ts'
+import { inputRefusal, OPERATOR, type Outcome } from './session.ts'
 
 /** Adds `otesse secret …`. */
 export function addSecretCommands(program: Command, does: Does): void {
-  const secret = program.command('secret').description('change an app’s secret without a pause')
+  const secret = program
+    .command('secret')
+    .description('change an app’s secret without a pause, report a leaked one')
 
   const create = secret
-    .command('create <client-id>')
+    .command('create <app>')
     .description('add a secret; the one before keeps working, two are live at a time')
     .option('--expires <when>', 'such as 2030-01-31 or 2030-01-31T12:00:00Z')
     .addHelpText(
@@ -20,14 +24,14 @@ To change over: create a secret, give it to the app, then end the old one:
   $ otesse secret create app_…
   $ otesse secret revoke app_… sec_…`,
     )
-  does(create, (session, id = '') =>
-    session.withFoundation(async ({ apps, audit }) => {
+  does(create, (session, name = '') =>
+    session.withActs(async (acts, { apps }) => {
       const { expires } = create.opts<{ expires?: string }>()
       const expiresAt = expires === undefined ? undefined : new Date(expires)
-      const outcome = await apps.createSecret(id, { expiresAt })
+      const { id } = await getNamedApp(apps, name)
+      const outcome = await acts.apps.createSecret(id, { expiresAt }, OPERATOR)
       if (outcome.kind === 'refused') throw inputRefusal(outcome.problems)
       const { secretId } = outcome
-      audit.events.secretCreated({ appId: id, secretId }, ACTOR)
       const clientSecret = outcome.secret.reveal()
       return {
         json: { clientId: id, secretId, clientSecret, expiresAt: expiresAt ?? null },
@@ -42,16 +46,76 @@ To change over: create a secret, give it to the app, then end the old one:
   )
 
   const revoke = secret
-    .command('revoke <client-id> <secret-id>')
+    .command('revoke <app> <secret-id>')
     .description('end a secret at once')
-  does(revoke, (session, id = '', secretId = '') =>
-    session.withFoundation(async ({ apps, audit }) => {
-      await apps.revokeSecret(id, secretId)
-      audit.events.secretRevoked({ appId: id, secretId }, ACTOR)
+    .addHelpText(
+      'after',
+      '\nExample (otesse app show lists the ids):\n  $ otesse secret revoke app_… sec_…',
+    )
+  does(revoke, (session, name = '', secretId = '') =>
+    session.withActs(async (acts, { apps }) => {
+      const { id } = await getNamedApp(apps, name)
+      await acts.apps.revokeSecret(id, secretId, OPERATOR)
       return {
         json: { clientId: id, secretId, revoked: true },
         text: `The secret ${secretId} no longer works.\n`,
       }
     }),
   )
+
+  const report = secret
+    .command('report')
+    .description('say whose a leaked secret, token or code is, and end it with --revoke')
+    .option('--revoke', 'end the secret at once, or everything that came of the token')
+    .addHelpText(
+      'after',
+      `
+What was found is read from standard input, or asked for on a terminal. Its checksum tells whether it is ours.
+  $ otesse secret report --revoke < found.txt
+  $ grep -rhoE 'otesse_(at|rt|ac|cs)_[0-9A-Za-z]+' . | sort -u | while read -r found; do
+      printf %s "$found" | otesse secret report --revoke --json; done`,
+    )
+  does(report, async (session) => {
+    const text = await session.readSecretText('Secret or token: ')
+    const isRevoking = report.opts<{ revoke?: boolean }>().revoke === true
+    return session.withActs(async (acts) =>
+      reported(await acts.tokens.report(text, { revoke: isRevoking }, OPERATOR), isRevoking),
+    )
+  })
 }
+
+function reported(outcome: LeakOutcome, isRevoking: boolean): Outcome {
+  switch (outcome.kind) {
+    case 'foreign':
+      return {
+        json: { report: { ...outcome } },
+        text: 'It is not ours: its form or its checksum is another.\n',
+        exitCode: 1,
+      }
+    case 'unknown':
+      return {
+        json: { report: { ...outcome } },
+        text: `It has the form of our ${outcome.what}s, but nothing hangs on it: it ended long ago or was invented.\n`,
+      }
+    case 'secret':
+    case 'token': {
+      const { what, appId, wasLive, revoked } = outcome
+      const hint = isRevoking || !wasLive ? '' : '\nEnd it: the same with --revoke.\n'
+      return {
+        json: { report: { ...outcome } },
+        text: `${facts([
+          ['It is', `${/^[aeiou]/.test(what) ? 'an' : 'a'} ${what} of ours`],
+          ['App', appId],
+          ['Secret id', outcome.kind === 'secret' ? outcome.secretId : undefined],
+          ['Authorization', outcome.kind === 'token' ? outcome.grantId : undefined],
+          ['Account', outcome.kind === 'token' ? outcome.accountId : undefined],
+          ['Worked', wasLive ? 'yes, until now' : 'no'],
+          ['Ended', revoked ? endedWords(outcome.kind) : 'nothing'],
+        ])}${hint}`,
+      }
+    }
+  }
+}
+
+const endedWords = (kind: 'secret' | 'token'): string =>
+  kind === 'secret' ? 'the secret' : 'the whole authorization, with every token of it'

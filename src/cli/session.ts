@@ -1,14 +1,19 @@
 // What every command works with: its surroundings, the open foundation, and the two ways in which it can end. Invariants: with --json,
 // standard output is one JSON document whatever happened; what was opened is disposed before anything is shown, so that events are written.
-import type { Problem } from '../apps/problem.ts'
+import { ALL_POWERS, type Operator } from '../admin/operator.ts'
+import type { Acts } from '../compose/acts.ts'
 import { type Config, ConfigError, type Environment, loadConfig } from '../config/config.ts'
 import type { Foundation } from '../foundation.ts'
 import { AppError } from '../shared/errors.ts'
 import { createLogger, type Logger } from '../shared/logger.ts'
+import type { ShownProblem } from './layout.ts'
 import { Cancelled, type Terminal } from './terminal.ts'
 
 /** Who did it, in the event log. */
 export const ACTOR = { actor: 'cli' } as const
+
+/** Whoever can run commands beside the database may do everything. */
+export const OPERATOR: Operator = { id: ACTOR.actor, powers: ALL_POWERS }
 
 /** How a command ended well: one document for scripts, one text for people. */
 export interface Outcome {
@@ -21,13 +26,13 @@ export interface Outcome {
 /** A command that cannot do what it was asked. */
 export class Refusal extends Error {
   readonly code: string
-  readonly problems: readonly Problem[]
+  readonly problems: readonly ShownProblem[]
   readonly exitCode: number
 
   constructor(
     code: string,
     message: string,
-    facts: { problems?: readonly Problem[]; exitCode?: number; cause?: unknown } = {},
+    facts: { problems?: readonly ShownProblem[]; exitCode?: number; cause?: unknown } = {},
   ) {
     const { problems = [], exitCode = 1, cause } = facts
     super(message, { cause })
@@ -42,8 +47,23 @@ export const usageRefusal = (message: string): Refusal =>
   new Refusal('usage', message, { exitCode: 2 })
 
 /** Says that the input breaks rules, and which. */
-export const inputRefusal = (problems: readonly Problem[]): Refusal =>
+export const inputRefusal = (problems: readonly ShownProblem[]): Refusal =>
   new Refusal('input_refused', 'Nothing was changed: the input has problems.', { problems })
+
+/** Says that somebody else changed it in the meantime. @param look the command that shows it as it is now */
+export const conflictRefusal = (version: number, look: string): Refusal =>
+  new Refusal(
+    'conflict',
+    `Nothing was changed: it was changed in the meantime and is version ${version} now. Look at it (${look}), then repeat your change.`,
+  )
+
+/** Reads a version as somebody types it. @throws {Refusal} */
+export function parseVersion(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (!/^[1-9]\d{0,8}$/.test(text))
+    throw usageRefusal('--if-version is the number of the version that you looked at')
+  return Number(text)
+}
 
 /** One run of a command. */
 export interface Session {
@@ -55,8 +75,12 @@ export interface Session {
   config(): Config
   /** A log on standard error; silent unless --verbose. */
   logger(): Logger
+  /** Reads a secret or token from standard input, or from a prompt that does not show it. */
+  readSecretText(question: string): Promise<string>
   /** Does work on everything that the server knows, and closes it. */
   withFoundation(work: (foundation: Foundation) => Promise<Outcome>): Promise<Outcome>
+  /** The same, with the acts of admins over it; commands that change something go through these. */
+  withActs(work: (acts: Acts, foundation: Foundation) => Promise<Outcome>): Promise<Outcome>
 }
 
 /** Creates the session of a command. */
@@ -69,6 +93,17 @@ export function createSession(
   const config = (): Config => loadConfig(env)
   const logger = (): Logger =>
     createLogger(isVerbose ? 'debug' : 'silent', { write: (line) => terminal.warn(line) })
+  async function withFoundation(
+    work: (foundation: Foundation) => Promise<Outcome>,
+  ): Promise<Outcome> {
+    const read = config()
+    // Loaded here, so that help and mistyped commands do not wait for it.
+    const { openFoundation } = await import('../foundation.ts')
+    const { makeOwnSecrets } = await import('../own-secrets.ts')
+    const secrets = read.secrets ?? (await makeOwnSecrets(read))
+    await using foundation = await openFoundation(read, secrets, { logger: logger() })
+    return await work(foundation)
+  }
   return {
     env,
     terminal,
@@ -76,15 +111,18 @@ export function createSession(
     isJson: flags.json === true,
     config,
     logger,
-    async withFoundation(work) {
-      const read = config()
-      // Loaded here, so that help and mistyped commands do not wait for it.
-      const { openFoundation } = await import('../foundation.ts')
-      const { makeOwnSecrets } = await import('../own-secrets.ts')
-      const secrets = read.secrets ?? (await makeOwnSecrets(read))
-      await using foundation = await openFoundation(read, secrets, { logger: logger() })
-      return await work(foundation)
+    async readSecretText(question) {
+      const text = terminal.isInteractive
+        ? await terminal.askHidden(question)
+        : await terminal.readAll()
+      return text.trim()
     },
+    withFoundation,
+    withActs: (work) =>
+      withFoundation(async (foundation) => {
+        const { createActs } = await import('../compose/acts.ts')
+        return work(createActs(foundation), foundation)
+      }),
   }
 }
 

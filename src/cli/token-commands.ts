@@ -1,16 +1,24 @@
-// otesse token inspect: what a string that looks like one of our tokens is worth right now. The token comes from standard input or a prompt.
+// otesse token: what a string that looks like one of our tokens is worth right now, and the end of tokens. The token comes from standard input
+// or a prompt, never as an argument, which every process on the machine could read.
 import type { Command } from 'commander'
+import type { RevokeOutcome, TokenInspection } from '../admin/token-acts.ts'
 import type { Foundation } from '../foundation.ts'
-import { createTokenInspector, type Inspection } from '../oauth/token-inspector.ts'
-import { SECOND } from '../shared/clock.ts'
-import { isClientSecret, parseToken, TOKEN_PATTERN } from '../shared/token-format.ts'
+import { MINUTE } from '../shared/clock.ts'
+import { AppError } from '../shared/errors.ts'
+import { getNamedApp } from './app-commands.ts'
 import { facts, moment } from './layout.ts'
 import type { Does } from './program.ts'
-import type { Outcome } from './session.ts'
+import { OPERATOR, type Outcome, Refusal, usageRefusal } from './session.ts'
+
+interface RevokeFlags {
+  grant?: string
+  account?: string
+  app?: string
+}
 
 /** Adds `otesse token …`. */
 export function addTokenCommands(program: Command, does: Does): void {
-  const token = program.command('token').description('look into tokens')
+  const token = program.command('token').description('look into tokens, end them')
   const inspect = token
     .command('inspect')
     .description('say what a token, code or client secret is, and whether it works')
@@ -22,42 +30,89 @@ The token is read from standard input, or asked for on a terminal:
   $ otesse token inspect --json < token.txt`,
     )
   does(inspect, async (session) => {
-    const { terminal } = session
-    const text = terminal.isInteractive
-      ? await terminal.askHidden('Token: ')
-      : await terminal.readAll()
-    return session.withFoundation((foundation) => inspectToken(foundation, text.trim()))
+    const text = await session.readSecretText('Token: ')
+    return session.withActs(async (acts, foundation) =>
+      inspected(await acts.tokens.inspect(text, OPERATOR), foundation),
+    )
+  })
+
+  const revoke = token
+    .command('revoke')
+    .description('end a token, an authorization, or all of an account or app')
+    .option('--grant <id>', 'end this authorization; no token is read')
+    .option('--account <id or e-mail>', 'end all authorizations and sessions of this account')
+    .option('--app <app>', 'end all authorizations of this app and its own tokens')
+    .addHelpText(
+      'after',
+      `
+Without a flag the token is read from standard input, or asked for on a terminal. An access token ends alone, a refresh token or a code
+ends everything that came of it.
+  $ otesse token revoke < token.txt
+  $ otesse token revoke --grant 4fWz…
+  $ otesse token revoke --account ada@example.com`,
+    )
+  does(revoke, async (session) => {
+    const flags = revoke.opts<RevokeFlags>()
+    if (Object.keys(flags).filter((name) => /^(grant|account|app)$/.test(name)).length > 1)
+      throw usageRefusal('Name one of --grant, --account and --app')
+    const { grant, account, app } = flags
+    const isNamed = grant !== undefined || account !== undefined || app !== undefined
+    const text = isNamed ? '' : await session.readSecretText('Token: ')
+    return session.withActs(async ({ tokens }, foundation) => {
+      if (account !== undefined) {
+        const found = await findAccount(foundation, account)
+        await tokens.revokeAllOfAccount(found.id, OPERATOR)
+        return allRevoked({ accountId: found.id }, `Everything of ${found.email}`)
+      }
+      if (app !== undefined) {
+        const found = await getNamedApp(foundation.apps, app)
+        await tokens.revokeAllOfApp(found.id, OPERATOR)
+        return allRevoked({ appId: found.id }, `Everything of ${found.name}`)
+      }
+      return revoked(
+        grant === undefined
+          ? await tokens.revoke(text, OPERATOR)
+          : await tokens.revokeGrant(grant, OPERATOR),
+      )
+    })
   })
 }
 
-const KINDS = { access: 'access token', refresh: 'refresh token', code: 'authorization code' }
-const PREFIX_KINDS: Readonly<Record<string, string>> = {
-  at: KINDS.access,
-  rt: KINDS.refresh,
-  ac: KINDS.code,
-  cs: 'client secret',
+async function findAccount({ accounts }: Foundation, name: string) {
+  const found = name.includes('@') ? await accounts.findByEmail(name) : await accounts.find(name)
+  if (found === undefined) throw new AppError('not_found', { detail: 'account' })
+  return found
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  unknown: 'expired, revoked, replaced, or never issued here',
-  app_inactive: 'its app is suspended or deleted',
-  account_inactive: 'its account is deactivated',
-}
+const allRevoked = (of: object, words: string): Outcome => ({
+  json: { revoked: true, whole: true, ...of },
+  text: `${words} is being ended: it is written down, and a running server carries it out at once.\n`,
+})
 
-async function inspectToken(foundation: Foundation, text: string): Promise<Outcome> {
-  const parsed = parseToken(text)
-  const prefix = new RegExp(`^${TOKEN_PATTERN.source}$`).exec(text)?.[1]
-  const isOurs = parsed !== undefined || isClientSecret(text)
-  const form = isOurs ? 'ours' : prefix === undefined ? 'foreign' : 'damaged'
-  const kind =
-    parsed !== undefined
-      ? KINDS[parsed.kind]
-      : prefix === undefined
-        ? undefined
-        : PREFIX_KINDS[prefix]
-  if (parsed === undefined || parsed.kind === 'code')
-    return answer({ form, kind, grantId: parsed?.locator }, FORM_WORDS[form], parsed)
-  return describe(foundation, kind, parsed.locator, await inspectorOf(foundation)(text))
+function revoked(outcome: RevokeOutcome): Outcome {
+  switch (outcome.kind) {
+    case 'foreign':
+      throw new Refusal('token_foreign', 'This is nothing of ours: check that it is complete.')
+    case 'client_secret':
+      throw new Refusal(
+        'token_is_secret',
+        'This is a client secret: end it with otesse secret report --revoke, or otesse secret revoke.',
+      )
+    case 'nothing_alive':
+      return {
+        json: { revoked: false, reason: 'nothing_alive' },
+        text: 'There was nothing left to end: it has expired or was revoked before.\n',
+      }
+    case 'revoked': {
+      const { grantId, appId, whole } = outcome
+      return {
+        json: { revoked: true, whole, grantId, appId },
+        text: whole
+          ? `The authorization ${grantId} has ended with every token of it.\n`
+          : `This access token has ended; the authorization ${grantId} lives on.\n`,
+      }
+    }
+  }
 }
 
 const FORM_WORDS = {
@@ -66,93 +121,47 @@ const FORM_WORDS = {
   foreign: 'not a token of this server',
 }
 
-const inspectorOf = ({ grants, apps, accounts, scopes }: Foundation) =>
-  createTokenInspector({
-    grants,
-    findApp: (id) => apps.find(id),
-    isAccountActive: (id) => accounts.isActive(id),
-    scopeExists: (scope) => scopes.current().scopes.has(scope),
-  })
-
-interface Facts {
-  form: string
-  kind?: string | undefined
-  grantId?: string | undefined
+const REASONS = {
+  unknown: 'expired, revoked, replaced, or never issued here',
+  app_inactive: 'its app is suspended or deleted',
+  account_inactive: 'its account is deactivated',
 }
 
-function answer({ form, kind, grantId }: Facts, formWords: string, code?: object): Outcome {
-  const words =
-    code === undefined ? 'cannot be told from the form' : 'used up within a minute of its birth'
-  return {
-    json: { ...NOTHING_KNOWN, form, kind: kind ?? null, grantId: grantId ?? null },
-    text: facts([
-      ['Form', formWords],
-      ['Kind', kind],
-      ['Authorization', grantId],
-      ['Works', form === 'ours' ? words : 'no'],
-    ]),
-  }
-}
-
-const NOTHING_KNOWN = {
-  alive: null as boolean | null,
-  reason: null as string | null,
-  app: null as object | null,
-  account: null as object | null,
-  scopes: null as readonly string[] | null,
-  audience: null as readonly string[] | null,
-  issuedAt: null as string | null,
-  expiresAt: null as string | null,
-}
-
-async function describe(
+async function inspected(
+  found: TokenInspection,
   { accounts, clock }: Foundation,
-  kind: string | undefined,
-  grantId: string,
-  inspection: Inspection,
 ): Promise<Outcome> {
-  const known = { ...NOTHING_KNOWN, form: 'ours', kind: kind ?? null, grantId }
-  const head = [
-    ['Form', FORM_WORDS.ours],
-    ['Kind', kind],
-    ['Authorization', grantId],
-  ] as const
-  if (!inspection.active) {
-    const { reason } = inspection
-    return {
-      json: { ...known, alive: false, reason },
-      text: facts([...head, ['Works', `no: ${REASONS[reason] ?? reason}`]]),
-    }
-  }
-  const { app, accountId, scopes, audience, issuedAt, expiresAt } = inspection
+  const { form, what, grantId, isAlive, reason, app, accountId, secretId } = found
+  const { scopes, audience, issuedAt, expiresAt } = found
   const account = accountId === undefined ? undefined : await accounts.find(accountId)
-  const at = (epoch: number): Date => new Date(epoch * SECOND)
-  const minutes = Math.round((expiresAt - clock() / SECOND) / 60)
+  const minutes = expiresAt === undefined ? 0 : Math.round((expiresAt.getTime() - clock()) / MINUTE)
   return {
     json: {
-      ...known,
-      alive: true,
-      app: { id: app.id, name: app.name },
+      form,
+      kind: what ?? null,
+      grantId: grantId ?? null,
+      secretId: secretId ?? null,
+      alive: isAlive ?? null,
+      reason: reason ?? null,
+      app: app ?? null,
       account: account === undefined ? null : { id: account.id, email: account.email },
-      scopes,
+      scopes: scopes ?? null,
       audience: audience ?? null,
-      issuedAt: issuedAt === undefined ? null : at(issuedAt),
-      expiresAt: at(expiresAt),
+      issuedAt: issuedAt ?? null,
+      expiresAt: expiresAt ?? null,
     },
     text: facts([
-      ...head,
-      ['Works', 'yes'],
-      ['App', `${app.name} (${app.id})`],
-      [
-        'Account',
-        account === undefined
-          ? 'none: the app acts for itself'
-          : `${account.email} (${account.id})`,
-      ],
-      ['Scopes', scopes.join(' ')],
+      ['Form', FORM_WORDS[form]],
+      ['Kind', what],
+      ['Authorization', grantId],
+      ['Works', isAlive === true ? 'yes' : reason === undefined ? 'no' : `no: ${REASONS[reason]}`],
+      ['App', app && `${app.name} (${app.id})`],
+      ['Secret id', secretId],
+      ['Account', account && `${account.email} (${account.id})`],
+      ['Scopes', scopes?.join(' ')],
       ['Audience', audience?.join(' ')],
-      ['Issued', issuedAt === undefined ? undefined : moment(at(issuedAt))],
-      ['Expires', `${moment(at(expiresAt))} (in ${minutes} min)`],
+      ['Issued', moment(issuedAt)],
+      ['Expires', expiresAt && `${moment(expiresAt)} (in ${minutes} min)`],
     ]),
   }
 }

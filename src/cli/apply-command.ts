@@ -1,0 +1,223 @@
+// otesse apply: scopes and apps kept in a file, in git. Invariants: everything in the file is checked before anything is changed; a secret that was
+// made is shown, or written to a file of its owner's alone, also where a later step fails; nothing is ever deleted.
+import { open } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import type { Command } from 'commander'
+import type { LogoUpload } from '../admin/app-acts.ts'
+import { type Applied, carryOut, type NewSecret, readState } from '../admin/apply/apply.ts'
+import type { Declaration, FileProblem } from '../admin/apply/declaration.ts'
+import { hasChanges, makePlan, type Plan } from '../admin/apply/plan.ts'
+import { isConfidential } from '../apps/app.ts'
+import { DEFAULT_LIFETIME_BOUNDS } from '../apps/client-metadata.ts'
+import type { Acts } from '../compose/acts.ts'
+import type { Foundation } from '../foundation.ts'
+import { readBytes, readLogo } from './app-flags.ts'
+import type { DeclarationFile, LinedProblem } from './declaration-file.ts'
+import { facts } from './layout.ts'
+import { planJson, planText } from './plan-text.ts'
+import type { Does } from './program.ts'
+import { inputRefusal, OPERATOR, type Outcome, type Session, toRefusal } from './session.ts'
+
+interface ApplyFlags {
+  file: string
+  dryRun?: boolean
+  prune?: boolean
+  exitCode?: boolean
+  secretsOut?: string
+}
+
+/** Adds `otesse apply`. */
+export function addApplyCommand(program: Command, does: Does): void {
+  const apply = program
+    .command('apply')
+    .description('bring scopes and apps to what a file says')
+    .requiredOption('-f, --file <apps.yaml>', 'YAML or JSON; - reads standard input')
+    .option('--dry-run', 'show what would change, and change nothing')
+    .option('--exit-code', 'with --dry-run: exit with 3 when something would change')
+    .option('--prune', 'suspend apps that have a handle and that the file does not name')
+    .option(
+      '--secrets-out <file>',
+      'write the secrets of new apps to this new file (mode 0600, a JSON object a line) instead of showing them',
+    )
+    .addHelpText(
+      'after',
+      `
+Apps are known by their handle. The file says all about an app: a setting that it leaves out is emptied, only the logo stays. Nothing is
+deleted: scopes and apps that the file does not name stay as they are, and --prune suspends such apps. The second time nothing changes.
+  $ otesse export > apps.yaml
+  $ otesse apply -f apps.yaml --dry-run
+  $ otesse apply -f apps.yaml --secrets-out new-secrets.jsonl
+In a pipeline:
+  $ otesse apply -f apps.yaml --dry-run --exit-code --json
+
+Exit codes: 0 done, 1 failed or refused, 2 written wrongly, 3 there are differences (--exit-code).`,
+    )
+  does(apply, async (session) => {
+    const flags = apply.opts<ApplyFlags>()
+    // Loaded here, so that other commands do not wait for the library.
+    const { readDeclarationText } = await import('./declaration-file.ts')
+    const file = readDeclarationText(await readText(session, flags.file))
+    const { logos, missing } = await readLogos(file.declaration, flags.file)
+    // All problems at once; those that only the catalogue and the registered apps can tell come with them where the shape is right.
+    const early = [...file.problems, ...file.withLines(missing)]
+    if (flags.prune === true && !file.declaration.hasApps && early.length === 0)
+      throw inputRefusal([
+        {
+          field: 'apps',
+          rule: 'prune-needs-apps',
+          sentence:
+            'The file has no list of apps, so that --prune would suspend them all: write "apps: []" if that is meant.',
+        },
+      ])
+    return session.withActs(async (acts, foundation) => {
+      const plan = await planOf(file, { foundation, logos, early, prune: flags.prune === true })
+      if (flags.dryRun === true) return shown(plan, session, flags)
+      return applied(plan, acts, session, flags)
+    })
+  })
+}
+
+const readText = async ({ terminal }: Session, path: string): Promise<string> =>
+  path === '-' ? terminal.readAll() : (await readBytes(path, 'file')).toString('utf8')
+
+/** Reads the pictures that the file names, which lie beside it. */
+async function readLogos({ apps }: Declaration, path: string) {
+  const logos = new Map<string, LogoUpload>()
+  const missing: FileProblem[] = []
+  const directory = path === '-' ? '.' : dirname(path)
+  for (const app of apps) {
+    if (app.logo === undefined) continue
+    try {
+      logos.set(app.handle, await readLogo(resolve(directory, app.logo)))
+    } catch (error) {
+      for (const problem of toRefusal(error).problems)
+        missing.push({ ...problem, value: app.logo, path: [...app.path, 'logo'] })
+    }
+  }
+  return { logos, missing }
+}
+
+async function planOf(
+  { declaration, withLines }: DeclarationFile,
+  options: {
+    foundation: Foundation
+    logos: ReadonlyMap<string, LogoUpload>
+    early: readonly LinedProblem[]
+    prune: boolean
+  },
+): Promise<Plan> {
+  const { foundation, logos, early, prune } = options
+  const state = await readState(declaration, foundation, { prune })
+  const outcome = makePlan(declaration, state, { bounds: DEFAULT_LIFETIME_BOUNDS, logos })
+  const late = outcome.kind === 'refused' ? withLines(outcome.problems) : []
+  const problems = [...early, ...late].sort((a, b) => a.line - b.line)
+  if (outcome.kind === 'refused' || problems.length > 0) throw inputRefusal(problems)
+  return outcome.plan
+}
+
+const shown = (plan: Plan, { terminal }: Session, { exitCode }: ApplyFlags): Outcome => ({
+  json: { dryRun: true, changed: hasChanges(plan), ...planJson(plan) },
+  text: planText(plan, (style, text) => terminal.paint(style, text)),
+  exitCode: exitCode === true && hasChanges(plan) ? 3 : 0,
+})
+
+async function applied(
+  plan: Plan,
+  acts: Acts,
+  session: Session,
+  { secretsOut }: ApplyFlags,
+): Promise<Outcome> {
+  const makesSecrets = plan.apps.some(
+    ({ kind, settings }) => kind === 'create' && isConfidential(settings),
+  )
+  const made: NewSecret[] = []
+  // Before anything is done: where the secrets cannot be written, none must be made.
+  await using file =
+    secretsOut === undefined || !makesSecrets ? undefined : await openSecretsFile(secretsOut)
+  const result = await carryOut(plan, acts, OPERATOR, async (secret) => {
+    if (file === undefined) made.push(secret)
+    else await file.add(secret)
+  })
+  return report(plan, result, made, session, file === undefined ? undefined : secretsOut)
+}
+
+interface SecretsFile extends AsyncDisposable {
+  add(secret: NewSecret): Promise<void>
+}
+
+/** Opens a new file that only its owner can read. @throws {Refusal} */
+async function openSecretsFile(path: string): Promise<SecretsFile> {
+  try {
+    const file = await open(path, 'wx', 0o600)
+    return {
+      // Each at once, so that none is lost whatever comes after it.
+      add: (secret) => file.appendFile(`${JSON.stringify(secretJson(secret))}\n`),
+      [Symbol.asyncDispose]: () => file.close(),
+    }
+  } catch (error) {
+    const isThere = error instanceof Error && 'code' in error && error.code === 'EEXIST'
+    const sentence = isThere
+      ? 'This file is there already: name a new one.'
+      : 'This file cannot be written.'
+    throw inputRefusal([{ field: 'secretsOut', value: path, rule: 'file', sentence }])
+  }
+}
+
+const secretJson = ({ handle, clientId, secret }: NewSecret) => ({
+  handle,
+  clientId,
+  clientSecret: secret.reveal(),
+})
+
+function report(
+  plan: Plan,
+  { done, registered, stopped }: Applied,
+  made: readonly NewSecret[],
+  { terminal }: Session,
+  secretsOut: string | undefined,
+): Outcome {
+  const why =
+    stopped === undefined
+      ? undefined
+      : 'because' in stopped
+        ? { code: 'conflict', message: `${stopped.at}: ${stopped.because}` }
+        : {
+            code: toRefusal(stopped.error).code,
+            message: `${stopped.at}: ${toRefusal(stopped.error).message}`,
+          }
+  const clients = [...registered].map(([handle, clientId]) => ({ handle, clientId }))
+  const text = [
+    planText(plan, (style, words) => terminal.paint(style, words)),
+    stopped === undefined
+      ? hasChanges(plan)
+        ? 'Done.\n'
+        : 'Nothing was to be done.\n'
+      : `${terminal.paint('red', 'Not all of it is done')}: ${why?.message ?? ''}.\nDone before that: ${
+          done.length === 0 ? 'nothing' : done.join(', ')
+        }. Look at what is there now and apply again: what is done is not done twice.\n`,
+    ...clients.map(({ handle, clientId }) => {
+      const secret = made.find((one) => one.handle === handle)?.secret.reveal()
+      return `\n${handle}\n${facts([
+        ['Client id', clientId],
+        ['Client secret', secret],
+      ])}`
+    }),
+    made.length === 0
+      ? ''
+      : '\nThis is the only time that secrets are shown: they are stored as hashes. Keep each in its app’s own secret store.\n',
+    secretsOut === undefined ? '' : `\nThe secrets are in ${secretsOut}, and nowhere else.\n`,
+  ]
+  return {
+    json: {
+      dryRun: false,
+      changed: done.length > 0,
+      done,
+      registered: clients,
+      secrets: made.map(secretJson),
+      ...planJson(plan),
+      ...(why && { error: { ...why, problems: [] } }),
+    },
+    text: text.join(''),
+    exitCode: stopped === undefined ? 0 : 1,
+  }
+}

@@ -1,0 +1,38 @@
+// otesse export: what is there as a file for otesse apply, so that a team can begin to keep its apps in git.
+import type { Command } from 'commander'
+import { allApps } from '../admin/apply/apply.ts'
+import { type Exported, toDeclaration } from '../admin/apply/export.ts'
+import type { App } from '../apps/app.ts'
+import type { Does } from './program.ts'
+
+/** Adds `otesse export`. */
+export function addExportCommand(program: Command, does: Does): void {
+  const command = program
+    .command('export')
+    .description('write scopes and apps as a file for otesse apply')
+    .addHelpText(
+      'after',
+      `
+No secret is in it, so it can live in git. Apps without a handle are given one, which they take when the file is applied; logos stay where
+they are. With --json the file is JSON.
+  $ otesse export > apps.yaml
+  $ otesse apply -f apps.yaml --dry-run`,
+    )
+  does(command, (session) =>
+    session.withFoundation(async ({ apps, scopes }) => {
+      const all: App[] = []
+      for await (const app of allApps(apps)) all.push(app)
+      const data = toDeclaration(scopes.current().scopes.values(), all)
+      return { json: data, text: await yamlOf(data) }
+    }),
+  )
+}
+
+const HEAD = ` Scopes and apps, for otesse apply. A setting that is left out is emptied when the file is applied.`
+
+async function yamlOf(data: Exported): Promise<string> {
+  const { Document } = await import('yaml')
+  const document = new Document(data)
+  document.commentBefore = HEAD
+  return document.toString({ lineWidth: 100 })
+}
