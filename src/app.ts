@@ -2,13 +2,13 @@
 // Invariant: features know nothing of each other; what one needs of another is plugged in here and in compose/.
 import type { RequestListener } from 'node:http'
 import Koa from 'koa'
-import { createAdminApiMiddleware } from './compose/admin-api.ts'
 import { createBackChannel, recordRefusal } from './compose/back-channel.ts'
+import { createConsole } from './compose/console.ts'
 import { createFrontChannel } from './compose/front-channel.ts'
 import { createGateways } from './compose/gateways.ts'
 import { createInspection } from './compose/inspection.ts'
 import { addressReader, createLimits } from './compose/limits.ts'
-import { compileViews, createPageRouters } from './compose/pages.ts'
+import { compileAllTemplates, createPageRouters } from './compose/pages.ts'
 import { checkReadiness } from './compose/readiness.ts'
 import type { Foundation } from './foundation.ts'
 import { refuseOtherMethods } from './http/allowed-methods.ts'
@@ -19,6 +19,7 @@ import { createHotLane, createPostLane } from './http/hot-lane.ts'
 import { createOpsRouter } from './http/ops.routes.ts'
 import { pinIssuer } from './http/pin-issuer.ts'
 import { createRequestTimer, requestContext } from './http/request-context.ts'
+import { createViews } from './http/views.ts'
 import { backChannelRouter } from './oauth/back-channel.ts'
 import { createEngineRouter } from './oauth/engine.routes.ts'
 import { createInteractions } from './oauth/interactions.ts'
@@ -48,7 +49,14 @@ export function createApp(foundation: Foundation): App {
   const engine = createFrontChannel(foundation, inspect)
   const endpoints = createBackChannel(foundation, { inspect, isAccountActive, scopeExists, limits })
   const { streams, verify } = createGateways(foundation, inspect, limits)
-  const views = compileViews(foundation)
+  const templates = compileAllTemplates(foundation)
+  const views = createViews(templates)
+  const interactions = createInteractions(
+    engine,
+    issuer,
+    config.signIn.sessionTtlSeconds,
+    foundation.clock,
+  )
   const upkeep = startUpkeep(foundation)
   let isDraining = false
   const readiness = { isReady: () => checkReadiness(foundation, isDraining) }
@@ -83,7 +91,6 @@ export function createApp(foundation: Foundation): App {
       renderPage: createErrorPages(views, { supportUrl: config.pages.supportUrl }),
     }),
   )
-  koa.use(createAdminApiMiddleware(foundation, inspect, limits))
   koa.use(refuseOtherMethods())
   const routers = [
     streams.router,
@@ -92,9 +99,14 @@ export function createApp(foundation: Foundation): App {
     ),
     createEngineRouter({ engine, authorizePerAddress: limits.authorizePerAddress }),
     ...createPageRouters(foundation, {
-      interactions: createInteractions(engine, issuer, config.signIn.sessionTtlSeconds),
+      interactions,
       views,
       limiter,
+      perAddress: limits.authorizePerAddress,
+    }),
+    ...createConsole(foundation, {
+      interactions,
+      templates,
       perAddress: limits.authorizePerAddress,
     }),
     createOpsRouter(readiness),

@@ -21,6 +21,7 @@ import {
   type AppSecret,
   type AppSettings,
   type AppStatus,
+  type AppType,
 } from './app.ts'
 import type { AppStore } from './app.store.ts'
 import {
@@ -72,6 +73,7 @@ export type SecretVerdict = 'valid' | 'wrong' | 'expired'
 export interface AppQuery {
   /** Part of the name, or a whole client id. */
   search?: string | undefined
+  type?: AppType | undefined
   /** All but the deleted ones when absent. */
   status?: AppStatus | undefined
   /** The `next` of the page before. */
@@ -350,12 +352,13 @@ export function createAppRegistry(deps: {
       return changed(id, isThere && (await store.removeSecret(id, secretId, dateNow(clock))))
     },
 
-    async list({ search, status, cursor, limit = DEFAULT_PAGE } = {}) {
+    async list({ search, type, status, cursor, limit = DEFAULT_PAGE } = {}) {
       const size = Math.min(Math.max(Math.trunc(limit) || 1, 1), MAX_PAGE)
       // A NUL is the one character that Postgres takes in no text.
       const words = search?.replaceAll('\0', '').trim().slice(0, 200)
       const found = await store.list({
         search: words === '' ? undefined : words,
+        type,
         statuses: status === undefined ? ['active', 'suspended'] : [status],
         after: cursor === undefined ? undefined : parseCursor(cursor),
         // One more than asked for tells whether there is a next page.

@@ -3,13 +3,22 @@
 import { type Insertable, type Selectable, type Transaction, sql } from 'kysely'
 import { type Database, isUniqueViolation, withDatabase } from '../storage/database.ts'
 import type { AppRow, AppSecretRow, Schema } from '../storage/schema.ts'
-import { freezeApp, type App, type AppSecret, type AppSettings, type AppStatus } from './app.ts'
+import { beginsWith, contains, findsParts } from '../storage/text-search.ts'
+import {
+  freezeApp,
+  type App,
+  type AppSecret,
+  type AppSettings,
+  type AppStatus,
+  type AppType,
+} from './app.ts'
 import type { Logo } from './logo.ts'
 
 /** A page of a list, newest first. */
 export interface AppPageQuery {
-  /** Part of the name, or a whole client id. */
+  /** Part of the name (its beginning where it is fewer than three characters), or a whole client id or handle. */
   readonly search?: string | undefined
+  readonly type?: AppType | undefined
   readonly statuses: readonly AppStatus[]
   /** Where the page before ended. */
   readonly after?: { readonly createdAt: string; readonly id: string } | undefined
@@ -145,8 +154,6 @@ async function touch(trx: Transaction<Schema>, id: string, at: Date): Promise<bo
   return touched.numUpdatedRows > 0n
 }
 
-const escapeLike = (text: string): string => text.replace(/[\\%_]/g, '\\$&')
-
 /** Creates the store over the database. */
 export function createAppStore(db: Database): AppStore {
   const transaction = <T>(work: (trx: Transaction<Schema>) => Promise<T>): Promise<T> =>
@@ -266,7 +273,7 @@ export function createAppStore(db: Database): AppStore {
         return row && find(row.app_id)
       }),
 
-    list: ({ search, statuses, after, limit }) =>
+    list: ({ search, type, statuses, after, limit }) =>
       withDatabase(async () => {
         if (statuses.length === 0) return []
         let query = db
@@ -276,6 +283,7 @@ export function createAppStore(db: Database): AppStore {
           .orderBy('created_at', 'desc')
           .orderBy('id', 'desc')
           .limit(limit)
+        if (type !== undefined) query = query.where('type', '=', type)
         if (after !== undefined)
           query = query.where(
             sql<boolean>`(created_at, id) < (${after.createdAt}::timestamptz, ${after.id}::text)`,
@@ -283,7 +291,7 @@ export function createAppStore(db: Database): AppStore {
         if (search !== undefined)
           query = query.where((eb) =>
             eb.or([
-              eb('name', 'ilike', `%${escapeLike(search)}%`),
+              findsParts(search) ? contains('name', search) : beginsWith(sql`lower(name)`, search),
               eb('id', '=', search),
               eb('handle', '=', search),
             ]),

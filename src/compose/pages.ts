@@ -1,6 +1,7 @@
 // The pages plugged into what the server knows: sign-in, consent, connected apps, sign-out, errors, style and pictures.
 import { join } from 'node:path'
 import type Router from '@koa/router'
+import { CONSOLE_PATH } from '../admin/console/console.routes.ts'
 import type { App as RegisteredApp } from '../apps/app.ts'
 import type { AppRegistry } from '../apps/app-registry.ts'
 import {
@@ -13,10 +14,10 @@ import { createPurgeJobStore } from '../grants/purge-job.store.ts'
 import { createAssetsRouter } from '../http/assets.routes.ts'
 import { createCsrf } from '../http/csrf.ts'
 import type { BatchedLimit, RateLimiter } from '../http/rate-limit.ts'
-import { createViews, type Views } from '../http/views.ts'
+import { compileTemplates, type Templates, type Views } from '../http/views.ts'
 import type { Interactions } from '../oauth/interactions.ts'
 import { AppError } from '../shared/errors.ts'
-import { createDirectSignInRouter, DIRECT_SIGN_IN_PATH } from '../sign-in/direct-sign-in.routes.ts'
+import { createDirectSignInRouter, signInAddress } from '../sign-in/direct-sign-in.routes.ts'
 import { createLogin } from '../sign-in/login.ts'
 import { createSignInRouter } from '../sign-in/sign-in.routes.ts'
 import { createSignOutRouter } from '../sign-in/sign-out.routes.ts'
@@ -25,12 +26,12 @@ import { revocationAudit } from '../upkeep.ts'
 const VIEWS = join(import.meta.dirname, '../../views')
 
 /** Compiles the templates, in the name of the configured service. */
-export const compileViews = ({ config }: Foundation): Views =>
-  createViews(VIEWS, { serviceName: config.pages.serviceName })
+export const compileAllTemplates = ({ config }: Foundation): Templates =>
+  compileTemplates(VIEWS, { serviceName: config.pages.serviceName })
 
 /** Creates what people see: sign-in, consent, connected apps, sign-out, and the style and pictures of all pages. */
 export function createPageRouters(
-  { config, serverKeys, accounts, apps, scopes, grants, consents, audit, db }: Foundation,
+  foundation: Foundation,
   deps: {
     interactions: Interactions
     views: Views
@@ -38,6 +39,7 @@ export function createPageRouters(
     perAddress: BatchedLimit
   },
 ): Router[] {
+  const { config, serverKeys, accounts, apps, scopes, grants, consents, audit, db } = foundation
   const { interactions, views, limiter, perAddress } = deps
   const shared = {
     issuer: config.server.issuer,
@@ -70,12 +72,15 @@ export function createPageRouters(
       ...shared,
       login,
       perAddress,
-      destinations: [{ path: CONNECTED_APPS_PATH, purpose: 'see your connected apps' }],
+      destinations: [
+        { path: CONNECTED_APPS_PATH, purpose: 'see your connected apps' },
+        { path: CONSOLE_PATH, below: { except: ['api'] }, purpose: 'open the admin console' },
+      ],
     }),
     createConnectedAppsRouter({
       ...shared,
       signedIn: (ctx) => interactions.signedIn(ctx),
-      signInUrl: (path) => `${DIRECT_SIGN_IN_PATH}?to=${encodeURIComponent(path)}`,
+      signInUrl: signInAddress,
       sources: { consents, grants, findApp: (appId) => findAnyApp(apps, appId) },
       catalogue: () => scopes.current().scopes,
       disconnect: createDisconnect({

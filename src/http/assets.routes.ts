@@ -1,5 +1,5 @@
 // Serves the style and pictures of our pages, and the logos of apps. Invariant: what is cached for ever has its content's checksum or hash in
-// its address; and nothing served here can run a script, whatever its bytes are.
+// its address; and nothing that is opened here by its own address can run a script, whatever its bytes are.
 import { readdirSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import Router from '@koa/router'
@@ -19,6 +19,7 @@ const INERT = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
   '.svg': 'image/svg+xml',
   '.png': 'image/png',
   '.ico': 'image/x-icon',

@@ -4,6 +4,7 @@
 import type { Context } from 'koa'
 import { equalInConstantTime, type ServerKeys } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
+import { readMultipart, type Upload } from './multipart.ts'
 import { type Parameters, readParameters } from './parameters.ts'
 
 /** Makes and checks the tokens of forms. */
@@ -20,6 +21,13 @@ export interface Csrf {
    * @throws {AppError} `csrf_mismatch`; `body_…`, `parameter_…` for what is not a form
    */
   readForm(ctx: Context, binding: string): Promise<Parameters>
+  /**
+   * Reads a form with files in the same way.
+   *
+   * @param maxFileBytes what is beyond of a file is thrown away
+   * @throws {AppError} the same, and `upload_too_large`
+   */
+  readUpload(ctx: Context, binding: string, maxFileBytes: number): Promise<Upload>
 }
 
 // `none` is a person's own doing: the address bar, a bookmark.
@@ -27,23 +35,36 @@ const OWN_SITES: ReadonlySet<unknown> = new Set([undefined, 'same-origin', 'none
 
 /** Creates the tokens over the server's keys; tokens of a rotated-out key still count. */
 export function createCsrf(serverKeys: ServerKeys): Csrf {
+  function assertFromOurPage(ctx: Context, type: string): void {
+    if (!OWN_SITES.has(ctx.req.headers['sec-fetch-site']))
+      throw new AppError('csrf_mismatch', { detail: 'sec-fetch-site' })
+    // A form is what a browser sends; JSON is for programs.
+    if (ctx.is(type) === false) throw new AppError('body_type_unsupported')
+    // The browser left while we were busy: its body will never arrive.
+    if (ctx.req.destroyed) throw new AppError('body_incomplete')
+  }
+
+  function assertToken(fields: Parameters, binding: string): void {
+    const presented = fields.get('csrf') ?? ''
+    const isOurs = serverKeys
+      .all('csrf')
+      .some((key) => equalInConstantTime(presented, key.mac(binding)))
+    if (!isOurs) throw new AppError('csrf_mismatch', { detail: 'token' })
+  }
+
   return {
     token: (binding) => serverKeys.current('csrf').mac(binding),
     async readForm(ctx, binding) {
-      if (!OWN_SITES.has(ctx.req.headers['sec-fetch-site']))
-        throw new AppError('csrf_mismatch', { detail: 'sec-fetch-site' })
-      // A form is what a browser sends; JSON is for programs.
-      if (ctx.is('application/x-www-form-urlencoded') === false)
-        throw new AppError('body_type_unsupported')
-      // The browser left while we were busy: its body will never arrive.
-      if (ctx.req.destroyed) throw new AppError('body_incomplete')
+      assertFromOurPage(ctx, 'application/x-www-form-urlencoded')
       const form = await readParameters(ctx.req)
-      const presented = form.get('csrf') ?? ''
-      const isOurs = serverKeys
-        .all('csrf')
-        .some((key) => equalInConstantTime(presented, key.mac(binding)))
-      if (!isOurs) throw new AppError('csrf_mismatch', { detail: 'token' })
+      assertToken(form, binding)
       return form
+    },
+    async readUpload(ctx, binding, maxFileBytes) {
+      assertFromOurPage(ctx, 'multipart/form-data')
+      const upload = await readMultipart(ctx.req, maxFileBytes)
+      assertToken(upload.fields, binding)
+      return upload
     },
   }
 }

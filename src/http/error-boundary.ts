@@ -39,7 +39,7 @@ export function answerFailure(exchange: Exchange, caught: unknown, deps: Failure
   if (error.retryAfterSeconds !== undefined)
     exchange.set('Retry-After', String(Math.max(1, Math.ceil(error.retryAfterSeconds))))
   // What is left of an oversized body is not read: the connection cannot be used again.
-  if (error.code === 'body_too_large') exchange.set('Connection', 'close')
+  if (error.status === 413) exchange.set('Connection', 'close')
   exchange.body = errorBody(error, requestId)
   return error
 }

@@ -3,20 +3,30 @@ import type { Context } from 'koa'
 import { pageHeaders } from './page-headers.ts'
 import type { Page, Views } from './views.ts'
 
-/**
- * Answers a request with a page.
- *
- * @param options.status 200 by default
- * @param options.keepsOpener see pageHeaders; false by default
- */
-export function sendPage(
+interface PageOptions {
+  /** 200 by default. */
+  status?: number
+  /** See pageHeaders; false by default. */
+  keepsOpener?: boolean
+}
+
+/** Answers a request with a page. */
+export function sendPage(ctx: Context, views: Views, page: Page, options: PageOptions = {}): void {
+  sendHtml(ctx, views.render(page), options)
+}
+
+/** Answers a request with a document that is rendered already. @param options.runsScripts see pageHeaders */
+export function sendHtml(
   ctx: Context,
-  views: Views,
-  page: Page,
-  { status = 200, keepsOpener = false }: { status?: number; keepsOpener?: boolean } = {},
+  html: string,
+  {
+    status = 200,
+    keepsOpener = false,
+    runsScripts = false,
+  }: PageOptions & { runsScripts?: boolean } = {},
 ): void {
   ctx.status = status
-  ctx.set(pageHeaders({ keepsOpener }))
+  ctx.set(pageHeaders({ keepsOpener, runsScripts }))
   ctx.type = 'html'
-  ctx.body = views.render(page)
+  ctx.body = html
 }

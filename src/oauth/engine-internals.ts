@@ -95,22 +95,22 @@ export function unsavedGrant(
  * middleware (shared/session.js) do: so one sign-in serves the authorization endpoint and our own pages. The identifier always changes, and with
  * it the cookie: whoever planted or read the one before has nothing. What another person left in the browser is not taken over.
  *
- * @param cookie how the session's cookie is called, and how long both live
+ * @param login how the session's cookie is called, how long both live, and when the person signed in, in seconds since the epoch
  */
 export async function startLoginSession(
   provider: Provider,
   ctx: Context,
   accountId: string,
-  cookie: { name: string; ttlSeconds: number },
+  login: { name: string; ttlSeconds: number; at: number },
 ): Promise<void> {
   let session = await provider.Session.get(ctx)
   if (session.accountId !== undefined && session.accountId !== accountId) {
     await session.destroy()
     session = new provider.Session()
   } else session.resetIdentifier()
-  session.loginAccount({ accountId })
-  await session.save(cookie.ttlSeconds)
-  ctx.cookies.set(cookie.name, session.jti, {
+  session.loginAccount({ accountId, loginTs: login.at })
+  await session.save(login.ttlSeconds)
+  ctx.cookies.set(login.name, session.jti, {
     ...SESSION_COOKIE,
     expires: new Date(session.exp * 1000),
   })

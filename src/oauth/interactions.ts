@@ -3,6 +3,7 @@
 import type { Context } from 'koa'
 import { errors } from 'oidc-provider'
 import type Provider from 'oidc-provider'
+import { type Clock, epochSeconds } from '../shared/clock.ts'
 import { AppError } from '../shared/errors.ts'
 import type { Engine } from './engine.ts'
 import { SESSION_COOKIE, startLoginSession } from './engine-internals.ts'
@@ -35,6 +36,8 @@ export interface Interactions {
   signInDirectly(ctx: Context, accountId: string): Promise<void>
   /** Returns who is signed in in this browser. */
   signedIn(ctx: Context): Promise<string | undefined>
+  /** Returns that, and when the person proved it with their password, in seconds since the epoch. */
+  lastSignIn(ctx: Context): Promise<{ accountId: string; at: number } | undefined>
   signOut(ctx: Context): Promise<void>
 }
 
@@ -45,6 +48,7 @@ export function createInteractions(
   engine: Engine,
   issuer: string,
   sessionTtlSeconds: number,
+  clock: Clock,
 ): Interactions {
   const details = async (ctx: Context) => {
     try {
@@ -114,9 +118,14 @@ export function createInteractions(
       startLoginSession(engine.current(), ctx, accountId, {
         name: cookieNames(issuer).session,
         ttlSeconds: sessionTtlSeconds,
+        at: epochSeconds(clock),
       }),
     async signedIn(ctx) {
       return (await sessionOf(ctx)).accountId
+    },
+    async lastSignIn(ctx) {
+      const { accountId, loginTs } = await sessionOf(ctx)
+      return accountId === undefined ? undefined : { accountId, at: loginTs ?? 0 }
     },
     async signOut(ctx) {
       const session = await sessionOf(ctx)

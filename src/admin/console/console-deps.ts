@@ -1,0 +1,36 @@
+// What the console needs of its neighbours; compose/console.ts plugs it in. Reads go to the domain, changes through the acts alone.
+import type { Accounts } from '../../accounts/accounts.ts'
+import type { App } from '../../apps/app.ts'
+import type { AppRegistry } from '../../apps/app-registry.ts'
+import type { Scope } from '../../apps/scope.ts'
+import type { ScopeCatalogue } from '../../apps/scope-catalogue.ts'
+import type { EventStore } from '../../audit/event.store.ts'
+import type { UsageStore } from '../../audit/usage.store.ts'
+import type { KeyRing } from '../../keys/key-ring.ts'
+import type { Clock } from '../../shared/clock.ts'
+import type { AppActs } from '../app-acts.ts'
+import type { KeyActs } from '../key-acts.ts'
+import type { ScopeActs } from '../scope-acts.ts'
+import type { UsedForms } from './used-forms.store.ts'
+
+export interface ConsoleDeps {
+  issuer: string
+  apps: Pick<AppRegistry, 'list' | 'get' | 'check'>
+  /** @throws {AppError} `not_found`, for deleted apps too */
+  getChangeable: (appId: string) => Promise<App>
+  scopes: Pick<ScopeCatalogue, 'get'>
+  /** Every scope that exists now. */
+  catalogue: () => ReadonlyMap<string, Scope>
+  accounts: Pick<Accounts, 'list' | 'find'>
+  keyRing: Pick<KeyRing, 'list'>
+  eventStore: Pick<EventStore, 'list'>
+  usage: Pick<UsageStore, 'list'>
+  /** Tells how many authorizations of an app may be alive; `isMore` where counting stopped. */
+  countGrants: (appId: string) => Promise<{ count: number; isMore: boolean }>
+  acts: { apps: AppActs; scopes: ScopeActs; keys: KeyActs }
+  usedForms: UsedForms
+  newFormId: () => string
+  /** The server's lifetimes, for apps that have none of their own. */
+  lifetimes: { accessTtlSeconds: number; refreshTtlSeconds: number }
+  clock: Clock
+}

@@ -1,0 +1,26 @@
+// What differs between what is and what somebody typed, for the page of a conflict. Called by the routes that edit.
+/** One field, as it is now and as it was typed. */
+export interface Difference {
+  label: string
+  now: string
+  typed: string
+}
+
+const written = (value: unknown): string => {
+  if (typeof value === 'boolean') return value ? 'on' : 'off'
+  if (value instanceof Set) return [...value].map(String).sort().join('\n')
+  return String(value)
+}
+
+/** Lists the fields that differ, in the order of the labels. */
+export function differences(
+  now: Readonly<Record<string, unknown>>,
+  typed: Readonly<Record<string, unknown>>,
+  labels: Readonly<Record<string, string>>,
+): Difference[] {
+  return Object.entries(labels).flatMap(([field, label]) => {
+    if (!(field in now)) return []
+    const [is, was] = [written(now[field]), written(typed[field])]
+    return is === was ? [] : [{ label, now: is, typed: was }]
+  })
+}

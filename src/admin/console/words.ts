@@ -1,0 +1,67 @@
+// How the console writes times, numbers, states and addresses. Called by its pages and templates.
+import type { App, AppStatus, AppType } from '../../apps/app.ts'
+import type { Account } from '../../accounts/account.store.ts'
+import { webAddress } from '../../http/views.ts'
+import type { Badge } from './console-views.ts'
+
+const TIME = new Intl.DateTimeFormat('en', {
+  dateStyle: 'medium',
+  timeStyle: 'medium',
+  hourCycle: 'h23',
+  timeZone: 'UTC',
+})
+const NUMBER = new Intl.NumberFormat('en')
+
+/** Writes a moment: `Nov 21, 2026, 18:05:09 UTC`. */
+export const timeInWords = (at: Date): string => `${TIME.format(at)} UTC`
+
+/** Writes a number with its thousands set apart. */
+export const numberInWords = (count: number): string => NUMBER.format(count)
+
+/** Returns an address that may be a link; `undefined` for what is shown as text only. */
+export const ownAddress = (address: string | undefined): string | undefined => webAddress(address)
+
+/** What each type is called, and the sentence that helps to choose. */
+export const TYPE_WORDS: Record<AppType, { label: string; sentence: string }> = {
+  web: {
+    label: 'Web app',
+    sentence: 'Runs on a server and can keep a secret. People connect it to their account.',
+  },
+  public: {
+    label: 'Native app or SPA',
+    sentence: 'Runs on people’s own devices or in their browser. It has no secret and uses PKCE.',
+  },
+  machine: {
+    label: 'Machine',
+    sentence: 'Calls your APIs for itself, without a person: jobs, scripts, other servers.',
+  },
+  resource_server: {
+    label: 'API (resource server)',
+    sentence: 'Receives access tokens and asks this server what they are worth.',
+  },
+}
+
+const APP_BADGES: Record<AppStatus, Badge> = {
+  active: { label: 'Active', tone: 'good' },
+  suspended: { label: 'Suspended', tone: 'care' },
+  deleted: { label: 'Deleted', tone: 'off' },
+}
+
+/** Returns how the status of an app is shown. */
+export const appBadge = ({ status }: Pick<App, 'status'>): Badge => APP_BADGES[status]
+
+/** Returns how the status of an account is shown. */
+export const accountBadge = ({ status }: Pick<Account, 'status'>): Badge =>
+  status === 'active' ? { label: 'Active', tone: 'good' } : { label: 'Deactivated', tone: 'care' }
+
+/** Writes a duration in the largest unit that comes out even: `3600` is `1 hour`. */
+export function secondsInWords(seconds: number): string {
+  const units = [
+    [86_400, 'day'],
+    [3600, 'hour'],
+    [60, 'minute'],
+  ] as const
+  const [size, unit] = units.find(([each]) => seconds % each === 0) ?? [1, 'second']
+  const count = seconds / size
+  return `${numberInWords(count)} ${unit}${count === 1 ? '' : 's'}`
+}

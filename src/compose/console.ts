@@ -1,0 +1,63 @@
+// The admin console plugged into what the server knows.
+import type Router from '@koa/router'
+import { createUsedForms } from '../admin/console/used-forms.store.ts'
+import { createConsoleRouters } from '../admin/console/console.routes.ts'
+import { createUsageStore } from '../audit/usage.store.ts'
+import type { Foundation } from '../foundation.ts'
+import { appIndex } from '../grants/grant.ts'
+import { createCsrf } from '../http/csrf.ts'
+import type { BatchedLimit } from '../http/rate-limit.ts'
+import type { Templates } from '../http/views.ts'
+import type { Interactions } from '../oauth/interactions.ts'
+import { randomBase62 } from '../shared/crypto.ts'
+import { AppError } from '../shared/errors.ts'
+import { signInAddress } from '../sign-in/direct-sign-in.routes.ts'
+import { createActs } from './acts.ts'
+
+/** How far the authorizations of one app are counted: it is read in one go. */
+const COUNTED_GRANTS = 1000
+
+/** Creates the routers of /admin. */
+export function createConsole(
+  foundation: Foundation,
+  deps: { interactions: Interactions; templates: Templates; perAddress: BatchedLimit },
+): Router[] {
+  const { config, clock, serverKeys, accounts, apps, scopes, keyRing, audit, db } = foundation
+  return createConsoleRouters({
+    issuer: config.server.issuer,
+    apps,
+    async getChangeable(appId) {
+      const app = await apps.get(appId)
+      if (app.status === 'deleted') throw new AppError('not_found', { detail: 'app' })
+      return app
+    },
+    scopes,
+    catalogue: () => scopes.current().scopes,
+    accounts,
+    keyRing,
+    eventStore: foundation.eventStore,
+    usage: createUsageStore(db),
+    async countGrants(appId) {
+      const listed = await foundation.store.listIndex(
+        appIndex(appId),
+        clock(),
+        0,
+        COUNTED_GRANTS + 1,
+      )
+      const count = Math.min(listed.length, COUNTED_GRANTS)
+      return { count, isMore: listed.length > COUNTED_GRANTS }
+    },
+    acts: createActs(foundation),
+    usedForms: createUsedForms(db, clock),
+    newFormId: () => randomBase62(22),
+    lifetimes: config.tokens,
+    clock,
+    lastSignIn: (ctx) => deps.interactions.lastSignIn(ctx),
+    people: accounts,
+    signInUrl: signInAddress,
+    templates: deps.templates,
+    csrf: createCsrf(serverKeys),
+    events: audit.events,
+    perAddress: deps.perAddress,
+  })
+}
