@@ -5,6 +5,7 @@ import { type Selectable, sql, type Transaction } from 'kysely'
 import { AppError } from '../shared/errors.ts'
 import { isUniqueViolation, withDatabase, type Database } from '../storage/database.ts'
 import type { AccountRow, Schema } from '../storage/schema.ts'
+import { beginsWith, contains, findsParts } from '../storage/text-search.ts'
 
 /** Somebody who can sign in. */
 export interface Account {
@@ -44,7 +45,7 @@ export interface AccountToInsert {
 
 /** One page to read. */
 export interface AccountPageQuery {
-  /** Part of the e-mail or the name, or a whole id. */
+  /** Part of the e-mail or the name, or a whole id; fewer than three characters are the beginning of the e-mail. */
   search: string | undefined
   status: Account['status'] | undefined
   after: string | undefined
@@ -275,13 +276,12 @@ export function createAccountStore(db: Database): AccountStore {
         if (status !== undefined) query = query.where('status', '=', status)
         if (after !== undefined) query = query.where('email_key', '>', after)
         if (search !== undefined) {
-          const pattern = `%${search.replace(/[\\%_]/g, '\\$&')}%`
           query = query.where((eb) =>
-            eb.or([
-              eb('email', 'ilike', pattern),
-              eb('name', 'ilike', pattern),
-              eb('id', '=', search),
-            ]),
+            eb.or(
+              findsParts(search)
+                ? [contains('email', search), contains('name', search), eb('id', '=', search)]
+                : [beginsWith(sql.ref('email_key'), search)],
+            ),
           )
         }
         const rows = await query.execute()

@@ -7,6 +7,7 @@ import * as grants from '../../migrations/0003_grants.ts'
 import * as keys from '../../migrations/0004_keys.ts'
 import * as audit from '../../migrations/0005_audit.ts'
 import * as admin from '../../migrations/0006_admin.ts'
+import * as lists from '../../migrations/0007_lists.ts'
 import * as adminAccounts from '../../migrations/0008_admin_accounts.ts'
 import { type Database, withDatabase } from './database.ts'
 
@@ -18,6 +19,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0004_keys': keys,
   '0005_audit': audit,
   '0006_admin': admin,
+  '0007_lists': lists,
   '0008_admin_accounts': adminAccounts,
 }
 
