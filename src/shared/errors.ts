@@ -20,7 +20,6 @@ export const ERRORS = {
   // The request itself
   body_too_large: row(413, 'invalid_request', 'The request body is larger than 64 KiB.'),
   upload_too_large: row(413, 'invalid_request', 'The form is larger than 16 MiB.'),
-  upload_too_large: row(413, 'invalid_request', 'The form is larger than 16 MiB.'),
   body_type_unsupported: row(
     400,
     'invalid_request',
