@@ -96,7 +96,8 @@ export async function runServer(env: Environment): Promise<number> {
   const logger = createLogger(read.server.logLevel)
   for (const warning of read.warnings) logger.warn(warning)
   try {
-    await using _server = await startServer(read, logger)
+    await using server = await startServer(read, logger)
+    await offerSetup(server, logger)
     const signal = await stopSignal()
     logger.info({ signal }, 'stopping')
   } catch (error) {
@@ -107,6 +108,23 @@ export async function runServer(env: Environment): Promise<number> {
   }
   logger.info('stopped')
   return 0
+}
+
+/**
+ * Prints a link with which the first admin is created, where no admin can sign in yet. In plain words on standard output and not through the log,
+ * which is shipped and kept, and from which such links are cut out. Each process prints its own; all end once there is an admin.
+ */
+async function offerSetup({ config, foundation }: RunningServer, logger: Logger): Promise<void> {
+  try {
+    const link = await foundation.accountLinks.makeSetup(config.server.issuer, { actor: 'serve' })
+    if (link === undefined) return
+    process.stdout.write(
+      `\nThere is no admin yet. Open this link to create the first one; it works once, for 24 hours:\n\n    ${link.url.reveal()}\n\n`,
+    )
+  } catch (error) {
+    // The server serves without an admin; the next start, or "otesse account create", makes one.
+    logger.warn({ err: error }, 'the link for the first admin could not be made')
+  }
 }
 
 /** Says why the server did not start, where the operator can mend it. */

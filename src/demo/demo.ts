@@ -13,7 +13,7 @@ import { createBookingsApi } from './bookings-api.ts'
 import { openConnections } from './connections.ts'
 import { createDashboard } from './dashboard.ts'
 import { choosePort, openHttpServer, PortRefused } from './ports.ts'
-import { type Credentials, DEMO_LOGIN, seed, type Seeded } from './seed.ts'
+import { type Credentials, DEMO_ADMIN, DEMO_LOGIN, seed, type Seeded } from './seed.ts'
 
 /** What may be chosen. */
 export interface DemoFlags {
@@ -150,7 +150,18 @@ function announce(
   const { email, password } = DEMO_LOGIN
   if (isJson) {
     const account = { email, password }
-    const facts = { server, app, api, account, machine, curl, dataDirectory, startedInMillis }
+    const admin = DEMO_ADMIN
+    const facts = {
+      server,
+      app,
+      api,
+      account,
+      admin,
+      machine,
+      curl,
+      dataDirectory,
+      startedInMillis,
+    }
     terminal.write(`${JSON.stringify(facts, null, 2)}\n`)
     return
   }
@@ -166,6 +177,10 @@ function announce(
 
   Sign in    ${bold(email)}
   Password   ${bold(password)}
+
+  ${bold('Run it')}     ${link(`${server}/admin`)} the admin console
+  Sign in    ${bold(DEMO_ADMIN.email)}
+  Password   ${bold(DEMO_ADMIN.password)}
 
   ${bold('A token for a program')}, as it stands:
 

@@ -1,5 +1,6 @@
-// What the demo puts into its server: scopes, one account, and three apps. Everything is found again at the next start, so that connections
+// What the demo puts into its server: scopes, a person, an admin, and three apps. Everything is found again at the next start, so that connections
 // survive; only secrets are made anew, because a stored secret cannot be read back. The one before stays live: two are at most.
+import type { NewAccount } from '../accounts/accounts.ts'
 import type { App, AppInput } from '../apps/app.ts'
 import type { ScopeInput } from '../apps/scope.ts'
 import type { Foundation } from '../foundation.ts'
@@ -9,6 +10,9 @@ const ACTOR = { actor: 'demo' } as const
 const ENVIRONMENT = 'demo'
 
 export const DEMO_LOGIN = { email: 'demo@example.com', password: 'otesse-demo-password' }
+
+/** Who administers the demo. */
+export const DEMO_ADMIN = { email: 'admin@example.com', password: 'otesse-demo-admin' }
 
 const SCOPES: readonly ScopeInput[] = [
   {
@@ -55,7 +59,8 @@ export async function seed(
   origins: { dashboard: string },
 ): Promise<Seeded> {
   await seedScopes(foundation)
-  await seedAccount(foundation)
+  await seedAccount(foundation, { ...DEMO_LOGIN, name: 'Dana Demo' })
+  await seedAccount(foundation, { ...DEMO_ADMIN, name: 'Adil Admin', role: 'admin' })
   const dashboard = await seedApp(foundation, {
     name: 'Bookings Dashboard',
     type: 'web',
@@ -83,9 +88,9 @@ async function seedScopes({ scopes, audit }: Foundation): Promise<void> {
   }
 }
 
-async function seedAccount({ accounts }: Foundation): Promise<void> {
-  if ((await accounts.findByEmail(DEMO_LOGIN.email)) !== undefined) return
-  await accounts.create({ ...DEMO_LOGIN, name: 'Dana Demo' }, ACTOR)
+async function seedAccount({ accounts }: Foundation, account: NewAccount): Promise<void> {
+  if ((await accounts.findByEmail(account.email)) !== undefined) return
+  await accounts.create(account, ACTOR)
 }
 
 async function seedApp(foundation: Foundation, input: AppInput): Promise<Credentials> {
