@@ -1,4 +1,4 @@
-// What the server does on its own account beside requests: carries out written-down revocations, lets old events and answers go.
+// What the server does on its own account beside requests: carries out written-down revocations, lets old events, answers and links go.
 import { createKeptAnswerStore } from './admin/api/kept-answer.store.ts'
 import type { RevocationReason } from './audit/event-names.ts'
 import type { Foundation } from './foundation.ts'
@@ -48,6 +48,7 @@ export function startUpkeep(foundation: Foundation): Upkeep {
 
 async function letOldThingsGo({
   db,
+  accountLinks,
   eventStore,
   clock,
   config,
@@ -58,6 +59,7 @@ async function letOldThingsGo({
   try {
     // In batches, so that no lock is held for long.
     while ((await eventStore.removeOlderThan(before)) > 0);
+    await accountLinks.removeExpired()
     while ((await keptAnswers.removeExpired(dateNow(clock))) > 0);
   } catch (error) {
     logger.warn({ err: error }, 'what is past its time could not be removed')

@@ -22,6 +22,7 @@ import { createLogin } from '../sign-in/login.ts'
 import { createSignInRouter } from '../sign-in/sign-in.routes.ts'
 import { createSignOutRouter } from '../sign-in/sign-out.routes.ts'
 import { revocationAudit } from '../upkeep.ts'
+import { createWelcome } from './welcome.ts'
 
 const VIEWS = join(import.meta.dirname, '../../views')
 
@@ -90,6 +91,12 @@ export function createPageRouters(
         audit: revocationAudit(audit),
       }),
       perAddress,
+    }),
+    createWelcome(foundation, {
+      interactions,
+      views,
+      perAddress,
+      onward: { member: CONNECTED_APPS_PATH, admin: CONSOLE_PATH, signIn: signInAddress },
     }),
     createSignOutRouter(shared),
     createAssetsRouter({ directory: VIEWS, findLogo: (id) => apps.findLogo(id) }),
