@@ -69,7 +69,9 @@ const SHAPE_RULES: Record<Shape, { fits: (value: unknown) => boolean; sentence: 
     sentence: 'This must be text.',
   },
   texts: {
-    fits: (value) => value === undefined || (Array.isArray(value) && value.every(isText)),
+    // As an array without holes, which `every` leaves out.
+    fits: (value) =>
+      value === undefined || (Array.isArray(value) && Array.from(value).every(isText)),
     sentence: 'This must be a list of texts.',
   },
   flag: {

@@ -230,6 +230,10 @@ describe('what is accepted', () => {
   })
 })
 
+test('a list with holes is no list of texts', () => {
+  expect(rulesOf({ ...web, scopes: new Array(1) })).toEqual(['scopes: field-type'])
+})
+
 describe('changes', () => {
   const previous = { type: 'web', scopes: ['gone:read', 'bookings:old'] } as unknown as App
 
