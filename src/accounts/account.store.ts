@@ -276,13 +276,16 @@ export function createAccountStore(db: Database): AccountStore {
         if (status !== undefined) query = query.where('status', '=', status)
         if (after !== undefined) query = query.where('email_key', '>', after)
         if (search !== undefined) {
-          query = query.where((eb) =>
-            eb.or(
-              findsParts(search)
-                ? [contains('email', search), contains('name', search), eb('id', '=', search)]
-                : [beginsWith(sql.ref('email_key'), search)],
-            ),
-          )
+          query = query.where((eb) => {
+            if (!findsParts(search)) return beginsWith(sql.ref('email_key'), search)
+            // Names and ids have no @ in them.
+            if (search.includes('@')) return contains('email', search)
+            return eb.or([
+              contains('email', search),
+              contains('name', search),
+              eb('id', '=', search),
+            ])
+          })
         }
         const rows = await query.execute()
         return rows.map((row) => ({ account: toAccount(row), emailKey: row.email_key }))
