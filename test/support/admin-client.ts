@@ -92,3 +92,17 @@ export async function createAdminClient(
 }
 
 export type AdminClient = Awaited<ReturnType<typeof createAdminClient>>
+
+/** Reads everything that an admin can change, to see that it has not changed. */
+export async function everything(admin: AdminClient): Promise<string> {
+  const lists = [
+    '/apps?limit=200',
+    '/apps?status=deleted&limit=200',
+    '/scopes',
+    '/accounts?limit=200',
+  ]
+  const answers = await Promise.all([...lists, '/keys'].map((path) => admin.get(path)))
+  return answers
+    .map(({ text }) => text.replace(/"last_used_at":(?:null|"[^"]*")/g, '"last_used_at":0'))
+    .join('\n')
+}
