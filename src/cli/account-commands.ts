@@ -1,15 +1,32 @@
 // otesse account: people who can sign in. Invariant: a password comes from standard input, from a prompt that does not show it, or is made here;
 // never from an argument, which other processes can see.
+import { createReadStream } from 'node:fs'
+import { extname } from 'node:path'
+import type { Readable } from 'node:stream'
 import type { Command } from 'commander'
-import { parseEmail, parseLine } from '../accounts/account-input.ts'
 import type { Account } from '../accounts/account.store.ts'
-import { passwordProblem } from '../accounts/passwords.ts'
+import type { Accounts } from '../accounts/accounts.ts'
 import type { Problem } from '../apps/problem.ts'
 import { randomBase62 } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
-import { facts, moment, table } from './layout.ts'
+import {
+  accountJson,
+  accountText,
+  importJson,
+  importText,
+  linkJson,
+  linkText,
+  listText,
+} from './account-text.ts'
 import type { Does } from './program.ts'
-import { ACTOR, inputRefusal, type Session, usageRefusal } from './session.ts'
+import {
+  conflictRefusal,
+  inputRefusal,
+  OPERATOR,
+  type Outcome,
+  type Session,
+  usageRefusal,
+} from './session.ts'
 
 const GENERATED_LENGTH = 20
 
@@ -21,22 +38,17 @@ interface CreateFlags {
   generatePassword?: boolean
 }
 
+interface ImportFlags {
+  format?: string
+  dryRun?: boolean
+}
+
 interface ListFlags {
   search?: string
   status?: string
   limit?: string
   cursor?: string
 }
-
-const accountJson = (account: Account): object => ({
-  id: account.id,
-  email: account.email,
-  name: account.name ?? null,
-  role: account.role,
-  status: account.status,
-  statusReason: account.statusReason ?? null,
-  createdAt: account.createdAt,
-})
 
 /** Adds `otesse account …`. */
 export function addAccountCommands(program: Command, does: Does): void {
@@ -59,17 +71,42 @@ On a terminal the password is asked for. Examples:
     )
   does(create, async (session) => {
     const flags = create.opts<CreateFlags>()
+    const role = roleOf(flags.role)
     const password = await readPassword(session, flags)
-    const input = { email: flags.email ?? '', name: flags.name, role: roleOf(flags.role), password }
-    const problems = problemsOf(input)
-    if (problems.length > 0) throw inputRefusal(problems)
-    return session.withFoundation(async ({ accounts }) => {
-      const made = await createAccount(() => accounts.create(input, ACTOR))
+    const input = { email: flags.email ?? '', name: flags.name, role, password }
+    return session.withActs(async (acts) => {
+      const outcome = await acts.accounts.create(input, OPERATOR)
+      if (outcome.kind === 'refused') throw inputRefusal(outcome.problems)
       const shown = flags.generatePassword === true ? password : undefined
       const remark = '\nThis is the only time the password is shown: it is stored as a hash.\n'
       return {
-        json: { account: accountJson(made), password: shown ?? null },
-        text: accountText(made, shown) + (shown === undefined ? '' : remark),
+        json: { account: accountJson(outcome.account), password: shown ?? null },
+        text: accountText(outcome.account, shown) + (shown === undefined ? '' : remark),
+      }
+    })
+  })
+
+  const invite = account
+    .command('invite')
+    .description('create an account and a link with which its owner chooses a password')
+    .option('--email <address>')
+    .option('--name <name>')
+    .option('--role <role>', 'member or admin', 'member')
+    .addHelpText(
+      'after',
+      `
+The link works once, for 7 days. Example:
+  $ otesse account invite --email ada@example.com --name "Ada" --role admin`,
+    )
+  does(invite, (session) => {
+    const { email = '', name, role } = invite.opts<CreateFlags>()
+    const input = { email, name, role: roleOf(role) }
+    return session.withActs(async (acts) => {
+      const outcome = await acts.accounts.invite(input, OPERATOR)
+      if (outcome.kind === 'refused') throw inputRefusal(outcome.problems)
+      return {
+        json: { account: accountJson(outcome.account), link: linkJson(outcome.link) },
+        text: accountText(outcome.account) + linkText(outcome.link),
       }
     })
   })
@@ -94,6 +131,56 @@ On a terminal the password is asked for. Examples:
     })
   })
 
+  const show = account
+    .command('show <id-or-email>')
+    .description('show one account')
+    .addHelpText('after', '\nExample:\n  $ otesse account show ada@example.com')
+  does(show, (session, idOrEmail = '') =>
+    session.withFoundation(async ({ accounts }) => shown(await getAccount(accounts, idOrEmail))),
+  )
+
+  const reset = account
+    .command('reset <id-or-email>')
+    .description('make a link with which the owner chooses a new password')
+    .addHelpText(
+      'after',
+      `
+The link works once, for 24 hours; links made before stop working. When it is used, the person is signed out everywhere and all
+their tokens end. Where there is no password yet it is a new invitation, for 7 days. Example:
+  $ otesse account reset ada@example.com`,
+    )
+  does(reset, (session, idOrEmail = '') =>
+    session.withActs(async (acts, { accounts }) => {
+      const found = await getAccount(accounts, idOrEmail)
+      const link = await acts.accounts.reset(found.id, OPERATOR)
+      return {
+        json: { account: accountJson(found), link: linkJson(link) },
+        text: accountText(found) + linkText(link),
+      }
+    }),
+  )
+
+  const setRole = account
+    .command('set-role <id-or-email> <role>')
+    .description('make somebody an admin, or a member again')
+    .addHelpText(
+      'after',
+      `
+All servers act on it at once. The last admin who can sign in stays one. Example:
+  $ otesse account set-role ada@example.com admin`,
+    )
+  does(setRole, (session, idOrEmail = '', roleText = '') => {
+    const role = roleOf(roleText)
+    return session.withActs(async (acts, { accounts }) => {
+      const { id, version } = await getAccount(accounts, idOrEmail)
+      const outcome = await acts.accounts.update(id, version, { role }, OPERATOR)
+      if (outcome.kind === 'refused') throw inputRefusal(outcome.problems)
+      if (outcome.kind === 'conflict')
+        throw conflictRefusal(outcome.account.version, `otesse account show ${id}`)
+      return shown(outcome.account)
+    })
+  })
+
   const deactivate = account
     .command('deactivate <id-or-email>')
     .description('lock an account out and end all its tokens and sessions')
@@ -105,20 +192,92 @@ Example:
   $ otesse account deactivate ada@example.com --reason "left the company"`,
     )
   does(deactivate, (session, idOrEmail = '') =>
-    session.withFoundation(async ({ accounts }) => {
-      const found = idOrEmail.includes('@')
-        ? await accounts.findByEmail(idOrEmail)
-        : await accounts.find(idOrEmail)
-      if (found === undefined) throw new AppError('not_found', { detail: 'account' })
+    session.withActs(async (acts, { accounts }) => {
+      const { id } = await getAccount(accounts, idOrEmail)
       const { reason } = deactivate.opts<{ reason: string }>()
-      await accounts.deactivate(found.id, reason, ACTOR)
-      const now = (await accounts.find(found.id)) ?? found
-      return {
-        json: { account: accountJson(now) },
-        text: `${accountText(now)}\nSign-in is closed; tokens and sessions of the account no longer work.\n`,
-      }
+      return shown(
+        await acts.accounts.deactivate(id, reason, OPERATOR),
+        '\nSign-in is closed; tokens and sessions of the account no longer work.\n',
+      )
     }),
   )
+
+  const reactivate = account
+    .command('reactivate <id-or-email>')
+    .description('let somebody sign in again')
+    .addHelpText(
+      'after',
+      `
+Tokens and sessions of before stay ended. Example:
+  $ otesse account reactivate ada@example.com`,
+    )
+  does(reactivate, (session, idOrEmail = '') =>
+    session.withActs(async (acts, { accounts }) => {
+      const { id } = await getAccount(accounts, idOrEmail)
+      return shown(await acts.accounts.reactivate(id, OPERATOR))
+    }),
+  )
+
+  const importCommand = account
+    .command('import <file>')
+    .description('create accounts from a CSV or NDJSON file, with the password hashes they had')
+    .option('--format <format>', 'csv or ndjson; by the ending of the file, or csv')
+    .option('--dry-run', 'look at everything and write nothing')
+    .addHelpText(
+      'after',
+      `
+The columns, or members, are email, name, role (member or admin) and password_hash; all but email may be absent. Hashes of argon2, bcrypt and
+PBKDF2 are taken ($argon2id$…, $2b$…, $pbkdf2-sha256$…, pbkdf2_sha256$…) and replaced when their owner signs in. E-mails that have an account
+are left as they are, so an import may be repeated. Lines that are refused are listed and stop no other; then the exit code is 1. Examples:
+  $ otesse account import --dry-run people.csv
+  $ jq -c '.[]' people.json | otesse account import --format ndjson -`,
+    )
+  does(importCommand, (session, file = '') => {
+    const { format: named, dryRun = false } = importCommand.opts<ImportFlags>()
+    const format = named ?? (/^\.(ndjson|jsonl)$/.test(extname(file)) ? 'ndjson' : 'csv')
+    if (format !== 'csv' && format !== 'ndjson') throw usageRefusal('--format is csv or ndjson')
+    return session.withActs(async (acts) => {
+      const rows = textOf(file === '-' ? process.stdin : createReadStream(file), file)
+      const summary = await acts.accounts.import(rows, { format, dryRun }, OPERATOR)
+      return {
+        json: importJson(summary, dryRun),
+        text: importText(summary, dryRun),
+        exitCode: summary.refused === 0 ? 0 : 1,
+      }
+    })
+  })
+}
+
+const shown = (account: Account, remark = ''): Outcome => ({
+  json: { account: accountJson(account) },
+  text: accountText(account) + remark,
+})
+
+/** @throws {AppError} `not_found` */
+async function getAccount(
+  accounts: Pick<Accounts, 'get' | 'findByEmail'>,
+  idOrEmail: string,
+): Promise<Account> {
+  if (!idOrEmail.includes('@')) return accounts.get(idOrEmail)
+  const found = await accounts.findByEmail(idOrEmail)
+  if (found === undefined) throw new AppError('not_found', { detail: 'account' })
+  return found
+}
+
+/** Reads a file piece by piece. @throws {Refusal} where it cannot be read */
+async function* textOf(stream: Readable, file: string): AsyncGenerator<string> {
+  try {
+    for await (const piece of stream.setEncoding('utf8')) yield String(piece)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
+    const problem: Problem = {
+      field: 'path',
+      value: file,
+      rule: 'file',
+      sentence: `The file cannot be read (${code}).`,
+    }
+    throw inputRefusal([problem])
+  }
 }
 
 async function readPassword(session: Session, flags: CreateFlags): Promise<string> {
@@ -141,75 +300,4 @@ async function readPassword(session: Session, flags: CreateFlags): Promise<strin
 function roleOf(role: string | undefined): Account['role'] {
   if (role === 'member' || role === 'admin') return role
   throw usageRefusal('--role is member or admin')
-}
-
-/** Tells all problems at once; the accounts themselves stop at the first. */
-function problemsOf(input: { email: string; name: string | undefined; password: string }) {
-  const problems: Problem[] = []
-  if (parseEmail(input.email) === undefined)
-    problems.push({
-      field: 'email',
-      rule: 'email-form',
-      sentence: 'This is not an e-mail address, like ada@example.com.',
-    })
-  if (input.name !== undefined && !isLine(input.name))
-    problems.push({
-      field: 'name',
-      rule: 'name-form',
-      sentence: 'A name is one line of at most 200 characters without control characters.',
-    })
-  const password = passwordProblem(input.password)
-  if (password !== undefined)
-    problems.push({ field: 'password', rule: 'password', sentence: password })
-  return problems
-}
-
-function isLine(text: string): boolean {
-  try {
-    parseLine(text, 'name')
-    return true
-  } catch {
-    return false
-  }
-}
-
-async function createAccount(create: () => Promise<Account>): Promise<Account> {
-  try {
-    return await create()
-  } catch (error) {
-    if (!(error instanceof AppError) || error.code !== 'already_exists') throw error
-    throw inputRefusal([
-      {
-        field: 'email',
-        rule: 'email-taken',
-        sentence: 'There is an account with this e-mail already.',
-      },
-    ])
-  }
-}
-
-function accountText(account: Account, password?: string): string {
-  const { status, statusReason } = account
-  return `${account.email}\n${facts([
-    ['Account id', account.id],
-    ['Name', account.name],
-    ['Role', account.role],
-    ['Status', statusReason === undefined ? status : `${status}: ${statusReason}`],
-    ['Created', moment(account.createdAt)],
-    ['Password', password],
-  ])}`
-}
-
-function listText(accounts: readonly Account[], next: string | undefined): string {
-  if (accounts.length === 0) return 'No accounts. Create one: otesse account create --help\n'
-  const rows = accounts.map((one) => [
-    one.id,
-    one.email,
-    one.name ?? '',
-    one.role,
-    one.status,
-    moment(one.createdAt),
-  ])
-  const more = next === undefined ? '' : `\nMore: otesse account list --cursor ${next}\n`
-  return table(['ACCOUNT ID', 'E-MAIL', 'NAME', 'ROLE', 'STATUS', 'CREATED'], rows) + more
 }

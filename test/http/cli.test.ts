@@ -114,6 +114,41 @@ describe.each(BACKENDS)('otesse on %s stores', (backend) => {
     ])
   })
 
+  test('invites, imports and resets people, and keeps the last admin', async () => {
+    const email = `chief-${backend}@example.com`
+    const invited = await done(['account', 'invite', '--email', email, '--role', 'admin'])
+    expect(invited).toMatchObject({
+      account: { email, role: 'admin', hasPassword: false, version: 1 },
+      link: { url: expect.stringMatching(/^http:\/\/localhost:3999\/welcome\/otesse_ln_\w{49}$/) },
+    })
+    const demoted = await otesse(['account', 'set-role', email, 'member', '--json'])
+    expect(demoted.code).toBe(1)
+    expect(demoted.json()).toMatchObject({ error: { code: 'last_admin' } })
+
+    const file = join(scratch, `people-${backend}.ndjson`)
+    const hash = 'pbkdf2_sha256$1000$saltsaltsaltsalt$jDFs3aKTJtpJgc43RxqxjjkcuSsjEkrW03PdVqP9Pp8='
+    const people = [
+      { email: `one-${backend}@example.com`, password_hash: hash },
+      { email, name: 'Somebody else' },
+      { email: 'no address', password_hash: 'plain text' },
+    ]
+    await writeFile(file, people.map((each) => JSON.stringify(each)).join('\n'))
+    const imported = await otesse(['account', 'import', file, '--json'])
+    expect(imported.code).toBe(1)
+    expect(imported.stdout).not.toContain('plain text')
+    expect(imported.json()).toMatchObject({
+      dryRun: false,
+      created: 1,
+      existing: 1,
+      refused: 1,
+      problems: [{ line: 3, problems: [{ field: 'email' }, { field: 'password_hash' }] }],
+    })
+    expect(await done(['account', 'reset', `one-${backend}@example.com`])).toMatchObject({
+      account: { hasPassword: true },
+      link: { url: expect.stringContaining('/welcome/') },
+    })
+  })
+
   test('says what a token is worth without seeing it in an argument', async () => {
     await done(['scope', 'create', 'token:test', '--sentence', 'Try', '--group', 'Tests'])
     const create = [

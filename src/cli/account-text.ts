@@ -1,0 +1,69 @@
+// How accounts are shown: as JSON for scripts, as text for people.
+import type { ImportSummary } from '../admin/account-acts.ts'
+import type { OneTimeLink } from '../accounts/account-links.ts'
+import type { Account } from '../accounts/account.store.ts'
+import { facts, moment, problemList, table } from './layout.ts'
+
+export const accountJson = (account: Account): object => ({
+  id: account.id,
+  email: account.email,
+  name: account.name ?? null,
+  role: account.role,
+  status: account.status,
+  statusReason: account.statusReason ?? null,
+  hasPassword: account.hasPassword,
+  version: account.version,
+  createdAt: account.createdAt,
+})
+
+export function accountText(account: Account, password?: string): string {
+  const { status, statusReason, hasPassword } = account
+  return `${account.email}\n${facts([
+    ['Account id', account.id],
+    ['Name', account.name],
+    ['Role', account.role],
+    ['Status', statusReason === undefined ? status : `${status}: ${statusReason}`],
+    ['Created', moment(account.createdAt)],
+    ['Password', password ?? (hasPassword ? undefined : 'none yet: nobody can sign in to it')],
+  ])}`
+}
+
+/** Lists one page. @param next the cursor of the page after it */
+export function listText(accounts: readonly Account[], next: string | undefined): string {
+  if (accounts.length === 0) return 'No accounts. Create one: otesse account create --help\n'
+  const rows = accounts.map((one) => [
+    one.id,
+    one.email,
+    one.name ?? '',
+    one.role,
+    one.status,
+    moment(one.createdAt),
+  ])
+  const more = next === undefined ? '' : `\nMore: otesse account list --cursor ${next}\n`
+  return table(['ACCOUNT ID', 'E-MAIL', 'NAME', 'ROLE', 'STATUS', 'CREATED'], rows) + more
+}
+
+export const linkJson = ({ url, expiresAt }: OneTimeLink): object => ({
+  url: url.reveal(),
+  expiresAt,
+})
+
+export const linkText = ({ url, expiresAt }: OneTimeLink): string =>
+  `\nHand this link over on a way that only they can read. It works once, until ${moment(expiresAt)}, and is not shown again:\n\n    ${url.reveal()}\n`
+
+export const importJson = ({ problems, ...counts }: ImportSummary, dryRun: boolean): object => ({
+  dryRun,
+  ...counts,
+  problems: problems.map(({ line, outcome }) => ({ line, problems: outcome.problems })),
+})
+
+export function importText(summary: ImportSummary, dryRun: boolean): string {
+  const { created, existing, refused, problems } = summary
+  const shown = problems.flatMap(({ line, outcome }) =>
+    outcome.problems.map((problem) => ({ ...problem, line })),
+  )
+  const rest = refused - problems.length
+  const more = rest > 0 ? `  - and ${rest} lines more\n` : ''
+  const verb = dryRun ? 'would be created' : 'created'
+  return `${created} ${verb}, ${existing} existed already and stay as they are, ${refused} refused.\n${problemList(shown, (field) => field)}${more}`
+}
