@@ -179,7 +179,7 @@ export const SETTINGS = {
     }),
     encryptionKeys: secret('OTESSE_ENCRYPTION_KEY', {
       parse: parse.secretList,
-      doc: 'The key that encrypts signing keys in the database; written, rotated and made like OTESSE_SECRET_KEY.',
+      doc: 'The key that encrypts signing keys, and answers kept for repeated requests, in the database; written, rotated and made like OTESSE_SECRET_KEY.',
     }),
   },
   tokens: {
