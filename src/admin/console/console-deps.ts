@@ -8,6 +8,7 @@ import type { EventStore } from '../../audit/event.store.ts'
 import type { UsageStore } from '../../audit/usage.store.ts'
 import type { KeyRing } from '../../keys/key-ring.ts'
 import type { Clock } from '../../shared/clock.ts'
+import type { AccountActs } from '../account-acts.ts'
 import type { AppActs } from '../app-acts.ts'
 import type { KeyActs } from '../key-acts.ts'
 import type { ScopeActs } from '../scope-acts.ts'
@@ -15,7 +16,7 @@ import type { UsedForms } from './used-forms.store.ts'
 
 export interface ConsoleDeps {
   issuer: string
-  apps: Pick<AppRegistry, 'list' | 'get' | 'check'>
+  apps: Pick<AppRegistry, 'list' | 'get' | 'find' | 'check'>
   /** @throws {AppError} `not_found`, for deleted apps too */
   getChangeable: (appId: string) => Promise<App>
   scopes: Pick<ScopeCatalogue, 'get'>
@@ -27,7 +28,7 @@ export interface ConsoleDeps {
   usage: Pick<UsageStore, 'list'>
   /** Tells how many authorizations of an app may be alive; `isMore` where counting stopped. */
   countGrants: (appId: string) => Promise<{ count: number; isMore: boolean }>
-  acts: { apps: AppActs; scopes: ScopeActs; keys: KeyActs }
+  acts: { apps: AppActs; scopes: ScopeActs; keys: KeyActs; accounts: AccountActs }
   usedForms: UsedForms
   newFormId: () => string
   /** The server's lifetimes, for apps that have none of their own. */

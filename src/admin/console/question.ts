@@ -19,6 +19,12 @@ export interface Question {
   /** What will happen, one line each. */
   consequences: readonly string[]
   fields?: readonly QuestionField[]
+  /** One of several, as radio buttons. */
+  choice?: {
+    name: string
+    legend: string
+    options: readonly { value: string; label: string; hint: string; isChosen: boolean }[]
+  }
   action: string
   csrf: string
   /** More hidden fields. */

@@ -1,0 +1,158 @@
+// What happened: everywhere, and at one app, with why each request was refused; and the same as a file.
+import { Readable } from 'node:stream'
+import Router from '@koa/router'
+import { EVENTS } from '../../audit/event-names.ts'
+import type { EventQuery, RecordedEvent } from '../../audit/event.store.ts'
+import { DAY } from '../../shared/clock.ts'
+import { appFacts, appFrame, appPath } from './app-frame.ts'
+import type { ConsoleDeps } from './console-deps.ts'
+import { eventTitle, type ShownEvent, shownEvent } from './event-words.ts'
+import { EXPORT_FORMATS, exportEvents, type ExportFormat } from './export.ts'
+import type { Gate } from './gate.routes.ts'
+import { linkWith, pagerOf, type Query, queryOf } from './paging.ts'
+import { period, summaryOf } from './usage-summary.ts'
+import { numberInWords } from './words.ts'
+
+const PAGE = 50
+const DAY_FORM = /^\d{4}-\d{2}-\d{2}$/
+/** What a person may filter by; `from` and `to` are days, both included. */
+const FILTERS = ['event', 'app', 'account', 'actor', 'reason', 'from', 'to'] as const
+
+const KINDS = Object.keys(EVENTS)
+  .map((name) => ({ value: name, label: eventTitle(name) }))
+  .sort((left, right) => left.label.localeCompare(right.label, 'en'))
+
+/** Reads a day; `undefined` for what is none. */
+function startOf(day: string | undefined): Date | undefined {
+  const at = day !== undefined && DAY_FORM.test(day) ? new Date(`${day}T00:00:00Z`) : undefined
+  return at === undefined || Number.isNaN(at.getTime()) ? undefined : at
+}
+
+function eventQuery(query: Query): EventQuery {
+  const to = startOf(query.get('to'))
+  return {
+    name: query.get('event'),
+    appId: query.get('app'),
+    accountId: query.get('account'),
+    actor: query.get('actor'),
+    reason: query.get('reason'),
+    from: startOf(query.get('from')),
+    to: to === undefined ? undefined : new Date(to.getTime() + DAY),
+  }
+}
+
+/** Creates the routes. */
+export function createActivityRoutes(deps: ConsoleDeps, gate: Gate): Router {
+  const { apps, eventStore, usage, clock } = deps
+  const router = new Router({ strict: true, sensitive: true })
+
+  /** Puts names beside the ids; what is gone keeps its id alone. */
+  async function named(
+    events: readonly RecordedEvent[],
+  ): Promise<(ShownEvent & { names: Record<string, string> })[]> {
+    const names = new Map<string, string>()
+    const accountIds = events.flatMap(({ accountId, actor }) => [accountId, actor])
+    const appIds = events.flatMap(({ appId, actor }) => [appId, actor])
+    await Promise.all([
+      ...[...new Set(accountIds)].map(async (id) => {
+        const account = id?.startsWith('acc_') === true ? await deps.accounts.find(id) : undefined
+        if (account !== undefined) names.set(account.id, account.email)
+      }),
+      ...[...new Set(appIds)].map(async (id) => {
+        const app = id === undefined ? undefined : await apps.find(id)
+        if (app !== undefined) names.set(app.id, app.name)
+      }),
+    ])
+    const shown = Object.fromEntries(names)
+    return events.map((event) => ({ ...shownEvent(event), names: shown }))
+  }
+
+  router.get(
+    '/admin/activity',
+    ...gate.admins(async (visit, admin) => {
+      const query = queryOf(visit)
+      const page = await eventStore.list({
+        ...eventQuery(query),
+        cursor: query.get('cursor'),
+        limit: PAGE,
+      })
+      const filter = Object.fromEntries(FILTERS.map((name) => [name, query.get(name) ?? '']))
+      const asked = Object.fromEntries(FILTERS.map((name) => [name, query.get(name)]))
+      gate.show(visit, admin, {
+        template: 'activity',
+        frame: { title: 'Activity', section: 'activity', crumbs: [] },
+        events: await named(page.events),
+        filter,
+        kinds: KINDS,
+        isFiltered: FILTERS.some((name) => query.get(name) !== undefined),
+        csvUrl: linkWith('/admin/activity/export', { ...asked, format: 'csv' }),
+        ndjsonUrl: linkWith('/admin/activity/export', { ...asked, format: 'ndjson' }),
+        pager: pagerOf('/admin/activity', query, page.nextCursor),
+      })
+    }),
+  )
+
+  router.get(
+    '/admin/activity/export',
+    ...gate.admins((visit) => {
+      const query = queryOf(visit)
+      const format: ExportFormat = query.get('format') === 'ndjson' ? 'ndjson' : 'csv'
+      const { contentType, extension } = EXPORT_FORMATS[format]
+      const list = (each: EventQuery) => eventStore.list(each)
+      visit.set({
+        'Content-Type': contentType,
+        'Content-Disposition': `attachment; filename="activity.${extension}"`,
+        'Cache-Control': 'no-store',
+        'X-Content-Type-Options': 'nosniff',
+      })
+      visit.body = Readable.from(exportEvents(list, eventQuery(query), format))
+    }),
+  )
+
+  router.get(
+    '/admin/apps/:id/activity',
+    ...gate.admins(async (visit, admin) => {
+      const app = await apps.get(visit.params['id'] ?? '')
+      const query = queryOf(visit)
+      const now = clock()
+      const isRefusals = query.get('only') === 'refused'
+      const [page, counts, grants] = await Promise.all([
+        eventStore.list({
+          appId: app.id,
+          name: isRefusals ? 'request.refused' : undefined,
+          cursor: query.get('cursor'),
+          limit: PAGE,
+        }),
+        usage.list({ ...period(now), appId: app.id }),
+        deps.countGrants(app.id),
+      ])
+      const summary = summaryOf(counts, now)
+      const path = appPath(app.id, '/activity')
+      gate.show(visit, admin, {
+        template: 'app-activity',
+        frame: appFrame(app, 'activity'),
+        app: appFacts(app),
+        events: await named(page.events),
+        isRefusals,
+        allUrl: path,
+        refusedUrl: linkWith(path, { only: 'refused' }),
+        summary,
+        figures: [
+          { label: 'Tokens issued', value: numberInWords(summary.tokensIssued) },
+          { label: 'Tokens refreshed', value: numberInWords(summary.refreshes) },
+          {
+            label: 'Failed authentications',
+            value: numberInWords(summary.failedAuthentications),
+          },
+          {
+            label: 'Authorizations now',
+            value: `${numberInWords(grants.count)}${grants.isMore ? '+' : ''}`,
+          },
+        ],
+        pager: pagerOf(path, query, page.nextCursor),
+      })
+    }),
+  )
+
+  return router
+}

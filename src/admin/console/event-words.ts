@@ -1,0 +1,152 @@
+// Events as people read them: a sentence, who, whom, why, and what changed. Invariant: whatever an event holds is shown as text of bounded
+// length; its facts are listed one by one, so that nothing is hidden in a blob. Called by the activity pages and the export.
+import type { EventName } from '../../audit/event-names.ts'
+import type { RecordedEvent } from '../../audit/event.store.ts'
+import { reasonWords, type ReasonWords } from './reasons.ts'
+
+/** What each event is called. */
+export const EVENT_WORDS: Partial<Record<EventName, string>> = {
+  'login.succeeded': 'Signed in',
+  'login.failed': 'Failed to sign in',
+  'login.throttled': 'Too many tries to sign in',
+  'session.ended': 'Signed out',
+  'consent.granted': 'Allowed an app',
+  'consent.denied': 'Did not allow an app',
+  'consent.withdrawn': 'Disconnected an app',
+  'code.issued': 'Code issued',
+  'token.issued': 'Tokens issued',
+  'token.refreshed': 'Tokens refreshed',
+  'token.revoked': 'Token revoked',
+  'grant.revoked': 'Authorization revoked',
+  'grants.revoked': 'Authorizations revoked',
+  'request.refused': 'Request refused',
+  'app.registered': 'App registered',
+  'app.changed': 'App changed',
+  'app.suspended': 'App suspended',
+  'app.activated': 'App activated',
+  'app.deleted': 'App deleted',
+  'secret.created': 'Secret created',
+  'secret.revoked': 'Secret revoked',
+  'scope.created': 'Scope created',
+  'scope.changed': 'Scope changed',
+  'scope.removed': 'Scope removed',
+  'account.created': 'Account created',
+  'account.changed': 'Account changed',
+  'account.deactivated': 'Account deactivated',
+  'link.made': 'One-time link made',
+  'link.used': 'One-time link used',
+  'accounts.imported': 'Accounts imported',
+  'key.rotated': 'Signing key rotated',
+  'keys.resealed': 'Signing keys sealed anew',
+  'leak.reported': 'Leak reported',
+}
+
+/** Returns what an event is called; one that we do not know stands for itself. */
+export const eventTitle = (name: string): string =>
+  Object.hasOwn(EVENT_WORDS, name) ? (EVENT_WORDS[name as EventName] ?? name) : name
+
+const DATA_LABELS: Readonly<Record<string, string>> = {
+  grantType: 'Grant type',
+  endpoint: 'Endpoint',
+  statusReason: 'Why',
+  secretId: 'Secret',
+  scope: 'Scope',
+  scopes: 'Permissions',
+  name: 'Name',
+  role: 'Role',
+  kind: 'Kind',
+  connections: 'Connections ended',
+  rotated: 'Rotated',
+  grace: 'Repeated within the grace',
+  created: 'Created',
+  refused: 'Refused',
+  keyId: 'Key',
+  alg: 'Algorithm',
+  count: 'Count',
+  wasLive: 'Was still valid',
+}
+
+/** What changed in one setting. */
+export interface Change {
+  setting: string
+  before: string
+  after: string
+}
+
+/** An event on a page. */
+export interface ShownEvent {
+  id: string
+  at: Date
+  name: string
+  title: string
+  isTrouble: boolean
+  reason: (ReasonWords & { code: string }) | undefined
+  appId: string | undefined
+  accountId: string | undefined
+  actor: string | undefined
+  address: string | undefined
+  requestId: string | undefined
+  grantId: string | undefined
+  facts: { label: string; value: string }[]
+  changes: Change[]
+}
+
+const TROUBLE: ReadonlySet<string> = new Set([
+  'request.refused',
+  'login.failed',
+  'login.throttled',
+  'leak.reported',
+])
+const MAX_SHOWN = 2000
+
+/** Writes any value of an event's data in words. */
+function written(value: unknown): string {
+  if (value === null || value === undefined || value === '') return 'nothing'
+  if (value === true) return 'yes'
+  if (value === false) return 'no'
+  if (Array.isArray(value)) return value.length === 0 ? 'nothing' : value.map(written).join('\n')
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text
+}
+
+/** `redirectUris` as a person writes it: `Redirect uris`. */
+const settingInWords = (setting: string): string => {
+  const spaced = setting.replaceAll(/([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`)
+  return spaced.charAt(0).toUpperCase() + spaced.slice(1)
+}
+
+function changesOf(diff: unknown): Change[] {
+  if (typeof diff !== 'object' || diff === null) return []
+  return Object.entries(diff).map(([setting, change]: [string, unknown]) => {
+    const [before, after] = Array.isArray(change) ? (change as unknown[]) : [undefined, change]
+    return { setting: settingInWords(setting), before: written(before), after: written(after) }
+  })
+}
+
+/** Returns an event as a page shows it. */
+export function shownEvent(event: RecordedEvent): ShownEvent {
+  const { diff, ...data } = event.data ?? {}
+  return {
+    id: event.id,
+    at: event.at,
+    name: event.name,
+    title: eventTitle(event.name),
+    isTrouble: TROUBLE.has(event.name),
+    reason:
+      event.reason === undefined
+        ? undefined
+        : { code: event.reason, ...reasonWords(event.name, event.reason) },
+    appId: event.appId,
+    accountId: event.accountId,
+    actor: event.actor,
+    address: event.address,
+    requestId: event.requestId,
+    grantId: event.grantId,
+    facts: Object.entries(data).flatMap(([name, value]) =>
+      value === null || value === undefined
+        ? []
+        : [{ label: DATA_LABELS[name] ?? settingInWords(name), value: written(value) }],
+    ),
+    changes: changesOf(diff),
+  }
+}

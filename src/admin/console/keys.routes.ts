@@ -1,0 +1,79 @@
+// The signing keys: which there are, and their rotation.
+import Router from '@koa/router'
+import type { KeyFacts } from '../../keys/key-ring.ts'
+import type { ConsoleDeps } from './console-deps.ts'
+import type { Badge } from './console-views.ts'
+import { type Gate, goTo } from './gate.routes.ts'
+import { queryOf } from './paging.ts'
+import { questionPage } from './question.ts'
+
+const PATH = '/admin/keys'
+const BADGES: Record<KeyFacts['status'], Badge> = {
+  current: { label: 'Signs', tone: 'good' },
+  next: { label: 'Is next', tone: 'care' },
+  retired: { label: 'Still verifies', tone: 'off' },
+}
+
+/** Creates the routes. */
+export function createKeyRoutes(deps: ConsoleDeps, gate: Gate): Router {
+  const { keyRing, acts } = deps
+  const router = new Router({ strict: true, sensitive: true })
+
+  router.get(
+    PATH,
+    ...gate.admins((visit, admin) => {
+      const done = queryOf(visit).get('done')
+      gate.show(visit, admin, {
+        template: 'keys',
+        frame: {
+          title: 'Keys',
+          section: 'keys',
+          crumbs: [],
+          lead: 'They sign what tells an app who has signed in (id_token). Access tokens need none.',
+          action: { label: 'Rotate', href: `${PATH}/rotate` },
+          done: done === undefined ? undefined : 'The next key signs now; a new one is next.',
+        },
+        keys: keyRing.list().map((key) => ({ ...key, badge: BADGES[key.status] })),
+        jwksUrl: '/oauth/jwks',
+      })
+    }),
+  )
+
+  router.get(
+    `${PATH}/rotate`,
+    ...gate.confirmed((visit, admin) =>
+      gate.show(
+        visit,
+        admin,
+        questionPage(
+          {
+            title: 'Rotate the signing key?',
+            section: 'keys',
+            crumbs: [{ label: 'Keys', href: PATH }],
+          },
+          {
+            consequences: [
+              'The next key signs from now on, on all servers within a second. It has been published long enough for apps to know it.',
+              'The key of until now is still published, so that what it signed goes on being valid.',
+              'A new key is made and published as the next one.',
+            ],
+            action: `${PATH}/rotate`,
+            csrf: gate.token(admin, 'key.rotate'),
+            button: 'Rotate',
+            isDangerous: false,
+            cancelUrl: PATH,
+          },
+        ),
+      ),
+    ),
+  )
+  router.post(
+    `${PATH}/rotate`,
+    ...gate.confirmed(async (visit, admin) => {
+      await gate.readForm(visit, admin, 'key.rotate')
+      await acts.keys.rotate(admin.by)
+      goTo(visit, `${PATH}?done=rotated`)
+    }),
+  )
+  return router
+}
