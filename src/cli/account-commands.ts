@@ -118,6 +118,10 @@ The link works once, for 7 days. Example:
     .option('--status <status>', 'active or deactivated')
     .option('--limit <count>', 'accounts on one page, up to 200', '50')
     .option('--cursor <cursor>', 'the "next" of the page before')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ otesse account list --search example.com --status active',
+    )
   does(list, (session) => {
     const { search, status, limit, cursor } = list.opts<ListFlags>()
     if (status !== undefined && status !== 'active' && status !== 'deactivated')

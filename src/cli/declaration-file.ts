@@ -21,7 +21,8 @@ export interface DeclarationFile {
 /** Reads the text of a file. */
 export function readDeclarationText(text: string): DeclarationFile {
   const lineCounter = new LineCounter()
-  const document = parseDocument(text, { lineCounter, prettyErrors: false, logLevel: 'silent' })
+  // `silent` would also keep quiet about a second document, which would be left out.
+  const document = parseDocument(text, { lineCounter, prettyErrors: false, logLevel: 'error' })
   const lineAt = (offset: number): number => lineCounter.linePos(offset).line
   const withLines = (problems: readonly FileProblem[]): LinedProblem[] =>
     problems.map((problem) => ({ ...problem, line: lineAt(offsetOf(document, problem.path)) }))

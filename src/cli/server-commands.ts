@@ -10,6 +10,7 @@ export function addServerCommands(program: Command, does: Does): void {
   const serve = program
     .command('serve')
     .description('run the server until it is told to stop; its log is JSON lines')
+    .addHelpText('after', '\nExample:\n  $ OTESSE_ISSUER=https://auth.example.com otesse serve')
   does(serve, async ({ env }) => (await import('../serve.ts')).runServer(env))
 
   const migrateCommand = program
@@ -36,7 +37,9 @@ Several may run at once: they wait for each other. Run it before the new version
     .addHelpText(
       'after',
       `
-It changes nothing. Each check ends as ok, warn or fail with what to do about it; any fail exits with 1.`,
+It changes nothing. Each check ends as ok, warn or fail with what to do about it; any fail exits with 1.
+  $ otesse doctor
+  $ otesse doctor --no-issuer --json | jq '.checks[] | select(.status != "ok")'`,
     )
   does(doctor, async (session) => {
     const { issuer } = doctor.opts<{ issuer: boolean }>()
@@ -51,6 +54,7 @@ It changes nothing. Each check ends as ok, warn or fail with what to do about it
     .option('--app-port <port>', 'the app; 3001, or a free one near it')
     .option('--api-port <port>', 'the API; 3002, or a free one near it')
     .option('--data-dir <directory>', 'where it keeps everything', '.data/demo')
+    .addHelpText('after', '\nExample:\n  $ otesse demo --fresh')
   does(demo, async (session) => (await import('../demo/demo.ts')).runDemo(session, demo.opts()))
 }
 
