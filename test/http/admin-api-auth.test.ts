@@ -171,6 +171,31 @@ describe('a token', () => {
   })
 })
 
+it('what one server takes away is refused by another within a second', async () => {
+  await using one = await startTestApp({ backend: 'redis' })
+  await using other = await startTestApp({
+    backend: 'redis',
+    stores: one.stores,
+    issuer: one.issuer,
+  })
+  const boss = await createAdminClient(one)
+  const taken = await createAdminClient(one, ['admin:apps:read', 'admin:scopes:read'])
+  const suspended = await createAdminClient(one, ['admin:apps:read'])
+  const onOther = async ({ token }: AdminClient) =>
+    (await callAdminApi(other, token, 'GET', '/apps')).status
+  // Both apps are in the other server's memory now.
+  expect([await onOther(taken), await onOther(suspended)]).toEqual([200, 200])
+  await boss.patch(`/apps/${taken.client.id}`, { scopes: ['admin:scopes:read'] })
+  await boss.post(`/apps/${suspended.client.id}/suspend`, { reason: 'Test' })
+  const begun = performance.now()
+  let seen: number[] = []
+  while (performance.now() - begun < 1000) {
+    seen = [await onOther(taken), await onOther(suspended)]
+    if (!seen.includes(200)) break
+  }
+  expect(seen).toEqual([403, 401])
+})
+
 describe('nobody hands on a power that they do not have', () => {
   const strong = ['admin:apps:write', 'admin:roles:write']
   let weak: AdminClient

@@ -88,6 +88,16 @@ describe('RFC 9110 §13.1.1 — If-Match', () => {
     expect((await admin.patch(path, { name: 'Two' }, '*')).body.name).toBe('Two')
   })
 
+  it('is refused where it would do nothing', async () => {
+    const path = pathOf(await registerApp(server))
+    const answer = await admin.call('DELETE', `${path}?reason=Test`, {
+      headers: { 'if-match': '"1"' },
+    })
+    expect([answer.status, answer.body.code]).toEqual([400, 'parameter_unknown'])
+    expect(answer.body.problems).toMatchObject([{ field: 'If-Match' }])
+    expect((await admin.get(path)).body.status).toBe('active')
+  })
+
   it('RFC 9110 §13.1.2 — If-None-Match spares a client what it has', async () => {
     const path = pathOf(await registerApp(server))
     const first = await admin.get(path)

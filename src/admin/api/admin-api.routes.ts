@@ -18,7 +18,7 @@ import { authenticate, type Caller, challengeOf, type Worth } from './authentica
 import type { Idempotency } from './idempotency.ts'
 import { parseJsonObject } from './json-object.ts'
 import { mediaTypes } from './openapi.ts'
-import type { Call, Done, JsonObject, Operation, Reply } from './operation.ts'
+import type { Call, Done, Expected, JsonObject, Operation, Reply } from './operation.ts'
 import { etagOf, hasAlready, readIfMatch } from './preconditions.ts'
 import { PROBLEM_TYPE, problemDocument } from './problem-document.ts'
 import { readQuery } from './query.ts'
@@ -83,10 +83,7 @@ export function createAdminApi(deps: AdminApiDeps): Middleware {
       text: (name) => query.get(name) as string | undefined,
       number: (name) => query.get(name) as number | undefined,
       flag: (name) => query.get(name) === true,
-      expected:
-        operation.versioned === 'update'
-          ? readIfMatch(ctx.req.headers['if-match'])
-          : { kind: 'any' },
+      expected: readExpected(operation, ctx.req.headers['if-match']),
       ...(await readBody(operation, ctx)),
     }
     send(exchange, operation, await run(operation, exchange, call))
@@ -226,6 +223,14 @@ export function createAdminApi(deps: AdminApiDeps): Middleware {
       answerProblem(exchange, caught)
     }
   }
+}
+
+/** @throws {AppError} `parameter_unknown` where it would do nothing: whoever sends it relies on it */
+function readExpected(operation: Operation, ifMatch: string | undefined): Expected {
+  if (operation.versioned === 'update') return readIfMatch(ifMatch)
+  if (ifMatch !== undefined && operation.method !== 'GET')
+    throw new AppError('parameter_unknown', { about: 'If-Match' })
+  return { kind: 'any' }
 }
 
 /** No operation took the request. @throws {AppError} `method_not_allowed`, `not_found` */
