@@ -1,14 +1,16 @@
 // otesse doctor: looks at everything that the server stands on and says what to do about what is wrong. Invariant: it changes nothing, and one
 // check that fails does not keep the others from being made.
+import { createAccountStore } from '../accounts/account.store.ts'
 import { createSealedBox } from '../shared/sealed-box.ts'
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../config/config.ts'
 import { openConfiguredDatabase, StartRefused } from '../foundation.ts'
+import { createPurgeJobStore } from '../grants/purge-job.store.ts'
 import { createKeyStore, type StoredKey } from '../keys/key.store.ts'
 import { openKeyRing } from '../keys/key-ring.ts'
 import { makeOwnSecrets } from '../own-secrets.ts'
 import { isUnavailable } from '../shared/errors.ts'
-import { SECOND, systemClock } from '../shared/clock.ts'
+import { MINUTE, SECOND, systemClock } from '../shared/clock.ts'
 import { databaseTime, type OpenDatabase } from '../storage/database.ts'
 import { createLocalInvalidation } from '../storage/invalidation.ts'
 import { pendingMigrations } from '../storage/migrate.ts'
@@ -101,6 +103,8 @@ async function checkDatabase(
     add('migrations', 'ok', 'The schema is the newest.')
     if (config.stores.kind === 'networked')
       findings.push(judgeClock('database clock', theirs, sent, received))
+    findings.push(await checkAdmins(opened))
+    findings.push(await checkRevocations(opened))
     return await checkKeys(config, opened, findings)
   } catch (error) {
     if (error instanceof StartRefused) add('database', 'warn', `Not looked at: ${error.message}.`)
@@ -114,6 +118,33 @@ async function checkDatabase(
     return undefined
   }
 }
+
+async function checkAdmins({ db }: OpenDatabase): Promise<Finding> {
+  const check = 'admins'
+  return (await createAccountStore(db).hasAdmin())
+    ? { check, status: 'ok', sentence: 'An admin can sign in.' }
+    : {
+        check,
+        status: 'warn',
+        sentence:
+          'Nobody can open the console: make an admin (otesse account create --role admin --email …), or open the link that the server prints when it starts.',
+      }
+}
+
+/** Revocations that are written down and not done: for a moment that is what they are for, for longer it means that nobody does them. */
+async function checkRevocations({ db }: OpenDatabase): Promise<Finding> {
+  const check = 'revocations'
+  const late = await createPurgeJobStore(db).countOlderThan(new Date(systemClock() - LATE_MILLIS))
+  return late === 0
+    ? { check, status: 'ok', sentence: 'None is left undone.' }
+    : {
+        check,
+        status: 'warn',
+        sentence: `${late} that were written down are not carried out after a minute: check that a server runs, that it reaches Redis, and what its log says of "purge".`,
+      }
+}
+
+const LATE_MILLIS = MINUTE
 
 async function checkKeys(
   config: Config,

@@ -10,7 +10,10 @@ export function addServerCommands(program: Command, does: Does): void {
   const serve = program
     .command('serve')
     .description('run the server until it is told to stop; its log is JSON lines')
-    .addHelpText('after', '\nExample:\n  $ OTESSE_ISSUER=https://auth.example.com otesse serve')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ otesse migrate && OTESSE_ISSUER=https://auth.example.com otesse serve',
+    )
   does(serve, async ({ env }) => (await import('../serve.ts')).runServer(env))
 
   const migrateCommand = program

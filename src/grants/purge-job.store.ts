@@ -31,6 +31,8 @@ export interface PurgeJobStore {
   isPending(accountId: string): Promise<boolean>
   /** Returns how many are not done, held ones included. */
   count(): Promise<number>
+  /** Returns how many were written down before that time and are not done. */
+  countOlderThan(before: Date): Promise<number>
 }
 
 /** Creates the store. */
@@ -97,6 +99,16 @@ export function createPurgeJobStore(db: Database): PurgeJobStore {
         const { count } = await db
           .selectFrom('purge_jobs')
           .select((query) => query.fn.countAll<string>().as('count'))
+          .executeTakeFirstOrThrow()
+        return Number(count)
+      }),
+
+    countOlderThan: (before) =>
+      withDatabase(async () => {
+        const { count } = await db
+          .selectFrom('purge_jobs')
+          .select((query) => query.fn.countAll<string>().as('count'))
+          .where('created_at', '<', before)
           .executeTakeFirstOrThrow()
         return Number(count)
       }),

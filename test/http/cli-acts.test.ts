@@ -346,6 +346,32 @@ describe('otesse apply', () => {
   })
 })
 
+describe('otesse doctor', () => {
+  const checks = async (): Promise<Record<string, string>> => {
+    const found = (await otesse(['doctor', '--no-issuer', '--json'])).json()['checks'] as Answer[]
+    return Object.fromEntries(found.map(({ check, status }) => [check, status] as [string, string]))
+  }
+
+  test('notices that nobody is an admin, and revocations that nobody carries out', async () => {
+    expect(await checks()).toMatchObject({ admins: 'warn', revocations: 'ok' })
+    const { db, accounts } = server.foundation
+    await accounts.create({
+      email: 'ada@example.com',
+      password: 'correct horse battery staple',
+      role: 'admin',
+    })
+    const hourAgo = new Date(server.clock() - 3_600_000)
+    const inAnHour = new Date(server.clock() + 3_600_000)
+    const job = { kind: 'app', app_id: 'app_x', account_id: null, reason: 'admin' } as const
+    await db
+      .insertInto('purge_jobs')
+      .values({ ...job, created_at: hourAgo, due_at: inAnHour, attempts: 3 })
+      .execute()
+    expect(await checks()).toMatchObject({ admins: 'ok', revocations: 'warn' })
+    await db.deleteFrom('purge_jobs').execute()
+  })
+})
+
 test('every command has a help with an example', async () => {
   const names = (text: string): string[] =>
     [...(/\nCommands:\n([\s\S]*?)(\n\n|$)/.exec(text)?.[1] ?? '').matchAll(/^ {2}([a-z-]+)/gm)]
