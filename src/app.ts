@@ -2,6 +2,7 @@
 // Invariant: features know nothing of each other; what one needs of another is plugged in here and in compose/.
 import type { RequestListener } from 'node:http'
 import Koa from 'koa'
+import { createAdminApiMiddleware } from './compose/admin-api.ts'
 import { createBackChannel, recordRefusal } from './compose/back-channel.ts'
 import { createConsole } from './compose/console.ts'
 import { createFrontChannel } from './compose/front-channel.ts'
@@ -91,6 +92,7 @@ export function createApp(foundation: Foundation): App {
       renderPage: createErrorPages(views, { supportUrl: config.pages.supportUrl }),
     }),
   )
+  koa.use(createAdminApiMiddleware(foundation, inspect, limits))
   koa.use(refuseOtherMethods())
   const routers = [
     streams.router,
