@@ -11,6 +11,8 @@ interface Words {
   what?: string
   /** What the person can do now. */
   next: string
+  /** Whether signing in is a way on. */
+  maySignIn?: true
 }
 
 const START_AGAIN = 'Go back to the app that you came from and start again there.'
@@ -49,6 +51,7 @@ const WORDS: Partial<Record<ErrorCode, Words>> = {
     title: 'This link does not work any more',
     what: 'It was used already, has expired, or was replaced by a newer one. Nothing was changed.',
     next: 'If you have chosen your password already, sign in with it. If not, ask the person who sent you the link for a new one.',
+    maySignIn: true,
   },
   not_found: {
     title: 'There is nothing here',
@@ -85,7 +88,7 @@ export function createErrorPages(
 ): ErrorPageRenderer {
   return function showError(ctx, error, requestId) {
     const { code, status, retryAfterSeconds } = error
-    const { title, what = error.sentence, next } = WORDS[code] ?? OTHER
+    const { title, what = error.sentence, next, maySignIn = false } = WORDS[code] ?? OTHER
     sendPage(
       ctx,
       views,
@@ -100,6 +103,7 @@ export function createErrorPages(
         retryAfterSeconds:
           retryAfterSeconds === undefined ? undefined : Math.max(1, retryAfterSeconds),
         homeUrl: supportUrl,
+        signInUrl: maySignIn ? '/sign-in' : undefined,
       },
       // An app may have opened us in a popup, and its person may go back from here.
       { status, keepsOpener: true },

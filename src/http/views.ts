@@ -103,6 +103,8 @@ export interface ErrorPage {
   requestId: string
   retryAfterSeconds: number | undefined
   homeUrl: string | undefined
+  /** On our own origin; where signing in is a way on. */
+  signInUrl?: string | undefined
 }
 
 /** Posts `csrf` to `action`. */

@@ -143,7 +143,7 @@ class Unfit extends Error {
   }
 }
 
-const NOT_THE_SAME = 'The two passwords are not the same.'
+const NOT_THE_SAME = 'The two passwords are not the same: type both anew.'
 
 /** Returns what to say beside the fields. Throws on what no field is to blame for. */
 function problemsOf(error: unknown): Problems {

@@ -236,6 +236,46 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     expectAlone(visitor)
   })
 
+  it('one-time links: the first admin with mistakes, an invitation, a new password, a link that is spent', async () => {
+    await using visitor = await openVisitor(browser)
+    const { page } = visitor
+    const { accountLinks, accounts } = server.foundation
+    const setup = (await accountLinks.makeSetup(server.issuer))!
+    await page.goto(setup.url.reveal())
+    await untilHeading(page, 'Set up Otesse')
+    await expectGood(page, 'welcome-setup')
+    await page.getByLabel('Your name').fill('Grace Hopper')
+    await page.getByLabel('E-mail address').fill('grace@example.com')
+    await page.getByLabel('Password', { exact: true }).fill('0123456789')
+    await page.getByLabel('The same password again').fill('0123456780')
+    await press(page, 'Create the admin account')
+    await page.getByRole('alert').waitFor()
+    // Both are empty again.
+    expect(await focused(page)).toMatchObject({ name: 'Password' })
+    await expectGood(page, 'welcome-setup-problem')
+
+    const account = await accounts.create({
+      email: 'maximiliane-theodora.von-hohenstaufen-lichtenberg@example.com',
+    })
+    const invitation = await accountLinks.make(account, server.issuer)
+    await page.goto(invitation.url.reveal())
+    await untilHeading(page, 'Welcome to Otesse')
+    await expectGood(page, 'welcome-invite')
+    await page.getByLabel('New password').fill('a password that I chose')
+    await page.getByLabel('The same password again').fill('a password that I chose')
+    await press(page, 'Set password and sign in')
+    await untilHeading(page, 'Connected apps')
+    await page.goto(invitation.url.reveal())
+    await untilHeading(page, 'This link does not work any more')
+    await expectGood(page, 'link-invalid')
+
+    const reset = await accountLinks.make(await accounts.get(account.id), server.issuer)
+    await page.goto(reset.url.reveal())
+    await untilHeading(page, 'Choose a new password')
+    await expectGood(page, 'welcome-reset')
+    expectAlone(visitor)
+  })
+
   it('too many requests', async () => {
     await using busy = await startTestApp({
       backend: 'redis',
