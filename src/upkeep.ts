@@ -12,6 +12,8 @@ import { DAY, dateNow, HOUR } from './shared/clock.ts'
 export interface Upkeep extends AsyncDisposable {
   /** Carries out written-down revocations now. */
   purge(): Promise<void>
+  /** Removes what is past its time now; it does so each hour. */
+  sweep(): Promise<void>
 }
 
 /** Returns what records the end of grants whose reason was written down in a job. */
@@ -39,6 +41,7 @@ export function startUpkeep(foundation: Foundation): Upkeep {
   const retention = setInterval(() => void letOldThingsGo(foundation), HOUR).unref()
   return {
     purge: () => purger.kick(),
+    sweep: () => letOldThingsGo(foundation),
     async [Symbol.asyncDispose]() {
       clearInterval(retention)
       await purger[Symbol.asyncDispose]()

@@ -285,6 +285,12 @@ it('keeps each refusal as an event of its client, and each act with its actor', 
   const acts = await events(`actor=${client.client.id}`)
   expect(acts.map(({ name }) => name)).toEqual(['secret.created', 'app.registered'])
   expect(acts[0]?.['app_id']).toBe(body.app.id)
+  // Names are the wire's in events, too.
+  expect(acts[0]?.['data']).toEqual({ secret_id: body.app.secrets[0].id })
+  await admin.patch(`/apps/${body.app.id}`, { owner_contact: 'Ada' })
+  await server.foundation.audit.flush()
+  const [change] = await events(`app_id=${body.app.id}&name=app.changed`)
+  expect(change?.['data']).toEqual({ diff: { owner_contact: [null, 'Ada'] } })
 })
 
 describe('limits', () => {

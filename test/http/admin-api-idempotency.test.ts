@@ -4,6 +4,7 @@ import { createIdempotency } from '../../src/admin/api/idempotency.ts'
 import { createKeptAnswerStore } from '../../src/admin/api/kept-answer.store.ts'
 import { done, type Reply } from '../../src/admin/api/operation.ts'
 import { AppError } from '../../src/shared/errors.ts'
+import { startUpkeep } from '../../src/upkeep.ts'
 import {
   type AdminAnswer,
   type AdminClient,
@@ -129,11 +130,11 @@ describe.each(BACKENDS)('the same request again, %s', (backend) => {
         ...withKey(key),
       })
     expect((await again()).body.app.id).toBe(body.app.id)
-    const store = createKeptAnswerStore(server.foundation.db)
-    const now = () => new Date(server.clock())
-    const rows = (await keptRows()).length
+    await using upkeep = startUpkeep(server.foundation)
+    await upkeep.sweep()
+    expect(await keptRows()).not.toEqual([])
     server.clock.move(2 * HOUR)
-    expect(await store.removeExpired(now())).toBe(rows)
+    await upkeep.sweep()
     expect(await keptRows()).toEqual([])
     admin = await createAdminClient(server)
   })

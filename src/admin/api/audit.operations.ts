@@ -3,6 +3,7 @@ import type { EventStore, RecordedEvent } from '../../audit/event.store.ts'
 import type { UsageCount, UsageStore } from '../../audit/usage.store.ts'
 import { AppError } from '../../shared/errors.ts'
 import { pageParameters } from './lists.ts'
+import { wireName } from './members.ts'
 import { type Call, type Noun, pageOf, type Reply } from './operation.ts'
 import { parseMoment } from './query.ts'
 import { answer, moment, orNull, page, ref, type Schema, text, whole } from './schema.ts'
@@ -28,6 +29,14 @@ const EVENT: Schema = answer({
   }),
 })
 
+/** Returns the data with the wire's names; values are as they were recorded. */
+function toWire(data: unknown): unknown {
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) return data
+  return Object.fromEntries(
+    Object.entries(data).map(([name, value]) => [wireName(name), toWire(value)]),
+  )
+}
+
 const showEvent = (event: RecordedEvent) => ({
   id: event.id,
   at: event.at,
@@ -39,7 +48,7 @@ const showEvent = (event: RecordedEvent) => ({
   actor: event.actor ?? null,
   address: event.address ?? null,
   request_id: event.requestId ?? null,
-  data: event.data ?? null,
+  data: toWire(event.data ?? null),
 })
 
 const USAGE: Schema = answer({
