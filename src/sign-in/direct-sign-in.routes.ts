@@ -10,9 +10,8 @@ import type { BatchedLimit } from '../http/rate-limit.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { sendPage } from '../http/send-page.ts'
 import type { Views } from '../http/views.ts'
-import { DAY } from '../shared/clock.ts'
-import { randomBase62 } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
+import { createFormKeys } from './form-key.ts'
 import { type Login, problemOf } from './login.ts'
 import type { Interactions, People, SignInEvents } from './ports.ts'
 
@@ -42,7 +41,6 @@ export interface DirectSignInDeps {
 /** Where it is; `to` names one of the destinations; `mode` says what is asked of somebody who is signed in already: see SignInMode. */
 export const DIRECT_SIGN_IN_PATH = '/sign-in'
 const PATH = DIRECT_SIGN_IN_PATH
-const FORM_COOKIE_MILLIS = DAY
 
 /** `again` asks the same person for the password once more, `other` asks for another account; else, who is signed in goes on. */
 export type SignInMode = 'again' | 'other' | undefined
@@ -58,8 +56,7 @@ interface Errand {
 /** Creates the router of /sign-in. */
 export function createDirectSignInRouter(deps: DirectSignInDeps): Router {
   const { interactions, people, csrf, views, events, destinations } = deps
-  const isSecure = deps.issuer.startsWith('https:')
-  const formCookie = `${isSecure ? '__Host-' : ''}otesse_form`
+  const formKeys = createFormKeys(deps.issuer)
   const router = new Router({ strict: true, sensitive: true })
   const limited = limitPages(deps.perAddress)
 
@@ -72,7 +69,7 @@ export function createDirectSignInRouter(deps: DirectSignInDeps): Router {
 
   router.post(PATH, limited, async function signIn(ctx: Context) {
     const errand = errandOf(ctx)
-    const form = await csrf.readForm(ctx, bindingOf(heldKey(ctx) ?? newKey()))
+    const form = await csrf.readForm(ctx, bindingOf(formKeys.held(ctx)))
     const person = await activePerson(ctx)
     // Who is asked again is who is signed in, whatever the form says.
     const email = asksAgain(errand, person) ? person.email : (form.get('email') ?? '')
@@ -123,7 +120,6 @@ export function createDirectSignInRouter(deps: DirectSignInDeps): Router {
     },
   ): void {
     const { status, email, problem } = attempt
-    const key = holdKey(ctx)
     const isAgain = asksAgain(errand, person)
     sendPage(
       ctx,
@@ -132,7 +128,7 @@ export function createDirectSignInRouter(deps: DirectSignInDeps): Router {
         kind: 'sign-in',
         app: undefined,
         action: signInAddress(errand.path, errand.mode),
-        csrf: csrf.token(bindingOf(key)),
+        csrf: csrf.token(bindingOf(formKeys.hold(ctx))),
         email: isAgain ? person.email : email,
         problem,
         cancelAction: undefined,
@@ -149,22 +145,6 @@ export function createDirectSignInRouter(deps: DirectSignInDeps): Router {
     ctx.status = 303
     ctx.set('Cache-Control', 'no-store')
     ctx.redirect(path)
-  }
-
-  // Why an anonymous form has a token at all: without one a foreign page could sign somebody in to the attacker's account, who would then connect
-  // their apps to it. Nobody is signed in here to whom the token could be bound, so it is bound to the browser: to a random key in a cookie that
-  // only we can sign and only this host can set (__Host-). A foreign page can make the browser send the cookie, but cannot read the token that
-  // goes with it; csrf.ts looks at Sec-Fetch-Site besides. The key opens nothing, so it is no secret that ends with the sign-in: a second click
-  // of two, and a second tab, still fit.
-  const heldKey = (ctx: Context): string | undefined =>
-    ctx.cookies.get(formCookie, { signed: true })
-
-  function holdKey(ctx: Context): string {
-    const key = heldKey(ctx) ?? newKey()
-    const maxAge = FORM_COOKIE_MILLIS
-    const attributes = { httpOnly: true, sameSite: 'lax', signed: true, path: '/' } as const
-    ctx.cookies.set(formCookie, key, { ...attributes, maxAge })
-    return key
   }
 
   return router
@@ -193,7 +173,5 @@ function leadsTo({ path, below }: Destination, to: string): boolean {
   const isExcepted = below.except.includes(segments[0] ?? '')
   return !isExcepted && segments.length <= 6 && segments.every((segment) => SEGMENT.test(segment))
 }
-
-const newKey = (): string => randomBase62(22)
 
 const bindingOf = (key: string): string => `sign-in ${key}`
