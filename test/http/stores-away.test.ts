@@ -1,4 +1,5 @@
 // A store that goes away in the middle of the day: a clear 503 within two seconds, and no restart needed when it is back.
+import { type AdminClient, createAdminClient } from '../support/admin-client.ts'
 import { openNetworkedStores, startTestApp, type TestApp, type TestStores } from '../support/app.ts'
 import {
   type PostgresServer,
@@ -48,6 +49,20 @@ function expectUnavailable(answer: Answer): void {
   expect(answer.text).not.toMatch(/redis|postgres|ioredis|127\.0\.0\.1/i)
 }
 
+async function expectAdminUnavailable(admin: AdminClient): Promise<void> {
+  const startedAt = performance.now()
+  const headers = { 'idempotency-key': 'while-away' }
+  const app = { name: 'While away', type: 'machine' }
+  const answers = await Promise.all([admin.get('/apps'), admin.post('/apps', app, { headers })])
+  expect(performance.now() - startedAt).toBeLessThan(2500)
+  for (const { status, body, headers: answered, text } of answers) {
+    expect({ status, code: body.code }).toEqual({ status: 503, code: 'temporarily_unavailable' })
+    expect(Number(answered.get('retry-after'))).toBeGreaterThan(0)
+    expect(answered.get('content-type')).toMatch(/^application\/problem\+json/)
+    expect(text).not.toMatch(/redis|postgres|127\.0\.0\.1:(?!\d+\/admin)/i)
+  }
+}
+
 const askPage = () =>
   fetch(
     `${server.url}/oauth/authorize?${new URLSearchParams({
@@ -63,8 +78,10 @@ const ready = async () => (await fetch(`${server.url}/readyz`)).status
 describe.each(['frozen', 'gone'])('Redis is %s', (how) => {
   let access: string
   let refresh: string
+  let admin: AdminClient
   beforeAll(async () => {
     ;({ access, refresh } = await web.authorize())
+    admin = await createAdminClient(server)
     if (how === 'frozen') redis.pause()
     else await redis.kill()
   })
@@ -83,6 +100,8 @@ describe.each(['frozen', 'gone'])('Redis is %s', (how) => {
     ])
     answers.forEach(expectUnavailable)
   })
+
+  it('the admin API answers 503', () => expectAdminUnavailable(admin))
 
   it('the authorization endpoint shows a page, and never sends the person on', async () => {
     const answer = await askPage()
@@ -117,8 +136,11 @@ describe.each(['frozen', 'gone'])('Redis is %s', (how) => {
 describe('PostgreSQL is frozen', () => {
   let access: string
   let cold: TestClient
+  let admin: AdminClient
   beforeAll(async () => {
     ;({ access } = await web.authorize())
+    admin = await createAdminClient(server)
+    await admin.get('/apps')
     cold = await registerApp(server)
     postgres.pause()
   })
@@ -134,9 +156,17 @@ describe('PostgreSQL is frozen', () => {
     expectUnavailable(await within(2500, () => stranger.credentials()))
   })
 
+  it('the admin API answers 503', () => expectAdminUnavailable(admin))
+
   it('everything works again by itself, and no event was lost', async () => {
     await web.credentials()
     postgres.resume()
+    // What failed has freed its key, or never had it.
+    await waitUntil('an app to be registered', async () => {
+      const headers = { 'idempotency-key': 'after' }
+      const app = { name: 'After', type: 'machine' }
+      return (await admin.post('/apps', app, { headers })).status === 201
+    })
     const stranger = createOAuthClient(server, cold)
     await waitUntil(
       'the app to be found',
