@@ -3,6 +3,12 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { carryOut, readState } from '../../src/admin/apply/apply.ts'
+import { readDeclaration } from '../../src/admin/apply/declaration.ts'
+import { makePlan, type Plan } from '../../src/admin/apply/plan.ts'
+import { DEFAULT_LIFETIME_BOUNDS } from '../../src/apps/client-metadata.ts'
+import { OPERATOR } from '../../src/cli/session.ts'
+import { createActs } from '../../src/compose/acts.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { purged } from '../support/builders.ts'
 import { runHere } from '../support/cli-here.ts'
@@ -299,6 +305,54 @@ describe('otesse apply', () => {
         message: expect.stringContaining('in the meantime'),
       })
     expect((await done(['apply', '-f', file]))['changed']).toBe(false)
+  })
+
+  test('carries out nothing over what was changed since it was planned, and loses no secret', async () => {
+    const { apps, scopes } = server.foundation
+    const acts = createActs(server.foundation)
+    const planOf = async (data: object) => {
+      const { declaration, problems } = readDeclaration(data)
+      expect(problems).toEqual([])
+      const state = await readState(declaration, { apps, scopes }, { prune: false })
+      const options = { bounds: DEFAULT_LIFETIME_BOUNDS, logos: new Map() }
+      const outcome = makePlan(declaration, state, options)
+      if (outcome.kind === 'refused') throw new Error(JSON.stringify(outcome.problems))
+      return outcome.plan
+    }
+    const file = (name: string) => ({
+      scopes: [{ name: 'stale:read', sentence: `See ${name}`, group: 'Stale' }],
+      apps: [
+        { handle: `new-${name}`, name: `New ${name}`, type: 'machine' },
+        { handle: 'stale', name: `Stale ${name}`, type: 'machine' },
+        { handle: `never-${name}`, name: 'Never', type: 'machine' },
+      ],
+    })
+    const secrets: string[] = []
+    const run = (plan: Plan) =>
+      carryOut(plan, acts, OPERATOR, ({ handle }) => Promise.resolve(void secrets.push(handle)))
+    expect((await run(await planOf({ apps: [file('a').apps[1]] }))).stopped).toBeUndefined()
+
+    const plan = await planOf(file('b'))
+    const app = await apps.findByHandle('stale')
+    await apps.update(app!.id, app!.version, { description: 'somebody else' })
+    const result = await run(plan)
+    expect(result).toMatchObject({
+      done: ['scope stale:read', 'app new-b'],
+      stopped: { at: 'app stale', because: expect.stringContaining('changed it in the meantime') },
+    })
+    expect(secrets).toEqual(['stale', 'new-b'])
+    expect(await apps.findByHandle('stale')).toMatchObject({ name: 'Stale a' })
+    expect(await apps.findByHandle('never-b')).toBeUndefined()
+
+    // The same for a scope, and for names that somebody else took.
+    const late = await planOf({ scopes: file('c').scopes })
+    await run(late)
+    expect((await run(late)).stopped).toMatchObject({ at: 'scope stale:read' })
+    const twice = await planOf({ apps: [file('d').apps[0]] })
+    await run(twice)
+    expect((await run(twice)).stopped).toMatchObject({
+      because: expect.stringContaining('made one of this name'),
+    })
   })
 
   test('suspends what the file names no more, where that was asked for', async () => {
