@@ -3,15 +3,14 @@
 import { type Database, withDatabase } from '../storage/database.ts'
 import type { AccountLinkRow } from '../storage/schema.ts'
 import {
-  type Account,
-  type AccountToInsert,
   hasAdmin,
   holdAccount,
   holdAdmins,
   insertAccount,
   removeLinksOf,
   writePassword,
-} from './account.store.ts'
+} from './account-statements.store.ts'
+import type { Account, AccountToInsert } from './account.store.ts'
 
 export type LinkKind = AccountLinkRow['kind']
 

@@ -69,7 +69,7 @@ export async function* readCsv(chunks: AsyncIterable<string>): AsyncGenerator<Cs
     if (chunk !== '') isFirst = false
   }
   // A quote that is never closed swallows all that follows it.
-  if ((state) === 'quoted') problem ??= 'quotes'
+  if (state === 'quoted') problem ??= 'quotes'
   const last = endRecord()
   if (last !== undefined) yield last
 }

@@ -1,5 +1,5 @@
 // Human passwords: argon2id (RFC 9106) on libuv's threads. Invariants: few at once and a bounded queue, so that a flood of logins can neither
-// exhaust memory (19 MiB each) nor starve the process; a check costs one argon2 verification whether or not there is anything to compare with. A hash that
+// exhaust memory (19 MiB each, 256 MiB at most for an imported hash) nor starve the process; a check costs one argon2 verification whether or not there is anything to compare with. A hash that
 // was imported in another form costs its own work on top until the first login replaces it: till then, time tells that the account was imported.
 import * as argon2 from 'argon2'
 import { randomBase62 } from '../shared/crypto.ts'

@@ -11,7 +11,7 @@ import { requestFacts } from '../http/request-context.ts'
 import { sendPage } from '../http/send-page.ts'
 import type { Views } from '../http/views.ts'
 import { AppError } from '../shared/errors.ts'
-import { createFormKeys } from './form-key.ts'
+import { createFormKeys } from '../http/form-key.ts'
 import { type Login, problemOf } from './login.ts'
 import type { Interactions, People, SignInEvents } from './ports.ts'
 

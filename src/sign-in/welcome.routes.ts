@@ -14,7 +14,7 @@ import { sendPage } from '../http/send-page.ts'
 import type { Views, WelcomePage } from '../http/views.ts'
 import { sha256 } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
-import { createFormKeys } from './form-key.ts'
+import { createFormKeys } from '../http/form-key.ts'
 import type { Interactions, SignInEvents } from './ports.ts'
 
 export interface WelcomeDeps {

@@ -1,0 +1,141 @@
+// Statements about accounts that several transactions are made of. Invariants: whoever may take the last admin away holds `holdAdmins` first; accounts are
+// held before their links. Called by account.store.ts and account-link.store.ts.
+import { type Selectable, sql, type Transaction } from 'kysely'
+import { AppError } from '../shared/errors.ts'
+import { type Database, isUniqueViolation } from '../storage/database.ts'
+import type { AccountRow, Schema } from '../storage/schema.ts'
+import type { Account, AccountToInsert } from './account.store.ts'
+
+/** Reads a row. */
+export const toAccount = (row: Selectable<AccountRow>): Account => ({
+  id: row.id,
+  email: row.email,
+  name: row.name ?? undefined,
+  role: row.role,
+  status: row.status,
+  statusReason: row.status_reason ?? undefined,
+  hasPassword: row.password_hash !== null,
+  version: row.version,
+  createdAt: row.created_at,
+})
+
+/** Returns the row of a new account. */
+export const toRow = ({ account, emailKey, passwordHash }: AccountToInsert) => ({
+  id: account.id,
+  email: account.email,
+  email_key: emailKey,
+  name: account.name ?? null,
+  password_hash: passwordHash ?? null,
+  role: account.role,
+  status: account.status,
+  status_reason: account.statusReason ?? null,
+  version: account.version,
+  created_at: account.createdAt,
+  updated_at: account.createdAt,
+})
+
+/** Inserts one account. @throws {AppError} `already_exists` about `email` */
+export async function insertAccount(
+  db: Database | Transaction<Schema>,
+  account: AccountToInsert,
+): Promise<void> {
+  try {
+    await db.insertInto('accounts').values(toRow(account)).execute()
+  } catch (error) {
+    if (isUniqueViolation(error)) throw new AppError('already_exists', { about: 'email' })
+    throw error
+  }
+}
+
+/**
+ * Waits until no other transaction is changing who is an admin, and keeps others waiting until this one ends. Always the first statement, so that
+ * nobody waits for it while holding what its holder needs.
+ */
+export async function holdAdmins(transaction: Transaction<Schema>): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtext('otesse-auth admins'))`.execute(transaction)
+}
+
+/** Returns whether an admin can sign in: is active and has a password. @param except an account that does not count */
+export async function hasAdmin(
+  db: Database | Transaction<Schema>,
+  except?: string,
+): Promise<boolean> {
+  let query = db
+    .selectFrom('accounts')
+    .select('id')
+    .where('role', '=', 'admin')
+    .where('status', '=', 'active')
+    .where('password_hash', 'is not', null)
+    .limit(1)
+  if (except !== undefined) query = query.where('id', '!=', except)
+  return (await query.executeTakeFirst()) !== undefined
+}
+
+/** Writes the job that ends all grants and login sessions of an account. */
+export async function writePurgeJob(
+  transaction: Transaction<Schema>,
+  accountId: string,
+  reason: string,
+  at: Date,
+): Promise<void> {
+  await transaction
+    .insertInto('purge_jobs')
+    .values({
+      kind: 'account',
+      app_id: null,
+      account_id: accountId,
+      reason,
+      created_at: at,
+      attempts: 0,
+    })
+    .execute()
+}
+
+/** Ends all one-time links of an account. */
+export async function removeLinksOf(
+  transaction: Transaction<Schema>,
+  accountId: string,
+): Promise<void> {
+  await transaction.deleteFrom('account_links').where('account_id', '=', accountId).execute()
+}
+
+/** Reads an account and keeps others from changing it until the transaction ends. */
+export async function holdAccount(
+  transaction: Transaction<Schema>,
+  id: string,
+): Promise<Account | undefined> {
+  const row = await transaction
+    .selectFrom('accounts')
+    .selectAll()
+    .where('id', '=', id)
+    .forUpdate()
+    .executeTakeFirst()
+  return row && toAccount(row)
+}
+
+/** Writes another password and ends what the one before gave: one-time links, and by a job tokens and sessions. */
+export async function writePassword(
+  transaction: Transaction<Schema>,
+  { id, hasPassword }: Account,
+  passwordHash: string,
+  jobReason: string,
+  at: Date,
+): Promise<Account> {
+  const row = await transaction
+    .updateTable('accounts')
+    .set({ password_hash: passwordHash, updated_at: at, version: sql`version + 1` })
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  await removeLinksOf(transaction, id)
+  if (hasPassword) await writePurgeJob(transaction, id, jobReason, at)
+  return toAccount(row)
+}
+
+/** @throws {AppError} `last_admin` where an active admin is the only one besides those who cannot sign in */
+export async function assertNotLastAdmin(
+  transaction: Transaction<Schema>,
+  { id, status }: Account,
+): Promise<void> {
+  if (status === 'active' && !(await hasAdmin(transaction, id))) throw new AppError('last_admin')
+}
