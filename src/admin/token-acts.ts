@@ -5,6 +5,7 @@ import type { App } from '../apps/app.ts'
 import type { AppRegistry } from '../apps/app-registry.ts'
 import type { RevocationReason } from '../audit/event-names.ts'
 import type { Events } from '../audit/events.ts'
+import { appFamily } from '../grants/app-tokens.ts'
 import type { Grant } from '../grants/grant.ts'
 import type { Grants } from '../grants/grants.ts'
 import type { PurgeJobStore } from '../grants/purge-job.store.ts'
@@ -79,7 +80,8 @@ export interface TokenActs {
   /** Ends all grants of an app and the tokens that it got for itself, in the same way. @throws {AppError} `not_found` */
   revokeAllOfApp(appId: string, by: Operator): Promise<void>
   /**
-   * Takes in a secret, token or code that was found where it must not be, and with `revoke` ends it: a secret alone, a token with its whole
+   * Takes in a secret, token or code that was found where it must not be, and with `revoke` ends it: a secret with the
+   * tokens that the app got for itself, a token with its whole
    * family, also where that very token is dead already, because whoever leaked it may have leaked its successors.
    *
    * @throws {AppError} `power_missing` for the secret of an app whose admin scopes the operator lacks; the report is kept all the same
@@ -203,6 +205,8 @@ export function createTokenActs(deps: TokenActsDeps): TokenActs {
     try {
       await apps.revokeSecret(app.id, secret.id)
       events.secretRevoked({ appId: app.id, secretId: secret.id }, contextOf(by))
+      // With a secret anybody gets tokens of the app's own; the app gets new ones with its other secret.
+      if (wasLive) await end(appFamily(app.id), 'leaked', by)
     } catch (error) {
       // Another report of it came first.
       if (!(error instanceof AppError) || error.code !== 'not_found') throw error

@@ -118,4 +118,6 @@ function reported(outcome: LeakOutcome, isRevoking: boolean): Outcome {
 }
 
 const endedWords = (kind: 'secret' | 'token'): string =>
-  kind === 'secret' ? 'the secret' : 'the whole authorization, with every token of it'
+  kind === 'secret'
+    ? 'the secret, and the tokens that the app got for itself'
+    : 'the whole authorization, with every token of it'

@@ -9,11 +9,8 @@ import { createLogger, type Logger } from '../shared/logger.ts'
 import type { ShownProblem } from './layout.ts'
 import { Cancelled, type Terminal } from './terminal.ts'
 
-/** Who did it, in the event log. */
-export const ACTOR = { actor: 'cli' } as const
-
-/** Whoever can run commands beside the database may do everything. */
-export const OPERATOR: Operator = { id: ACTOR.actor, powers: ALL_POWERS }
+/** Who did it, in the event log. Whoever can run commands beside the database may do everything. */
+export const OPERATOR: Operator = { id: 'cli', powers: ALL_POWERS }
 
 /** How a command ended well: one document for scripts, one text for people. */
 export interface Outcome {

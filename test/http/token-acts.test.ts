@@ -210,6 +210,19 @@ describe.each(BACKENDS)('acts on tokens, %s', (backend) => {
       })
     })
 
+    it('takes the tokens along that anybody could get with it', async () => {
+      const client = await registerApp(server, { type: 'machine' })
+      const second = await server.foundation.apps.createSecret(client.id)
+      if (second.kind !== 'created') throw new Error('no second secret')
+      const machine = createOAuthClient(server, { ...client, secret: second.secret.reveal() })
+      const get = async () =>
+        (await machine.token({ grant_type: 'client_credentials' })).body.access_token
+      const before = await get()
+      await acts.tokens.report(client.secret!, { revoke: true }, by)
+      expect(await machine.isActive(before)).toBe(false)
+      expect(await machine.isActive(await get())).toBe(true)
+    })
+
     it('of a deleted app works no more', async () => {
       const { secret = '', id } = await registerApp(server)
       await server.foundation.apps.remove(id, 'gone')
