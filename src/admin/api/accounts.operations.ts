@@ -1,8 +1,16 @@
 // The operations on the accounts of people.
-import type { OneTimeLink } from '../../accounts/account-links.ts'
 import type { Account } from '../../accounts/account.store.ts'
 import type { Accounts, NewAccount } from '../../accounts/accounts.ts'
 import type { AccountActs } from '../account-acts.ts'
+import {
+  ACCOUNT_CHANGE,
+  ACCOUNT_SCHEMAS,
+  INVITATION,
+  NEW_ACCOUNT,
+  REASON_BODY,
+  showAccount,
+  showLink,
+} from './account-schemas.ts'
 import { pageParameters } from './lists.ts'
 import { checkMembers, toInput, wireName } from './members.ts'
 import {
@@ -17,41 +25,7 @@ import {
   type Reply,
 } from './operation.ts'
 import { versionToChange } from './preconditions.ts'
-import {
-  answer,
-  flag,
-  input,
-  listOf,
-  moment,
-  oneOf,
-  orNull,
-  page,
-  ref,
-  type Schema,
-  text,
-  whole,
-} from './schema.ts'
-
-const NAME = orNull(text('How the pages address the person.'))
-const ROLE = oneOf('Admins need the scope admin:roles:write to be made or changed.', [
-  'member',
-  'admin',
-])
-const EMAIL = text('What the person signs in with.', { format: 'email' })
-const INVITATION = input({ email: EMAIL, name: NAME, role: ROLE }, ['email'])
-const NEW = input(
-  {
-    email: EMAIL,
-    name: NAME,
-    role: ROLE,
-    password: orNull(
-      text('Without one, nobody can sign in until a link is used.', { format: 'password' }),
-    ),
-  },
-  ['email'],
-)
-const CHANGE = input({ name: NAME, role: ROLE })
-const REASON = input({ reason: text('Why; shown to admins and kept.') }, ['reason'])
+import { answer, flag, oneOf, page, ref, text } from './schema.ts'
 
 const READ = 'admin:accounts:read'
 const WRITE = 'admin:accounts:write'
@@ -59,48 +33,6 @@ const ONE = { accountId: text('The account id.') }
 const ACCOUNT: Answer = { description: 'The account.', schema: ref('Account') }
 const LAST_ADMIN = { 409: 'This is the last active admin.' }
 
-const SCHEMAS: Readonly<Record<string, Schema>> = {
-  Account: answer({
-    id: text('The `sub` that resource servers see.'),
-    email: text('As its owner writes it.'),
-    name: NAME,
-    role: ROLE,
-    status: oneOf('A deactivated account opens nothing.', ['active', 'deactivated']),
-    status_reason: orNull(text('Why it was deactivated.')),
-    has_password: flag('False while the account is only invited.'),
-    version: whole('Goes up with every change; the ETag.'),
-    created_at: moment('When it was made.'),
-  }),
-  ImportSummary: answer({
-    created: whole('Accounts that were made, or would be.'),
-    existing: whole('Accounts that were there already and stay as they are.'),
-    refused: whole('Lines that were refused.'),
-    problems: listOf(
-      answer({ line: whole('From 1.'), problems: listOf(ref('FieldProblem')) }),
-      'The first 100 of them.',
-    ),
-  }),
-  OneTimeLink: answer({
-    url: text('Works once; whoever has it can choose the password.', { format: 'uri' }),
-    expires_at: moment('When it ends.'),
-  }),
-}
-
-const showAccount = (account: Account) => ({
-  id: account.id,
-  email: account.email,
-  name: account.name ?? null,
-  role: account.role,
-  status: account.status,
-  status_reason: account.statusReason ?? null,
-  has_password: account.hasPassword,
-  version: account.version,
-  created_at: account.createdAt,
-})
-const showLink = ({ url, expiresAt }: OneTimeLink) => ({
-  url: url.reveal(),
-  expires_at: expiresAt,
-})
 const shown = (account: Account) => done(showAccount(account), { version: account.version })
 const placeOf = ({ id }: Account): string => `/accounts/${id}`
 
@@ -115,9 +47,12 @@ export function accountOperations({
   const idOf = (call: Call): string => call.path('accountId')
 
   async function create(call: Call): Promise<Reply> {
-    const problems = checkMembers(call.members, NEW)
+    const problems = checkMembers(call.members, NEW_ACCOUNT)
     if (problems.length > 0) return refused(problems)
-    const outcome = await acts.create(toInput(call.members, NEW) as unknown as NewAccount, call.by)
+    const outcome = await acts.create(
+      toInput(call.members, NEW_ACCOUNT) as unknown as NewAccount,
+      call.by,
+    )
     if (outcome.kind === 'refused') return outcome
     const { account } = outcome
     const location = placeOf(account)
@@ -138,18 +73,23 @@ export function accountOperations({
   }
 
   async function update(call: Call): Promise<Reply> {
-    const problems = checkMembers(call.members, CHANGE)
+    const problems = checkMembers(call.members, ACCOUNT_CHANGE)
     if (problems.length > 0) return refused(problems)
     const current = await accounts.get(idOf(call))
     const version = versionToChange(call.expected, current.version)
     if (version === undefined) return { kind: 'stale', version: current.version }
-    const outcome = await acts.update(current.id, version, toInput(call.members, CHANGE), call.by)
+    const outcome = await acts.update(
+      current.id,
+      version,
+      toInput(call.members, ACCOUNT_CHANGE),
+      call.by,
+    )
     if (outcome.kind === 'conflict') return { kind: 'stale', version: outcome.account.version }
     return outcome.kind === 'refused' ? outcome : shown(outcome.account)
   }
 
   async function deactivate(call: Call): Promise<Reply> {
-    const problems = checkMembers(call.members, REASON)
+    const problems = checkMembers(call.members, REASON_BODY)
     if (problems.length > 0) return refused(problems)
     return shown(await acts.deactivate(idOf(call), String(call.members['reason']), call.by))
   }
@@ -202,7 +142,7 @@ export function accountOperations({
       path: '/accounts',
       summary: 'Create an account',
       power: WRITE,
-      body: { kind: 'json', schema: NEW },
+      body: { kind: 'json', schema: NEW_ACCOUNT },
       isRepeatable: true,
       answers: { 201: ACCOUNT },
       handle: create,
@@ -241,7 +181,7 @@ export function accountOperations({
       summary: 'Change the name or the role of an account',
       power: WRITE,
       inPath: ONE,
-      body: { kind: 'json', schema: CHANGE },
+      body: { kind: 'json', schema: ACCOUNT_CHANGE },
       versioned: 'update',
       answers: { 200: ACCOUNT },
       errors: LAST_ADMIN,
@@ -274,7 +214,7 @@ export function accountOperations({
       summary: 'Deactivate an account: all its tokens and sessions end at once',
       power: WRITE,
       inPath: ONE,
-      body: { kind: 'json', schema: REASON },
+      body: { kind: 'json', schema: REASON_BODY },
       answers: { 200: ACCOUNT },
       errors: LAST_ADMIN,
       handle: deactivate,
@@ -313,5 +253,10 @@ export function accountOperations({
       handle: importAccounts,
     },
   ]
-  return { tag: 'Accounts', description: 'People who can sign in.', schemas: SCHEMAS, operations }
+  return {
+    tag: 'Accounts',
+    description: 'People who can sign in.',
+    schemas: ACCOUNT_SCHEMAS,
+    operations,
+  }
 }

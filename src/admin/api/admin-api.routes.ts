@@ -4,10 +4,8 @@
 import Router from '@koa/router'
 import type { Context, Middleware, Next } from 'koa'
 import type { App } from '../../apps/app.ts'
-import { MAX_LOGO_BYTES } from '../../apps/logo.ts'
 import type { Problem } from '../../apps/problem.ts'
 import { readBearer } from '../../http/bearer.ts'
-import { decodeText, hasBody, mediaTypeOf, readBytes, readText } from '../../http/body.ts'
 import { JSON_TYPE } from '../../http/exchange.ts'
 import { type AppliedLimit, type BatchedLimit, rateLimitHeaders } from '../../http/rate-limit.ts'
 import { requestFacts } from '../../http/request-context.ts'
@@ -16,20 +14,16 @@ import type { Logger } from '../../shared/logger.ts'
 import { assertMay, type Operator } from '../operator.ts'
 import { authenticate, type Caller, challengeOf, type Worth } from './authentication.ts'
 import type { Idempotency } from './idempotency.ts'
-import { parseJsonObject } from './json-object.ts'
-import { mediaTypes } from './openapi.ts'
-import type { Call, Done, Expected, JsonObject, Operation, Reply } from './operation.ts'
+import type { Call, Done, Expected, Operation, Reply } from './operation.ts'
 import { etagOf, hasAlready, readIfMatch } from './preconditions.ts'
 import { PROBLEM_TYPE, problemDocument } from './problem-document.ts'
 import { readQuery } from './query.ts'
+import { readBody } from './request-body.routes.ts'
 
 /** Where the API is. */
 export const ADMIN_API_PATH = '/admin/api/v1'
 /** Where its OpenAPI document is. */
 export const ADMIN_DOCUMENT_PATH = `${ADMIN_API_PATH}/openapi.json`
-
-const BODY_LIMIT_BYTES = 64 * 1024
-const LINE_LIMIT_BYTES = 64 * 1024
 
 export interface AdminApiDeps {
   issuer: string
@@ -249,42 +243,4 @@ function count(ctx: Context, limit: BatchedLimit, key: string): void {
   for (const [name, value] of Object.entries(rateLimitHeaders([applied]))) ctx.set(name, value)
   if (!outcome.allowed)
     throw new AppError('rate_limited', { retryAfterSeconds: outcome.retryAfterSeconds })
-}
-
-interface ReadBody {
-  members: JsonObject
-  bytes: Uint8Array
-  lines: AsyncIterable<string>
-  contentType: string
-}
-
-async function* noLines(): AsyncGenerator<string, void, undefined> {
-  // Nothing to read.
-}
-
-/** @throws {AppError} `media_type_unsupported` and what is wrong with the body itself */
-async function readBody(operation: Operation, ctx: Context): Promise<ReadBody> {
-  const { body } = operation
-  const { req } = ctx
-  const contentType = mediaTypeOf(req)
-  const nothing = { members: {}, bytes: new Uint8Array(), lines: noLines(), contentType }
-  if (body === undefined) return nothing
-  if (body.kind === 'json' && body.optional === true && !hasBody(req)) return nothing
-  const types = mediaTypes(operation)
-  const { 'content-encoding': encoding = 'identity' } = req.headers
-  if (!types.includes(contentType) || encoding !== 'identity') {
-    // RFC 9110 §12.5.1: in an answer of 415, Accept names what would have been taken.
-    ctx.set('Accept', types.join(', '))
-    throw new AppError('media_type_unsupported')
-  }
-  switch (body.kind) {
-    case 'json': {
-      const members = parseJsonObject(decodeText(await readBytes(req, BODY_LIMIT_BYTES)))
-      return { ...nothing, members }
-    }
-    case 'file':
-      return { ...nothing, bytes: await readBytes(req, MAX_LOGO_BYTES, 'logo_too_large') }
-    case 'lines':
-      return { ...nothing, lines: readText(req, LINE_LIMIT_BYTES) }
-  }
 }

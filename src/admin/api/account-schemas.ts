@@ -1,0 +1,83 @@
+// How an account looks on the wire of the admin API, in both directions. Invariant: a password comes in and never goes out, nor does its hash.
+import type { OneTimeLink } from '../../accounts/account-links.ts'
+import type { Account } from '../../accounts/account.store.ts'
+import {
+  answer,
+  flag,
+  input,
+  listOf,
+  moment,
+  oneOf,
+  orNull,
+  ref,
+  type Schema,
+  text,
+  whole,
+} from './schema.ts'
+
+const NAME = orNull(text('How the pages address the person.'))
+const ROLE = oneOf('Admins need the scope admin:roles:write to be made or changed.', [
+  'member',
+  'admin',
+])
+const EMAIL = text('What the person signs in with.', { format: 'email' })
+export const INVITATION = input({ email: EMAIL, name: NAME, role: ROLE }, ['email'])
+export const NEW_ACCOUNT = input(
+  {
+    email: EMAIL,
+    name: NAME,
+    role: ROLE,
+    password: orNull(
+      text('Without one, nobody can sign in until a link is used.', { format: 'password' }),
+    ),
+  },
+  ['email'],
+)
+export const ACCOUNT_CHANGE = input({ name: NAME, role: ROLE })
+export const REASON_BODY = input({ reason: text('Why; shown to admins and kept.') }, ['reason'])
+
+export const ACCOUNT_SCHEMAS: Readonly<Record<string, Schema>> = {
+  Account: answer({
+    id: text('The `sub` that resource servers see.'),
+    email: text('As its owner writes it.'),
+    name: NAME,
+    role: ROLE,
+    status: oneOf('A deactivated account opens nothing.', ['active', 'deactivated']),
+    status_reason: orNull(text('Why it was deactivated.')),
+    has_password: flag('False while the account is only invited.'),
+    version: whole('Goes up with every change; the ETag.'),
+    created_at: moment('When it was made.'),
+  }),
+  ImportSummary: answer({
+    created: whole('Accounts that were made, or would be.'),
+    existing: whole('Accounts that were there already and stay as they are.'),
+    refused: whole('Lines that were refused.'),
+    problems: listOf(
+      answer({ line: whole('From 1.'), problems: listOf(ref('FieldProblem')) }),
+      'The first 100 of them.',
+    ),
+  }),
+  OneTimeLink: answer({
+    url: text('Works once; whoever has it can choose the password.', { format: 'uri' }),
+    expires_at: moment('When it ends.'),
+  }),
+}
+
+/** Shows an account; nothing of its password. */
+export const showAccount = (account: Account) => ({
+  id: account.id,
+  email: account.email,
+  name: account.name ?? null,
+  role: account.role,
+  status: account.status,
+  status_reason: account.statusReason ?? null,
+  has_password: account.hasPassword,
+  version: account.version,
+  created_at: account.createdAt,
+})
+
+/** Shows a link, for the only time. */
+export const showLink = ({ url, expiresAt }: OneTimeLink) => ({
+  url: url.reveal(),
+  expires_at: expiresAt,
+})
