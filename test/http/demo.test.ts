@@ -5,7 +5,7 @@ import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { approveInBrowser } from '../support/browser-flow.ts'
+import { approveInBrowser, createBrowser } from '../support/browser-flow.ts'
 import { startCli } from '../support/cli-process.ts'
 import { embeddedTemplate } from '../support/embedded-template.ts'
 import { findFreePort } from '../support/ports.ts'
@@ -17,6 +17,7 @@ interface Facts {
   app: string
   api: string
   account: { email: string; password: string }
+  admin: { email: string; password: string }
   machine: { clientId: string; clientSecret: string }
   curl: string
   startedInMillis: number
@@ -143,11 +144,19 @@ test('the API refuses as RFC 6750 §3 says, the app refuses forms of other sites
   await stop('SIGTERM')
 }, 60_000)
 
-test('--fresh forgets what the demo kept, and nothing else', async () => {
+test('--fresh forgets what the demo kept, and nothing else; its admin can open the console', async () => {
   const facts = await start()
   await stop('SIGTERM')
   const again = await start('--fresh')
   expect(again.machine.clientId).not.toBe(facts.machine.clientId)
+  const browser = createBrowser({ url: again.server, issuer: again.server })
+  const page = await browser.open(`${again.server}/admin`)
+  const inside = await browser.submit(page, page.url.slice(again.server.length), again.admin)
+  expect([inside.status, inside.url]).toEqual([
+    200,
+    expect.stringMatching(/\/admin\b(?!.*sign-in)/),
+  ])
+  expect(inside.html).toContain('Bookings Dashboard')
   await stop('SIGTERM')
   expect((await readdir(dataDir)).sort()).toEqual(['bookings-dashboard', 'database', 'secrets'])
 }, 120_000)
