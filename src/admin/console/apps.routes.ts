@@ -21,7 +21,7 @@ import { differences } from './differences.ts'
 import type { Admin, Gate, Visit } from './gate.routes.ts'
 import { goTo } from './gate.routes.ts'
 import { pagerOf, queryOf } from './paging.ts'
-import { appBadge, TYPE_WORDS } from './words.ts'
+import { appBadge, secondsInWords, TYPE_WORDS } from './words.ts'
 
 const PAGE = 25
 const STATUSES: readonly AppStatus[] = ['active', 'suspended', 'deleted']
@@ -89,8 +89,10 @@ export function createAppRoutes(deps: ConsoleDeps, gate: Gate): Router {
           done: DONE[queryOf(visit).get('done') ?? ''],
         }),
         app: appFacts(app),
-        defaults: deps.lifetimes,
-        canTry: app.type === 'web' && app.status === 'active',
+        defaults: {
+          accessTtl: secondsInWords(deps.lifetimes.accessTtlSeconds),
+          refreshTtl: secondsInWords(deps.lifetimes.refreshTtlSeconds),
+        },
       })
     }),
   )

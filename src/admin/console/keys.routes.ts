@@ -53,7 +53,7 @@ export function createKeyRoutes(deps: ConsoleDeps, gate: Gate): Router {
           },
           {
             consequences: [
-              'The next key signs from now on, on all servers within a second. It has been published long enough for apps to know it.',
+              'The next key signs from now on, on all servers within a second. Apps know it already: it is published since it was made.',
               'The key of until now is still published, so that what it signed goes on being valid.',
               'A new key is made and published as the next one.',
             ],

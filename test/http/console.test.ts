@@ -1,0 +1,699 @@
+// The admin console over HTTP on real stores: who gets in, what a form must prove, and what happens when two admins or two clicks meet.
+// How the pages look and that they work in a browser is test/browser/console.test.ts.
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import type { Account } from '../../src/accounts/account.store.ts'
+import { BACKENDS, openTestStores, startTestApp, type TestApp } from '../support/app.ts'
+import { type Browser, createBrowser, type Page } from '../support/browser-flow.ts'
+import { createAccount, createScopes, PASSWORD, registerApp } from '../support/builders.ts'
+import { createOAuthClient } from '../support/oauth-client.ts'
+import { waitUntil } from '../support/server-process.ts'
+
+const MINUTE = 60_000
+const SECRET = /otesse_cs_[0-9A-Za-z]{49}/
+let server: TestApp
+let ada: Account
+
+const anAdmin = (on: Pick<TestApp, 'foundation'> = server) =>
+  createAccount(on, { password: PASSWORD, role: 'admin' })
+
+const csrfOf = ({ html }: Page, action: string): string =>
+  new RegExp(`action="${action}"[^>]*>\\s*<input type="hidden" name="csrf" value="([^"]+)"`).exec(
+    html,
+  )?.[1] ?? ''
+const formIdOf = ({ html }: Page): string => /name="form" value="([^"]+)"/.exec(html)?.[1] ?? ''
+
+const wordsOf = ({ html }: Page): string =>
+  html
+    .replaceAll(/<(svg|head)[\s\S]*?<\/\1>/g, '')
+    .replaceAll(/<[^>]*>/g, '')
+    .replaceAll(/\s+/g, ' ')
+
+async function signIn(browser: Browser, { email }: Account, to = '/admin/apps', on = server) {
+  const url = `${on.issuer}/sign-in?to=${encodeURIComponent(to)}`
+  const page = await browser.open(url)
+  return browser.submit(page, `to=${encodeURIComponent(to)}`, { email, password: PASSWORD })
+}
+
+/** A browser in which that admin has signed in just now. */
+async function aConsole(person: Account = ada, on = server): Promise<Browser> {
+  const browser = createBrowser(on)
+  expect((await signIn(browser, person, '/admin/apps', on)).status).toBe(200)
+  return browser
+}
+
+const at = (path: string, on = server): string => on.issuer + path
+
+const post = (browser: Browser, path: string, body: FormData | Record<string, string>) =>
+  browser.request(at(path), {
+    method: 'POST',
+    headers: { 'sec-fetch-site': 'same-origin' },
+    body: body instanceof FormData ? body : new URLSearchParams(body),
+  })
+
+/** A filled-in registration form of a page that was opened. */
+function registration(page: Page, fields: Record<string, string>, logo?: Blob): FormData {
+  const form = new FormData()
+  form.set('csrf', csrfOf(page, '/admin/apps/new'))
+  form.set('form', formIdOf(page))
+  for (const [name, value] of Object.entries({ type: 'web', ...fields })) form.set(name, value)
+  if (logo !== undefined) form.set('logo', logo, 'logo.svg')
+  return form
+}
+
+const GOOD = {
+  name: 'Studio Planner',
+  redirectUris: 'https://planner.example.com/callback',
+  'scope:bookings:read': 'on',
+}
+
+describe.each(BACKENDS)('the console on %s', (backend) => {
+  beforeAll(async () => {
+    server = await startTestApp({
+      backend,
+      // All of these tests come from one address.
+      overrides: { OTESSE_LIMIT_AUTHORIZE_PER_ADDRESS: '0' },
+    })
+    await createScopes(server)
+    ada = await anAdmin()
+  })
+  afterAll(async () => {
+    await server[Symbol.asyncDispose]()
+  })
+
+  describe('its door', () => {
+    it('asks who is there, and leads to the page that was wanted', async () => {
+      const browser = createBrowser(server)
+      const answer = await browser.request(at('/admin/activity'))
+      expect(answer.status).toBe(303)
+      expect(answer.headers.get('location')).toBe('/sign-in?to=%2Fadmin%2Factivity')
+      const page = await signIn(browser, ada, '/admin/activity')
+      expect(page.url).toBe(at('/admin/activity'))
+      expect(wordsOf(page)).toContain(ada.email)
+    })
+
+    it.each([
+      ['/admin', 303],
+      ['/admin/apps', 303],
+      ['/admin/apps/new', 303],
+      ['/admin/scopes', 303],
+      ['/admin/accounts', 303],
+      ['/admin/keys', 303],
+      ['/admin/activity/export', 303],
+    ])('is before %s', async (path, status) => {
+      expect((await createBrowser(server).request(at(path))).status).toBe(status)
+      const member = await createAccount(server, { password: PASSWORD })
+      const browser = createBrowser(server)
+      await signIn(browser, member)
+      const page = await browser.request(at(path))
+      expect(page.status).toBe(403)
+      expect(wordsOf(page)).toContain('this account is not an admin')
+      expect(page.html).not.toContain(ada.email)
+    })
+
+    it('lets a member sign in as somebody else, who gets in', async () => {
+      const member = await createAccount(server, { password: PASSWORD })
+      const browser = createBrowser(server)
+      const turnedAway = await signIn(browser, member)
+      const link = /href="(\/sign-in\?[^"]+)"/.exec(turnedAway.html)?.[1] ?? ''
+      const page = await browser.open(at(link.replaceAll('&amp;', '&')))
+      const console = await browser.submit(page, 'mode=other', {
+        email: ada.email,
+        password: PASSWORD,
+      })
+      expect(console.url).toBe(at('/admin/apps'))
+    })
+
+    it('closes at once for whoever is no admin any more, or no longer active', async () => {
+      const [first, second] = [await anAdmin(), await anAdmin()]
+      const [one, other] = [await aConsole(first), await aConsole(second)]
+      const { accounts } = server.foundation
+      await accounts.update(first.id, first.version, { role: 'member' })
+      await accounts.deactivate(second.id, 'left')
+      expect((await one.request(at('/admin/apps'))).status).toBe(403)
+      expect((await other.request(at('/admin/apps'))).status).toBe(303)
+    })
+
+    it('records whom it turned away', async () => {
+      const member = await createAccount(server, { password: PASSWORD })
+      await signIn(createBrowser(server), member)
+      await server.foundation.audit.flush()
+      const query = { accountId: member.id, name: 'request.refused' }
+      const { events } = await server.foundation.eventStore.list(query)
+      expect(events).toMatchObject([{ reason: 'admin_needed', data: { endpoint: 'admin' } }])
+    })
+
+    it.each([
+      '/admin/../evil',
+      '/admin/%2e%2e/evil',
+      '/admin//evil.example',
+      '/admin/\\evil.example',
+      '/admin/apps?x=1',
+      '/admin/api/v1/apps',
+      '/admin/api',
+      '/adminevil',
+      '//evil.example/admin/apps',
+      '/admin/a/b/c/d/e/f/g',
+      '/admin/apps#x',
+      '/admin/apps\n',
+    ])('is not reached by way of %j', async (to) => {
+      const url = at(`/sign-in?to=${encodeURIComponent(to)}`)
+      expect((await createBrowser(server).request(url)).status).toBe(400)
+    })
+
+    it('sends pages that run our own script alone, and are kept by nobody', async () => {
+      const { headers } = await (await aConsole()).request(at('/admin/apps'))
+      const policy = headers.get('content-security-policy')
+      expect(policy).toContain("script-src 'self'")
+      expect(policy).toContain("default-src 'none'")
+      expect(policy).not.toContain('unsafe')
+      expect(headers.get('cache-control')).toBe('no-store')
+    })
+  })
+
+  describe('a form', () => {
+    it('counts only with its token, for its act and its target, from our own page', async () => {
+      const [{ id }, other] = [await registerApp(server), await registerApp(server)]
+      const browser = await aConsole()
+      const path = `/admin/apps/${id}/suspend`
+      const right = csrfOf(await browser.open(at(path)), path)
+      const otherPath = `/admin/apps/${other.id}/suspend`
+      const ofOther = csrfOf(await browser.open(at(otherPath)), otherPath)
+      const deletePath = `/admin/apps/${id}/delete`
+      const ofDelete = csrfOf(await browser.open(at(deletePath)), deletePath)
+      const ofSomebody = csrfOf(await (await aConsole(await anAdmin())).open(at(path)), path)
+      expect(right).not.toBe('')
+      for (const csrf of ['', 'made-up', ofOther, ofDelete, ofSomebody])
+        expect((await post(browser, path, { csrf, reason: 'test' })).status).toBe(403)
+      const foreign = await browser.request(at(path), {
+        method: 'POST',
+        headers: { 'sec-fetch-site': 'cross-site' },
+        body: new URLSearchParams({ csrf: right, reason: 'test' }),
+      })
+      expect(foreign.status).toBe(403)
+      expect((await server.foundation.apps.get(id)).status).toBe('active')
+      const answer = await post(browser, path, { csrf: right, reason: 'It misbehaved.' })
+      expect(answer.headers.get('location')).toBe(`/admin/apps/${id}?done=suspended`)
+      const { status, statusReason } = await server.foundation.apps.get(id)
+      expect([status, statusReason]).toEqual(['suspended', 'It misbehaved.'])
+    })
+
+    it('is recorded with who sent it, from where', async () => {
+      const { id } = await registerApp(server)
+      const browser = await aConsole()
+      const path = `/admin/apps/${id}/suspend`
+      await browser.submit(await browser.open(at(path)), path, { reason: 'For the record.' })
+      await server.foundation.audit.flush()
+      const { events } = await server.foundation.eventStore.list({ appId: id })
+      expect(events[0]).toMatchObject({
+        name: 'app.suspended',
+        actor: ada.id,
+        address: '127.0.0.1',
+        data: { statusReason: 'For the record.' },
+      })
+      const activity = await browser.open(at(`/admin/apps/${id}/activity`))
+      expect(wordsOf(activity)).toContain('For the record.')
+      expect(wordsOf(activity)).toContain(ada.email)
+    })
+
+    it('without a reason changes nothing and says so', async () => {
+      const { id } = await registerApp(server)
+      const browser = await aConsole()
+      const path = `/admin/apps/${id}/suspend`
+      const page = await browser.submit(await browser.open(at(path)), path, { reason: '  ' })
+      expect(page.status).toBe(422)
+      expect(wordsOf(page)).toContain('Write why')
+      expect((await server.foundation.apps.get(id)).status).toBe('active')
+    })
+  })
+
+  describe('what is dangerous', () => {
+    it('asks for the password again after ten minutes, and comes back', async () => {
+      await using own = await startTestApp({ backend })
+      const admin = await anAdmin(own)
+      const { id } = await registerApp(own, { scopes: [] })
+      const browser = await aConsole(admin, own)
+      const path = `/admin/apps/${id}/suspend`
+      own.clock.move(9 * MINUTE)
+      expect((await browser.open(at(path, own))).url).toBe(at(path, own))
+      own.clock.move(2 * MINUTE)
+      const again = await browser.open(at(path, own))
+      expect(new URL(again.url).pathname).toBe('/sign-in')
+      expect(wordsOf(again)).toContain('Confirm it’s you')
+      expect(again.html).toContain(`value="${admin.email}"`)
+      // Looking needs no password.
+      expect((await browser.open(at('/admin/apps', own))).status).toBe(200)
+      // Whoever else signs in here does so as somebody else; this page is for the same person.
+      const outsider = await anAdmin(own)
+      const wrong = await browser.submit(again, 'mode=again', {
+        email: outsider.email,
+        password: 'not-the-password',
+      })
+      expect(wrong.status).toBe(422)
+      expect(wrong.html).toContain(`value="${admin.email}"`)
+      const question = await browser.submit(wrong, 'mode=again', { password: PASSWORD })
+      expect(question.url).toBe(at(path, own))
+    })
+
+    it('takes a form that comes a little later, and asks again after that', async () => {
+      await using own = await startTestApp({ backend })
+      const { apps } = own.foundation
+      const [one, two] = [
+        await registerApp(own, { scopes: [] }),
+        await registerApp(own, { scopes: [] }),
+      ]
+      const browser = await aConsole(await anAdmin(own), own)
+      const [first, second] = [one, two].map(({ id }) => `/admin/apps/${id}/suspend`)
+      const pages = [
+        await browser.open(at(first!, own)),
+        await browser.open(at(second!, own)),
+      ] as const
+      own.clock.move(14 * MINUTE)
+      await browser.submit(pages[0], first!, { reason: 'in time' })
+      expect((await apps.get(one.id)).status).toBe('suspended')
+      own.clock.move(2 * MINUTE)
+      const late = await browser.submit(pages[1], second!, { reason: 'too late' })
+      expect(new URL(late.url).pathname).toBe('/sign-in')
+      expect((await apps.get(two.id)).status).toBe('active')
+    })
+
+    it('keeps a registration that was filled in for too long', async () => {
+      await using own = await startTestApp({ backend })
+      const browser = await aConsole(await anAdmin(own), own)
+      const page = await browser.open(at('/admin/apps/new', own))
+      own.clock.move(20 * MINUTE)
+      const form = registration(page, { name: 'Slow Planner', description: 'Typed with care.' })
+      const kept = await browser.request(at('/admin/apps/new', own), {
+        method: 'POST',
+        body: form,
+      })
+      expect(kept.status).toBe(403)
+      expect(wordsOf(kept)).toContain('Confirm it’s you in a new tab')
+      expect(kept.html).toContain('value="Slow Planner"')
+      expect(kept.html).toContain('Typed with care.')
+      expect((await own.foundation.apps.list()).apps).toEqual([])
+    })
+  })
+
+  describe('registering', () => {
+    it('shows id and secret once; sending the form again registers nothing and shows nothing', async () => {
+      const browser = await aConsole()
+      const page = await browser.open(at('/admin/apps/new'))
+      const name = `Once ${backend}`
+      const answer = await post(browser, '/admin/apps/new', registration(page, { ...GOOD, name }))
+      expect(answer.status).toBe(200)
+      expect(answer.headers.get('cache-control')).toBe('no-store')
+      const [secret] = SECRET.exec(answer.html) ?? []
+      const { apps } = await server.foundation.apps.list({ search: name })
+      expect(apps).toHaveLength(1)
+      const app = apps[0]!
+      expect(answer.html).toContain(app.id)
+      expect(server.foundation.apps.checkSecret(app, secret ?? '')).toBe('valid')
+
+      const again = await post(browser, '/admin/apps/new', registration(page, { ...GOOD, name }))
+      expect(wordsOf(again)).toContain('This app was registered already')
+      expect(again.html).toContain(`/admin/apps/${app.id}/credentials`)
+      expect(again.html).not.toMatch(SECRET)
+      expect((await server.foundation.apps.list({ search: name })).apps).toHaveLength(1)
+      for (const path of ['', '/credentials', '/activity', '/edit'])
+        expect((await browser.open(at(`/admin/apps/${app.id}${path}`))).html).not.toMatch(SECRET)
+    })
+
+    it('does so once for ten clicks at the same moment', async () => {
+      const browser = await aConsole()
+      const page = await browser.open(at('/admin/apps/new'))
+      const name = `Ten clicks ${backend}`
+      const answers = await Promise.all(
+        Array.from({ length: 10 }, () =>
+          post(browser, '/admin/apps/new', registration(page, { ...GOOD, name })),
+        ),
+      )
+      expect(answers.filter(({ html }) => SECRET.test(html))).toHaveLength(1)
+      expect((await server.foundation.apps.list({ search: name })).apps).toHaveLength(1)
+    })
+
+    it('tells all problems at once beside their fields, and keeps what was typed', async () => {
+      const browser = await aConsole()
+      const page = await browser.open(at('/admin/apps/new'))
+      const typed = {
+        name: '',
+        description: 'A <b>bold</b> & "quoted" plan',
+        redirectUris: 'http://planner.example.com/cb\r\nhttps://planner.example.com/cb',
+        homepageUrl: 'javascript:alert(1)',
+        accessTtlSeconds: 'soon',
+        handle: 'Not A Handle',
+        'scope:bookings:write': 'on',
+        requirePkce: 'on',
+      }
+      const logo = new Blob(['<svg xmlns="http://www.w3.org/2000/svg"><script>1</script></svg>'], {
+        type: 'image/svg+xml',
+      })
+      const answer = await post(browser, '/admin/apps/new', registration(page, typed, logo))
+      expect(answer.status).toBe(422)
+      for (const field of ['name', 'redirectUris', 'homepageUrl', 'accessTtlSeconds', 'handle'])
+        expect(answer.html).toContain(`href="#f-${field}"`)
+      for (const field of ['name', 'redirectUris', 'homepageUrl', 'handle', 'logo'])
+        expect(answer.html).toContain(`id="f-${field}-problem"`)
+      expect(wordsOf(answer)).toContain('The SVG has something else than plain shapes')
+      expect(wordsOf(answer)).toContain('Choose the file again')
+      expect(answer.html).toContain('A &lt;b&gt;bold&lt;/b&gt; &amp; &quot;quoted&quot; plan')
+      expect(answer.html).toContain('http://planner.example.com/cb\nhttps://planner.example.com/cb')
+      expect(answer.html).toContain('value="javascript:alert(1)"')
+      expect(answer.html).not.toContain('href="javascript:')
+      expect(answer.html).toMatch(/name="scope:bookings:write" checked/)
+      expect(answer.html).not.toMatch(/name="scope:bookings:read" checked/)
+      expect(answer.html).toMatch(/name="requirePkce" checked/)
+      // The same form, corrected, is taken.
+      const name = `Corrected ${backend}`
+      const right = await post(browser, '/admin/apps/new', registration(answer, { ...GOOD, name }))
+      expect(right.html).toMatch(SECRET)
+    })
+
+    it('takes a logo, and tells that one is too large without losing the rest', async () => {
+      const browser = await aConsole()
+      const page = await browser.open(at('/admin/apps/new'))
+      const large = new Blob([Buffer.alloc(3_000_000, 'x')], { type: 'image/png' })
+      const name = `Pictured ${backend}`
+      const refused = await post(
+        browser,
+        '/admin/apps/new',
+        registration(page, { ...GOOD, name }, large),
+      )
+      expect(refused.status).toBe(422)
+      expect(wordsOf(refused)).toContain('Keep the file within 256 KiB.')
+      expect(refused.html).toContain(`value="${name}"`)
+      const svg = new Blob(
+        [
+          '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><rect width="8" height="8"/></svg>',
+        ],
+        { type: 'image/svg+xml' },
+      )
+      await post(browser, '/admin/apps/new', registration(refused, { ...GOOD, name }, svg))
+      const [app] = (await server.foundation.apps.list({ search: name })).apps
+      expect(app?.logoId).toMatch(/^[0-9a-f]{64}$/)
+    })
+
+    it('refuses a body that never ends', async () => {
+      const browser = await aConsole()
+      const page = await browser.open(at('/admin/apps/new'))
+      const form = registration(page, { ...GOOD, description: 'x'.repeat(70_000) })
+      expect((await post(browser, '/admin/apps/new', form)).status).toBe(413)
+    })
+  })
+
+  describe('editing', () => {
+    const edit = (id: string) => `/admin/apps/${id}/edit`
+
+    it('tells the second of two admins what the first changed, and loses nothing', async () => {
+      const { id } = await registerApp(server, { name: 'Shared' })
+      const [one, two] = [await aConsole(), await aConsole(await anAdmin())]
+      const [first, second] = [await one.open(at(edit(id))), await two.open(at(edit(id)))]
+      const fields = {
+        name: 'Shared',
+        redirectUris: 'https://yourapp.com/callback',
+        'scope:bookings:read': 'on',
+      }
+      await one.submit(first, edit(id), { ...fields, description: 'From the first' })
+      const typed = { ...fields, name: 'Shared by two', description: 'From the second' }
+      const conflict = await two.submit(second, edit(id), typed)
+      expect(conflict.status).toBe(409)
+      expect(wordsOf(conflict)).toContain('Somebody else changed this app meanwhile')
+      expect(wordsOf(conflict)).toContain('From the first')
+      expect(conflict.html).toContain('value="Shared by two"')
+      expect((await server.foundation.apps.get(id)).description).toBe('From the first')
+      const saved = await two.submit(conflict, edit(id), typed)
+      expect(wordsOf(saved)).toContain('The changes are saved')
+      expect(await server.foundation.apps.get(id)).toMatchObject({
+        name: 'Shared by two',
+        description: 'From the second',
+        scopes: ['bookings:read'],
+      })
+    })
+
+    it('shows what changed in the activity', async () => {
+      const { id } = await registerApp(server, { name: 'Before' })
+      const browser = await aConsole()
+      await browser.submit(await browser.open(at(edit(id))), edit(id), {
+        name: 'After',
+        redirectUris: 'https://yourapp.com/callback',
+      })
+      await server.foundation.audit.flush()
+      const words = wordsOf(await browser.open(at(`/admin/apps/${id}/activity`)))
+      expect(words).toContain('App changed')
+      expect(words).toMatch(/Name from Before → to After/)
+    })
+
+    it('is over for an app that was deleted, whose pages stay', async () => {
+      const { id, app } = await registerApp(server, { name: 'Doomed' })
+      const browser = await aConsole()
+      const path = `/admin/apps/${id}/delete`
+      const page = await browser.open(at(path))
+      const refused = await browser.submit(page, path, { reason: 'Over.', name: 'doomed' })
+      expect(refused.status).toBe(422)
+      expect((await server.foundation.apps.get(id)).status).toBe('active')
+      const list = await browser.submit(refused, path, { reason: 'Over.', name: app.name })
+      expect(wordsOf(list)).toContain('The app is deleted')
+      const overview = await browser.open(at(`/admin/apps/${id}`))
+      expect(wordsOf(overview)).toContain('Deleted. Over.')
+      for (const below of ['edit', 'suspend', 'delete', 'secrets/new'])
+        expect((await browser.open(at(`/admin/apps/${id}/${below}`))).status).toBe(404)
+    })
+  })
+
+  describe('secrets', () => {
+    it('are made once, work beside the first, and end when they are revoked', async () => {
+      const client = await registerApp(server)
+      const browser = await aConsole()
+      const path = `/admin/apps/${client.id}/secrets/new`
+      const page = await browser.open(at(path))
+      const fields = { csrf: csrfOf(page, path), form: formIdOf(page) }
+      const answer = await post(browser, path, fields)
+      const [secret = ''] = SECRET.exec(answer.html) ?? []
+      expect((await post(browser, path, fields)).html).not.toMatch(SECRET)
+      const statusOf = async (each: string | undefined): Promise<number> =>
+        (await createOAuthClient(server, { ...client, secret: each }).credentials()).status
+      expect(await statusOf(client.secret)).toBe(200)
+      expect(await statusOf(secret)).toBe(200)
+      const [first] = (await server.foundation.apps.get(client.id)).secrets
+      const revoke = `/admin/apps/${client.id}/secrets/${first?.id ?? ''}/revoke`
+      await browser.submit(await browser.open(at(revoke)), revoke)
+      expect(await statusOf(client.secret)).toBe(401)
+      expect(await statusOf(secret)).toBe(200)
+    })
+
+    it('that expire say so, and a day that is none is refused', async () => {
+      const { id } = await registerApp(server)
+      const browser = await aConsole()
+      const path = `/admin/apps/${id}/secrets/new`
+      const page = await browser.open(at(path))
+      const refused = await browser.submit(page, path, { expiresAt: '2026-02-31x' })
+      expect(refused.status).toBe(422)
+      const past = await browser.submit(refused, path, { expiresAt: '2001-01-01' })
+      expect(wordsOf(past)).toContain('Choose a time in the future.')
+      const made = await browser.submit(past, path, { expiresAt: '2999-12-31' })
+      expect(made.html).toMatch(SECRET)
+      expect((await server.foundation.apps.get(id)).secrets[1]?.expiresAt).toEqual(
+        new Date('2999-12-31T23:59:59.999Z'),
+      )
+    })
+  })
+
+  describe('activity', () => {
+    it('says in plain words why a request was refused, and what to do', async () => {
+      const client = await registerApp(server)
+      await createOAuthClient(server, client).exchange('otesse_ac_nonsense')
+      await createOAuthClient(server, { ...client, secret: 'wrong' }).exchange('x')
+      await server.foundation.audit.flush()
+      const browser = await aConsole()
+      const page = await browser.open(at(`/admin/apps/${client.id}/activity`))
+      const words = wordsOf(page)
+      expect(words).toContain('The code was not one of ours, or was cut off.')
+      expect(words).toContain('The secret was not one of the app’s.')
+      expect(words).toMatch(/Failed authentications\s*1/)
+    })
+
+    it('is filtered by every filter, and read page by page both ways', async () => {
+      const { id } = await registerApp(server)
+      const { events } = server.foundation.audit
+      for (let n = 0; n < 60; n += 1) events.appActivated({ appId: id }, { actor: `actor ${n}` })
+      events.appSuspended({ appId: id }, { actor: 'somebody' })
+      await server.foundation.audit.flush()
+      const browser = await aConsole()
+      const countOn = async (query: string): Promise<number> =>
+        ((await browser.open(at(`/admin/activity?${query}`))).html.match(/<li class="event/g) ?? [])
+          .length
+      expect(await countOn(`app=${id}&event=app.suspended`)).toBe(1)
+      expect(await countOn(`app=${id}&actor=somebody`)).toBe(1)
+      expect(await countOn(`app=${id}&reason=code_used`)).toBe(0)
+      expect(await countOn(`app=${id}&to=2001-01-01`)).toBe(0)
+      expect(await countOn(`app=${id}&from=2001-01-01&actor=somebody`)).toBe(1)
+      const first = await browser.open(at(`/admin/activity?app=${id}`))
+      expect(first.html.match(/<li class="event/g)).toHaveLength(50)
+      const link = (page: Page, label: string): string =>
+        new RegExp(`href="([^"]+)">${label}<`).exec(page.html)?.[1]?.replaceAll('&amp;', '&') ?? ''
+      const second = await browser.open(at(link(first, 'Next page')))
+      expect(second.html.match(/<li class="event/g)!.length).toBeGreaterThan(10)
+      expect(link(second, 'Next page')).toBe('')
+      const back = await browser.open(at(link(second, 'Previous page')))
+      expect(back.html.match(/<code>evt_[^<]+/g)).toEqual(first.html.match(/<code>evt_[^<]+/g))
+    })
+
+    it('is exported whole as CSV and NDJSON', async () => {
+      const { id } = await registerApp(server)
+      const { events } = server.foundation.audit
+      for (let n = 0; n < 120; n += 1)
+        events.appActivated({ appId: id }, { actor: `=cmd|' /C calc'!A${n}` })
+      await server.foundation.audit.flush()
+      const browser = await aConsole()
+      const csv = await browser.request(at(`/admin/activity/export?app=${id}&format=csv`))
+      expect(csv.headers.get('content-disposition')).toContain('activity.csv')
+      const lines = csv.html.trim().split('\r\n')
+      expect(lines).toHaveLength(121)
+      expect(lines[1]).toContain(`"'=cmd|`)
+      const ndjson = await browser.request(at(`/admin/activity/export?app=${id}&format=ndjson`))
+      const rows = ndjson.html.trim().split('\n')
+      expect(rows).toHaveLength(120)
+      expect(JSON.parse(rows[0]!)).toMatchObject({ name: 'app.activated', appId: id })
+    })
+  })
+
+  describe('scopes', () => {
+    it('are created, changed, told apart when two change them, and removed', async () => {
+      const browser = await aConsole()
+      const name = 'reports:read'
+      const path = '/admin/scopes/reports%3Aread'
+      const refused = await browser.submit(await browser.open(at('/admin/scopes/new')), '/new', {
+        name: 'has space',
+        sentence: '',
+        group: 'Reports',
+      })
+      expect(refused.status).toBe(422)
+      expect(refused.html).toContain('value="has space"')
+      const fields = { name, sentence: 'See your reports', group: 'Reports' }
+      await browser.submit(refused, '/new', fields)
+      const page = await browser.open(at(path))
+      const first = await browser.submit(page, path, { ...fields, sensitive: 'on' })
+      expect(wordsOf(first)).toContain('The changes are saved')
+      const conflict = await browser.submit(page, path, { ...fields, sentence: 'See all reports' })
+      expect(conflict.status).toBe(409)
+      expect(conflict.html).toContain('value="See all reports"')
+      expect(server.foundation.scopes.current().scopes.get(name)).toMatchObject({
+        sensitive: true,
+        sentence: 'See your reports',
+      })
+      const remove = `${path}/remove`
+      const list = await browser.submit(await browser.open(at(remove)), remove)
+      expect(wordsOf(list)).toContain('The scope is removed')
+      expect(server.foundation.scopes.current().scopes.has(name)).toBe(false)
+    })
+
+    it('that are built in cannot be changed', async () => {
+      const browser = await aConsole()
+      expect((await browser.open(at('/admin/scopes/openid'))).status).toBe(404)
+    })
+  })
+
+  describe('accounts and keys', () => {
+    it('are invited with a link that is shown once and works', async () => {
+      const browser = await aConsole()
+      const page = await browser.open(at('/admin/accounts/new'))
+      const email = `new-${backend}@example.com`
+      const answer = await browser.submit(page, '/accounts/new', { email, role: 'member' })
+      const link = /id="one-time-link"[^>]*>([^<]+)</.exec(answer.html)?.[1] ?? ''
+      expect(link).toMatch(/^http/)
+      const again = await browser.submit(page, '/accounts/new', { email, role: 'member' })
+      expect(wordsOf(again)).toContain('This was done already')
+      expect((await createBrowser(server).open(link)).status).toBe(200)
+    })
+
+    it('change their role and are deactivated, but the last admin stays', async () => {
+      await using own = await startTestApp({ backend })
+      const admin = await anAdmin(own)
+      const member = await createAccount(own, { password: PASSWORD })
+      const browser = await aConsole(admin, own)
+      const role = (id: string) => `/admin/accounts/${id}/role`
+      const own1 = await browser.open(at(role(admin.id), own))
+      const last = await browser.submit(own1, role(admin.id), { role: 'member' })
+      expect(last.status).toBe(409)
+      expect(wordsOf(last)).toContain('This is the last active admin')
+      const changed = await browser.submit(
+        await browser.open(at(role(member.id), own)),
+        role(member.id),
+        { role: 'admin' },
+      )
+      expect(wordsOf(changed)).toContain('The role is changed')
+      const path = `/admin/accounts/${member.id}/deactivate`
+      await browser.submit(await browser.open(at(path, own)), path, { reason: 'Left us.' })
+      expect(await own.foundation.accounts.find(member.id)).toMatchObject({
+        role: 'admin',
+        status: 'deactivated',
+        statusReason: 'Left us.',
+      })
+    })
+
+    it('rotate: the next key signs', async () => {
+      const browser = await aConsole()
+      const next = server.foundation.keyRing.list().find(({ status }) => status === 'next')?.kid
+      const page = await browser.open(at('/admin/keys/rotate'))
+      const list = await browser.submit(page, '/keys/rotate')
+      expect(wordsOf(list)).toContain('The next key signs now')
+      const now = server.foundation.keyRing.list().find(({ status }) => status === 'current')?.kid
+      expect(now).toBe(next)
+    })
+  })
+
+  describe('lists', () => {
+    it('are searched, filtered and read page by page both ways', async () => {
+      for (let n = 0; n < 30; n += 1)
+        await registerApp(server, { name: `Paged ${backend} ${n}`, type: 'machine', scopes: [] })
+      const browser = await aConsole()
+      const url = `/admin/apps?search=Paged+${backend}&type=machine`
+      const namesOn = ({ html }: Page): string[] => html.match(/Paged \w+ \d+/g) ?? []
+      const link = (page: Page, label: string): string =>
+        new RegExp(`href="([^"]+)">${label}<`).exec(page.html)?.[1]?.replaceAll('&amp;', '&') ?? ''
+      const first = await browser.open(at(url))
+      const second = await browser.open(at(link(first, 'Next page')))
+      expect(new Set([...namesOn(first), ...namesOn(second)]).size).toBe(30)
+      const back = await browser.open(at(link(second, 'Previous page')))
+      expect(namesOn(back)).toEqual(namesOn(first))
+      const none = await browser.open(at(`${url}&status=suspended`))
+      expect(wordsOf(none)).toContain('No app fits')
+      expect(wordsOf(await browser.open(at('/admin/apps?type=public&search=Paged')))).toContain(
+        'No app fits',
+      )
+    })
+
+    it('invite to register the first app where there is none', async () => {
+      await using own = await startTestApp({ backend })
+      const browser = await aConsole(await anAdmin(own), own)
+      expect(wordsOf(await browser.open(at('/admin/apps', own)))).toContain(
+        'Register the first app',
+      )
+    })
+  })
+})
+
+describe('two processes', () => {
+  it('both close the door within a second when the role is taken on one of them', async () => {
+    await using stores = await openTestStores('redis')
+    await using one = await startTestApp({ backend: 'redis', stores })
+    await using two = await startTestApp({ backend: 'redis', stores, issuer: one.issuer })
+    const [admin] = [await anAdmin(one), await anAdmin(one)]
+    server = one
+    const browser = await aConsole(admin, one)
+    const asked = (): Promise<number> =>
+      fetch(`${two.url}/admin/apps`, {
+        redirect: 'manual',
+        headers: {
+          cookie: [...browser.jar]
+            .filter(([, { path }]) => path === '/')
+            .map(([key, { value }]) => `${key.split(' ')[0] ?? ''}=${value}`)
+            .join('; '),
+        },
+      }).then(({ status }) => status)
+    expect(await asked()).toBe(200)
+    await one.foundation.accounts.update(admin.id, admin.version, { role: 'member' })
+    const startedAt = performance.now()
+    await waitUntil('the other process to hear of it', async () => (await asked()) === 403)
+    expect(performance.now() - startedAt).toBeLessThan(1000)
+  })
+})
