@@ -97,6 +97,7 @@ describe.each(BACKENDS)('One-time links on %s stores', (backend) => {
     expect((await browser.request(`${server.issuer}/connected-apps`)).html).toContain(
       'grace@example.com',
     )
+    expect((await browser.open(`${server.issuer}/admin`)).status).toBe(200)
     const admin = await server.foundation.accounts.findByEmail('grace@example.com')
     expect(admin).toMatchObject({ role: 'admin', name: 'Grace', status: 'active' })
     for (const spent of [url, other]) {
