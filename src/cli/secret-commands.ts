@@ -109,7 +109,7 @@ function reported(outcome: LeakOutcome, isRevoking: boolean): Outcome {
           ['Secret id', outcome.kind === 'secret' ? outcome.secretId : undefined],
           ['Authorization', outcome.kind === 'token' ? outcome.grantId : undefined],
           ['Account', outcome.kind === 'token' ? outcome.accountId : undefined],
-          ['Worked', wasLive ? 'yes, until now' : 'no'],
+          ['Works', wasLive ? (revoked ? 'until now' : 'yes') : 'no'],
           ['Ended', revoked ? endedWords(outcome.kind) : 'nothing'],
         ])}${hint}`,
       }
