@@ -53,6 +53,11 @@ const WORDS: Partial<Record<ErrorCode, Words>> = {
     next: 'If you have chosen your password already, sign in with it. If not, ask the person who sent you the link for a new one.',
     maySignIn: true,
   },
+  upload_too_large: {
+    title: 'That was too much at once',
+    what: 'The form and its picture are larger than we take. Nothing was changed.',
+    next: 'Go back, choose a smaller picture or shorter texts, and send the form again.',
+  },
   not_found: {
     title: 'There is nothing here',
     what: 'The address may be mistyped, or the page is gone.',
@@ -76,6 +81,12 @@ const WORDS: Partial<Record<ErrorCode, Words>> = {
 }
 
 const OTHER: Words = { title: 'That did not work', next: START_AGAIN }
+/** At the console nobody came from an app. */
+const OTHER_AT_CONSOLE: Words = {
+  title: 'That did not work',
+  next: 'Go back and try again; nothing was changed. If it happens again, look for the reference below in the log of the server.',
+}
+const CONSOLE = /^\/admin(?:\/|$)/
 
 /**
  * Creates the renderer of error pages.
@@ -88,7 +99,9 @@ export function createErrorPages(
 ): ErrorPageRenderer {
   return function showError(ctx, error, requestId) {
     const { code, status, retryAfterSeconds } = error
-    const { title, what = error.sentence, next, maySignIn = false } = WORDS[code] ?? OTHER
+    const isConsole = CONSOLE.test(ctx.path)
+    const other = isConsole ? OTHER_AT_CONSOLE : OTHER
+    const { title, what = error.sentence, next, maySignIn = false } = WORDS[code] ?? other
     sendPage(
       ctx,
       views,
@@ -102,7 +115,7 @@ export function createErrorPages(
         requestId,
         retryAfterSeconds:
           retryAfterSeconds === undefined ? undefined : Math.max(1, retryAfterSeconds),
-        homeUrl: supportUrl,
+        homeUrl: isConsole ? '/admin' : supportUrl,
         signInUrl: maySignIn ? '/sign-in' : undefined,
       },
       // An app may have opened us in a popup, and its person may go back from here.

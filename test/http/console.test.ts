@@ -454,8 +454,11 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       expect(wordsOf(list)).toContain('The app is deleted')
       const overview = await browser.open(at(`/admin/apps/${id}`))
       expect(wordsOf(overview)).toContain('Deleted. Over.')
-      for (const below of ['edit', 'suspend', 'delete', 'secrets/new'])
-        expect((await browser.open(at(`/admin/apps/${id}/${below}`))).status).toBe(404)
+      for (const below of ['edit', 'suspend', 'delete', 'secrets/new']) {
+        const gone = await browser.open(at(`/admin/apps/${id}/${below}`))
+        expect(gone.status).toBe(404)
+        expect(gone.html).toContain('href="/admin"')
+      }
     })
   })
 

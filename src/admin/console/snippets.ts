@@ -126,7 +126,7 @@ func main() {
 		ClientID:     ${text(clientId)},
 		ClientSecret: os.Getenv("OTESSE_CLIENT_SECRET"),
 		TokenURL:     ${text(`${issuer}/oauth/token`)},
-		Scopes:       []string{${scope.split(' ').filter(Boolean).map(text).join(', ')}},${audienceLine((value) => `\n\t\tEndpointParams: url.Values{"audience": {${text(value)}}},`)}
+		Scopes:       []string{${scope.split(' ').filter(Boolean).map(text).join(', ')}},${audienceLine((value) => `\n\n\t\tEndpointParams: url.Values{"audience": {${text(value)}}},`)}
 	}
 	token, err := config.Token(context.Background())
 	if err != nil {
@@ -235,7 +235,7 @@ print(token["access_token"])`.replace(isPublic ? 'import os\n' : '\u0000', ''),
     snippet(
       'go',
       'Go',
-      'go get golang.org/x/oauth2',
+      'go get golang.org/x/oauth2, Go 1.24 or newer',
       `
 config := &oauth2.Config{
 	ClientID:     ${text(clientId)},${isPublic ? '' : '\n\tClientSecret: os.Getenv("OTESSE_CLIENT_SECRET"),'}
@@ -327,7 +327,8 @@ func whatIsItWorth(ctx context.Context, token string) (map[string]any, error) {
 	}
 	defer answer.Body.Close()
 	var facts map[string]any
-	return facts, json.NewDecoder(answer.Body).Decode(&facts)
+	err = json.NewDecoder(answer.Body).Decode(&facts)
+	return facts, err
 }`,
     ),
   ]
