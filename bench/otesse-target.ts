@@ -9,7 +9,8 @@ import { loadConfig } from '../src/config/config.ts'
 import { openFoundation } from '../src/foundation.ts'
 import type { Foundation } from '../src/foundation.ts'
 import { createLogger } from '../src/shared/logger.ts'
-import { newCode, newLocator } from '../src/shared/token-format.ts'
+import { termsFor } from '../src/oauth/policy.ts'
+import { newCode, newLocator, parseTokenOf } from '../src/shared/token-format.ts'
 import { openDatabase } from '../src/storage/database.ts'
 import { migrate } from '../src/storage/migrate.ts'
 import { findFreePort } from '../test/support/ports.ts'
@@ -33,11 +34,19 @@ const APPS: Record<AppRole, AppInput> = {
   resource: { type: 'resource_server', name: 'Bench API' },
 }
 
+/** Our server, which the driver can also fill by its own objects. */
+export interface OtesseTarget extends Target {
+  /** Makes live families as an approval and a code exchange make them, through the store of grants, and returns their access tokens. */
+  mintAccessTokens: (role: 'steady' | 'rotating', count: number) => Promise<string[]>
+  /** What it says of itself, in Prometheus' text form. */
+  metrics: () => Promise<string>
+}
+
 /** Starts our server from this checkout, or for `before` from the other one, which must understand the same settings and tables. */
 export async function openOtesseTarget(
   name: 'otesse' | 'before',
   stores: TargetStores,
-): Promise<Target> {
+): Promise<OtesseTarget> {
   await using stack = new AsyncDisposableStack()
   const directory = await mkdtemp(join(tmpdir(), 'otesse-bench-'))
   stack.defer(() => rm(directory, { recursive: true, force: true }))
@@ -78,6 +87,8 @@ export async function openOtesseTarget(
     }),
   )
 
+  const readMetrics = async (): Promise<string> =>
+    (await fetch(`http://127.0.0.1:${env.OTESSE_OPS_PORT}/metrics`)).text()
   const open = stack.move()
   return {
     name,
@@ -88,9 +99,26 @@ export async function openOtesseTarget(
       mintInBatches(count, (index) =>
         mintCode(foundation, credentials[role].clientId, accountIds[index % ACCOUNTS]!),
       ),
+    async mintAccessTokens(role, count) {
+      const { clientId } = credentials[role]
+      const app = await foundation.apps.get(clientId)
+      const terms = termsFor(app, foundation.config.tokens)
+      return mintInBatches(count, async (index) => {
+        const text = await mintCode(foundation, clientId, accountIds[index % ACCOUNTS]!)
+        const issued = await foundation.grants.redeem(
+          parseTokenOf('code', text)!,
+          clientId,
+          terms,
+          () => undefined,
+          () => true,
+        )
+        if (issued.kind !== 'issued') throw new Error(`not issued: ${issued.reason}`)
+        return issued.accessToken
+      })
+    },
+    metrics: readMetrics,
     async complaints() {
-      const metrics = await fetch(`http://127.0.0.1:${env.OTESSE_OPS_PORT}/metrics`)
-      const dropped = /^otesse_events_dropped_total (\d+)$/m.exec(await metrics.text())?.[1]
+      const dropped = /^otesse_events_dropped_total (\d+)$/m.exec(await readMetrics())?.[1]
       return dropped === '0' ? [] : [`${name}: ${dropped ?? '?'} events were dropped`]
     },
     [Symbol.asyncDispose]: () => open.disposeAsync(),

@@ -123,6 +123,22 @@ export async function prepareScenario(
   }
 }
 
+/** Introspection of the given access tokens by a resource server. */
+export function introspectionJob(
+  target: Target,
+  tokens: readonly string[],
+  shape: LoadShape,
+): LoadJob {
+  const credentials = target.credentials('resource')
+  const bodies = tokens.map((token) => form(credentials, { token }))
+  return {
+    ...baseJob(target, shape),
+    path: '/oauth/introspect',
+    source: { kind: 'cycle', bodies },
+    expect: '"active":true',
+  }
+}
+
 /** The only job that baseline (b) can do. */
 export function bareJob(target: Target, shape: LoadShape): LoadJob {
   return {

@@ -1,25 +1,12 @@
 // `node bench/verifier.ts`: what checking tokens costs an API that uses otesse-auth/resource-server, and how long after a revocation it still
-// accepts: two servers on one Redis and Postgres, four verifiers, revocations while checks run. Fails when a revoked token passes after its bound.
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+// accepts: two servers on one Redis and Postgres, four verifiers, revocations while checks run; with --kill and --pause also while a server dies or
+// Redis does not answer. Fails when a revoked token passes after its bound, or when anything does not come back by itself.
+import { loadavg } from 'node:os'
 import { setImmediate as turn } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { loadConfig } from '../src/config/config.ts'
-import { type Foundation, openFoundation } from '../src/foundation.ts'
-import { termsFor } from '../src/oauth/policy.ts'
-import {
-  createVerifier,
-  requireToken,
-  type Verifier,
-} from '../src/resource-server/resource-server.ts'
-import { createLogger } from '../src/shared/logger.ts'
-import { newCode, newLocator, parseTokenOf } from '../src/shared/token-format.ts'
-import { openDatabase } from '../src/storage/database.ts'
-import { migrate } from '../src/storage/migrate.ts'
-import { findFreePort } from '../test/support/ports.ts'
-import { openServerProcess } from './server-process.ts'
-import { openBenchStores } from './stores.ts'
+import { requireToken } from '../src/resource-server/resource-server.ts'
+import { measureDisturbances } from './verifier-disturbances.ts'
+import { openVerifierFleet } from './verifier-fleet.ts'
 
 const { values: options } = parseArgs({
   options: {
@@ -27,6 +14,8 @@ const { values: options } = parseArgs({
     rate: { type: 'string', default: '10000' },
     checks: { type: 'string', default: '1000000' },
     script: { type: 'string', default: 'src/main.ts' },
+    kill: { type: 'boolean', default: false },
+    pause: { type: 'boolean', default: false },
   },
 })
 const REVOCATIONS = Number(options.revocations)
@@ -34,157 +23,32 @@ const CHECKS_PER_SECOND = Number(options.rate)
 const WARM_CHECKS = Number(options.checks)
 const WARM_TOKENS = 2000
 const BOUND_MILLIS = 12_000
-const UNREACHED = '0'
 
-interface Family {
-  access: string
-  refresh: string
-}
+// Default signals would end the driver without its exit handlers, which stop the servers.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+let isDisturbed = false
+await using fleet = await openVerifierFleet({
+  script: options.script,
+  boundMillis: BOUND_MILLIS,
+  onProblem: (error) => {
+    if (!isDisturbed) console.error(`problem: ${error.message}`)
+  },
+})
+const { nodes, verifiers, mintMany, revoke } = fleet
 
-await using stack = new AsyncDisposableStack()
-const stores = stack.use(await openBenchStores(true))
-const directory = await mkdtemp(join(tmpdir(), 'otesse-bench-'))
-stack.defer(() => rm(directory, { recursive: true, force: true }))
-const databaseUrl = await stores.forTargets.createDatabase()
-
-function environment(port: number): Record<string, string> {
-  return {
-    NODE_ENV: 'production',
-    OTESSE_ISSUER: 'https://auth.bench.example',
-    OTESSE_HOST: '127.0.0.1',
-    OTESSE_PORT: String(port),
-    OTESSE_OPS_PORT: '0',
-    OTESSE_DATABASE_URL: databaseUrl,
-    OTESSE_REDIS_URL: stores.forTargets.redisUrl,
-    OTESSE_SECRET_KEY: 'bench-secret-key-0123456789-abcdefghij',
-    OTESSE_ENCRYPTION_KEY: 'bench-encryption-key-0123456789-abcdef',
-    OTESSE_LOG_LEVEL: 'error',
-    OTESSE_LIMIT_TOKEN_PER_CLIENT: UNREACHED,
-    OTESSE_LIMIT_TOKEN_PER_ADDRESS: UNREACHED,
-    OTESSE_LIMIT_INTROSPECT_PER_CLIENT: UNREACHED,
-  }
-}
-
-const foundation = stack.use(await openMigrated())
-const account = await foundation.accounts.create({ email: 'bench@example.com' })
-await foundation.scopes.create({ name: 'a', sentence: 'Use a', group: 'Bench' })
-const web = await register('web')
-const api = await register('resource_server')
-const nodes = [await startNode(), await startNode()]
-const verifiers = [0, 0, 1, 1].map((node) => openVerifier(nodes[node] ?? ''))
-await Promise.all(verifiers.map(untilFollowing))
-
-await measureRevocations()
-await measureWarmChecks()
-for (const verifier of verifiers) verifier.close()
-
-async function openMigrated(): Promise<Foundation> {
-  const config = loadConfig(environment(1))
-  const logger = createLogger('error')
-  if (config.stores.kind !== 'networked' || config.secrets === undefined)
-    throw new Error('the benchmark runs on Redis and Postgres')
-  const { database } = config.stores
-  {
-    const location = { kind: 'postgres', ...database, url: database.url.reveal() } as const
-    await using opened = await openDatabase(location, logger)
-    await migrate(opened.db)
-  }
-  return await openFoundation(config, config.secrets, { logger })
-}
-
-async function register(type: 'web' | 'resource_server') {
-  const outcome = await foundation.apps.register({
-    name: `Bench ${type}`,
-    type,
-    ...(type === 'web'
-      ? { redirectUris: ['https://app.bench.example/callback'], scopes: ['a'] }
-      : {}),
+if (REVOCATIONS > 0) await measureRevocations()
+if (WARM_CHECKS > 0) await measureWarmChecks()
+if (options.kill || options.pause) {
+  isDisturbed = true
+  const isWell = await measureDisturbances(fleet, {
+    kill: options.kill,
+    pause: options.pause,
+    checksPerSecond: CHECKS_PER_SECOND,
+    boundMillis: BOUND_MILLIS,
   })
-  if (outcome.kind !== 'registered' || outcome.secret === undefined)
-    throw new Error(JSON.stringify(outcome))
-  return { app: outcome.app, id: outcome.app.id, secret: outcome.secret.reveal() }
+  if (!isWell) process.exitCode = 1
 }
-
-async function startNode(): Promise<string> {
-  const port = await findFreePort()
-  stack.use(
-    await openServerProcess({
-      script: options.script,
-      env: environment(port),
-      pinned: false,
-      probed: false,
-      ready: {
-        kind: 'polling',
-        port,
-        path: '/readyz',
-        outputFile: join(directory, `server-${port}.log`),
-      },
-    }),
-  )
-  return `http://127.0.0.1:${port}`
-}
-
-function openVerifier(url: string): Verifier {
-  return createVerifier({
-    introspectionUrl: `${url}/oauth/introspect`,
-    clientId: api.id,
-    clientSecret: api.secret,
-    positiveTtlSeconds: 600,
-    streamSilenceSeconds: BOUND_MILLIS / 1000,
-    onProblem: (error) => console.error(`problem: ${error.message}`),
-  })
-}
-
-async function untilFollowing(verifier: Verifier): Promise<void> {
-  const deadline = performance.now() + 10_000
-  while (!verifier.isFollowing()) {
-    if (performance.now() > deadline) throw new Error('the stream is not followed')
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}
-
-async function mint(): Promise<Family> {
-  const { grants, config } = foundation
-  const id = newLocator()
-  const code = parseTokenOf('code', newCode(id))
-  if (code === undefined) throw new Error('a code is not a code')
-  const now = Math.floor(Date.now() / 1000)
-  const facts = { redirectUri: 'x', expiresAt: now + 60 }
-  await grants.begin(
-    { id, appId: web.id, accountId: account.id, scopes: ['a'], createdAt: now },
-    code.token,
-    facts,
-    86_400,
-  )
-  const issued = await grants.redeem(
-    code,
-    web.id,
-    termsFor(web.app, config.tokens),
-    () => undefined,
-    () => true,
-  )
-  if (issued.kind !== 'issued') throw new Error(issued.reason)
-  return { access: issued.accessToken, refresh: issued.refreshToken ?? '' }
-}
-
-async function mintMany(count: number): Promise<Family[]> {
-  const families: Family[] = []
-  while (families.length < count)
-    families.push(
-      ...(await Promise.all(Array.from({ length: Math.min(50, count - families.length) }, mint))),
-    )
-  return families
-}
-
-async function revoke(node: string, token: string): Promise<void> {
-  const answer = await fetch(`${node}/oauth/revoke`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ token, client_id: web.id, client_secret: web.secret }),
-  })
-  await answer.text()
-  if (answer.status !== 200) throw new Error(`revocation answered ${answer.status}`)
-}
+console.log(`load average ${loadavg()[0]?.toFixed(1)}`)
 
 async function measureRevocations(): Promise<void> {
   const families = await mintMany(REVOCATIONS)
@@ -220,8 +84,8 @@ async function measureRevocations(): Promise<void> {
   let acceptedAgain = 0
   for (const [index, { access, refresh }] of families.entries()) {
     const sentAt = performance.now()
-    const answered = revoke(nodes[index % 2] ?? '', index % 4 < 2 ? access : refresh).then(() =>
-      performance.now(),
+    const answered = revoke(nodes[index % 2 === 0 ? 0 : 1], index % 4 < 2 ? access : refresh).then(
+      () => performance.now(),
     )
     const refusedAt = await Promise.all(
       verifiers.map(async (verifier) => {

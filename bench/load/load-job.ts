@@ -17,6 +17,8 @@ export interface LoadJob {
   method: 'GET' | 'POST'
   path: string
   connections: number
+  /** Open loop: so many requests become due per second, whatever the answers do. Absent: each connection sends when it was answered. */
+  ratePerSecond?: number
   source: RequestSource
   /** Not measured; lets compilers and caches settle, for at least 1000 requests. A `once` source counts requests instead. */
   warmupSeconds: number
@@ -43,6 +45,8 @@ export interface LoadResult {
   redisCpuMillis: number
   /** One entry per measured request. */
   latenciesMillis: Float64Array
+  /** Open loop only: from the moment when a request was due, which counts waiting for a connection and a late load process too. */
+  sinceDueMillis?: Float64Array
   bodies: string[]
 }
 

@@ -1,6 +1,7 @@
 // The load process: takes one job at a time from the driver, keeps every connection busy for its length, checks every answer and sends
 // the numbers back. Any unexpected status, body or closed connection fails the job: a fast error is no result.
 import { setTimeout as delay } from 'node:timers/promises'
+import { runArrivals } from './arrivals.ts'
 import { buildRequest } from './load-job.ts'
 import type { LoadJob, LoadReply, LoadResult } from './load-job.ts'
 import { readCpuMillis } from './process-cpu.ts'
@@ -15,7 +16,8 @@ const SETTLE_MILLIS = 500
 const SHOWN_BODY_CHARACTERS = 300
 
 process.on('message', (job: LoadJob) => {
-  run(job).then(
+  const running = job.ratePerSecond === undefined ? run(job) : runArrivals(job, job.ratePerSecond)
+  running.then(
     (result) => reply({ kind: 'done', result }),
     (error: unknown) =>
       reply({ kind: 'failed', reason: error instanceof Error ? error.message : String(error) }),

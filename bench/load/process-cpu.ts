@@ -4,10 +4,17 @@ import { readFileSync, readdirSync } from 'node:fs'
 const NANOS_PER_MILLI = 1_000_000
 
 /** Returns the user + system time of all threads of a process in milliseconds; exact, where /proc/<pid>/stat has steps of 10 ms. */
-export function readCpuMillis(pid: number): number {
+export const readCpuMillis = (pid: number): number => sumOfThreads(pid, 0)
+
+/** Returns how long all threads of a process together could have run and had to wait for a core, in milliseconds: what neighbours took. */
+export const readWaitMillis = (pid: number): number => sumOfThreads(pid, 1)
+
+function sumOfThreads(pid: number, field: 0 | 1): number {
   let nanos = 0
   for (const thread of readdirSync(`/proc/${pid}/task`))
-    nanos += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'latin1').split(' ')[0])
+    nanos += Number(
+      readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'latin1').split(' ')[field],
+    )
   return nanos / NANOS_PER_MILLI
 }
 
