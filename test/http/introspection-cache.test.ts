@@ -36,7 +36,8 @@ afterAll(async () => {
   await redis.stop()
 })
 
-const isActive = async (token: string) => (await api.introspect(token)).body['active']
+const isActive = async (token: string): Promise<unknown> =>
+  (await api.introspect(token)).body['active']
 
 /** Resolves when the server answers from memory. */
 async function remembered(token: string): Promise<void> {

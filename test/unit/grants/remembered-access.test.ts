@@ -24,8 +24,8 @@ function setUp() {
     findAccess({ token, locator }) {
       asked += 1
       const live: LiveAccess = {
-        grant: { id: locator, appId: 'app_1', scopes: [], createdAt: 0 } as unknown as Grant,
-        access: { issuedAt: 0, expiresAt: 2000 } as LiveAccess['access'],
+        grant: { id: locator, appId: 'app_1', scopes: [], createdAt: 0 },
+        access: { issuedAt: 0, expiresAt: 2000 },
       }
       beforeAnswer()
       return Promise.resolve(dead.has(token) ? undefined : live)
@@ -42,7 +42,7 @@ function setUp() {
     moveTo: (millis: number) => (now = millis),
     onQuestion: (what: () => void) => (beforeAnswer = what),
     /** Returns how many questions the store was asked for so many looks. */
-    async questions(presented: ParsedToken, looks = 1) {
+    questions: async (presented: ParsedToken, looks = 1) => {
       const before = asked
       for (let look = 0; look < looks; look += 1) await memory.findAccess(presented)
       return asked - before
