@@ -9,7 +9,6 @@ import { createCsrf } from '../http/csrf.ts'
 import type { BatchedLimit } from '../http/rate-limit.ts'
 import type { Templates } from '../http/views.ts'
 import type { Interactions } from '../oauth/interactions.ts'
-import { randomBase62 } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
 import { signInAddress } from '../sign-in/direct-sign-in.routes.ts'
 import { createActs } from './acts.ts'
@@ -49,7 +48,6 @@ export function createConsole(
     },
     acts: createActs(foundation),
     usedForms: createUsedForms(db, clock),
-    newFormId: () => randomBase62(22),
     lifetimes: config.tokens,
     clock,
     lastSignIn: (ctx) => deps.interactions.lastSignIn(ctx),

@@ -665,6 +665,25 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       )
     })
 
+    it.each([
+      '/admin/apps?search=%00',
+      '/admin/apps?search=%25_%5C%27&type=nonsense&status=nonsense',
+      '/admin/apps?cursor=nonsense',
+      '/admin/apps?cursor=%00&trail=~~~~%00',
+      '/admin/activity?actor=%00x&app=%FF&reason=%27',
+      '/admin/activity?from=0000-01-01&to=2026-99-99',
+      '/admin/activity?from=9999-12-31&to=9999-12-31',
+      '/admin/activity/export?format=exe&app=%00',
+      '/admin/accounts?search=%00%25&cursor=AAAA',
+      '/admin/accounts/%00',
+      '/admin/apps/%00/activity',
+      '/admin/scopes/%00',
+      `/admin/apps/${'a'.repeat(2000)}`,
+    ])('are not broken by %j', async (path) => {
+      const { status } = await (await aConsole()).request(at(path))
+      expect([200, 400, 404]).toContain(status)
+    })
+
     it('invite to register the first app where there is none', async () => {
       await using own = await startTestApp({ backend })
       const browser = await aConsole(await anAdmin(own), own)

@@ -6,6 +6,7 @@ import { AppError } from '../../shared/errors.ts'
 import type { OneTimeLink } from '../../accounts/account-links.ts'
 import { problemOfReason } from './app-status.routes.ts'
 import type { ConsoleDeps } from './console-deps.ts'
+import { formIdOf, newFormId } from './used-forms.store.ts'
 import type { Frame } from './console-views.ts'
 import { type Admin, type Gate, goTo, type Visit } from './gate.routes.ts'
 import { pagerOf, queryOf } from './paging.ts'
@@ -84,7 +85,7 @@ export function createAccountRoutes(deps: ConsoleDeps, gate: Gate): Router {
   router.get(
     `${PATH}/new`,
     ...gate.confirmed((visit, admin) =>
-      showInvite(visit, admin, { email: '', name: '', role: 'member' }, deps.newFormId()),
+      showInvite(visit, admin, { email: '', name: '', role: 'member' }, newFormId()),
     ),
   )
   router.post(
@@ -97,7 +98,7 @@ export function createAccountRoutes(deps: ConsoleDeps, gate: Gate): Router {
         name: form.get('name')?.trim() ?? '',
         role,
       }
-      const formId = form.get('form') ?? deps.newFormId()
+      const formId = formIdOf(form)
       const key = `account.invite ${admin.account.id} ${formId}`
       if (!(await usedForms.take(key))) {
         showUsed(visit, admin, { label: 'Go to the accounts', href: PATH })
@@ -152,7 +153,7 @@ export function createAccountRoutes(deps: ConsoleDeps, gate: Gate): Router {
               'Whoever opens it can choose the password of this account. It works once.',
               'Links that were made for this account before stop working.',
             ],
-            hidden: { form: deps.newFormId() },
+            hidden: { form: newFormId() },
             action: accountPath(account.id, '/link'),
             csrf: gate.token(admin, `account.link ${account.id}`),
             button: 'Make the link and show it',
@@ -168,7 +169,7 @@ export function createAccountRoutes(deps: ConsoleDeps, gate: Gate): Router {
     ...gate.confirmed(async (visit, admin) => {
       const account = await get(visit)
       const form = await gate.readForm(visit, admin, `account.link ${account.id}`)
-      const key = `account.link ${admin.account.id} ${form.get('form') ?? deps.newFormId()}`
+      const key = `account.link ${admin.account.id} ${formIdOf(form)}`
       if (!(await usedForms.take(key))) {
         showUsed(visit, admin, { label: 'Go to the account', href: accountPath(account.id) })
         return

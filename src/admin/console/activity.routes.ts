@@ -14,7 +14,8 @@ import { period, summaryOf } from './usage-summary.ts'
 import { numberInWords } from './words.ts'
 
 const PAGE = 50
-const DAY_FORM = /^\d{4}-\d{2}-\d{2}$/
+// No event is older, and Postgres knows no year 0.
+const DAY_FORM = /^(?:19|2\d)\d{2}-\d{2}-\d{2}$/
 /** What a person may filter by; `from` and `to` are days, both included. */
 const FILTERS = ['event', 'app', 'account', 'actor', 'reason', 'from', 'to'] as const
 

@@ -30,7 +30,6 @@ export interface ConsoleDeps {
   countGrants: (appId: string) => Promise<{ count: number; isMore: boolean }>
   acts: { apps: AppActs; scopes: ScopeActs; keys: KeyActs; accounts: AccountActs }
   usedForms: UsedForms
-  newFormId: () => string
   /** The server's lifetimes, for apps that have none of their own. */
   lifetimes: { accessTtlSeconds: number; refreshTtlSeconds: number }
   clock: Clock

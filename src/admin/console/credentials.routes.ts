@@ -5,6 +5,7 @@ import { isConfidential, type App } from '../../apps/app.ts'
 import { AppError } from '../../shared/errors.ts'
 import { appFacts, appFrame, appPath, belowApp, secretFacts } from './app-frame.ts'
 import type { ConsoleDeps } from './console-deps.ts'
+import { formIdOf, newFormId } from './used-forms.store.ts'
 import { type Admin, type Gate, goTo, type Visit } from './gate.routes.ts'
 import { queryOf } from './paging.ts'
 import { questionPage } from './question.ts'
@@ -52,7 +53,7 @@ export function createCredentialRoutes(deps: ConsoleDeps, gate: Gate): Router {
   router.get(
     NEW,
     ...gate.confirmed(async (visit, admin) => {
-      askForSecret(visit, admin, await confidential(visit), { expires: '' }, deps.newFormId())
+      askForSecret(visit, admin, await confidential(visit), { expires: '' }, newFormId())
     }),
   )
 
@@ -61,7 +62,7 @@ export function createCredentialRoutes(deps: ConsoleDeps, gate: Gate): Router {
     ...gate.confirmed(async (visit, admin) => {
       const app = await confidential(visit)
       const form = await gate.readForm(visit, admin, `secret.create ${app.id}`)
-      const formId = form.get('form') ?? deps.newFormId()
+      const formId = formIdOf(form)
       const expires = form.get('expiresAt')?.trim() ?? ''
       // The end of that day, so that the secret works on it.
       const expiresAt = expires === '' ? undefined : new Date(`${expires}T23:59:59.999Z`)

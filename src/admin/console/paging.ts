@@ -11,8 +11,11 @@ export interface Query {
 /** Reads the query of a request. */
 export function queryOf({ querystring }: { querystring: string }): Query {
   const found = new Map<string, string>()
-  for (const [name, value] of new URLSearchParams(querystring))
-    if (value.trim() !== '' && !found.has(name)) found.set(name, value.trim())
+  for (const [name, typed] of new URLSearchParams(querystring)) {
+    // A NUL is the one character that Postgres takes in no text.
+    const value = typed.replaceAll('\0', '').trim()
+    if (value !== '' && !found.has(name)) found.set(name, value)
+  }
   return { get: (name) => found.get(name), entries: [...found] }
 }
 

@@ -16,6 +16,7 @@ import {
 import { appFacts, appPath } from './app-frame.ts'
 import { APP_TYPES } from '../../apps/app.ts'
 import type { ConsoleDeps } from './console-deps.ts'
+import { formIdOf, newFormId } from './used-forms.store.ts'
 import type { Frame } from './console-views.ts'
 import type { Admin, Gate, Visit } from './gate.routes.ts'
 import { goTo } from './gate.routes.ts'
@@ -39,7 +40,7 @@ export function createRegisterRoutes(deps: ConsoleDeps, gate: Gate): Router {
 
   router.get(
     PATH,
-    ...gate.confirmed((visit, admin) => showForm(visit, admin, emptyAppForm(), deps.newFormId())),
+    ...gate.confirmed((visit, admin) => showForm(visit, admin, emptyAppForm(), newFormId())),
   )
 
   // Not `confirmed`: sending somebody away who has filled in so much would lose it.
@@ -48,7 +49,7 @@ export function createRegisterRoutes(deps: ConsoleDeps, gate: Gate): Router {
     ...gate.admins(async (visit, admin) => {
       const { fields, files } = await gate.readUpload(visit, admin, ACT, MAX_LOGO_BYTES)
       const values = readAppForm(fields)
-      const formId = fields.get('form') ?? deps.newFormId()
+      const formId = formIdOf(fields)
       const logo = files.get('logo')
       if (!admin.isFresh) {
         showForm(visit, admin, values, formId, {

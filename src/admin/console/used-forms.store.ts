@@ -1,6 +1,8 @@
 // Which forms have been sent already: those whose answer shows a secret, which a reload would otherwise make again. Invariant: of two requests
 // with one form, however close together, exactly one takes it. Kept beside the answers of the admin API, and swept with them.
 import { sql } from 'kysely'
+import type { Parameters } from '../../http/parameters.ts'
+import { randomBase62 } from '../../shared/crypto.ts'
 import { dateNow, DAY, type Clock } from '../../shared/clock.ts'
 import { type Database, withDatabase } from '../../storage/database.ts'
 
@@ -16,6 +18,17 @@ export interface UsedForms {
   note(key: string, outcome: string): Promise<void>
   /** Returns what was noted; an empty text where nothing was. */
   outcomeOf(key: string): Promise<string>
+}
+
+const FORM_ID = /^[0-9A-Za-z]{22}$/
+
+/** Makes the id of a form that must count once. */
+export const newFormId = (): string => randomBase62(22)
+
+/** Returns the id that a form carries in `form`; a new one where it carries none of ours. */
+export function formIdOf(fields: Parameters): string {
+  const id = fields.get('form') ?? ''
+  return FORM_ID.test(id) ? id : newFormId()
 }
 
 /** Creates the store. */
