@@ -1,5 +1,4 @@
 // What is remembered is believed only while the log of revocations is heard, and forgotten as soon as it names it.
-import type { Grant } from '../../../src/grants/grant.ts'
 import type { LiveAccess } from '../../../src/grants/grants.ts'
 import { rememberAccess } from '../../../src/grants/remembered-access.ts'
 import { sha256 } from '../../../src/shared/crypto.ts'
