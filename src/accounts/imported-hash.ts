@@ -16,7 +16,7 @@ const MAX_LENGTH = 512
 
 const BCRYPT = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/
 const ARGON2 =
-  /^\$argon2(?:id|i|d)\$v=(?:16|19)\$((?:[mtp]=\d{1,8},?){3})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/
+  /^\$argon2(?:id|i|d)\$v=(?:16|19)\$([mtp]=\d{1,8}(?:,[mtp]=\d{1,8}){2})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/
 /** passlib, which writes + as a dot, and the PHC form with named parameters. */
 const PBKDF2_PHC =
   /^\$pbkdf2(?:-(sha1|sha256|sha512))?\$(?:i=)?(\d{1,8})(?:,l=\d{1,3})?\$([A-Za-z0-9./+]{1,128})\$([A-Za-z0-9./+]{16,128})$/

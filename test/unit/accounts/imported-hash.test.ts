@@ -63,6 +63,8 @@ describe('A hash that was made elsewhere', () => {
     `$argon2id$v=19$m=8,t=0,p=1$${SALT}$${DERIVED}`,
     `$argon2id$v=19$m=1024,m=1024,t=1$${SALT}$${DERIVED}`,
     `$argon2id$v=19$m=1024,t=2,p=1,keyid=a$${SALT}$${DERIVED}`,
+    `$argon2id$v=19$m=1024,t=2,p=1,$${SALT}$${DERIVED}`,
+    `$argon2id$v=19$t=2,p=1m=1024$${SALT}$${DERIVED}`,
     `$argon2id$v=19$m=1024,t=2,p=1$${SALT}$${'A'.repeat(600)}`,
   ])('of an unknown form or an absurd cost is refused without being repeated: %s', async (hash) => {
     const problem = hashProblem(hash)
