@@ -2,7 +2,7 @@
 // that a form that is shown again has lost nothing. Called by the routes that register and edit apps.
 import type { App, AppInput } from '../../apps/app.ts'
 import type { Problem } from '../../apps/problem.ts'
-import { isAdminScope, type Scope } from '../../apps/scope.ts'
+import { isAdminScope, needsPerson, type Scope } from '../../apps/scope.ts'
 import type { Parameters } from '../../http/parameters.ts'
 import type { FormProblem } from './console-views.ts'
 
@@ -140,7 +140,7 @@ export interface ScopeChoice {
 }
 
 export interface ScopeChoices {
-  groups: { title: string; choices: ScopeChoice[] }[]
+  groups: { title: string; choices: ScopeChoice[]; needsPeople: boolean }[]
   /** Scopes of the admin API, which only machines may have. */
   admin: ScopeChoice[]
   count: number
@@ -174,7 +174,11 @@ export function scopeChoices(
   }
   return {
     groups: [...groups]
-      .map(([title, choices]) => ({ title, choices }))
+      .map(([title, choices]) => ({
+        title,
+        choices,
+        needsPeople: choices.every(({ name }) => needsPerson(name)),
+      }))
       .sort((left, right) => left.title.localeCompare(right.title, 'en')),
     admin,
     count: names.length,

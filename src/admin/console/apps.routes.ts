@@ -21,7 +21,7 @@ import { differences } from './differences.ts'
 import type { Admin, Gate, Visit } from './gate.routes.ts'
 import { goTo } from './gate.routes.ts'
 import { pagerOf, queryOf } from './paging.ts'
-import { appBadge, secondsInWords, TYPE_WORDS } from './words.ts'
+import { appBadge, lifetimesInWords, TYPE_WORDS } from './words.ts'
 
 const PAGE = 25
 const STATUSES: readonly AppStatus[] = ['active', 'suspended', 'deleted']
@@ -89,10 +89,7 @@ export function createAppRoutes(deps: ConsoleDeps, gate: Gate): Router {
           done: DONE[queryOf(visit).get('done') ?? ''],
         }),
         app: appFacts(app),
-        defaults: {
-          accessTtl: secondsInWords(deps.lifetimes.accessTtlSeconds),
-          refreshTtl: secondsInWords(deps.lifetimes.refreshTtlSeconds),
-        },
+        defaults: lifetimesInWords(deps.lifetimes),
       })
     }),
   )
@@ -231,7 +228,7 @@ export function createAppRoutes(deps: ConsoleDeps, gate: Gate): Router {
         isNew: false,
         isMachine: app.type === 'machine',
         takesPeople: takesPeople(app.type),
-        lifetimes: deps.lifetimes,
+        lifetimes: lifetimesInWords(deps.lifetimes),
       },
       status,
     )

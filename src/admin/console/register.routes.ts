@@ -21,7 +21,7 @@ import type { Frame } from './console-views.ts'
 import type { Admin, Gate, Visit } from './gate.routes.ts'
 import { goTo } from './gate.routes.ts'
 import { snippetsFor } from './snippets.ts'
-import { TYPE_WORDS } from './words.ts'
+import { lifetimesInWords, TYPE_WORDS } from './words.ts'
 
 const PATH = '/admin/apps/new'
 const ACT = 'app.register'
@@ -154,7 +154,7 @@ export function createRegisterRoutes(deps: ConsoleDeps, gate: Gate): Router {
         isNew: true,
         isMachine: true,
         takesPeople: true,
-        lifetimes: deps.lifetimes,
+        lifetimes: lifetimesInWords(deps.lifetimes),
       },
       status,
     )

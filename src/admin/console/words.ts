@@ -65,3 +65,12 @@ export function secondsInWords(seconds: number): string {
   const count = seconds / size
   return `${numberInWords(count)} ${unit}${count === 1 ? '' : 's'}`
 }
+
+/** Writes the server's lifetimes, which hold for apps that have none of their own. */
+export const lifetimesInWords = (lifetimes: {
+  accessTtlSeconds: number
+  refreshTtlSeconds: number
+}): { accessTtl: string; refreshTtl: string } => ({
+  accessTtl: secondsInWords(lifetimes.accessTtlSeconds),
+  refreshTtl: secondsInWords(lifetimes.refreshTtlSeconds),
+})
