@@ -8,6 +8,7 @@ import { AppError } from '../shared/errors.ts'
 import { newClientId, newSecretId } from '../shared/ids.ts'
 import type { Secret } from '../shared/secret.ts'
 import type { Invalidation } from '../storage/invalidation.ts'
+import { isStorable } from '../storage/moments.ts'
 import { createAnnouncer } from './announcement.ts'
 import { createAppCache } from './app-cache.ts'
 import {
@@ -181,7 +182,7 @@ const toCursor = (app: App): string =>
 
 function parseCursor(cursor: string): { createdAt: string; id: string } {
   const [, createdAt, id] = CURSOR.exec(Buffer.from(cursor, 'base64url').toString()) ?? []
-  if (createdAt === undefined || id === undefined || Number.isNaN(Date.parse(createdAt)))
+  if (createdAt === undefined || id === undefined || !isStorable(new Date(createdAt)))
     throw new AppError('parameter_invalid', { about: 'cursor' })
   return { createdAt, id }
 }
@@ -329,6 +330,8 @@ export function createAppRegistry(deps: {
       // `!(a > b)` and not `a <= b`: an invalid date compares as false with everything.
       if (expiresAt !== undefined && !(expiresAt.getTime() > now.getTime()))
         return refuse('expiresAt', 'secret-expiry-past', 'Choose a time in the future.')
+      if (expiresAt !== undefined && !isStorable(expiresAt))
+        return refuse('expiresAt', 'secret-expiry-far', 'Choose a time before the year 10000.')
       const made = makeClientSecret(serverKeys)
       const entry = newSecretEntry(made.hash, made.hint, now, expiresAt)
       const outcome = await store.addSecret(id, entry, {

@@ -4,6 +4,7 @@ import { sql } from 'kysely'
 import { AppError } from '../shared/errors.ts'
 import { TOKEN_PATTERN } from '../shared/token-format.ts'
 import { withDatabase, type Database } from '../storage/database.ts'
+import { isStorable, nearestStorable } from '../storage/moments.ts'
 
 const PAGE = 50
 const MAX_PAGE = 500
@@ -87,9 +88,10 @@ const CURSOR = /^(\d{1,15})\.([\w-]{1,64})$/
 
 function parseCursor(cursor: string): { at: Date; id: string } {
   const [, millis, id] = CURSOR.exec(cursor) ?? []
-  if (millis === undefined || id === undefined)
+  const at = new Date(Number(millis))
+  if (id === undefined || !isStorable(at))
     throw new AppError('parameter_invalid', { about: 'cursor' })
-  return { at: new Date(Number(millis)), id }
+  return { at, id }
 }
 
 /** Creates the store. */
@@ -111,6 +113,10 @@ export function createEventStore(db: Database): EventStore {
     list(query) {
       const after = query.cursor === undefined ? undefined : parseCursor(query.cursor)
       const limit = Math.min(Math.max(query.limit ?? PAGE, 1), MAX_PAGE)
+      // A NUL is the one character that Postgres takes in no text, so that no event has one.
+      const texts = [query.appId, query.accountId, query.name, query.reason, query.actor]
+      if (texts.some((text) => text?.includes('\0') === true))
+        return Promise.resolve({ events: [], nextCursor: undefined })
       return withDatabase(async () => {
         let select = db
           .selectFrom('events')
@@ -123,8 +129,8 @@ export function createEventStore(db: Database): EventStore {
         if (query.name !== undefined) select = select.where('name', '=', query.name)
         if (query.reason !== undefined) select = select.where('reason', '=', query.reason)
         if (query.actor !== undefined) select = select.where('actor', '=', query.actor)
-        if (query.from !== undefined) select = select.where('at', '>=', query.from)
-        if (query.to !== undefined) select = select.where('at', '<', query.to)
+        if (query.from !== undefined) select = select.where('at', '>=', nearestStorable(query.from))
+        if (query.to !== undefined) select = select.where('at', '<', nearestStorable(query.to))
         if (after !== undefined)
           select = select.where(sql<boolean>`(at, id) < (${after.at}::timestamptz, ${after.id})`)
         const rows = await select.execute()

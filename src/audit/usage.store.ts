@@ -3,6 +3,7 @@
 import { sql } from 'kysely'
 import { AppError } from '../shared/errors.ts'
 import { withDatabase, type Database } from '../storage/database.ts'
+import { isStorable } from '../storage/moments.ts'
 
 /** One counter. */
 export interface UsageCount {
@@ -42,7 +43,7 @@ const DAY = /^\d{4}-\d{2}-\d{2}$/
 function assertDay(day: string, about: string): void {
   const start = DAY.test(day) ? Date.parse(day) : Number.NaN
   // 30 February parses as 2 March here, and is an error of the database there.
-  if (Number.isNaN(start) || new Date(start).toISOString().slice(0, 10) !== day)
+  if (!isStorable(new Date(start)) || new Date(start).toISOString().slice(0, 10) !== day)
     throw new AppError('parameter_invalid', { about })
 }
 

@@ -352,6 +352,10 @@ describe.each(DATABASES)('on $name', ({ open }) => {
         expect(await node.registry.createSecret(app.id, { expiresAt })).toMatchObject({
           problems: [{ rule: 'secret-expiry-past' }],
         })
+      const far = { expiresAt: new Date('+010000-01-01T00:00:00Z') }
+      expect(await node.registry.createSecret(app.id, far)).toMatchObject({
+        problems: [{ rule: 'secret-expiry-far' }],
+      })
     })
 
     test('remember when they were last used, written when the registry closes, never backwards', async () => {
@@ -554,6 +558,7 @@ describe.each(DATABASES)('on $name', ({ open }) => {
       'x',
       '',
       Buffer.from('2026-13-45T00:00:00.000Z app_00000000000000000000').toString('base64url'),
+      Buffer.from('0000-01-01T00:00:00.000Z app_00000000000000000000').toString('base64url'),
     ])('refuses the cursor %j', async (cursor) => {
       await using node = await startNode()
       await expect(node.registry.list({ cursor })).rejects.toThrow('parameter_invalid')

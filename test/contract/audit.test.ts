@@ -220,16 +220,32 @@ describe.each(DATABASES)('The audit trail on $name', ({ open }) => {
       expect(await times({ reason: 'code_used', actor: 'acc_w', to: new Date(NOW) })).toEqual([])
     })
 
-    test.each(['', 'x', '1', '1.', '99999999999999999999.evt', "1.evt'; drop table events"])(
-      'are not listed from the cursor %j',
-      async (cursor) => {
-        const listing = async () => createEventStore(db).list({ cursor })
-        await expect(listing()).rejects.toMatchObject({
-          code: 'parameter_invalid',
-          about: 'cursor',
-        })
-      },
-    )
+    test('are searched for with moments and texts that no database can hold', async () => {
+      const store = createEventStore(db)
+      await store.insert([anEvent({ app_id: 'app_far' })])
+      const from = new Date('-000001-01-01T00:00:00Z')
+      const to = new Date('+010000-01-02T00:00:00Z')
+      expect((await store.list({ appId: 'app_far', from, to })).events).toHaveLength(1)
+      expect((await store.list({ appId: 'app_far', from: to })).events).toEqual([])
+      for (const field of ['appId', 'accountId', 'name', 'reason', 'actor'] as const)
+        expect((await store.list({ [field]: 'app_far\0' })).events).toEqual([])
+    })
+
+    test.each([
+      '',
+      'x',
+      '1',
+      '1.',
+      '99999999999999999999.evt',
+      '253402300800000.evt',
+      "1.evt'; drop table events",
+    ])('are not listed from the cursor %j', async (cursor) => {
+      const listing = async () => createEventStore(db).list({ cursor })
+      await expect(listing()).rejects.toMatchObject({
+        code: 'parameter_invalid',
+        about: 'cursor',
+      })
+    })
 
     test('older than the retention are removed in bounded batches, the oldest first', async () => {
       const store = createEventStore(db)

@@ -1,6 +1,7 @@
 // Reads the query of a request by the operation's own parameters. Invariant: a parameter that the operation does not know, comes twice or does not
 // fit its schema is an error, because a filter that silently did nothing would show more than was asked for.
 import { AppError } from '../../shared/errors.ts'
+import { isStorable } from '../../storage/moments.ts'
 import type { QueryParameter } from './operation.ts'
 import type { Schema } from './schema.ts'
 
@@ -58,7 +59,7 @@ const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)
 
 /** Reads a date and time of RFC 3339. @throws {AppError} `parameter_invalid` */
 export function parseMoment(value: string, about: string): Date {
-  const millis = MOMENT.test(value) ? Date.parse(value) : Number.NaN
-  if (Number.isNaN(millis)) throw invalid(about)
-  return new Date(millis)
+  const moment = new Date(MOMENT.test(value) ? value : Number.NaN)
+  if (!isStorable(moment)) throw invalid(about)
+  return moment
 }
