@@ -56,12 +56,12 @@ for (const [index, { count }] of sides.entries()) {
   )
 }
 console.log(
-  `ratio many to few (median of ${rounds[0]!.length} rounds, 1.00 is no difference): server ${ratio('serverMillis')}, Redis ${ratio('redisMillis')}`,
+  `ratio many to few (median of ${rounds[0]!.length} rounds, 1.00 is no difference): server ${ratio(({ serverMillis }) => serverMillis)}, Redis ${ratio(({ redisMillis }) => redisMillis)}, together ${ratio((one) => one.serverMillis + one.redisMillis)}`,
 )
 console.log(`load average ${loadavg()[0]?.toFixed(1)}`)
 
-function ratio(part: keyof Round): string {
-  const ratios = rounds[1]!.map((one, round) => one[part] / rounds[0]![round]![part])
+function ratio(part: (one: Round) => number): string {
+  const ratios = rounds[1]!.map((one, round) => part(one) / part(rounds[0]![round]!))
   return `${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})`
 }
 
