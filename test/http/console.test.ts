@@ -276,6 +276,52 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       expect((await apps.get(two.id)).status).toBe('active')
     })
 
+    it('is also an edit that opens a new way: it is kept until the password was given', async () => {
+      await using own = await startTestApp({ backend })
+      const admin = await anAdmin(own)
+      const { id } = await registerApp(own, { scopes: [], description: 'Before' })
+      const path = `/admin/apps/${id}/edit`
+      const browser = await aConsole(admin, own)
+      own.clock.move(20 * MINUTE)
+      const { name, redirectUris } = await own.foundation.apps.get(id)
+      const same = { name, redirectUris: redirectUris.join('\n') }
+      const described = { ...same, description: 'Any time' }
+      await browser.submit(await browser.open(at(path, own)), path, described)
+      const page = await browser.open(at(path, own))
+      const evil = `${same.redirectUris}\nhttps://evil.example/cb`
+      const typed = { ...described, redirectUris: evil }
+      const kept = await browser.submit(page, path, typed)
+      expect(kept.status).toBe(403)
+      expect(wordsOf(kept)).toContain('Confirm it’s you in a new tab')
+      expect(kept.html).toContain('https://evil.example/cb')
+      expect(await own.foundation.apps.get(id)).toMatchObject({
+        description: 'Any time',
+        redirectUris,
+      })
+      await browser.submit(
+        await browser.open(at('/sign-in?to=%2Fadmin%2Fconfirmed&mode=again', own)),
+        'mode=again',
+        { password: PASSWORD },
+      )
+      expect(wordsOf(await browser.submit(kept, path, typed))).toContain('The changes are saved')
+      expect((await own.foundation.apps.get(id)).redirectUris).toHaveLength(redirectUris.length + 1)
+    })
+
+    it('is what lets an app or a person in again, and what takes a scope away', async () => {
+      await using own = await startTestApp({ backend })
+      const { id } = await registerApp(own, { scopes: [] })
+      const member = await createAccount(own, { password: PASSWORD })
+      await createScopes(own)
+      const browser = await aConsole(await anAdmin(own), own)
+      own.clock.move(11 * MINUTE)
+      for (const path of [
+        `/admin/apps/${id}/activate`,
+        `/admin/accounts/${member.id}/reactivate`,
+        `/admin/scopes/${encodeURIComponent('bookings:read')}/remove`,
+      ])
+        expect(new URL((await browser.open(at(path, own))).url).pathname).toBe('/sign-in')
+    })
+
     it('keeps a registration that was filled in for too long', async () => {
       await using own = await startTestApp({ backend })
       const browser = await aConsole(await anAdmin(own), own)
@@ -314,6 +360,9 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       expect(again.html).toContain(`/admin/apps/${app.id}/credentials`)
       expect(again.html).not.toMatch(SECRET)
       expect((await server.foundation.apps.list({ search: name })).apps).toHaveLength(1)
+      expect((await browser.open(at(`/admin/apps/${app.id}?done=constructor`))).html).not.toContain(
+        'native code',
+      )
       for (const path of ['', '/credentials', '/activity', '/edit'])
         expect((await browser.open(at(`/admin/apps/${app.id}${path}`))).html).not.toMatch(SECRET)
     })

@@ -9,7 +9,7 @@ import type { ConsoleDeps } from './console-deps.ts'
 import { formIdOf, newFormId } from './used-forms.store.ts'
 import type { Frame } from './console-views.ts'
 import { type Admin, type Gate, goTo, type Visit } from './gate.routes.ts'
-import { pagerOf, queryOf } from './paging.ts'
+import { doneOf, pagerOf, queryOf } from './paging.ts'
 import { type QuestionField, questionPage } from './question.ts'
 import { accountBadge } from './words.ts'
 
@@ -129,7 +129,7 @@ export function createAccountRoutes(deps: ConsoleDeps, gate: Gate): Router {
           section: 'accounts',
           crumbs: CRUMBS,
           badge: accountBadge(account),
-          done: DONE[queryOf(visit).get('done') ?? ''],
+          done: doneOf(queryOf(visit), DONE),
         },
         account: factsOf(account),
         isSelf: account.id === admin.account.id,
@@ -237,7 +237,7 @@ export function createAccountRoutes(deps: ConsoleDeps, gate: Gate): Router {
 
   router.get(
     `${PATH}/:id/reactivate`,
-    ...gate.admins(async (visit, admin) => {
+    ...gate.confirmed(async (visit, admin) => {
       const account = await get(visit)
       gate.show(
         visit,
@@ -258,7 +258,7 @@ export function createAccountRoutes(deps: ConsoleDeps, gate: Gate): Router {
   )
   router.post(
     `${PATH}/:id/reactivate`,
-    ...gate.admins(async (visit, admin) => {
+    ...gate.confirmed(async (visit, admin) => {
       const id = visit.params['id'] ?? ''
       await gate.readForm(visit, admin, `account.reactivate ${id}`)
       await acts.accounts.reactivate(id, admin.by)

@@ -43,7 +43,7 @@ export function createAppStatusRoutes(deps: ConsoleDeps, gate: Gate): Router {
 
   router.get(
     ACTIVATE,
-    ...gate.admins(async (visit, admin) => {
+    ...gate.confirmed(async (visit, admin) => {
       const app = await deps.getChangeable(idOf(visit))
       gate.show(
         visit,
@@ -64,7 +64,7 @@ export function createAppStatusRoutes(deps: ConsoleDeps, gate: Gate): Router {
   )
   router.post(
     ACTIVATE,
-    ...gate.admins(async (visit, admin) => {
+    ...gate.confirmed(async (visit, admin) => {
       const id = idOf(visit)
       await gate.readForm(visit, admin, `app.activate ${id}`)
       await acts.apps.activate(id, admin.by)

@@ -3,7 +3,13 @@
 import Router from '@koa/router'
 import { permissionGroups } from '../../apps/permission-groups.ts'
 import { MAX_LOGO_BYTES } from '../../apps/logo.ts'
-import { APP_TYPES, type App, type AppStatus, type AppType } from '../../apps/app.ts'
+import {
+  APP_TYPES,
+  type App,
+  type AppChange,
+  type AppStatus,
+  type AppType,
+} from '../../apps/app.ts'
 import type { Problem } from '../../apps/problem.ts'
 import {
   type AppFormValues,
@@ -20,7 +26,7 @@ import type { ConsoleDeps } from './console-deps.ts'
 import { differences } from './differences.ts'
 import type { Admin, Gate, Visit } from './gate.routes.ts'
 import { goTo } from './gate.routes.ts'
-import { pagerOf, queryOf } from './paging.ts'
+import { doneOf, pagerOf, queryOf } from './paging.ts'
 import { appBadge, lifetimesInWords, TYPE_WORDS } from './words.ts'
 
 const PAGE = 25
@@ -86,7 +92,7 @@ export function createAppRoutes(deps: ConsoleDeps, gate: Gate): Router {
             app.status === 'deleted'
               ? undefined
               : { label: 'Edit', href: appPath(app.id, '/edit') },
-          done: DONE[queryOf(visit).get('done') ?? ''],
+          done: doneOf(queryOf(visit), DONE),
         }),
         app: appFacts(app),
         defaults: lifetimesInWords(deps.lifetimes),
@@ -134,6 +140,14 @@ export function createAppRoutes(deps: ConsoleDeps, gate: Gate): Router {
       const values = readAppForm(fields)
       const version = Number(fields.get('version'))
       const { type: _type, ...change } = inputOf(values)
+      if (!admin.isFresh) {
+        const before = await changeable(visit)
+        if (widens(before, change)) {
+          const typed = { ...values, type: before.type }
+          showEdit(visit, admin, before, typed, { isStale: true, status: 403, version })
+          return
+        }
+      }
       const outcome = await acts.apps.update(id, version, change, admin.by)
       if (outcome.kind === 'updated') {
         goTo(visit, appPath(id, '?done=saved'))
@@ -200,12 +214,14 @@ export function createAppRoutes(deps: ConsoleDeps, gate: Gate): Router {
     answer: {
       problems?: readonly Problem[]
       isConflict?: boolean
+      isStale?: boolean
       status?: number
       /** Of what the form was filled in from. */
       version?: number
     } = {},
   ): void {
-    const { problems = [], isConflict = false, status = 200, version = app.version } = answer
+    const { problems = [], isConflict = false, isStale = false } = answer
+    const { status = 200, version = app.version } = answer
     gate.show(
       visit,
       admin,
@@ -220,6 +236,8 @@ export function createAppRoutes(deps: ConsoleDeps, gate: Gate): Router {
         version,
         conflict: isConflict ? differences(formOfApp(app), values, FIELD_LABELS) : undefined,
         conflictUrl: appPath(app.id, '/activity'),
+        isStale,
+        signInAgainUrl: gate.signInAgainUrl('/admin/confirmed'),
         action: appPath(app.id, '/edit'),
         csrf: gate.token(admin, `app.edit ${app.id}`),
         logoAction: appPath(app.id, '/logo'),
@@ -236,6 +254,13 @@ export function createAppRoutes(deps: ConsoleDeps, gate: Gate): Router {
 
   return router
 }
+
+/** Whether a change opens a way that was closed: where codes are sent, what tokens may and where they count, how a code is proved. */
+const widens = (before: App, change: AppChange): boolean =>
+  (['redirectUris', 'scopes', 'audiences'] as const).some(
+    (field) => change[field]?.some((value) => !before[field].includes(value)) === true,
+  ) ||
+  (before.requirePkce && change.requirePkce === false)
 
 const NO_FILE: Problem = { field: 'logo', rule: 'logo-missing', sentence: 'Choose a file first.' }
 

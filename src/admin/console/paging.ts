@@ -19,6 +19,15 @@ export function queryOf({ querystring }: { querystring: string }): Query {
   return { get: (name) => found.get(name), entries: [...found] }
 }
 
+/** Returns the sentence about what was done just now, which the query names; a query may name anything. */
+export function doneOf(
+  query: Query,
+  sentences: Readonly<Record<string, string>>,
+): string | undefined {
+  const name = query.get('done') ?? ''
+  return Object.hasOwn(sentences, name) ? sentences[name] : undefined
+}
+
 /** Returns the path with that query; members without a value are left out. */
 export function linkWith(
   path: string,

@@ -9,7 +9,7 @@ import type { ConsoleDeps } from './console-deps.ts'
 import type { Frame } from './console-views.ts'
 import { differences } from './differences.ts'
 import { type Admin, type Gate, goTo, type Visit } from './gate.routes.ts'
-import { queryOf } from './paging.ts'
+import { doneOf, queryOf } from './paging.ts'
 import { questionPage } from './question.ts'
 
 const PATH = '/admin/scopes'
@@ -95,7 +95,7 @@ export function createScopeRoutes(deps: ConsoleDeps, gate: Gate): Router {
           crumbs: [],
           lead: 'What apps can ask for, in the words of the consent page.',
           action: { label: 'Create a scope', href: `${PATH}/new` },
-          done: DONE[queryOf(visit).get('done') ?? ''],
+          done: doneOf(queryOf(visit), DONE),
         },
         groups: [...groups]
           .map(([title, list]) => ({
@@ -149,7 +149,7 @@ export function createScopeRoutes(deps: ConsoleDeps, gate: Gate): Router {
 
   router.get(
     `${PATH}/:name/remove`,
-    ...gate.admins(async (visit, admin) => {
+    ...gate.confirmed(async (visit, admin) => {
       const { name, sentence } = await scopes.get(nameOf(visit))
       gate.show(
         visit,
@@ -171,7 +171,7 @@ export function createScopeRoutes(deps: ConsoleDeps, gate: Gate): Router {
   )
   router.post(
     `${PATH}/:name/remove`,
-    ...gate.admins(async (visit, admin) => {
+    ...gate.confirmed(async (visit, admin) => {
       const name = nameOf(visit)
       await gate.readForm(visit, admin, `scope.remove ${name}`)
       await acts.scopes.remove(name, admin.by)
