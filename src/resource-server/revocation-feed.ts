@@ -1,5 +1,5 @@
 // Follows the server's stream of revocations for as long as the verifier lives, across lost connections. Invariants: the feed is trusted only
-// while it was heard within the bound on a connection that had caught up; whatever may have been missed makes everything be forgotten.
+// while it was heard within the bound on a connection that had caught up, and for two seconds more when that broke; whatever may have been missed makes everything be forgotten.
 import { monotonicMillis } from './clock.ts'
 import { createEventReader, type StreamEvent } from './event-stream.ts'
 
@@ -32,6 +32,8 @@ const LATEST_RETRY_MILLIS = 2000
 /** Credentials do not get right by trying. */
 const REFUSED_RETRY_MILLIS = 10_000
 const CATCH_UP_MILLIS = 30_000
+/** A connection that was seen to break tells more than silence: another one is there within this time, or something is wrong. */
+const LOST_MILLIS = 2000
 
 /** Starts to follow. */
 export function openRevocationFeed(options: FeedOptions, listener: FeedListener): RevocationFeed {
@@ -39,6 +41,7 @@ export function openRevocationFeed(options: FeedOptions, listener: FeedListener)
   let lastId: string | undefined
   let heardAt = -Infinity
   let connection: AbortController | undefined
+  let lostAt: number | undefined
   let isLive = false
   let isClosed = false
   let failures = 0
@@ -79,6 +82,7 @@ export function openRevocationFeed(options: FeedOptions, listener: FeedListener)
     } finally {
       clearTimeout(patience)
       own.abort()
+      if (isLive) lostAt = monotonicMillis()
       isLive = false
       if (!isClosed) timer = setTimeout(() => void connect(), retryMillis ?? pause()).unref()
     }
@@ -127,6 +131,7 @@ export function openRevocationFeed(options: FeedOptions, listener: FeedListener)
       case 'live':
         isLive = true
         heardAt = now
+        lostAt = undefined
         failures = 0
         break
       case 'end':
@@ -138,9 +143,11 @@ export function openRevocationFeed(options: FeedOptions, listener: FeedListener)
   }
 
   void connect()
+  const trustedUntil = (): number =>
+    Math.min(heardAt + silenceMillis, (lostAt ?? Infinity) + LOST_MILLIS)
   return {
-    isTrusted: (now) => now - heardAt <= silenceMillis,
-    trustedUntil: () => heardAt + silenceMillis,
+    isTrusted: (now) => now <= trustedUntil(),
+    trustedUntil,
     close() {
       isClosed = true
       heardAt = -Infinity

@@ -241,6 +241,26 @@ describe('when something breaks, nothing revoked is accepted later than the boun
     expect(await kindOf(verifier, access)).toBe('inactive')
   })
 
+  it('a server that is gone is believed for two seconds more, however long silence may last', async () => {
+    const proxy = await startProxy(one.url)
+    await using verifier = verifierAt(proxy.url, {
+      streamSilenceSeconds: 60,
+      timeoutMillis: 500,
+    })
+    await followed(verifier)
+    const { access } = await web.authorize()
+    expect(await kindOf(verifier, access)).toBe('active')
+    await proxy[Symbol.asyncDispose]()
+    // At once it is: an ordinary reconnect must not cost a question for each token.
+    expect(await kindOf(verifier, access)).toBe('active')
+    const took = await until(
+      'the end of trust',
+      async () => (await kindOf(verifier, access)) === 'unavailable',
+      20_000,
+    )
+    expect(took).toBeGreaterThan(1000)
+  })
+
   it('a Redis that goes away for a while: no yes without it beyond the bound, and recovery by itself', async () => {
     await using verifier = verifierAt(two.url, { timeoutMillis: 800 })
     await followed(verifier)
