@@ -105,7 +105,7 @@ export function createProvider(
     pkce: { required: (_ctx, client) => client['requirePkce'] === true },
     extraClientMetadata: { properties: ['requirePkce'] },
     extraParams: {
-      scope: (ctx, value) => authorizationScopeCheck(ctx, value, deps.clients, scopes),
+      scope: (ctx) => authorizationScopeCheck(ctx, deps.clients, scopes),
       [LATE_MAX_AGE]: lateMaxAge,
     },
     interactions: {

@@ -86,6 +86,11 @@ describe('RFC 6749 §4.1.2.1 — other errors go to the app, with state and iss 
   it.each<[string, () => Parameters<typeof authorize>, string]>([
     ['a scope that does not exist', () => [web, { scope: 'bookings:destroy' }], 'invalid_scope'],
     [
+      'a scope that does not exist beside one that does',
+      () => [web, { scope: 'bookings:read bookings:destroy' }],
+      'invalid_scope',
+    ],
+    [
       'a scope that the app may not have',
       () => [web, { scope: 'bookings:read payments:write' }],
       'invalid_scope',
