@@ -170,6 +170,7 @@ describe.each(BACKENDS)('the admin API, %s', (backend) => {
       })
       assertDescribed(id, answer)
       expect(answer.headers.get('x-request-id')).toMatch(/^req_/)
+      expect(answer.headers.get('x-content-type-options')).toBe('nosniff')
       if (id !== 'getDocument') expect(answer.headers.get('cache-control')).toBe('no-store')
       expect(answer.headers.get('access-control-allow-origin')).toBeNull()
       expect(answer.headers.get('set-cookie')).toBeNull()

@@ -207,7 +207,8 @@ export function createAdminApi(deps: AdminApiDeps): Middleware {
       return
     }
     const exchange = exchangeOf(ctx)
-    ctx.set('Cache-Control', 'no-store')
+    // Texts that others chose are in these answers: no browser may take one for a page.
+    ctx.set({ 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' })
     try {
       await routes(ctx, async () => {
         await Promise.resolve()
