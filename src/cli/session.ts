@@ -94,9 +94,7 @@ export function createSession(
     work: (foundation: Foundation) => Promise<Outcome>,
   ): Promise<Outcome> {
     const read = config()
-    // Loaded here, so that help and mistyped commands do not wait for it.
-    const { openFoundation } = await import('../foundation.ts')
-    const { makeOwnSecrets } = await import('../own-secrets.ts')
+    const { openFoundation, makeOwnSecrets } = await loadFoundation()
     const secrets = read.secrets ?? (await makeOwnSecrets(read))
     await using foundation = await openFoundation(read, secrets, { logger: logger() })
     return await work(foundation)
@@ -121,6 +119,14 @@ export function createSession(
         return work(createActs(foundation), foundation)
       }),
   }
+}
+
+// Loaded when it is needed, so that help and mistyped commands do not wait for it. Not inside the function that has `await using`: there
+// TypeScript 6.0 leaves the `.ts` of an import() as it is, and what was built cannot find its own files.
+async function loadFoundation() {
+  const { openFoundation } = await import('../foundation.ts')
+  const { makeOwnSecrets } = await import('../own-secrets.ts')
+  return { openFoundation, makeOwnSecrets }
 }
 
 const AWAY: Readonly<Record<string, string>> = {

@@ -1,0 +1,51 @@
+// What is built, run as the image runs it: the other tests run the sources, and the compiler may write an import that nothing answers to.
+import { jest } from '@jest/globals'
+import { execFile } from 'node:child_process'
+import { cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+const ROOT = join(import.meta.dirname, '../..')
+
+jest.setTimeout(300_000)
+
+let image: string
+beforeAll(async () => {
+  image = await mkdtemp(join(tmpdir(), 'otesse-test-build-'))
+  const out = join(image, 'dist')
+  const compiler = join(ROOT, 'node_modules/typescript/bin/tsc')
+  await run(process.execPath, [compiler, '-p', join(ROOT, 'tsconfig.build.json'), '--outDir', out])
+  await cp(join(ROOT, 'views'), join(out, 'views'), { recursive: true })
+  await cp(join(ROOT, 'package.json'), join(image, 'package.json'))
+  await symlink(join(ROOT, 'node_modules'), join(image, 'node_modules'))
+})
+afterAll(() => rm(image, { recursive: true, force: true }))
+
+const otesse = (...args: string[]) =>
+  run(process.execPath, ['dist/src/cli.js', ...args], {
+    cwd: image,
+    env: { PATH: process.env['PATH'], OTESSE_DATA_DIR: join(image, '.data') },
+  })
+
+it('imports no file that only the sources have', async () => {
+  const files = (await readdir(join(image, 'dist'), { recursive: true })).filter((name) =>
+    name.endsWith('.js'),
+  )
+  expect(files.length).toBeGreaterThan(100)
+  const wrong: string[] = []
+  for (const name of files) {
+    const text = await readFile(join(image, 'dist', name), 'utf8')
+    if (/(?:\bfrom|\bimport\s*\(?)\s*(['"])\.[^'"\n]*\.ts\1/.test(text)) wrong.push(name)
+  }
+  expect(wrong).toEqual([])
+})
+
+it('migrates, and runs commands on the stores', async () => {
+  expect((await otesse('migrate')).stdout).toContain('0001_accounts')
+  expect((await otesse('migrate', '--check')).stdout).toBe('The database is up to date.\n')
+  await otesse('scope', 'create', 'bookings:read', '--group', 'Bookings', '--sentence', 'See them')
+  expect((await otesse('scope', 'list')).stdout).toContain('bookings:read')
+  expect((await otesse('export')).stdout).toContain('bookings:read')
+})
