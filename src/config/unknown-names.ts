@@ -32,7 +32,9 @@ function hint(name: string, known: readonly string[]): string {
     .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
     .sort((a, b) => a.distance - b.distance)
   const [nearest] = ranked
-  return nearest !== undefined && nearest.distance <= MAX_DISTANCE
+  // A short name is near to everything: OTESSE_SECRT is four letters from OTESSE_PORT.
+  const reach = Math.min(MAX_DISTANCE, Math.floor((name.length - 'OTESSE_'.length) / 3))
+  return nearest !== undefined && nearest.distance <= reach
     ? `: did you mean ${nearest.candidate}?`
     : ''
 }

@@ -137,6 +137,15 @@ describe('values', () => {
 })
 
 describe('problems', () => {
+  it('suggest no name that only happens to be as short', () => {
+    expect(problemsOf({ ...networked, OTESSE_SECRT: 'x' }).errors).toEqual([
+      'OTESSE_SECRT is not a setting',
+    ])
+    expect(problemsOf({ ...networked, OTESSE_SECRT_KEY: 'x' }).errors).toEqual([
+      'OTESSE_SECRT_KEY is not a setting: did you mean OTESSE_SECRET_KEY?',
+    ])
+  })
+
   it('are told all at once, errors and warnings apart', () => {
     const problems = problemsOf({
       ...networked,
