@@ -10,6 +10,7 @@ import { createGateways } from './compose/gateways.ts'
 import { createInspection } from './compose/inspection.ts'
 import { addressReader, createLimits } from './compose/limits.ts'
 import { compileAllTemplates, createPageRouters } from './compose/pages.ts'
+import { createPreviewGuard } from './compose/previews.ts'
 import { checkReadiness } from './compose/readiness.ts'
 import type { Foundation } from './foundation.ts'
 import { refuseOtherMethods } from './http/allowed-methods.ts'
@@ -58,6 +59,7 @@ export function createApp(foundation: Foundation): App {
     config.signIn.sessionTtlSeconds,
     foundation.clock,
   )
+  const previews = createPreviewGuard(foundation, interactions)
   const upkeep = startUpkeep(foundation)
   let isDraining = false
   const readiness = { isReady: () => checkReadiness(foundation, isDraining) }
@@ -99,9 +101,14 @@ export function createApp(foundation: Foundation): App {
     ...[...endpoints].map(([path, endpoint]) =>
       backChannelRouter(path, endpoint, { preflight: path !== PATHS.introspect }),
     ),
-    createEngineRouter({ engine, authorizePerAddress: limits.authorizePerAddress }),
+    createEngineRouter({
+      engine,
+      authorizePerAddress: limits.authorizePerAddress,
+      assertOwnPreview: (ctx) => previews.assertOwn(ctx),
+    }),
     ...createPageRouters(foundation, {
       interactions,
+      previews,
       views,
       limiter,
       perAddress: limits.authorizePerAddress,

@@ -19,6 +19,7 @@ import { type Consents, createConsents } from './grants/consents.ts'
 import { openEmbeddedStore } from './grants/embedded-family.store.ts'
 import type { ShortLivedStore } from './grants/family-store.ts'
 import { createGrants, type Grants } from './grants/grants.ts'
+import { createPreviews, type Previews } from './grants/previews.ts'
 import { createRedisStore } from './grants/redis-family.store.ts'
 import { type KeyRing, openKeyRing } from './keys/key-ring.ts'
 import { createKeyStore } from './keys/key.store.ts'
@@ -64,6 +65,7 @@ export interface Foundation extends AsyncDisposable {
   keyRing: KeyRing
   grants: Grants
   consents: Consents
+  previews: Previews
   audit: Audit
   eventStore: EventStore
 }
@@ -161,6 +163,7 @@ export async function openFoundation(
     onRevoked: (kind, key) => revocations.append({ kind, key }),
   })
   const consents = createConsents({ store: createConsentStore(db), clock })
+  const previews = createPreviews({ store, box: sealedBox, clock, issuer: config.server.issuer })
 
   const open = stack.move()
   return {
@@ -182,6 +185,7 @@ export async function openFoundation(
     keyRing,
     grants,
     consents,
+    previews,
     audit,
     eventStore,
     [Symbol.asyncDispose]: () => open.disposeAsync(),

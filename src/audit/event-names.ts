@@ -30,6 +30,7 @@ export const EVENTS = {
   'app.suspended': act,
   'app.activated': act,
   'app.deleted': act,
+  'app.tried': act,
   'secret.created': act,
   'secret.revoked': act,
   'scope.created': act,
@@ -64,6 +65,7 @@ export type RevocationReason =
   | 'account_deactivated'
   | 'leaked'
   | 'password_changed'
+  | 'preview'
 
 /** Revocations that speak of a stolen code or token. */
 export const SUSPICIOUS: ReadonlySet<string> = new Set<RevocationReason>([

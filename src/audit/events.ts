@@ -14,6 +14,8 @@ export interface EventContext {
   address?: string | undefined
   /** An account id, or the name of a command. */
   actor?: string | undefined
+  /** Part of an admin's preview: marked as such and left out of the daily usage, which counts what people and apps do. */
+  isPreview?: boolean | undefined
 }
 
 /** Whom it concerns. An app id is that of a registered app, never one that a stranger sent. */
@@ -94,9 +96,9 @@ export function createEvents(deps: {
     try {
       const { level, isUsage } = EVENTS[name]
       const { appId, accountId, grantId } = subject
-      const { requestId, address, actor } = context
+      const { requestId, address, actor, isPreview = false } = context
       counterOf(name, reason ?? '').inc()
-      if (isUsage) usage.count(name, reason === 'client_unknown' ? '' : appId, reason)
+      if (isUsage && !isPreview) usage.count(name, reason === 'client_unknown' ? '' : appId, reason)
       if (name === 'request.refused' && !isLetThrough(appId ?? address ?? '')) return
       queue.push({
         id: nextId(),
@@ -109,7 +111,7 @@ export function createEvents(deps: {
         actor,
         address,
         request_id: requestId,
-        data,
+        data: isPreview ? { ...data, preview: true } : data,
       })
       const isLoud = level === 'warn' || (reason !== undefined && SUSPICIOUS.has(reason))
       lines[isLoud ? 'warn' : 'info']({
@@ -195,6 +197,15 @@ export function createEvents(deps: {
     /** The admin's words are data: the reason of an event is always a code. */
     appDeleted: (facts: OfApp & { statusReason?: string | undefined }, context?: EventContext) =>
       record('app.deleted', undefined, facts, { statusReason: facts.statusReason }, context),
+    /** An admin ran the flow of an app to see what it would get; what happened on the way has events of its own, marked as a preview. */
+    appTried: (
+      facts: OfApp & {
+        grantId?: string | undefined
+        reason?: ErrorCode | undefined
+        outcome: string
+      },
+      context?: EventContext,
+    ) => record('app.tried', facts.reason, facts, { outcome: facts.outcome }, context),
     secretCreated: (facts: OfApp & { secretId: string }, context?: EventContext) =>
       record('secret.created', undefined, facts, { secretId: facts.secretId }, context),
     secretRevoked: (facts: OfApp & { secretId: string }, context?: EventContext) =>

@@ -66,7 +66,8 @@ export function createBackChannel(
   ])
 }
 
-function signingKey({ keyRing }: Foundation) {
+/** Returns the key that signs now. */
+export function signingKey({ keyRing }: Foundation) {
   const [current] = keyRing.privateJwks().keys
   if (current === undefined) throw new Error('the key ring is empty')
   return current

@@ -12,6 +12,7 @@ import type { Interactions } from '../oauth/interactions.ts'
 import { AppError } from '../shared/errors.ts'
 import { signInAddress } from '../sign-in/direct-sign-in.routes.ts'
 import { createActs } from './acts.ts'
+import { createPreviewActs } from './previews.ts'
 
 /** How far the authorizations of one app are counted: it is read in one go. */
 const COUNTED_GRANTS = 1000
@@ -47,6 +48,7 @@ export function createConsole(
       return { count, isMore: listed.length > COUNTED_GRANTS }
     },
     acts: createActs(foundation),
+    previews: createPreviewActs(foundation),
     usedForms: createUsedForms(db, clock),
     lifetimes: config.tokens,
     clock,

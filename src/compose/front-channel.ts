@@ -1,7 +1,9 @@
 // The engine plugged into what the server knows: apps, accounts, consents, scopes, keys, and grants.
+import type { Context } from 'koa'
 import type { App as RegisteredApp } from '../apps/app.ts'
 import { matchesRedirectUri } from '../apps/redirect-uri.ts'
 import { isAdminScope } from '../apps/scope.ts'
+import type { EventContext } from '../audit/events.ts'
 import type { Foundation } from '../foundation.ts'
 import type { CodeRecord, Grant } from '../grants/grant.ts'
 import { requestFacts } from '../http/request-context.ts'
@@ -18,7 +20,12 @@ const INTERACTION_SECONDS = 3600
 
 /** Creates the engine and keeps it up to date with scopes and keys. */
 export function createFrontChannel(foundation: Foundation, inspect: InspectToken): Engine {
-  const { config, clock, logger, audit, apps, accounts, scopes, grants, consents } = foundation
+  const { config, clock, logger, audit, apps, accounts, scopes, grants, consents, previews } =
+    foundation
+  const contextOf = (ctx: Context, redirectUri: string | undefined): EventContext => ({
+    ...requestFacts(ctx),
+    isPreview: redirectUri === previews.returnUri,
+  })
   const engine = createEngine({
     issuer: config.server.issuer,
     records: foundation.store,
@@ -30,7 +37,9 @@ export function createFrontChannel(foundation: Foundation, inspect: InspectToken
     clients: {
       find: (clientId) => apps.find(clientId),
       metadata: describeClient,
-      isRedirectUriAllowed: matchesRedirectUri,
+      // Whoever names the address of previews has shown that this is theirs (engine.routes.ts), and does so again before a grant begins.
+      isRedirectUriAllowed: (app, uri) =>
+        uri === previews.returnUri || matchesRedirectUri(app, uri),
     },
     consents: {
       async find(accountId, appId) {
@@ -55,9 +64,13 @@ export function createFrontChannel(foundation: Foundation, inspect: InspectToken
     scopes: () => [...scopes.current().scopes.keys()].filter((name) => !isAdminScope(name)),
     jwks: () => [...foundation.keyRing.privateJwks().keys],
     events: {
-      codeIssued: (ctx, facts) => audit.events.codeIssued(facts, requestFacts(ctx)),
-      authorizationRefused: (ctx, { appId, reason }) =>
-        audit.events.requestRefused({ appId, reason, endpoint: 'authorize' }, requestFacts(ctx)),
+      codeIssued: (ctx, { redirectUri, ...facts }) =>
+        audit.events.codeIssued(facts, contextOf(ctx, redirectUri)),
+      authorizationRefused: (ctx, { appId, reason, redirectUri }) =>
+        audit.events.requestRefused(
+          { appId, reason, endpoint: 'authorize' },
+          contextOf(ctx, redirectUri),
+        ),
     },
   })
   scopes.onChange(() => engine.rebuild())
@@ -67,7 +80,7 @@ export function createFrontChannel(foundation: Foundation, inspect: InspectToken
 
 /** Starts an authorization, unless what it stands on was taken away meanwhile. */
 async function begin(
-  { config, apps, accounts, consents, grants }: Foundation,
+  { config, apps, accounts, consents, grants, previews }: Foundation,
   grant: Grant & { accountId: string },
   code: string,
   record: CodeRecord,
@@ -75,13 +88,19 @@ async function begin(
   const { appId, accountId } = grant
   const app = await apps.find(appId)
   if (app === undefined) throw new AppError('authorize_app_unknown')
+  const isPreview = record.redirectUri === previews.returnUri
+  if (isPreview && !(await previews.admitGrant(record.codeChallenge, grant)))
+    throw new AppError('preview_over')
   await grants.begin(grant, code, record, longestLife(termsFor(app, config.tokens)))
   // Looked at again after the grant is written: an account or app that was shut down meanwhile, and a connection that was ended meanwhile,
   // has had its grants revoked already.
   const [isActive, now, isWithdrawn] = await Promise.all([
     accounts.isActive(accountId),
     apps.find(appId),
-    remembersConsent(app) && consents.find(accountId, appId).then((scopes) => scopes === undefined),
+    // Of a preview nothing is remembered.
+    remembersConsent(app) &&
+      !isPreview &&
+      consents.find(accountId, appId).then((scopes) => scopes === undefined),
   ])
   if (!isActive || now?.status !== 'active' || isWithdrawn) await grants.revoke(grant.id)
 }

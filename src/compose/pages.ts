@@ -16,6 +16,7 @@ import { createCsrf } from '../http/csrf.ts'
 import type { BatchedLimit, RateLimiter } from '../http/rate-limit.ts'
 import { compileTemplates, type Templates, type Views } from '../http/views.ts'
 import type { Interactions } from '../oauth/interactions.ts'
+import type { Previews } from '../sign-in/ports.ts'
 import { AppError } from '../shared/errors.ts'
 import { createDirectSignInRouter, signInAddress } from '../sign-in/direct-sign-in.routes.ts'
 import { createLogin } from '../sign-in/login.ts'
@@ -35,6 +36,7 @@ export function createPageRouters(
   foundation: Foundation,
   deps: {
     interactions: Interactions
+    previews: Previews
     views: Views
     limiter: RateLimiter
     perAddress: BatchedLimit
@@ -66,6 +68,7 @@ export function createPageRouters(
       login,
       findApp: (appId) => apps.find(appId),
       consents,
+      previews: deps.previews,
       catalogue: () => scopes.current().scopes,
       perAddress,
     }),

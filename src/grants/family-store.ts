@@ -5,6 +5,7 @@
 //              a:<hash>     an access token (JSON), until it expires
 //              c:<hash>     an authorization code (JSON), until it is redeemed or expires
 //              e            says for a minute that the grant may not begin any more
+//   preview    preview, preview-grant  an admin's preview of an app, sealed, and the grant that it led to (previews.ts)
 //   record     s:<hash>     a login session;  su:<hash> the same by its uid;  i:<hash> an interaction
 //   index      u:<account>, p:<app>  the ids of grants;  us:<account> the records of sessions
 //

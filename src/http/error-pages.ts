@@ -31,6 +31,11 @@ const WORDS: Partial<Record<ErrorCode, Words>> = {
     title: 'The app’s request has a mistake',
     next: 'Go back to the app and try again. If it happens again, tell the people who run the app and give them the reference below.',
   },
+  preview_over: {
+    title: 'This preview is over',
+    what: 'A preview of an app is for the admin who began it, works once, and lasts ten minutes. Nothing was allowed.',
+    next: 'If that is you, open the app in the console and try it again. If somebody sent you the link that led here, close this page.',
+  },
   interaction_expired: {
     title: 'This page is no longer valid',
     what: 'It was used already, was left open for too long, or belongs to another browser.',

@@ -47,13 +47,16 @@ export interface ConsentPage {
   account: { email: string; name: string | undefined }
   approveAction: string
   denyAction: string
-  switchAction: string
+  /** Absent where nobody else may go on. */
+  switchAction: string | undefined
   csrf: string
   newPermissions: PermissionGroup[]
   /** Allowed earlier to this app: shown folded. */
   heldPermissions: PermissionGroup[]
   /** Who receives the data; `scheme` is the private-use scheme of a native app (RFC 8252 §7.1). */
   recipient: { host: string; loopback: boolean; scheme: string | undefined }
+  /** An admin began this to see what the app would get: nobody else receives anything, and `recipient` says nothing. */
+  isPreview?: boolean
   /** `openid` is asked for; where it is all that is asked for, the app only wants to know who the person is. */
   signsIn: boolean
 }

@@ -13,6 +13,8 @@ import { PATHS } from './provider.ts'
 export function createEngineRouter(deps: {
   engine: Engine
   authorizePerAddress: HotLimit
+  /** Lets a request pass unless it names the redirect URI of previews and is none. @throws {AppError} `preview_over` */
+  assertOwnPreview: (ctx: Context) => Promise<void>
 }): Router {
   const { engine } = deps
   const router = new Router({ strict: true, sensitive: true })
@@ -32,6 +34,7 @@ export function createEngineRouter(deps: {
 
   router.get(PATHS.authorize, async function authorize(ctx: Context) {
     assertWithin(deps.authorizePerAddress, requestFacts(ctx).address, ctx)
+    await deps.assertOwnPreview(ctx)
     normaliseAuthorizationQuery(ctx)
     await run(ctx)
   })

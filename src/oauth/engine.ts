@@ -9,9 +9,15 @@ import type { Context } from 'koa'
 
 /** What the front channel tells the event log. */
 export interface FrontChannelEvents {
-  codeIssued(ctx: Context, facts: { appId: string; accountId: string; grantId: string }): void
+  codeIssued(
+    ctx: Context,
+    facts: { appId: string; accountId: string; grantId: string; redirectUri: string | undefined },
+  ): void
   /** An error that the app was told by redirect. */
-  authorizationRefused(ctx: Context, facts: { appId: string | undefined; reason: ErrorCode }): void
+  authorizationRefused(
+    ctx: Context,
+    facts: { appId: string | undefined; reason: ErrorCode; redirectUri: string | undefined },
+  ): void
 }
 
 /** Gives the engine of the moment. */
@@ -41,12 +47,21 @@ export function createEngine(
       const accountId = oidc.account?.accountId
       const grantId = oidc.entities.Grant?.jti
       if (appId !== undefined && accountId !== undefined && grantId !== undefined)
-        deps.events.codeIssued(ctx, { appId, accountId, grantId })
+        deps.events.codeIssued(ctx, {
+          appId,
+          accountId,
+          grantId,
+          redirectUri: redirectUriOf(oidc.params),
+        })
     })
     provider.on('authorization.error', (ctx, error) => {
       const reason = reasonOf(error)
       if (reason !== undefined)
-        deps.events.authorizationRefused(ctx, { appId: ctx.oidc.client?.clientId, reason })
+        deps.events.authorizationRefused(ctx, {
+          appId: ctx.oidc.client?.clientId,
+          reason,
+          redirectUri: redirectUriOf(ctx.oidc.params),
+        })
     })
     provider.on('server_error', (ctx, error) => {
       failures.set(ctx.req, error)
@@ -63,4 +78,9 @@ export function createEngine(
     },
     failureOf: (ctx) => failures.get(ctx.req),
   }
+}
+
+function redirectUriOf(params: Record<string, unknown> | undefined): string | undefined {
+  const value = params?.['redirect_uri']
+  return typeof value === 'string' ? value : undefined
 }

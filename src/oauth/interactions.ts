@@ -20,6 +20,7 @@ export interface PendingInteraction {
   accountId: string | undefined
   scopes: string[]
   redirectUri: string
+  state: string | undefined
   loginHint: string | undefined
 }
 
@@ -89,6 +90,7 @@ export function createInteractions(
         accountId: session?.accountId,
         scopes: parseScopeList(text('scope') ?? ''),
         redirectUri: text('redirect_uri') ?? '',
+        state: text('state'),
         loginHint: text('login_hint'),
       }
     },

@@ -30,7 +30,7 @@ export function createIntrospection(deps: IntrospectionDeps): Endpoint {
     const visible = inspection.active && maySee(app, inspection)
     deps.onIntrospected(app.id, visible ? 'active' : 'inactive')
     // RFC 7662 §2.2: nothing but `active` about a token that the caller may not know of.
-    const described = visible ? describe(inspection, deps.issuer, app) : INACTIVE
+    const described = visible ? describeToken(inspection, deps.issuer, app) : INACTIVE
     if (wantsJwt(exchange)) await answerSigned(exchange, described, app, deps)
     else answer(exchange, described)
   }
@@ -72,8 +72,8 @@ function maySee(caller: App, token: ActiveToken): boolean {
   )
 }
 
-/** RFC 7662 §2.2: the members of the answer. */
-const describe = (token: ActiveToken, issuer: string, caller: App) => ({
+/** Returns the members of the answer about a token that is worth something (RFC 7662 §2.2), as that caller gets them. */
+export const describeToken = (token: ActiveToken, issuer: string, caller: App) => ({
   active: true,
   scope: token.scopes.join(' '),
   client_id: token.app.id,

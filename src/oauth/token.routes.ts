@@ -57,7 +57,10 @@ export interface TokenRouteDeps {
   events: TokenEvents
 }
 
-type Redemption = (request: BackChannelRequest, deps: TokenRouteDeps) => Promise<Issued | Refused>
+/** What redeeming needs. */
+export type RedemptionDeps = Pick<TokenRouteDeps, 'grants' | 'scopeExists' | 'settings'>
+
+type Redemption = (request: BackChannelRequest, deps: RedemptionDeps) => Promise<Issued | Refused>
 
 const REDEMPTIONS: Record<GrantType, Redemption> = {
   authorization_code: exchangeCode,
@@ -86,16 +89,30 @@ export function createTokenEndpoint(deps: TokenRouteDeps): Endpoint {
   }
 }
 
-async function issue(exchange: Exchange, request: BackChannelRequest, deps: TokenRouteDeps) {
-  const { app, parameters } = request
-  const grantType = grantTypeOf(parameters)
+/**
+ * Redeems what an app that has proved itself presents.
+ *
+ * @throws {AppError} where the request cannot be taken to the store at all
+ */
+export function redeem(
+  grantType: GrantType,
+  request: BackChannelRequest,
+  deps: RedemptionDeps,
+): Promise<Issued | Refused> {
+  const { app } = request
   if (!grantTypesOf(app).includes(grantType))
     throw new AppError(
       grantType === 'client_credentials' && !isConfidential(app)
         ? 'client_not_confidential'
         : 'grant_not_allowed',
     )
-  const outcome = await REDEMPTIONS[grantType](request, deps)
+  return REDEMPTIONS[grantType](request, deps)
+}
+
+async function issue(exchange: Exchange, request: BackChannelRequest, deps: TokenRouteDeps) {
+  const { app, parameters } = request
+  const grantType = grantTypeOf(parameters)
+  const outcome = await redeem(grantType, request, deps)
   const facts = requestFacts(exchange)
   if (outcome.kind === 'refused') {
     if (outcome.revoked !== undefined)
@@ -127,7 +144,12 @@ async function issue(exchange: Exchange, request: BackChannelRequest, deps: Toke
   answer(exchange, await tokenAnswer(outcome, app, deps))
 }
 
-async function tokenAnswer(outcome: Issued, app: App, deps: TokenRouteDeps) {
+/** Returns the members of the answer (RFC 6749 §5.1). */
+export async function tokenAnswer(
+  outcome: Issued,
+  app: App,
+  deps: Pick<TokenRouteDeps, 'issueIdToken'>,
+) {
   const { grant, code, accessToken } = outcome
   return {
     access_token: accessToken,
@@ -151,11 +173,11 @@ async function tokenAnswer(outcome: Issued, app: App, deps: TokenRouteDeps) {
 
 /** Whether a granted scope may still be issued: scopes can be taken from an app or leave the catalogue. */
 const permits =
-  (app: App, deps: TokenRouteDeps) =>
+  (app: App, deps: RedemptionDeps) =>
   (scope: string): boolean =>
     deps.scopeExists(scope) && app.scopes.includes(scope)
 
-async function exchangeCode({ app, parameters }: BackChannelRequest, deps: TokenRouteDeps) {
+async function exchangeCode({ app, parameters }: BackChannelRequest, deps: RedemptionDeps) {
   const codeText = getParameter(parameters, 'code')
   const redirectUri = getParameter(parameters, 'redirect_uri')
   const code = parseTokenOf('code', codeText)
@@ -187,7 +209,7 @@ function wrongRedemption(
     : 'pkce_mismatch'
 }
 
-async function exchangeRefreshToken({ app, parameters }: BackChannelRequest, deps: TokenRouteDeps) {
+async function exchangeRefreshToken({ app, parameters }: BackChannelRequest, deps: RedemptionDeps) {
   const presented = parseTokenOf('refresh', getParameter(parameters, 'refresh_token'))
   if (presented === undefined) throw new AppError('refresh_token_malformed')
   const scope = parameters.get('scope')
@@ -199,7 +221,7 @@ async function exchangeRefreshToken({ app, parameters }: BackChannelRequest, dep
   })
 }
 
-async function exchangeCredentials({ app, parameters }: BackChannelRequest, deps: TokenRouteDeps) {
+async function exchangeCredentials({ app, parameters }: BackChannelRequest, deps: RedemptionDeps) {
   const allowed = app.scopes.filter(deps.scopeExists)
   const scope = parameters.get('scope')
   const asked = scope === undefined ? allowed : parseScopeList(scope)

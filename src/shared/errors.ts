@@ -245,6 +245,7 @@ export const ERRORS = {
   ),
 
   // People
+  preview_over: row(400, 'preview_over', 'This preview is over, or was begun by somebody else.'),
   interaction_expired: row(400, 'interaction_expired', 'This page is no longer valid.'),
   interaction_foreign: row(400, 'interaction_foreign', 'This page belongs to another browser.'),
   csrf_mismatch: row(403, 'csrf_mismatch', 'The form did not come from our own page.'),

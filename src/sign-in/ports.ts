@@ -13,6 +13,7 @@ export interface PendingInteraction {
   accountId: string | undefined
   scopes: readonly string[]
   redirectUri: string
+  state: string | undefined
   loginHint: string | undefined
 }
 
@@ -44,6 +45,16 @@ export type FindApp = (appId: string) => Promise<App | undefined>
 export interface RememberedConsents {
   find(accountId: string, appId: string): Promise<readonly string[] | undefined>
   remember(accountId: string, appId: string, scopes: readonly string[]): Promise<void>
+}
+
+/** Previews that admins begin. */
+export interface Previews {
+  /**
+   * Returns whether the request is a preview that this person began.
+   *
+   * @throws {AppError} `preview_over` where it is one, and it is somebody else's or over
+   */
+  isOwn(pending: PendingInteraction, accountId: string): Promise<boolean>
 }
 
 /** What is told to the event log. */

@@ -22,6 +22,7 @@ import type {
   Interactions,
   PendingInteraction,
   People,
+  Previews,
   RememberedConsents,
   SignInEvents,
 } from './ports.ts'
@@ -33,6 +34,7 @@ export interface SignInDeps {
   people: People
   findApp: FindApp
   consents: RememberedConsents
+  previews: Previews
   /** Every scope that exists now. */
   catalogue: () => ReadonlyMap<string, Scope>
   csrf: Csrf
@@ -83,24 +85,27 @@ export function createSignInRouter(deps: SignInDeps): Router {
     if (account === undefined) return askWhoIsThere(ctx, pending)
     const app = await getApp(pending.appId)
     const scopes = [...pending.scopes]
-    // RFC 8252 §8.6: a public app cannot prove that it is the one that was allowed, so nothing is remembered for it.
-    if (isConfidential(app)) await deps.consents.remember(account.id, app.id, scopes)
+    const isPreview = await deps.previews.isOwn(pending, account.id)
+    // RFC 8252 §8.6: a public app cannot prove that it is the one that was allowed, so nothing is remembered for it; nor of a preview.
+    if (isConfidential(app) && !isPreview) await deps.consents.remember(account.id, app.id, scopes)
     const onward = await interactions.approve(ctx, { accountId: account.id, scopes })
     events.consentGranted(
       { accountId: account.id, appId: app.id, scopes },
-      contextOf(ctx, account.id),
+      { ...contextOf(ctx, account.id), isPreview },
     )
-    goOn(ctx, onward, app.name)
+    goOn(ctx, onward, isPreview ? undefined : app.name)
   })
 
   router.post(`${PATH}/deny`, limited, async function deny(ctx: Visit) {
     await csrf.readForm(ctx, bindingOf(ctx.params.uid))
-    const { prompt, accountId, appId } = await interactions.get(ctx, ctx.params.uid)
+    const pending = await interactions.get(ctx, ctx.params.uid)
+    const { prompt, accountId, appId } = pending
+    const isPreview = accountId !== undefined && (await deps.previews.isOwn(pending, accountId))
     const app = await deps.findApp(appId)
     const onward = await interactions.deny(ctx)
     if (prompt === 'consent' && accountId !== undefined)
-      events.consentDenied({ accountId, appId }, contextOf(ctx, accountId))
-    goOn(ctx, onward, app?.name)
+      events.consentDenied({ accountId, appId }, { ...contextOf(ctx, accountId), isPreview })
+    goOn(ctx, onward, isPreview ? undefined : app?.name)
   })
 
   router.post(`${PATH}/switch`, limited, async function switchAccount(ctx: Visit) {
@@ -170,7 +175,10 @@ export function createSignInRouter(deps: SignInDeps): Router {
   async function showConsent(ctx: Context, pending: PendingInteraction): Promise<void> {
     const [app, person] = await Promise.all([getApp(pending.appId), activePerson(pending)])
     if (person === undefined) return askWhoIsThere(ctx, pending)
-    const remembered = isConfidential(app) ? await deps.consents.find(person.id, app.id) : undefined
+    const isPreview = await deps.previews.isOwn(pending, person.id)
+    // A preview shows what somebody sees who never allowed the app.
+    const remembered =
+      isConfidential(app) && !isPreview ? await deps.consents.find(person.id, app.id) : undefined
     const base = pathOf(pending.uid)
     sendPage(
       ctx,
@@ -181,10 +189,11 @@ export function createSignInRouter(deps: SignInDeps): Router {
         account: { email: person.email, name: person.name },
         approveAction: `${base}/approve`,
         denyAction: `${base}/deny`,
-        switchAction: `${base}/switch`,
+        switchAction: isPreview ? undefined : `${base}/switch`,
         csrf: csrf.token(bindingOf(pending.uid)),
         ...consentQuestion(pending.scopes, deps.catalogue(), remembered ?? []),
         recipient: recipientOf(pending.redirectUri),
+        isPreview,
       },
       { keepsOpener: true },
     )

@@ -10,6 +10,7 @@ import type { KeyRing } from '../../keys/key-ring.ts'
 import type { Clock } from '../../shared/clock.ts'
 import type { AccountActs } from '../account-acts.ts'
 import type { AppActs } from '../app-acts.ts'
+import type { AppPreviews } from '../app-preview.ts'
 import type { KeyActs } from '../key-acts.ts'
 import type { ScopeActs } from '../scope-acts.ts'
 import type { UsedForms } from './used-forms.store.ts'
@@ -29,6 +30,7 @@ export interface ConsoleDeps {
   /** Tells how many authorizations of an app may be alive; `isMore` where counting stopped. */
   countGrants: (appId: string) => Promise<{ count: number; isMore: boolean }>
   acts: { apps: AppActs; scopes: ScopeActs; keys: KeyActs; accounts: AccountActs }
+  previews: AppPreviews
   usedForms: UsedForms
   /** The server's lifetimes, for apps that have none of their own. */
   lifetimes: { accessTtlSeconds: number; refreshTtlSeconds: number }

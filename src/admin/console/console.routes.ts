@@ -10,6 +10,7 @@ import { createGate, type GateDeps } from './gate.routes.ts'
 import { createKeyRoutes } from './keys.routes.ts'
 import { createRegisterRoutes } from './register.routes.ts'
 import { createScopeRoutes } from './scopes.routes.ts'
+import { createTryRoutes } from './try.routes.ts'
 
 /** Where the console is. */
 export const CONSOLE_PATH = '/admin'
@@ -22,6 +23,7 @@ export function createConsoleRouters(deps: ConsoleDeps & GateDeps): Router[] {
     createAppRoutes(deps, gate),
     createAppStatusRoutes(deps, gate),
     createCredentialRoutes(deps, gate),
+    createTryRoutes(deps, gate),
     createActivityRoutes(deps, gate),
     createScopeRoutes(deps, gate),
     createAccountRoutes(deps, gate),

@@ -25,6 +25,7 @@ export const EVENT_WORDS: Partial<Record<EventName, string>> = {
   'app.suspended': 'App suspended',
   'app.activated': 'App activated',
   'app.deleted': 'App deleted',
+  'app.tried': 'App tried by an admin',
   'secret.created': 'Secret created',
   'secret.revoked': 'Secret revoked',
   'scope.created': 'Scope created',
@@ -64,6 +65,8 @@ const DATA_LABELS: Readonly<Record<string, string>> = {
   alg: 'Algorithm',
   count: 'Count',
   wasLive: 'Was still valid',
+  outcome: 'Outcome',
+  preview: 'Part of a preview',
 }
 
 /** What changed in one setting. */

@@ -280,6 +280,10 @@ const REFUSALS: Partial<Record<ErrorCode, ReasonWords>> = {
     'A sign-in or consent page was left open for too long, was used before, or the browser keeps no cookies.',
     RESTART,
   ),
+  preview_over: words(
+    'A preview of an app was opened by somebody else than the admin who began it, a second time, or too late.',
+    'Nothing was allowed. Who began it can try the app again; many of these from others may be an attack.',
+  ),
   interaction_foreign: words(
     'A sign-in or consent page was answered from another browser.',
     RESTART,
@@ -328,6 +332,7 @@ const REVOCATIONS: Record<RevocationReason, ReasonWords> = {
     'Find out where it was readable: logs, repositories, chats.',
   ),
   password_changed: words('The person’s password was changed.', NOTHING),
+  preview: words('It came of an admin’s preview of the app, and nobody else had it.', NOTHING),
 }
 
 /** Returns the words of a reason; a code that we do not know stands for itself. */

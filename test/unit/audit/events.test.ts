@@ -58,6 +58,7 @@ const CALLS: { [Name in keyof Events]: Parameters<Events[Name]>[0] } = {
   appSuspended: { ...app, statusReason: 'spam' },
   appActivated: app,
   appDeleted: { ...app, statusReason: 'gone' },
+  appTried: { ...app, outcome: 'issued' },
   secretCreated: { ...app, secretId: 'sec_1' },
   secretRevoked: { ...app, secretId: 'sec_1' },
   scopeCreated: { scope: 'bookings:read' },
