@@ -167,7 +167,7 @@ export function createAccounts(deps: {
   }
 
   async function rehash(id: string, password: string, oldHash: string): Promise<void> {
-    if (!passwords.needsRehash(oldHash)) return
+    if (!passwords.needsRehash(oldHash, password)) return
     try {
       await store.replacePasswordHash(id, oldHash, await passwords.hash(password))
     } catch (error) {

@@ -50,7 +50,7 @@ export interface Passwords {
    */
   verify(password: string, hash: string | undefined): Promise<boolean>
   /** Returns whether the hash was made in another way or at another cost than today's. */
-  needsRehash(hash: string): boolean
+  needsRehash(hash: string, password: string): boolean
 }
 
 // NIST SP 800-63B wants one Unicode normalisation before hashing, or one password typed on two keyboards would be two.
@@ -110,9 +110,20 @@ export async function createPasswords(
         return isForeign ? ofForeign : matches && comparable !== undefined
       })
     },
-    needsRehash: (hash) => !hash.startsWith('$argon2id$') || hasher.needsRehash(hash, cost),
+    needsRehash: (hash, password) =>
+      !isCutOff(hash, password) &&
+      (!hash.startsWith('$argon2id$') || hasher.needsRehash(hash, cost)),
   }
 }
+
+const BCRYPT_BYTES = 72
+
+/**
+ * Returns whether the hash looked at a part of the password only. Whoever typed another end matched all the same, so what was typed must not
+ * take the place of the password.
+ */
+const isCutOff = (hash: string, password: string): boolean =>
+  hash.startsWith('$2') && bytesOf(password).length > BCRYPT_BYTES
 
 /** Lets `concurrency` works run and at most `maxWaiting` wait, first come first served. */
 function createTurnstile(

@@ -2,6 +2,7 @@
 // redemption is one atomic commit and a request costs one to two store round trips (src/README.md, Decisions).
 import type { App } from '../apps/app.ts'
 import { isConfidential } from '../apps/app.ts'
+import { isAdminScope } from '../apps/scope.ts'
 import type { CodeRecord } from '../grants/grant.ts'
 import type { Grants } from '../grants/grants.ts'
 import type { Issued, Refused } from '../grants/issue.ts'
@@ -203,8 +204,9 @@ function wrongRedemption(
   if (code.codeChallenge === undefined)
     // RFC 9700 §2.1.1: a verifier without a challenge means that the challenge was taken out of the request on its way (PKCE downgrade).
     return verifier === undefined ? undefined : 'pkce_unexpected'
+  if (verifier === undefined) return 'pkce_missing'
   // RFC 7636 §4.6: the server verifies code_verifier against the challenge.
-  return verifier !== undefined && equalInConstantTime(pkceChallenge(verifier), code.codeChallenge)
+  return equalInConstantTime(pkceChallenge(verifier), code.codeChallenge)
     ? undefined
     : 'pkce_mismatch'
 }
@@ -233,18 +235,24 @@ async function exchangeCredentials({ app, parameters }: BackChannelRequest, deps
   return deps.grants.issueToApp(
     app.id,
     asked,
-    audienceOf(app, parameters),
+    audienceOf(app, parameters, asked),
     termsFor(app, deps.settings),
   )
 }
 
 /**
  * Reads the audience that a machine client asks for, as `resource` (RFC 8707 §2) or `audience`. An app without registered audiences may send
- * any, as generic connectors do, and gets a token that is not bound to one.
+ * any, as generic connectors do, and gets a token that is not bound to one; but a token with admin scopes is always bound to what it was
+ * asked for, so that one for another API never opens the admin API.
  */
-function audienceOf(app: App, parameters: Parameters): readonly string[] | undefined {
+function audienceOf(
+  app: App,
+  parameters: Parameters,
+  scopes: readonly string[],
+): readonly string[] | undefined {
   const asked = parameters.get('resource') ?? parameters.get('audience')
-  if (app.audiences.length === 0) return undefined
+  if (app.audiences.length === 0)
+    return asked !== undefined && scopes.some(isAdminScope) ? [asked] : undefined
   if (asked === undefined) return app.audiences
   if (!app.audiences.includes(asked)) throw new AppError('target_unknown')
   return [asked]

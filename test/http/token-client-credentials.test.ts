@@ -127,6 +127,23 @@ describe.each(BACKENDS)('the client_credentials grant, %s', (backend) => {
       })
     })
 
+    it('binds a token with admin scopes to what was asked for, also where the app has no audiences', async () => {
+      const scopes = ['admin:apps:read']
+      const admin = createOAuthClient(
+        server,
+        await registerApp(server, { type: 'machine', scopes }),
+      )
+      const status = async (resource: string) => {
+        const { body } = await admin.credentials({ scope: 'admin:apps:read', resource })
+        const answer = await fetch(`${server.url}/admin/api/v1/apps`, {
+          headers: { authorization: `Bearer ${body.access_token}` },
+        })
+        return answer.status
+      }
+      expect(await status('https://api.example.com')).toBe(401)
+      expect(await status(`${server.issuer}/admin/api/v1`)).toBe(200)
+    })
+
     it('ignores the parameter for an app without audiences, as connectors send it by habit', async () => {
       const { status, body } = await machine.credentials({ audience: 'whatever' })
       expect(status).toBe(200)

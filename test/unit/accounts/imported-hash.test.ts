@@ -101,7 +101,7 @@ describe('Signing in with a hash from elsewhere', () => {
       expect(await passwords.verify('something else', hash)).toBe(false)
       expect(await passwords.verify('a\0b', hash)).toBe(false)
       expect(verifications).toBe(3)
-      expect(passwords.needsRehash(hash)).toBe(true)
+      expect(passwords.needsRehash(hash, PASSWORD)).toBe(true)
     }
     const other = await argon2.hash(PASSWORD, {
       type: argon2.argon2i,
@@ -110,6 +110,15 @@ describe('Signing in with a hash from elsewhere', () => {
       parallelism: 1,
     })
     expect(await passwords.verify(PASSWORD, other)).toBe(true)
-    expect(passwords.needsRehash(other)).toBe(true)
+    expect(passwords.needsRehash(other, PASSWORD)).toBe(true)
+  })
+
+  test('is not replaced by what was typed where bcrypt looked at the first 72 bytes alone', async () => {
+    const passwords = await createPasswords({ cost: CHEAP })
+    const long = 'x'.repeat(72)
+    const hash = await bcrypt(`${long}its true end`, 4)
+    expect(await passwords.verify(`${long}another end`, hash)).toBe(true)
+    expect(passwords.needsRehash(hash, `${long}another end`)).toBe(false)
+    expect(passwords.needsRehash(await bcrypt(long, 4), long)).toBe(true)
   })
 })

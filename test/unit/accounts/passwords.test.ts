@@ -72,8 +72,8 @@ describe('Hashes of passwords', () => {
     const cheap = await createPasswords({ cost: CHEAP })
     const dearer = await createPasswords({ cost: { ...CHEAP, passes: 3 } })
     const hash = await cheap.hash(GOOD)
-    expect(cheap.needsRehash(hash)).toBe(false)
-    expect(dearer.needsRehash(hash)).toBe(true)
+    expect(cheap.needsRehash(hash, GOOD)).toBe(false)
+    expect(dearer.needsRehash(hash, GOOD)).toBe(true)
   })
 })
 
