@@ -161,6 +161,11 @@ export const ERRORS = {
     'invalid_grant',
     'The redirect_uri is not the one of the authorization request.',
   ),
+  pkce_missing: row(
+    400,
+    'invalid_grant',
+    'The code_verifier is missing: the authorization request had a code_challenge.',
+  ),
   pkce_mismatch: row(400, 'invalid_grant', 'The code_verifier does not match the code_challenge.'),
   pkce_unexpected: row(
     400,

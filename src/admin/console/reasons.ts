@@ -184,6 +184,10 @@ const REFUSALS: Partial<Record<ErrorCode, ReasonWords>> = {
     'The redirect_uri was another one than in the authorization request.',
     'Send the same redirect_uri in both requests, letter for letter.',
   ),
+  pkce_missing: words(
+    'No code_verifier came although the authorization had a code_challenge.',
+    'Keep the verifier of each authorization in the person’s session and send it with the code.',
+  ),
   pkce_mismatch: words(
     'The code_verifier did not fit the code_challenge.',
     'Keep the verifier of each authorization in the person’s session and send that one; the challenge is its SHA-256 in base64url.',
