@@ -58,6 +58,7 @@ export interface AccountPageQuery {
   /** Part of the e-mail or the name, or a whole id; fewer than three characters are the beginning of the e-mail. */
   search: string | undefined
   status: Account['status'] | undefined
+  role: Account['role'] | undefined
   after: string | undefined
   limit: number
 }
@@ -156,10 +157,11 @@ export function createAccountStore(db: Database): AccountStore {
         return row && { account: toAccount(row), passwordHash: row.password_hash ?? undefined }
       }),
 
-    list: ({ search, status, after, limit }) =>
+    list: ({ search, status, role, after, limit }) =>
       withDatabase(async () => {
         let query = db.selectFrom('accounts').selectAll().orderBy('email_key').limit(limit)
         if (status !== undefined) query = query.where('status', '=', status)
+        if (role !== undefined) query = query.where('role', '=', role)
         if (after !== undefined) query = query.where('email_key', '>', after)
         if (search !== undefined) {
           query = query.where((eb) => {

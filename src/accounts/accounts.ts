@@ -69,6 +69,8 @@ export interface AccountQuery {
   search?: string | undefined
   /** Both when absent. */
   status?: Account['status'] | undefined
+  /** Both when absent. */
+  role?: Account['role'] | undefined
   /** The `next` of the page before. */
   cursor?: string | undefined
   /** From 1 to 200, 50 when absent. */
@@ -231,13 +233,14 @@ export function createAccounts(deps: {
         : (await store.findByEmailKey(emailKey(email)))?.account
     },
 
-    async list({ search, status, cursor, limit = DEFAULT_PAGE } = {}) {
+    async list({ search, status, role, cursor, limit = DEFAULT_PAGE } = {}) {
       const size = Math.min(Math.max(Math.trunc(limit) || 1, 1), MAX_PAGE)
       // A NUL is the one character that Postgres takes in no text.
       const words = search?.replaceAll('\0', '').trim().slice(0, 200)
       const found = await store.list({
         search: words === '' ? undefined : words,
         status,
+        role,
         after: cursor === undefined ? undefined : parseCursor(cursor),
         // One more than asked for tells whether there is a next page.
         limit: size + 1,

@@ -46,6 +46,7 @@ interface ImportFlags {
 interface ListFlags {
   search?: string
   status?: string
+  role?: string
   limit?: string
   cursor?: string
 }
@@ -116,18 +117,21 @@ The link works once, for 7 days. Example:
     .description('list accounts by e-mail')
     .option('--search <text>', 'part of the e-mail or the name, or an account id')
     .option('--status <status>', 'active or deactivated')
+    .option('--role <role>', 'member or admin')
     .option('--limit <count>', 'accounts on one page, up to 200', '50')
     .option('--cursor <cursor>', 'the "next" of the page before')
     .addHelpText(
       'after',
-      '\nExample:\n  $ otesse account list --search example.com --status active',
+      '\nExample:\n  $ otesse account list --search example.com --status active --role admin',
     )
   does(list, (session) => {
-    const { search, status, limit, cursor } = list.opts<ListFlags>()
+    const { search, status, role, limit, cursor } = list.opts<ListFlags>()
     if (status !== undefined && status !== 'active' && status !== 'deactivated')
       throw usageRefusal('--status is active or deactivated')
+    if (role !== undefined && role !== 'member' && role !== 'admin')
+      throw usageRefusal('--role is member or admin')
     return session.withFoundation(async ({ accounts }) => {
-      const page = await accounts.list({ search, status, cursor, limit: Number(limit) })
+      const page = await accounts.list({ search, status, role, cursor, limit: Number(limit) })
       return {
         json: { accounts: page.accounts.map(accountJson), next: page.next ?? null },
         text: listText(page.accounts, page.next),

@@ -63,6 +63,11 @@ describe.each(DATABASES)('Accounts on $name', ({ open }) => {
       { ...one, status: 'deactivated', statusReason: 'left', version: 2 },
     ])
     expect((await accounts.list({ search: `Per\\son 2.${tag}` })).accounts).toHaveLength(1)
+    const chief = await accounts.create({ email: `chief.${tag}@example.com`, role: 'admin' })
+    const idsOf = async (role: 'admin' | 'member') =>
+      (await accounts.list({ search: tag, role })).accounts.map(({ id }) => id)
+    expect(await idsOf('admin')).toEqual([chief.id])
+    expect(await idsOf('member')).toHaveLength(3)
     expect((await accounts.list({ search: one!.id })).accounts).toHaveLength(1)
     await expect(accounts.list({ cursor: 'b\0' })).rejects.toMatchObject({
       code: 'parameter_invalid',

@@ -123,6 +123,7 @@ export function accountOperations({
           name: 'status',
           schema: oneOf('Without it, both.', ['active', 'deactivated']),
         },
+        { name: 'role', schema: oneOf('Without it, both.', ['member', 'admin']) },
         ...pageParameters(200),
       ],
       answers: { 200: { description: 'A page of accounts.', schema: page(ref('Account')) } },
@@ -130,6 +131,7 @@ export function accountOperations({
         const found = await accounts.list({
           search: call.text('search'),
           status: call.text('status') as Account['status'] | undefined,
+          role: call.text('role') as Account['role'] | undefined,
           cursor: call.text('cursor'),
           limit: call.number('limit'),
         })
