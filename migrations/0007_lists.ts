@@ -19,6 +19,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .on('accounts')
     .columns(['role', 'email_key'])
     .execute()
+  // Which apps may ask for a scope: scopes @> '["…"]'.
+  await sql`create index apps_scopes on apps using gin (scopes jsonb_path_ops)`.execute(db)
   // text_pattern_ops: a prefix finds its range whatever the collation of the database is.
   await sql`create index accounts_email_prefix on accounts (email_key text_pattern_ops)`.execute(db)
   await sql`create index apps_name_prefix on apps (lower(name) text_pattern_ops)`.execute(db)

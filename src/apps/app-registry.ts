@@ -34,6 +34,7 @@ import {
 import { createSecretFinder, isLive, makeClientSecret, secretHashes } from './client-secret.ts'
 import { MAX_LOGO_BYTES, checkLogo, isLogoId, type Logo } from './logo.ts'
 import { isPlainText, lengthOf, type Refused } from './problem.ts'
+import { isScopeName } from './scope.ts'
 import type { ScopeSnapshot } from './scope-catalogue.ts'
 import { createSecretUsage } from './secret-usage.ts'
 
@@ -77,6 +78,8 @@ export interface AppQuery {
   type?: AppType | undefined
   /** All but the deleted ones when absent. */
   status?: AppStatus | undefined
+  /** Only apps that may ask for this one. */
+  scope?: string | undefined
   /** The `next` of the page before. */
   cursor?: string | undefined
   /** From 1 to 200, 50 when absent. */
@@ -135,6 +138,10 @@ export interface AppRegistry extends AsyncDisposable {
   revokeSecret(id: string, secretId: string): Promise<App>
   /** @throws {AppError} `parameter_invalid` for a cursor that is not ours */
   list(query?: AppQuery): Promise<AppPage>
+  /** Counts the apps that may ask for each scope, deleted ones left out; scopes that none has are not there. Reads every app: a few times a minute. */
+  countByScope(): Promise<ReadonlyMap<string, number>>
+  /** Counts the apps that may ask for a scope, deleted ones left out. */
+  countOfScope(scope: string): Promise<number>
   /** Checks an uploaded logo by its content and gives it to the app. */
   setLogo(
     id: string,
@@ -355,14 +362,16 @@ export function createAppRegistry(deps: {
       return changed(id, isThere && (await store.removeSecret(id, secretId, dateNow(clock))))
     },
 
-    async list({ search, type, status, cursor, limit = DEFAULT_PAGE } = {}) {
+    async list({ search, type, status, scope, cursor, limit = DEFAULT_PAGE } = {}) {
       const size = Math.min(Math.max(Math.trunc(limit) || 1, 1), MAX_PAGE)
+      if (scope !== undefined && !isScopeName(scope)) return { apps: [], next: undefined }
       // A NUL is the one character that Postgres takes in no text.
       const words = search?.replaceAll('\0', '').trim().slice(0, 200)
       const found = await store.list({
         search: words === '' ? undefined : words,
         type,
         statuses: status === undefined ? ['active', 'suspended'] : [status],
+        scope,
         after: cursor === undefined ? undefined : parseCursor(cursor),
         // One more than asked for tells whether there is a next page.
         limit: size + 1,
@@ -371,6 +380,9 @@ export function createAppRegistry(deps: {
       const last = apps.at(-1)
       return { apps, next: found.length > size && last !== undefined ? toCursor(last) : undefined }
     },
+
+    countByScope: () => store.countByScope(),
+    countOfScope: (scope) => (isScopeName(scope) ? store.countOfScope(scope) : Promise.resolve(0)),
 
     async setLogo(id, bytes, contentType) {
       const verdict = checkLogo(bytes, contentType)

@@ -20,6 +20,8 @@ export interface AppPageQuery {
   readonly search?: string | undefined
   readonly type?: AppType | undefined
   readonly statuses: readonly AppStatus[]
+  /** Only apps that may ask for this one. */
+  readonly scope?: string | undefined
   /** Where the page before ended. */
   readonly after?: { readonly createdAt: string; readonly id: string } | undefined
   readonly limit: number
@@ -37,6 +39,9 @@ export interface AppStore {
   findBySecretHash(hashes: readonly string[]): Promise<App | undefined>
   find(id: string): Promise<App | undefined>
   list(query: AppPageQuery): Promise<App[]>
+  /** Counts the apps that are not deleted by the scopes that they may ask for; scopes that none has are not there. */
+  countByScope(): Promise<ReadonlyMap<string, number>>
+  countOfScope(scope: string): Promise<number>
   /** Writes the settings if the version is still that one. */
   updateSettings(
     id: string,
@@ -130,6 +135,9 @@ const secretRow = (appId: string, secret: AppSecret): Insertable<AppSecretRow> =
   expires_at: secret.expiresAt ?? null,
   last_used_at: secret.lastUsedAt ?? null,
 })
+
+// Said so that the index over the scopes answers it.
+const hasScope = (scope: string) => sql<boolean>`scopes @> ${JSON.stringify([scope])}::jsonb`
 
 /** Locks the row of an app that may still change, until the transaction ends; returns whether there is one. */
 async function lock(trx: Transaction<Schema>, id: string): Promise<boolean> {
@@ -273,7 +281,7 @@ export function createAppStore(db: Database): AppStore {
         return row && find(row.app_id)
       }),
 
-    list: ({ search, type, statuses, after, limit }) =>
+    list: ({ search, type, statuses, scope, after, limit }) =>
       withDatabase(async () => {
         if (statuses.length === 0) return []
         let query = db
@@ -284,6 +292,7 @@ export function createAppStore(db: Database): AppStore {
           .orderBy('id', 'desc')
           .limit(limit)
         if (type !== undefined) query = query.where('type', '=', type)
+        if (scope !== undefined) query = query.where(hasScope(scope))
         if (after !== undefined)
           query = query.where(
             sql<boolean>`(created_at, id) < (${after.createdAt}::timestamptz, ${after.id}::text)`,
@@ -299,6 +308,27 @@ export function createAppStore(db: Database): AppStore {
         const rows = await query.execute()
         const secrets = await secretsOf(rows.map(({ id }) => id))
         return rows.map((row) => toApp(row, secrets.get(row.id) ?? []))
+      }),
+
+    countByScope: () =>
+      withDatabase(async () => {
+        const { rows } = await sql<{ scope: string; count: string }>`
+          select scope, count(*) as count
+          from apps, jsonb_array_elements_text(scopes) as scope
+          where status <> 'deleted'
+          group by scope`.execute(db)
+        return new Map(rows.map(({ scope, count }) => [scope, Number(count)]))
+      }),
+
+    countOfScope: (scope) =>
+      withDatabase(async () => {
+        const { count } = await db
+          .selectFrom('apps')
+          .select(({ fn }) => fn.countAll().as('count'))
+          .where(hasScope(scope))
+          .where('status', '<>', 'deleted')
+          .executeTakeFirstOrThrow()
+        return Number(count)
       }),
 
     updateSettings: (id, version, settings, at) =>

@@ -21,6 +21,7 @@ import {
 interface ListFlags {
   search?: string
   status?: string
+  scope?: string
   limit?: string
   cursor?: string
 }
@@ -88,6 +89,7 @@ function addLookUps(app: Command, does: Does): void {
     .description('list apps, newest first')
     .option('--search <text>', 'part of the name, or a whole client id or handle')
     .option('--status <status>', 'active, suspended or deleted; both living ones without it')
+    .option('--scope <name>', 'only apps that may ask for this one')
     .option('--limit <count>', 'apps on one page, up to 200', '50')
     .option('--cursor <cursor>', 'the "next" of the page before')
     .addHelpText(
@@ -98,11 +100,11 @@ Examples:
   $ otesse app list --status suspended --json | jq -r '.apps[] | [.id, .statusReason] | @tsv'`,
     )
   does(list, (session) => {
-    const { search, status, limit, cursor } = list.opts<ListFlags>()
+    const { search, status, scope, limit, cursor } = list.opts<ListFlags>()
     if (status !== undefined && !isStatus(status))
       throw usageRefusal('--status is active, suspended or deleted')
     return session.withFoundation(async ({ apps }) => {
-      const page = await apps.list({ search, status, cursor, limit: Number(limit) })
+      const page = await apps.list({ search, status, scope, cursor, limit: Number(limit) })
       return {
         json: { apps: page.apps.map(appJson), next: page.next ?? null },
         text: listText(page.apps, page.next),

@@ -39,7 +39,7 @@ export function createAdminApiMiddleware(
   const nouns: Noun[] = [
     appOperations({ apps, acts: acts.apps }),
     secretOperations({ acts: acts.apps }),
-    scopeOperations({ scopes, acts: acts.scopes }),
+    scopeOperations({ scopes, apps, acts: acts.scopes }),
     accountOperations({ accounts, acts: acts.accounts }),
     tokenOperations({ acts: acts.tokens }),
     keyOperations({ keyRing, acts: acts.keys }),

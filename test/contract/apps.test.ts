@@ -554,6 +554,35 @@ describe.each(DATABASES)('on $name', ({ open }) => {
       expect(await names({ search: label, status: 'deleted' })).toEqual([app.id])
     })
 
+    test('finds and counts by scope, page by page, without the deleted ones', async () => {
+      await using node = await startNode()
+      const label = randomBytes(6).toString('hex')
+      const [rare, other] = [`${label}:read`, `${label}:read:more`]
+      for (const name of [rare, other])
+        await node.catalogue.create({ name, sentence: 'See things', group: 'Things' })
+      const having = async (scopes: string[]) =>
+        (await register(node.registry, { ...web, scopes })).app.id
+      const both = await having([rare, other])
+      const one = await having([rare])
+      await having([other])
+      const gone = await having([rare])
+      await node.registry.remove(gone, 'x')
+      const first = await node.registry.list({ scope: rare, limit: 1 })
+      const second = await node.registry.list({ scope: rare, limit: 1, cursor: first.next })
+      const ids = [...first.apps, ...second.apps].map(({ id }) => id)
+      expect(ids.sort()).toEqual([both, one].sort())
+      expect(second.next).toBeUndefined()
+      const deleted = await node.registry.list({ scope: rare, status: 'deleted' })
+      expect(deleted.apps.map(({ id }) => id)).toEqual([gone])
+      for (const text of [`${label}:rea`, `"${rare}"`, 'a\0b', 'a b'])
+        expect(await node.registry.list({ scope: text })).toEqual({ apps: [], next: undefined })
+      const counts = await node.registry.countByScope()
+      expect([counts.get(rare), counts.get(other)]).toEqual([2, 2])
+      expect(counts.get(`${label}:none`)).toBeUndefined()
+      expect(await node.registry.countOfScope(rare)).toBe(2)
+      expect(await node.registry.countOfScope('a\0b')).toBe(0)
+    })
+
     test.each([
       'x',
       '',

@@ -46,7 +46,7 @@ describe.each(BACKENDS)('the admin API, %s', (backend) => {
 
   /** One call of each operation that shall succeed, with the status that it shall have. */
   const CALLS: Readonly<Record<string, [number, () => Promise<AdminAnswer>]>> = {
-    listApps: [200, () => admin.get('/apps?limit=2&search=App&status=active')],
+    listApps: [200, () => admin.get('/apps?limit=2&search=App&status=active&scope=bookings:read')],
     registerApp: [
       201,
       () =>
@@ -93,9 +93,10 @@ describe.each(BACKENDS)('the admin API, %s', (backend) => {
         }),
     ],
     getScope: [200, async () => admin.get(await newScope())],
+    getScopeUse: [200, async () => admin.get(`${await newScope()}/use`)],
     updateScope: [200, async () => admin.patch(await newScope(), { sensitive: true })],
     deleteScope: [204, async () => admin.delete(await newScope())],
-    listAccounts: [200, () => admin.get('/accounts?limit=3&status=active')],
+    listAccounts: [200, () => admin.get('/accounts?limit=3&status=active&role=member')],
     createAccount: [
       201,
       () => admin.post('/accounts', { email: email(), name: 'Ada', role: 'admin' }),

@@ -96,6 +96,7 @@ export function appOperations({
             'deleted',
           ]),
         },
+        { name: 'scope', schema: text('Only apps that may ask for this one.') },
         ...pageParameters(200),
       ],
       answers: { 200: { description: 'A page of apps.', schema: page(ref('App')) } },
@@ -103,6 +104,7 @@ export function appOperations({
         const found = await apps.list({
           search: call.text('search'),
           status: call.text('status') as AppStatus | undefined,
+          scope: call.text('scope'),
           cursor: call.text('cursor'),
           limit: call.number('limit'),
         })

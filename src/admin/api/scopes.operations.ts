@@ -1,5 +1,6 @@
 // The operations on the catalogue of scopes.
 import { isBuiltInScope, type Scope, type ScopeInput } from '../../apps/scope.ts'
+import type { AppRegistry } from '../../apps/app-registry.ts'
 import type { ScopeCatalogue } from '../../apps/scope-catalogue.ts'
 import type { ScopeActs } from '../scope-acts.ts'
 import { toInput } from './members.ts'
@@ -51,8 +52,10 @@ const shown = (scope: Scope) => done(showScope(scope), { version: scope.version 
 /** Creates the operations. */
 export function scopeOperations({
   scopes,
+  apps,
   acts,
 }: {
+  apps: Pick<AppRegistry, 'countOfScope'>
   scopes: Pick<ScopeCatalogue, 'current' | 'get'>
   acts: ScopeActs
 }): Noun {
@@ -118,6 +121,20 @@ export function scopeOperations({
       handle: async (call) => shown(await get(call.path('name'))),
     },
     {
+      id: 'getScopeUse',
+      method: 'GET',
+      path: '/scopes/{name}/use',
+      summary: 'Count the apps that may ask for a scope',
+      description: 'Deleted apps do not count; `GET /apps?scope=…` lists the others.',
+      power: READ,
+      inPath: ONE,
+      answers: { 200: { description: 'The count, as of now.', schema: ref('ScopeUse') } },
+      async handle(call) {
+        const { name } = await get(call.path('name'))
+        return done({ apps_count: await apps.countOfScope(name) })
+      },
+    },
+    {
       id: 'updateScope',
       method: 'PATCH',
       path: '/scopes/{name}',
@@ -154,6 +171,8 @@ export function scopeOperations({
         built_in: flag('Every server has it; it cannot be changed.'),
         version: whole('Goes up with every change; the ETag.'),
       }),
+      // Not in the scope itself: its ETag is its version, which does not change when an app is registered.
+      ScopeUse: answer({ apps_count: whole('Apps that may ask for it, deleted ones left out.') }),
     },
     operations,
   }
