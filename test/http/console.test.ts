@@ -271,9 +271,66 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       await browser.submit(pages[0], first!, { reason: 'in time' })
       expect((await apps.get(one.id)).status).toBe('suspended')
       own.clock.move(2 * MINUTE)
-      const late = await browser.submit(pages[1], second!, { reason: 'too late' })
-      expect(new URL(late.url).pathname).toBe('/sign-in')
+      const late = await browser.submit(pages[1], second!, { reason: 'too late,\n"but" kept' })
+      expect(late.status).toBe(403)
+      expect(wordsOf(late)).toContain('Confirm it’s you in a new tab')
       expect((await apps.get(two.id)).status).toBe('active')
+      const again = await browser.open(at('/sign-in?to=%2Fadmin%2Fconfirmed&mode=again', own))
+      await browser.submit(again, 'mode=again', { password: PASSWORD })
+      await browser.submit(late, second!)
+      const suspended = await apps.get(two.id)
+      expect(suspended.status).toBe('suspended')
+      expect(suspended.statusReason?.replaceAll('\r', '')).toBe('too late,\n"but" kept')
+    })
+
+    it('keeps every form whose sign-in has ended, and shows none that a foreign page sent', async () => {
+      await using own = await startTestApp({ backend })
+      await createScopes(own)
+      const admin = await anAdmin(own)
+      const { id } = await registerApp(own, { name: 'Kept App', scopes: [] })
+      const { redirectUris } = await own.foundation.apps.get(id)
+      const browser = await aConsole(admin, own)
+      const scopePath = '/admin/scopes/bookings%3Aread'
+      const editPath = `/admin/apps/${id}/edit`
+      const [scope, edit, registering] = [
+        await browser.open(at(scopePath, own)),
+        await browser.open(at(editPath, own)),
+        await browser.open(at('/admin/apps/new', own)),
+      ]
+      const out = await browser.open(at('/sign-out', own))
+      await browser.submit(out, '/sign-out')
+      expect((await browser.request(at('/admin/apps', own))).status).toBe(303)
+      const sentence = 'Changed <b>sentence</b>'
+      const heldScope = await browser.submit(scope, scopePath, { sentence, group: 'Bookings' })
+      const heldEdit = await browser.submit(edit, editPath, {
+        name: 'Kept App',
+        description: 'Kept too',
+        redirectUris: redirectUris.join('\n'),
+      })
+      const heldNew = await browser.request(at('/admin/apps/new', own), {
+        method: 'POST',
+        body: registration(registering, { ...GOOD, name: 'Held Planner' }, new Blob(['<svg/>'])),
+      })
+      for (const held of [heldScope, heldEdit, heldNew]) expect(held.status).toBe(403)
+      expect(heldScope.html).not.toContain('<b>sentence')
+      expect(wordsOf(heldNew)).toContain('The file is not kept')
+      const foreign = await browser.request(at(editPath, own), {
+        method: 'POST',
+        headers: { 'sec-fetch-site': 'cross-site' },
+        body: new URLSearchParams({ name: 'Chosen elsewhere' }),
+      })
+      expect(foreign.status).toBe(303)
+      expect(foreign.html).not.toContain('Chosen elsewhere')
+      await signIn(browser, admin, '/admin/confirmed', own)
+      await browser.submit(heldScope, scopePath)
+      await browser.submit(heldEdit, editPath)
+      await browser.request(at('/admin/apps/new', own), {
+        method: 'POST',
+        body: registration(heldNew, { ...GOOD, name: 'Held Planner' }),
+      })
+      expect((await own.foundation.scopes.get('bookings:read')).sentence).toBe(sentence)
+      expect((await own.foundation.apps.get(id)).description).toBe('Kept too')
+      expect((await own.foundation.apps.list({ search: 'Held Planner' })).apps).toHaveLength(1)
     })
 
     it('is also an edit that opens a new way: it is kept until the password was given', async () => {
@@ -638,6 +695,28 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       expect(server.foundation.scopes.current().scopes.has(name)).toBe(false)
     })
 
+    it('tell how many apps may ask for them, and lead to those', async () => {
+      const browser = await aConsole()
+      const scope = `counted-${backend}:read`
+      await createScopes(server, [scope])
+      const path = `/admin/scopes/${encodeURIComponent(scope)}`
+      expect(wordsOf(await browser.open(at(path)))).toContain('No app uses it yet')
+      const having = await registerApp(server, { name: 'Counts', scopes: [scope] })
+      await registerApp(server, { name: 'Counts not', scopes: [] })
+      const link = /href="([^"]+)">1 app</
+      for (const where of ['/admin/scopes', path]) {
+        const href = link.exec((await browser.open(at(where))).html)?.[1] ?? ''
+        expect(href).toBe(`/admin/apps?scope=${encodeURIComponent(scope)}`)
+      }
+      const list = await browser.open(at(`/admin/apps?scope=${encodeURIComponent(scope)}`))
+      expect(list.html).toContain(having.id)
+      expect(list.html.match(/<th scope="row">/g)).toHaveLength(1)
+      expect(list.html).toContain(`<title>Apps: Permission: ${scope}`)
+      expect(list.html).toContain(`name="scope" value="${scope}"`)
+      const remove = await browser.open(at(`${path}/remove`))
+      expect(wordsOf(remove)).toContain('1 app may ask for it now')
+    })
+
     it('that are built in cannot be changed', async () => {
       const browser = await aConsole()
       expect((await browser.open(at('/admin/scopes/openid'))).status).toBe(404)
@@ -682,6 +761,40 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       })
     })
 
+    it('are renamed without a password; the second of two admins is told, and loses nothing', async () => {
+      await using own = await startTestApp({ backend })
+      const { id } = await createAccount(own, { password: PASSWORD })
+      const browser = await aConsole(await anAdmin(own), own)
+      own.clock.move(20 * MINUTE)
+      const path = `/admin/accounts/${id}/name`
+      const page = await browser.open(at(path, own))
+      expect(page.url).toBe(at(path, own))
+      const saved = await browser.submit(page, path, { name: ' Ada <Lovelace> ' })
+      expect(wordsOf(saved)).toContain('The name is changed')
+      const name = 'x'.repeat(201)
+      const tooLong = await browser.submit(await browser.open(at(path, own)), path, { name })
+      expect(tooLong.status).toBe(422)
+      expect(tooLong.html).toContain(`value="${name}"`)
+      const late = await browser.submit(page, path, { name: 'Countess' })
+      expect(late.status).toBe(409)
+      expect(wordsOf(late)).toContain('is called “Ada &lt;Lovelace&gt;”')
+      expect(late.html).toContain('value="Countess"')
+      await browser.submit(late, path, { name: '' })
+      expect((await own.foundation.accounts.get(id)).name).toBeUndefined()
+    })
+
+    it('are listed by their role', async () => {
+      await using own = await startTestApp({ backend })
+      const admin = await anAdmin(own)
+      const member = await createAccount(own, { password: PASSWORD })
+      const browser = await aConsole(admin, own)
+      const list = await browser.open(at('/admin/accounts?role=member', own))
+      expect(list.html).toContain(member.id)
+      expect(list.html).not.toContain(`/accounts/${admin.id}`)
+      expect(list.html).toContain('<title>Accounts: Role: Member')
+      expect(list.html).toContain('value="member" selected')
+    })
+
     it('rotate: the next key signs', async () => {
       const browser = await aConsole()
       const next = server.foundation.keyRing.list().find(({ status }) => status === 'next')?.kid
@@ -709,6 +822,10 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       expect(namesOn(back)).toEqual(namesOn(first))
       const none = await browser.open(at(`${url}&status=suspended`))
       expect(wordsOf(none)).toContain('No app fits')
+      expect(none.html).toMatch(/<title>Apps: “Paged \w+”, Type: Machine, State: Suspended/)
+      expect(none.html).toContain(`name="search" type="search" value="Paged ${backend}"`)
+      const wider = await browser.open(at(link(none, '<bdi>Without State: Suspended')))
+      expect(namesOn(wider)).toEqual(namesOn(first))
       expect(wordsOf(await browser.open(at('/admin/apps?type=public&search=Paged')))).toContain(
         'No app fits',
       )

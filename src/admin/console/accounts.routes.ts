@@ -1,4 +1,4 @@
-// The accounts of people: listed, invited, given a new link, made admins, deactivated. Invariant: a one-time link is in the one answer that made
+// The accounts of people: listed, named, invited, given a new link, made admins, deactivated. Invariant: a one-time link is in the one answer that made
 // it; nobody can be seen or changed here but through the acts, which keep the last admin.
 import Router from '@koa/router'
 import type { Account } from '../../accounts/account.store.ts'
@@ -8,6 +8,7 @@ import { problemOfReason } from './app-status.routes.ts'
 import type { ConsoleDeps } from './console-deps.ts'
 import { formIdOf, newFormId } from './used-forms.store.ts'
 import type { Frame } from './console-views.ts'
+import { narrowingOf } from './filters.ts'
 import { type Admin, type Gate, goTo, type Visit } from './gate.routes.ts'
 import { doneOf, pagerOf, queryOf } from './paging.ts'
 import { type QuestionField, questionPage } from './question.ts'
@@ -16,6 +17,7 @@ import { accountBadge } from './words.ts'
 const PATH = '/admin/accounts'
 const PAGE = 25
 const CRUMBS = [{ label: 'Accounts', href: PATH }]
+const ROLE_WORDS = { member: 'Member', admin: 'Admin' } as const
 const LAST_ADMIN = 'This is the last active admin: make another one first.'
 const DONE: Readonly<Record<string, string>> = {
   role: 'The role is changed. It counts everywhere within a second.',
@@ -65,18 +67,32 @@ export function createAccountRoutes(deps: ConsoleDeps, gate: Gate): Router {
       const status = (['active', 'deactivated'] as const).find(
         (each) => each === query.get('status'),
       )
+      const role = (['member', 'admin'] as const).find((each) => each === query.get('role'))
       const cursor = query.get('cursor')
-      const { accounts: found, next } = await accounts.list({ search, status, cursor, limit: PAGE })
+      const { accounts: found, next } = await accounts.list({
+        search,
+        status,
+        role,
+        cursor,
+        limit: PAGE,
+      })
+      const narrowing = narrowingOf(PATH, query, [
+        { name: 'search', label: 'Search', value: search },
+        { name: 'role', label: 'Role', value: role && ROLE_WORDS[role] },
+        { name: 'status', label: 'State', value: status && accountBadge({ status }).label },
+      ])
       gate.show(visit, admin, {
         template: 'accounts',
         frame: {
           title: 'Accounts',
+          narrowedTo: narrowing.words,
           section: 'accounts',
           crumbs: [],
           action: { label: 'Invite somebody', href: `${PATH}/new` },
         },
         accounts: found.map(factsOf),
-        filter: { search: search ?? '', status: status ?? '' },
+        narrowing,
+        filter: { search: search ?? '', status: status ?? '', role: role ?? '' },
         pager: pagerOf(PATH, query, next),
       })
     }),
@@ -176,6 +192,33 @@ export function createAccountRoutes(deps: ConsoleDeps, gate: Gate): Router {
       }
       const link = await orGiveBack(key, () => acts.accounts.reset(account.id, admin.by))
       showLink(visit, admin, account, link, 'The new link')
+    }),
+  )
+
+  // No password for a name: it opens nothing.
+  router.get(
+    `${PATH}/:id/name`,
+    ...gate.admins(async (visit, admin) => {
+      const account = await get(visit)
+      askForName(visit, admin, account, { name: account.name ?? '' })
+    }),
+  )
+  router.post(
+    `${PATH}/:id/name`,
+    ...gate.admins(async (visit, admin) => {
+      const account = await get(visit)
+      const form = await gate.readForm(visit, admin, `account.name ${account.id}`)
+      const name = form.get('name')?.trim() ?? ''
+      const version = Number(form.get('version'))
+      const change = { name: name === '' ? undefined : name }
+      const outcome = await acts.accounts.update(account.id, version, change, admin.by)
+      if (outcome.kind === 'updated') goTo(visit, accountPath(account.id, '?done=name'))
+      else if (outcome.kind === 'conflict')
+        askForName(visit, admin, outcome.account, { name, isConflict: true })
+      else {
+        const problem = outcome.problems.map(({ sentence }) => sentence).join(' ')
+        askForName(visit, admin, { ...account, version }, { name, problem })
+      }
     }),
   )
 
@@ -308,6 +351,34 @@ export function createAccountRoutes(deps: ConsoleDeps, gate: Gate): Router {
       },
     )
     gate.show(visit, admin, page, Object.keys(problems).length === 0 ? 200 : 422)
+  }
+
+  function askForName(
+    visit: Visit,
+    admin: Admin,
+    account: Account,
+    typed: { name: string; problem?: string; isConflict?: boolean },
+  ): void {
+    const { name, problem, isConflict = false } = typed
+    const now = account.name === undefined ? 'has no name' : `is called “${account.name}”`
+    const conflict = isConflict
+      ? `Somebody else changed this account meanwhile: now the person ${now}. What you typed is below; saving puts it in its place.`
+      : undefined
+    const page = questionPage(below(account, `Name of ${account.email}`, { problem: conflict }), {
+      consequences: [
+        'The person sees it when signed in, and apps that may see the profile are told it.',
+      ],
+      fields: [
+        { name: 'name', label: 'Name', value: name, kind: 'line', isOptional: true, problem },
+      ],
+      hidden: { version: String(account.version) },
+      action: accountPath(account.id, '/name'),
+      csrf: gate.token(admin, `account.name ${account.id}`),
+      button: isConflict ? 'Save what I typed' : 'Save the name',
+      isDangerous: false,
+      cancelUrl: accountPath(account.id),
+    })
+    gate.show(visit, admin, page, isConflict ? 409 : problem === undefined ? 200 : 422)
   }
 
   function askForRole(

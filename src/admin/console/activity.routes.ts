@@ -8,6 +8,7 @@ import { appFacts, appFrame, appPath } from './app-frame.ts'
 import type { ConsoleDeps } from './console-deps.ts'
 import { eventTitle, type ShownEvent, shownEvent } from './event-words.ts'
 import { EXPORT_FORMATS, exportEvents, type ExportFormat } from './export.ts'
+import { narrowingOf } from './filters.ts'
 import type { Gate } from './gate.routes.ts'
 import { linkWith, pagerOf, type Query, queryOf } from './paging.ts'
 import { period, summaryOf } from './usage-summary.ts'
@@ -18,6 +19,16 @@ const PAGE = 50
 const DAY_FORM = /^(?:19|2\d)\d{2}-\d{2}-\d{2}$/
 /** What a person may filter by; `from` and `to` are days, both included. */
 const FILTERS = ['event', 'app', 'account', 'actor', 'reason', 'from', 'to'] as const
+
+const FILTER_LABELS: Readonly<Record<(typeof FILTERS)[number], string>> = {
+  event: 'What happened',
+  app: 'App',
+  account: 'Account',
+  actor: 'Done by',
+  reason: 'Reason',
+  from: 'From',
+  to: 'To',
+}
 
 const KINDS = Object.keys(EVENTS)
   .map((name) => ({ value: name, label: eventTitle(name) }))
@@ -40,6 +51,13 @@ function eventQuery(query: Query): EventQuery {
     from: startOf(query.get('from')),
     to: to === undefined ? undefined : new Date(to.getTime() + DAY),
   }
+}
+
+/** Writes what is filtered by; days that are none filter nothing. */
+function wordsOf(name: (typeof FILTERS)[number], query: Query): string | undefined {
+  const value = query.get(name)
+  if (name === 'from' || name === 'to') return startOf(value) && value
+  return name === 'event' ? (KINDS.find((kind) => kind.value === value)?.label ?? value) : value
 }
 
 /** Creates the routes. */
@@ -79,13 +97,18 @@ export function createActivityRoutes(deps: ConsoleDeps, gate: Gate): Router {
       })
       const filter = Object.fromEntries(FILTERS.map((name) => [name, query.get(name) ?? '']))
       const asked = Object.fromEntries(FILTERS.map((name) => [name, query.get(name)]))
+      const narrowing = narrowingOf(
+        '/admin/activity',
+        query,
+        FILTERS.map((name) => ({ name, label: FILTER_LABELS[name], value: wordsOf(name, query) })),
+      )
       gate.show(visit, admin, {
         template: 'activity',
-        frame: { title: 'Activity', section: 'activity', crumbs: [] },
+        frame: { title: 'Activity', narrowedTo: narrowing.words, section: 'activity', crumbs: [] },
         events: await named(page.events),
         filter,
         kinds: KINDS,
-        isFiltered: FILTERS.some((name) => query.get(name) !== undefined),
+        narrowing,
         csvUrl: linkWith('/admin/activity/export', { ...asked, format: 'csv' }),
         ndjsonUrl: linkWith('/admin/activity/export', { ...asked, format: 'ndjson' }),
         pager: pagerOf('/admin/activity', query, page.nextCursor),

@@ -24,8 +24,9 @@ import {
 import { appFacts, appFrame, appPath, belowApp } from './app-frame.ts'
 import type { ConsoleDeps } from './console-deps.ts'
 import { differences } from './differences.ts'
+import { narrowingOf } from './filters.ts'
 import type { Admin, Gate, Visit } from './gate.routes.ts'
-import { goTo } from './gate.routes.ts'
+import { CONFIRMED_PATH, goTo } from './gate.routes.ts'
 import { doneOf, pagerOf, queryOf } from './paging.ts'
 import { appBadge, lifetimesInWords, TYPE_WORDS } from './words.ts'
 
@@ -52,14 +53,28 @@ export function createAppRoutes(deps: ConsoleDeps, gate: Gate): Router {
       const search = query.get('search')
       const type = APP_TYPES.find((each) => each === query.get('type'))
       const status = STATUSES.find((each) => each === query.get('status'))
+      const scope = query.get('scope')
       const cursor = query.get('cursor')
-      const { apps: found, next } = await apps.list({ search, type, status, cursor, limit: PAGE })
-      const isFiltered = search !== undefined || type !== undefined || status !== undefined
+      const { apps: found, next } = await apps.list({
+        search,
+        type,
+        status,
+        scope,
+        cursor,
+        limit: PAGE,
+      })
+      const narrowing = narrowingOf('/admin/apps', query, [
+        { name: 'search', label: 'Search', value: search },
+        { name: 'type', label: 'Type', value: type && TYPE_WORDS[type].label },
+        { name: 'status', label: 'State', value: status && appBadge({ status }).label },
+        { name: 'scope', label: 'Permission', value: scope },
+      ])
       const removed = query.get('removed')
       gate.show(visit, admin, {
         template: 'apps',
         frame: {
           title: 'Apps',
+          narrowedTo: narrowing.words,
           section: 'apps',
           crumbs: [],
           action: { label: 'Register an app', href: '/admin/apps/new' },
@@ -73,8 +88,14 @@ export function createAppRoutes(deps: ConsoleDeps, gate: Gate): Router {
           badge: appBadge(app),
           logo: { name: app.name, logoUrl: logoUrl(app) },
         })),
-        isFiltered,
-        filter: { search: search ?? '', type: type ?? '', status: status ?? '' },
+        narrowing,
+        filter: {
+          search: search ?? '',
+          type: type ?? '',
+          status: status ?? '',
+          scope: scope ?? '',
+        },
+        scopeNames: [...catalogue().keys()].sort(),
         types: APP_TYPES.map((each) => ({ value: each, label: TYPE_WORDS[each].label })),
         pager: pagerOf('/admin/apps', query, next),
       })
@@ -237,7 +258,7 @@ export function createAppRoutes(deps: ConsoleDeps, gate: Gate): Router {
         conflict: isConflict ? differences(formOfApp(app), values, FIELD_LABELS) : undefined,
         conflictUrl: appPath(app.id, '/activity'),
         isStale,
-        signInAgainUrl: gate.signInAgainUrl('/admin/confirmed'),
+        signInAgainUrl: gate.signInAgainUrl(CONFIRMED_PATH),
         action: appPath(app.id, '/edit'),
         csrf: gate.token(admin, `app.edit ${app.id}`),
         logoAction: appPath(app.id, '/logo'),

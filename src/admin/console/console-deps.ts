@@ -17,7 +17,7 @@ import type { UsedForms } from './used-forms.store.ts'
 
 export interface ConsoleDeps {
   issuer: string
-  apps: Pick<AppRegistry, 'list' | 'get' | 'find' | 'check'>
+  apps: Pick<AppRegistry, 'list' | 'get' | 'find' | 'check' | 'countByScope' | 'countOfScope'>
   /** @throws {AppError} `not_found`, for deleted apps too */
   getChangeable: (appId: string) => Promise<App>
   scopes: Pick<ScopeCatalogue, 'get'>

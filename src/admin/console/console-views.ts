@@ -36,6 +36,8 @@ export interface FormProblem {
 /** What stands around the content of every page. */
 export interface Frame {
   title: string
+  /** What the page shows of it, for the title of the window: the filters of a list. */
+  narrowedTo?: string | undefined
   section: Section
   crumbs: LinkTo[]
   lead?: string | undefined
@@ -69,8 +71,13 @@ export function createConsoleViews(templates: Templates): RenderConsole {
       frame,
       sections: SECTIONS,
       admin: { email, name },
-      title: frame.problems?.length ? `Problem: ${frame.title}` : frame.title,
+      title: titleOf(frame),
       timeInWords,
       ownAddress,
     })
+}
+
+function titleOf({ title, narrowedTo = '', problems = [] }: Frame): string {
+  if (problems.length > 0) return `Problem: ${title}`
+  return narrowedTo === '' ? title : `${title}: ${narrowedTo}`
 }

@@ -1,5 +1,5 @@
 // The door of the console. Invariants: behind it is only who is signed in as an active admin at this moment; what is dangerous also needs a
-// password given a short while ago; and a form counts only if it was made for this admin, this act and this target.
+// password given a short while ago; a form that comes too late is kept for its sender; and a form counts only if it was made for this admin, this act and this target.
 import type { Context, Middleware } from 'koa'
 import type { Account } from '../../accounts/account.store.ts'
 import type { Events } from '../../audit/events.ts'
@@ -14,6 +14,10 @@ import type { Templates } from '../../http/views.ts'
 import { type Clock, epochSeconds, MINUTE, SECOND } from '../../shared/clock.ts'
 import { ALL_POWERS, type Operator } from '../operator.ts'
 import { type ConsolePage, createConsoleViews } from './console-views.ts'
+import { createHoldForm } from './held-form.routes.ts'
+
+/** The page that sends people back to the tab in which their form waits. */
+export const CONFIRMED_PATH = '/admin/confirmed'
 
 /** How old a sign-in may be when a dangerous page is opened. */
 const FRESH_SECONDS = (10 * MINUTE) / SECOND
@@ -72,6 +76,7 @@ export function createGate(deps: GateDeps): Gate {
   const { people, csrf, events, clock, signInUrl } = deps
   const render = createConsoleViews(deps.templates)
   const limited = limitPages(deps.perAddress)
+  const hold = createHoldForm(deps.templates)
   const bindingOf = ({ account }: Admin, act: string): string => `console ${account.id} ${act}`
 
   function guard(handler: Handler, needsFresh: boolean): Middleware[] {
@@ -81,7 +86,7 @@ export function createGate(deps: GateDeps): Gate {
         const login = await deps.lastSignIn(ctx)
         const account = login === undefined ? undefined : await people.find(login.accountId)
         if (login === undefined || account?.status !== 'active') {
-          goTo(ctx, signInUrl(ctx.path))
+          if (!(await hold(ctx, signInUrl(CONFIRMED_PATH)))) goTo(ctx, signInUrl(ctx.path))
           return
         }
         const facts = requestFacts(ctx)
@@ -96,7 +101,8 @@ export function createGate(deps: GateDeps): Gate {
         const isForm = ctx.method === 'POST'
         const isFresh = age <= FRESH_SECONDS + (isForm ? FORM_GRACE_SECONDS : 0)
         if (needsFresh && !isFresh) {
-          goTo(ctx, signInUrl(ctx.path, 'again'))
+          if (!(await hold(ctx, signInUrl(CONFIRMED_PATH, 'again'))))
+            goTo(ctx, signInUrl(ctx.path, 'again'))
           return
         }
         const by: Operator = { id: account.id, powers: ALL_POWERS, ...facts }

@@ -19,7 +19,7 @@ import type { ConsoleDeps } from './console-deps.ts'
 import { formIdOf, newFormId } from './used-forms.store.ts'
 import type { Frame } from './console-views.ts'
 import type { Admin, Gate, Visit } from './gate.routes.ts'
-import { goTo } from './gate.routes.ts'
+import { CONFIRMED_PATH, goTo } from './gate.routes.ts'
 import { snippetsFor } from './snippets.ts'
 import { lifetimesInWords, TYPE_WORDS } from './words.ts'
 
@@ -150,7 +150,7 @@ export function createRegisterRoutes(deps: ConsoleDeps, gate: Gate): Router {
         formId,
         isStale,
         hadLogo,
-        signInAgainUrl: gate.signInAgainUrl('/admin/confirmed'),
+        signInAgainUrl: gate.signInAgainUrl(CONFIRMED_PATH),
         isNew: true,
         isMachine: true,
         takesPeople: true,
@@ -161,7 +161,7 @@ export function createRegisterRoutes(deps: ConsoleDeps, gate: Gate): Router {
   }
 
   router.get(
-    '/admin/confirmed',
+    CONFIRMED_PATH,
     ...gate.admins((visit, admin) =>
       gate.show(visit, admin, {
         template: 'used-form',

@@ -9,8 +9,9 @@ import type { ConsoleDeps } from './console-deps.ts'
 import type { Frame } from './console-views.ts'
 import { differences } from './differences.ts'
 import { type Admin, type Gate, goTo, type Visit } from './gate.routes.ts'
-import { doneOf, queryOf } from './paging.ts'
+import { doneOf, linkWith, queryOf } from './paging.ts'
 import { questionPage } from './question.ts'
+import { numberInWords } from './words.ts'
 
 const PATH = '/admin/scopes'
 const CRUMBS = [{ label: 'Scopes', href: PATH }]
@@ -72,20 +73,37 @@ const inputOf = ({ audience, ...form }: ScopeForm): ScopeInput => ({
 const scopePath = (name: string, below = ''): string =>
   `${PATH}/${encodeURIComponent(name)}${below}`
 
+/** How many apps may ask for a scope, and where they are listed. */
+interface ScopeUse {
+  isUsed: boolean
+  label: string
+  href: string
+}
+
+const useOf = (name: string, count: number): ScopeUse => ({
+  isUsed: count > 0,
+  label: `${numberInWords(count)} ${count === 1 ? 'app' : 'apps'}`,
+  href: linkWith('/admin/apps', { scope: name }),
+})
+
 /** Creates the routes. */
 export function createScopeRoutes(deps: ConsoleDeps, gate: Gate): Router {
-  const { scopes, acts, catalogue } = deps
+  const { scopes, acts, catalogue, apps } = deps
   const router = new Router({ strict: true, sensitive: true })
   const nameOf = (visit: Visit): string => visit.params['name'] ?? ''
 
   router.get(
     PATH,
-    ...gate.admins((visit, admin) => {
-      const groups = new Map<string, (Scope & { href: string | undefined })[]>()
+    ...gate.admins(async (visit, admin) => {
+      const counts = await apps.countByScope()
+      const groups = new Map<string, (Scope & { href: string | undefined; use: ScopeUse })[]>()
       for (const scope of catalogue().values()) {
         if (isAdminScope(scope.name)) continue
         const href = isBuiltInScope(scope.name) ? undefined : scopePath(scope.name)
-        groups.set(scope.group, [...(groups.get(scope.group) ?? []), { ...scope, href }])
+        groups.set(scope.group, [
+          ...(groups.get(scope.group) ?? []),
+          { ...scope, href, use: useOf(scope.name, counts.get(scope.name) ?? 0) },
+        ])
       }
       gate.show(visit, admin, {
         template: 'scopes',
@@ -115,7 +133,7 @@ export function createScopeRoutes(deps: ConsoleDeps, gate: Gate): Router {
       const form = readForm(await gate.readForm(visit, admin, 'scope.create'))
       const outcome = await acts.scopes.create(inputOf(form), admin.by)
       if (outcome.kind === 'saved') goTo(visit, `${PATH}?done=created`)
-      else showForm(visit, admin, form, { problems: outcome.problems })
+      else await showForm(visit, admin, form, { problems: outcome.problems })
     }),
   )
 
@@ -123,7 +141,7 @@ export function createScopeRoutes(deps: ConsoleDeps, gate: Gate): Router {
     `${PATH}/:name`,
     ...gate.admins(async (visit, admin) => {
       const scope = await scopes.get(nameOf(visit))
-      showForm(visit, admin, formOf(scope), { scope })
+      await showForm(visit, admin, formOf(scope), { scope })
     }),
   )
   router.post(
@@ -139,10 +157,11 @@ export function createScopeRoutes(deps: ConsoleDeps, gate: Gate): Router {
       const outcome = await acts.scopes.update(name, version, change, admin.by)
       if (outcome.kind === 'saved') goTo(visit, `${PATH}?done=saved`)
       else if (outcome.kind === 'conflict')
-        showForm(visit, admin, form, { scope: outcome.scope, isConflict: true })
+        await showForm(visit, admin, form, { scope: outcome.scope, isConflict: true })
       else {
         const scope = await scopes.get(name)
-        showForm(visit, admin, form, { scope: { ...scope, version }, problems: outcome.problems })
+        const answer = { scope: { ...scope, version }, problems: outcome.problems }
+        await showForm(visit, admin, form, answer)
       }
     }),
   )
@@ -151,11 +170,13 @@ export function createScopeRoutes(deps: ConsoleDeps, gate: Gate): Router {
     `${PATH}/:name/remove`,
     ...gate.confirmed(async (visit, admin) => {
       const { name, sentence } = await scopes.get(nameOf(visit))
+      const use = useOf(name, await apps.countOfScope(name))
       gate.show(
         visit,
         admin,
         questionPage(below(name, `Remove ${name}?`), {
           consequences: [
+            use.isUsed ? `${use.label} may ask for it now.` : 'No app may ask for it now.',
             `“${sentence}” can no longer be asked for: such requests are refused within a second.`,
             'Apps that have it keep its name, and it counts for nothing. Tokens that have it lose it.',
             'To let the apps of today keep it and give it to no others, deprecate it instead.',
@@ -187,12 +208,12 @@ export function createScopeRoutes(deps: ConsoleDeps, gate: Gate): Router {
   })
 
   /** Shows the form of a scope that is to be created, or of one that is there. */
-  function showForm(
+  async function showForm(
     visit: Visit,
     admin: Admin,
     values: ScopeForm,
     answer: { scope?: Scope; problems?: readonly Problem[]; isConflict?: boolean } = {},
-  ): void {
+  ): Promise<void> {
     const { scope, problems = [], isConflict = false } = answer
     const act = scope === undefined ? 'scope.create' : `scope.edit ${scope.name}`
     gate.show(
@@ -209,6 +230,7 @@ export function createScopeRoutes(deps: ConsoleDeps, gate: Gate): Router {
         values,
         problems: sentencesByField(problems),
         version: scope?.version,
+        use: scope && useOf(scope.name, await apps.countOfScope(scope.name)),
         conflict:
           scope !== undefined && isConflict
             ? differences({ ...formOf(scope) }, { ...values }, LABELS)

@@ -1,0 +1,87 @@
+// The activity as a file over HTTP, where the log is longer than any memory: it is read no faster than somebody takes it, ends with them, and never
+// looks whole where it broke off. What the file contains is test/unit/admin/console/export.test.ts and console.test.ts.
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { EventPage } from '../../src/audit/event.store.ts'
+import { startTestApp, type TestApp } from '../support/app.ts'
+import { type Browser, createBrowser } from '../support/browser-flow.ts'
+import { createAccount, PASSWORD } from '../support/builders.ts'
+
+let server: TestApp
+let browser: Browser
+let cookie: string
+let real: TestApp['foundation']['eventStore']['list']
+
+beforeAll(async () => {
+  server = await startTestApp({ backend: 'embedded' })
+  real = server.foundation.eventStore.list.bind(server.foundation.eventStore)
+  const { email } = await createAccount(server, { password: PASSWORD, role: 'admin' })
+  browser = createBrowser(server)
+  const page = await browser.open(`${server.issuer}/sign-in?to=/admin/apps`)
+  await browser.submit(page, 'to=%2Fadmin%2Fapps', { email, password: PASSWORD })
+  await server.foundation.audit.flush()
+  cookie = [...browser.jar].map(([key, { value }]) => `${key.split(' ')[0]!}=${value}`).join('; ')
+})
+afterAll(async () => {
+  await server[Symbol.asyncDispose]()
+})
+
+/** Puts a log of our own in the place of the real one. */
+function pretend(list: () => Promise<EventPage>): AsyncDisposable {
+  server.foundation.eventStore.list = list
+  return {
+    [Symbol.asyncDispose]() {
+      server.foundation.eventStore.list = real
+      return Promise.resolve()
+    },
+  }
+}
+
+/** Waits until the count stands still, and returns it. */
+async function settled(count: () => number): Promise<number> {
+  for (;;) {
+    const before = count()
+    await sleep(500)
+    if (count() === before) return before
+  }
+}
+
+describe.each(['csv', 'ndjson'])('the export as %s', (format) => {
+  const url = () => `${server.issuer}/admin/activity/export?format=${format}`
+
+  it('is read no faster than somebody takes it, and no further than they stay', async () => {
+    const [event] = (await real({})).events
+    const events = Array.from({ length: 100 }, () => ({
+      ...event!,
+      data: { text: 'x'.repeat(5000) },
+    }))
+    let pages = 0
+    await using _ = pretend(() => {
+      pages += 1
+      return Promise.resolve({ events, nextCursor: 'more' })
+    })
+    const from = server.log.length
+    const leave = new AbortController()
+    const answer = await fetch(url(), { headers: { cookie }, signal: leave.signal })
+    const reader = answer.body!.getReader()
+    await reader.read()
+    // Half a megabyte a page: what lies between here and there is full soon, and then the log rests.
+    const held = await settled(() => pages)
+    expect(held).toBeLessThan(100)
+    while (pages === held) await reader.read()
+    leave.abort()
+    const left = await settled(() => pages)
+    expect(left).toBeLessThan(held + 100)
+    const logged = server.log.slice(from).map((line) => JSON.parse(line) as { level: string })
+    expect(logged.filter(({ level }) => level === 'error')).toEqual([])
+  })
+
+  it('breaks off for everybody to see where the log cannot be read to its end', async () => {
+    const page = await real({})
+    const answers = [Promise.resolve({ ...page, nextCursor: 'more' })]
+    await using _ = pretend(
+      () => answers.pop() ?? Promise.reject(new Error('the database went away')),
+    )
+    await expect(browser.request(url())).rejects.toThrow()
+  })
+})
