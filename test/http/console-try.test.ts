@@ -1,8 +1,9 @@
 // "Try it" over HTTP on real stores: what an admin sees of an app's real flow, that nothing of it stays, and that the address of previews is worth
 // nothing to anybody else. How it looks is test/browser/console-try.test.ts.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import type { Account } from '../../src/accounts/account.store.ts'
 import { accountIndex, appIndex } from '../../src/grants/grant.ts'
+import type { Issued } from '../../src/grants/issue.ts'
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
 import {
   approveInBrowser,
@@ -265,6 +266,7 @@ describe.each(BACKENDS)('trying an app on %s', (backend) => {
       const machine = await aMachine()
       const client = createOAuthClient(server, machine)
       const own = (await client.credentials()).body.access_token
+      const issue = jest.spyOn(server.foundation.grants, 'issueToApp')
       const result = await begin(await aConsole(), machine, { 'scope:bookings:read': 'on' })
       const words = wordsOf(result)
       expect(words).toMatch(/"access_token": "otesse_at_….{4}", "token_type": "Bearer"/)
@@ -272,6 +274,10 @@ describe.each(BACKENDS)('trying an app on %s', (backend) => {
       expect(words).toContain('"active": true')
       expect(words).not.toContain('refresh_token')
       expect(result.html).not.toMatch(TOKEN)
+      const issued = await (issue.mock.results[0]?.value as Promise<Issued> | undefined)
+      issue.mockRestore()
+      expect(issued?.accessToken).toMatch(TOKEN)
+      expect(await client.isActive(issued?.accessToken ?? own)).toBe(false)
       expect(await client.isActive(own)).toBe(true)
       const [revoked, ...others] = await eventsOf(machine.id, 'token.revoked')
       expect(revoked).toMatchObject({ reason: 'preview', actor: ada.id })
@@ -355,7 +361,8 @@ describe.each(BACKENDS)('trying an app on %s', (backend) => {
       for (const change of changes) {
         const url = await requestOf(browser, app)
         for (const [name, value] of Object.entries(change)) url.searchParams.set(name, value)
-        expect((await browser.open(url.href)).status).toBe(400)
+        const page = await browser.open(url.href)
+        expect([page.status, page.url]).toEqual([400, url.href])
       }
       const bare = await requestOf(browser, app)
       bare.searchParams.delete('code_challenge')
@@ -373,6 +380,18 @@ describe.each(BACKENDS)('trying an app on %s', (backend) => {
       const result = await browser.approve(consent)
       expect(result.status).toBe(400)
       expect(await listed(app)).toEqual({ ofApp: [], ofAccount: [] })
+    })
+
+    it('shows no consent page to whoever signs in on the way instead of its admin', async () => {
+      const app = await registerApp(server)
+      const browser = await aConsole()
+      const url = await requestOf(browser, app)
+      url.searchParams.set('prompt', 'login consent')
+      const again = await browser.submit(await browser.open(url.href), '/switch')
+      const other = await createAccount(server, { password: PASSWORD, role: 'admin' })
+      const page = await browser.signIn(again, other.email, PASSWORD)
+      expect(page.status).toBe(400)
+      expect(wordsOf(page)).toContain('This preview is over')
     })
 
     it('shows nothing to another admin, and leaves the preview to whoever began it', async () => {
@@ -447,6 +466,7 @@ describe.each(BACKENDS)('trying an app on %s', (backend) => {
       const back = await comingBack(browser, await begin(browser, app))
       server.clock.move(10 * MINUTE)
       expect((await browser.open(url.href)).status).toBe(400)
+      expect((await browser.open(consent.url)).status).toBe(400)
       expect((await browser.approve(consent)).status).toBe(400)
       expect((await browser.open(back)).status).toBe(400)
     })
