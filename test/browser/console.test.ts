@@ -216,7 +216,8 @@ describe('every page in light and dark, on a laptop and a phone', () => {
 
   const pages: [string, () => string][] = [
     ['apps', () => '/admin/apps'],
-    ['apps-none', () => '/admin/apps?search=nothing-like-this'],
+    ['apps-none', () => '/admin/apps?search=nothing-like-this&type=machine&status=suspended'],
+    ['apps-of-scope', () => '/admin/apps?scope=bookings%3Aread'],
     ['register', () => '/admin/apps/new'],
     ['overview', () => `/admin/apps/${app.id}`],
     ['edit', () => `/admin/apps/${app.id}/edit`],
@@ -227,6 +228,8 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     ['delete', () => `/admin/apps/${app.id}/delete`],
     ['new-secret', () => `/admin/apps/${app.id}/secrets/new`],
     ['activity', () => '/admin/activity'],
+    ['activity-filtered', () => '/admin/activity?event=request.refused&from=2026-01-01'],
+    ['activity-none', () => `/admin/activity?app=${app.id}&reason=nothing-like-this`],
     ['scopes', () => '/admin/scopes'],
     ['scope-new', () => '/admin/scopes/new'],
     ['scope-edit', () => '/admin/scopes/bookings%3Aread'],
@@ -234,6 +237,8 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     ['accounts', () => '/admin/accounts'],
     ['invite', () => '/admin/accounts/new'],
     ['account', () => `/admin/accounts/${member}`],
+    ['accounts-none', () => '/admin/accounts?search=nobody%40example.com&role=admin'],
+    ['account-name', () => `/admin/accounts/${member}/name`],
     ['role', () => `/admin/accounts/${member}/role`],
     ['keys', () => '/admin/keys'],
     ['rotate', () => '/admin/keys/rotate'],
@@ -259,12 +264,14 @@ describe('every page in light and dark, on a laptop and a phone', () => {
       problems.push(...(await problemsOf(page, `console-${name}`)))
     }
     await page.goto(`${server.issuer}/admin/apps/new`)
-    await page.getByLabel('Redirect URIs').fill('http://planner.example.com/cb')
+    await page
+      .getByLabel('Redirect URIs')
+      .fill('http://planner.example.com/cb\nhttps://planner.example.com/#part\n*')
     await press(page, 'Register')
     await page.getByRole('alert').waitFor()
     expect(await page.evaluate(() => document.activeElement?.getAttribute('role'))).toBe('alert')
     await look('register-problem')
-    await page.getByRole('alert').getByRole('link', { name: 'Redirect URIs' }).click()
+    await page.getByRole('alert').getByRole('link', { name: 'Redirect URIs' }).first().click()
     const field = page.getByLabel('Redirect URIs')
     expect(await field.evaluate((each) => each === document.activeElement)).toBe(true)
     await field.fill('https://planner.example.com/cb')
@@ -284,6 +291,14 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     await page.getByRole('alert').waitFor()
     await look('conflict')
 
+    await page.goto(`${server.issuer}/admin/accounts/${member}/name`)
+    const { version } = await server.foundation.accounts.get(member)
+    await server.foundation.accounts.update(member, version, { name: 'Somebody else’s' })
+    await page.getByLabel(/^Name/).fill('Mine')
+    await press(page, 'Save the name')
+    await page.getByRole('alert').waitFor()
+    await look('name-conflict')
+
     await page.goto(`${server.issuer}/admin/apps/${app.id}/secrets/new`)
     await press(page, 'Create and show it')
     await untilHeading(page, 'The new secret')
@@ -293,6 +308,13 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     await press(page, 'Invite')
     await untilHeading(page, 'guest@example.com is invited')
     await look('link')
+
+    await page.goto(`${server.issuer}/admin/apps/${app.id}/suspend`)
+    await page.getByLabel(/^Why/).fill('It fetched too much.')
+    await page.context().clearCookies()
+    await press(page, 'Suspend')
+    await untilHeading(page, 'Nothing is lost, nothing is done yet')
+    await look('held-form')
 
     await using outside = await openVisitor(browser)
     await outside.page.goto(`${server.issuer}/admin`)
