@@ -22,13 +22,13 @@ export interface BackChannelRequest {
   parameters: Parameters
 }
 
-const refusedApp = new WeakMap<AppError, App>()
+const refusedApp = new WeakMap<AppError, Pick<App, 'id'>>()
 
 /** Returns the app that a refusal concerns, where it was known. */
-export const appOfRefusal = (error: AppError): App | undefined => refusedApp.get(error)
+export const appOfRefusal = (error: AppError): Pick<App, 'id'> | undefined => refusedApp.get(error)
 
 /** Ties a refusal to the app that it concerns. */
-export function refuse(error: AppError, app: App | undefined): AppError {
+export function refuse(error: AppError, app: Pick<App, 'id'> | undefined): AppError {
   if (app !== undefined) refusedApp.set(error, app)
   return error
 }

@@ -1,6 +1,6 @@
 // Translates the engine's errors once, at its edge: into pages where the redirect URI is not trusted yet, and into stable reasons for the
 // event log.
-import { errors } from 'oidc-provider'
+import { errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { AppError, type ErrorCode, ERRORS } from '../shared/errors.ts'
 
 /** Returns the page that a person sees when the engine cannot send them back to the app. */
@@ -26,6 +26,22 @@ export function detailOf(error: Error): string {
     .filter((part) => part !== undefined)
     .join(': ')
 }
+
+/**
+ * Tells whether the engine sends the app an error by redirect; otherwise it is shown as a page, whose refusal is recorded where all others are.
+ * The rule is the engine's own (authorization_error_handler).
+ */
+export function isToldByRedirect(ctx: KoaContextWithOIDC, error: Error): boolean {
+  const params: Record<string, unknown> = ctx.oidc.params ?? ctx.query
+  return (
+    ctx.oidc.client !== undefined &&
+    isText(params['client_id']) &&
+    isText(params['redirect_uri']) &&
+    (error as { allow_redirect?: boolean }).allow_redirect === true
+  )
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
 
 // Answers of prompt=none and of a person who said no: the protocol at work, not a refusal.
 const ORDINARY = new Set([

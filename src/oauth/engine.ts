@@ -3,7 +3,7 @@ import type { JWK } from 'oidc-provider'
 import type Provider from 'oidc-provider'
 import type { Logger } from '../shared/logger.ts'
 import { AppError, type ErrorCode } from '../shared/errors.ts'
-import { detailOf, reasonOf } from './engine-errors.ts'
+import { detailOf, isToldByRedirect, reasonOf } from './engine-errors.ts'
 import { createProvider, type ProviderDeps } from './provider.ts'
 import type { Context } from 'koa'
 
@@ -55,7 +55,7 @@ export function createEngine(
         })
     })
     provider.on('authorization.error', (ctx, error) => {
-      const reason = reasonOf(error)
+      const reason = isToldByRedirect(ctx, error) ? reasonOf(error) : undefined
       if (reason !== undefined)
         deps.events.authorizationRefused(ctx, {
           appId: ctx.oidc.client?.clientId,

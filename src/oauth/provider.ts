@@ -1,8 +1,9 @@
 // Assembles the engine for the front channel: authorization endpoint, login sessions, discovery, keys, userinfo. No policy is decided here.
 // Invariant: an engine is immutable; a change of the scope catalogue or of the keys builds a new one (about 1 ms) and swaps it in, which no
 // request notices, because all state is in the stores.
-import Provider, { interactionPolicy, type JWK } from 'oidc-provider'
+import Provider, { interactionPolicy, type JWK, type KoaContextWithOIDC } from 'oidc-provider'
 import { authorizationScopeCheck, LATE_MAX_AGE, lateMaxAge } from './authorization-request.ts'
+import { refuse } from './back-channel.ts'
 import { createEngineAdapter, type EngineAdapterDeps } from './engine-adapter.ts'
 import { type EngineClients, overrideEngine, SESSION_COOKIE } from './engine-internals.ts'
 import { loadGrant, type RememberedConsents } from './existing-grant.ts'
@@ -137,9 +138,10 @@ export function createProvider(
       )
     },
     loadExistingGrant: (ctx) => loadGrant(provider, ctx, deps.consents),
-    renderError: (_ctx, _out, error) => {
+    renderError: (ctx, _out, error) => {
+      const appId = (ctx as Partial<KoaContextWithOIDC>).oidc?.client?.clientId
       // Thrown on to our own error boundary, which knows how a page looks.
-      throw pageErrorOf(error)
+      throw refuse(pageErrorOf(error), appId === undefined ? undefined : { id: appId })
     },
   })
   overrideEngine(provider, deps.clients)

@@ -2,6 +2,7 @@
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { createScopes, REDIRECT_URI, registerApp, type TestClient } from '../support/builders.ts'
 import type { Params } from '../support/oauth-client.ts'
+import { waitUntil } from '../support/server-process.ts'
 
 const CHALLENGE = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM'
 
@@ -80,6 +81,32 @@ describe('RFC 6749 §4.1.2.1 — errors before the redirect URI is trusted are s
     const machine = await registerApp(server, { type: 'machine' })
     expect(await authorize(machine)).toMatchObject({ status: 400, location: null })
   })
+})
+
+it.each<[string, Params, string]>([
+  [
+    'on a page',
+    { redirect_uri: 'https://yourapp.com/unregistered' },
+    'authorize_redirect_uri_unknown',
+  ],
+  ['on a page of another kind', { redirect_uri: undefined }, 'authorize_request_invalid'],
+  ['to the app', { scope: 'payments:write' }, 'scope_not_allowed'],
+])('an error told %s is one event, of the app that it concerns', async (_, params, reason) => {
+  const app = await registerApp(server, {
+    redirectUris: [REDIRECT_URI, 'https://yourapp.com/another'],
+  })
+  const other = await authorize({ id: app.id }, params)
+  expect([302, 400]).toContain(other.status)
+  const refusals = async () => {
+    const { events } = await server.foundation.eventStore.list({ appId: app.id, limit: 10 })
+    return events.flatMap(({ name, reason }) => (name === 'request.refused' ? [reason] : []))
+  }
+  // Events are written in the background.
+  await waitUntil('the refusal', async () => (await refusals()).length > 0)
+  // Whatever came before this one's own is written before it.
+  await authorize({ id: app.id }, { prompt: 'dance' })
+  await waitUntil('the next refusal', async () => (await refusals()).length > 1)
+  expect(await refusals()).toEqual(['authorize_request_invalid', reason])
 })
 
 describe('RFC 6749 §4.1.2.1 — other errors go to the app, with state and iss (RFC 9207)', () => {
