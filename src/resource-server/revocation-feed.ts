@@ -35,6 +35,14 @@ const CATCH_UP_MILLIS = 30_000
 /** A connection that was seen to break tells more than silence: another one is there within this time, or something is wrong. */
 const LOST_MILLIS = 2000
 
+class StreamRefused extends Error {}
+
+// What fetch throws ("fetch failed", "terminated") does not tell whose connection it was.
+const problemOf = (error: unknown): Error =>
+  error instanceof StreamRefused
+    ? error
+    : new Error('The stream of revocations cannot be reached, or was lost.', { cause: error })
+
 /** Starts to follow. */
 export function openRevocationFeed(options: FeedOptions, listener: FeedListener): RevocationFeed {
   const { silenceMillis } = options
@@ -69,15 +77,13 @@ export function openRevocationFeed(options: FeedOptions, listener: FeedListener)
       clearTimeout(patience)
       if (response.status !== 200 || response.body === null) {
         if (response.status === 401 || response.status === 403) retryMillis = REFUSED_RETRY_MILLIS
-        throw new Error(`The stream of revocations answered ${response.status}.`)
+        throw new StreamRefused(`The stream of revocations answered ${response.status}.`)
       }
       await read(response.body, own)
     } catch (error) {
       if (!isClosed) {
         failures += 1
-        listener.onProblem(
-          error instanceof Error ? error : new Error('The stream of revocations was lost.'),
-        )
+        listener.onProblem(problemOf(error))
       }
     } finally {
       clearTimeout(patience)

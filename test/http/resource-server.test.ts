@@ -12,6 +12,7 @@ import { openNetworkedStores, startTestApp, type TestApp, type TestStores } from
 import { startRedis, type RedisServer } from '../support/backends.ts'
 import { createScopes, registerApp, type TestClient } from '../support/builders.ts'
 import { createOAuthClient, type OAuthClient } from '../support/oauth-client.ts'
+import { findFreePort } from '../support/ports.ts'
 
 const SILENCE_SECONDS = 3
 // Heartbeats come every five seconds, so a shorter bound would lose a stream that is well.
@@ -341,4 +342,14 @@ it('a wrong secret is a problem that is told, and never a yes', async () => {
     'The stream of revocations answered 401.',
   ])
   expect(problems.join()).not.toContain(access)
+})
+
+it('a server that is away is a problem that says which connection it was', async () => {
+  const problems: string[] = []
+  const nobody = `http://127.0.0.1:${await findFreePort()}`
+  await using verifier = verifierAt(nobody, { onProblem: (error) => problems.push(error.message) })
+  expect(await kindOf(verifier, (await web.authorize()).access)).toBe('unavailable')
+  const ours = ['The stream of revocations cannot be reached, or was lost.']
+  await until('the problem', () => ours.every((message) => problems.includes(message)))
+  expect(problems).toContain('The introspection endpoint cannot be reached.')
 })
