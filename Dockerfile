@@ -19,6 +19,6 @@ COPY --from=build /app/dist dist
 USER node
 EXPOSE 3000 9400
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --start-interval=1s --retries=3 \
-  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.OTESSE_OPS_PORT || 9400}/healthz`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${Number(process.env.OTESSE_OPS_PORT || 9400) || process.env.OTESSE_PORT || 3000}/healthz`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 # Exec form: SIGTERM reaches the server itself, which then drains.
 CMD ["node", "dist/src/main.js"]

@@ -167,7 +167,7 @@ function announce(
   }
   const bold = (text: string): string => terminal.paint('bold', text)
   const dim = (text: string): string => terminal.paint('dim', text)
-  const link = (text: string): string => terminal.paint('cyan', text.padEnd(26))
+  const link = (text: string): string => terminal.paint('cyan', text.padEnd(34))
   terminal.write(`
   ${bold('Otesse Auth')} ${dim(`· demo, ready after ${(startedInMillis / SECOND).toFixed(1)} s`)}
 
