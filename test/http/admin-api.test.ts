@@ -202,6 +202,29 @@ describe('lists', () => {
     expect([...seen].sort()).toEqual(there.map(({ id }) => id).sort())
   })
 
+  it('are filtered by the role of people and by the scope of apps, which is counted too', async () => {
+    const scope = `filtered-${Math.random().toString(36).slice(2)}:read`
+    await createScopes(server, [scope])
+    const use = async () => (await admin.get(`/scopes/${scope}/use`)).body
+    expect(await use()).toEqual({ apps_count: 0 })
+    const [one, gone] = [
+      await registerApp(server, { scopes: [scope] }),
+      await registerApp(server, { scopes: [scope] }),
+    ]
+    await registerApp(server, { scopes: [] })
+    await server.foundation.apps.remove(gone.id, 'Retired')
+    expect(await walk(`/apps?scope=${scope}&limit=1`)).toEqual([one.id])
+    expect(await use()).toEqual({ apps_count: 1 })
+    const [chief, member] = [
+      await createAccount(server, { name: 'Filtered Person', role: 'admin' }),
+      await createAccount(server, { name: 'Filtered Person' }),
+    ]
+    expect(await walk('/accounts?search=Filtered%20Person&role=admin')).toEqual([chief.id])
+    expect(await walk('/accounts?search=Filtered%20Person&role=member')).toEqual([member.id])
+    expect((await admin.get('/accounts?role=chief')).status).toBe(400)
+    expect((await admin.get('/scopes/no:such/use')).status).toBe(404)
+  })
+
   it('show every event of a filter once', async () => {
     await server.foundation.audit.flush()
     const all = await walk('/events?name=app.registered&limit=20')

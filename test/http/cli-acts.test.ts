@@ -236,6 +236,10 @@ describe('otesse apply', () => {
     expect(dry.stdout).toContain('7 to create, 0 to change, 0 unchanged.')
     expect(await done(['app', 'list', '--search', 'dashboard'])).toMatchObject({ apps: [] })
     const applied = await done(apply())
+    const having = async (scope: string) =>
+      ((await done(['app', 'list', '--scope', scope]))['apps'] as Answer[]).length
+    expect(await having('bookings:read')).toBeGreaterThan(0)
+    expect(await having('bookings:rea')).toBe(0)
     expect((applied['secrets'] as Answer[]).map(({ handle }) => String(handle))).toEqual([
       ...['dashboard', 'nightly-export', 'bookings-api'],
     ])

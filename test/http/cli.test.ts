@@ -85,7 +85,11 @@ describe.each(BACKENDS)('otesse on %s stores', (backend) => {
     )
     const deactivated = await done(['account', 'deactivate', email, '--reason', 'left'])
     expect(deactivated['account']).toMatchObject({ status: 'deactivated', statusReason: 'left' })
-    expect((await done(['account', 'list', '--search', 'ada']))['accounts']).toHaveLength(1)
+    const listed = async (...more: string[]) =>
+      (await done(['account', 'list', '--search', 'ada', ...more]))['accounts']
+    expect(await listed()).toHaveLength(1)
+    expect(await listed('--role', 'member')).toHaveLength(1)
+    expect(await listed('--role', 'admin')).toHaveLength(0)
 
     await using server = await startTestApp({ backend, stores, overrides: SECRETS })
     for (const client_secret of [made['clientSecret'], second['clientSecret']]) {
