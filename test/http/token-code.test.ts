@@ -117,15 +117,15 @@ describe.each(BACKENDS)('the code grant, %s', (backend) => {
     })
 
     it.each([
-      ['none', undefined],
-      ['an empty one', ''],
-      ['another one', `${VERIFIER}x`],
-      ['the challenge itself', pkceChallenge(VERIFIER)],
-    ])('refuses %s', async (_, code_verifier) => {
+      ['none', undefined, 'is missing'],
+      ['an empty one', '', 'is missing'],
+      ['another one', `${VERIFIER}x`, 'does not match'],
+      ['the challenge itself', pkceChallenge(VERIFIER), 'does not match'],
+    ])('refuses %s', async (_, code_verifier, why) => {
       const { code } = await challenged()
       expect(await spa.exchange(code, { code_verifier })).toMatchObject({
         status: 400,
-        body: { error: 'invalid_grant' },
+        body: { error: 'invalid_grant', error_description: expect.stringContaining(why) },
       })
     })
 
