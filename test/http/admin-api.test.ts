@@ -205,7 +205,7 @@ describe('lists', () => {
   it('are filtered by the role of people and by the scope of apps, which is counted too', async () => {
     const scope = `filtered-${Math.random().toString(36).slice(2)}:read`
     await createScopes(server, [scope])
-    const use = async () => (await admin.get(`/scopes/${scope}/use`)).body
+    const use = async (): Promise<unknown> => (await admin.get(`/scopes/${scope}/use`)).body
     expect(await use()).toEqual({ apps_count: 0 })
     const [one, gone] = [
       await registerApp(server, { scopes: [scope] }),

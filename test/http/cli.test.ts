@@ -85,7 +85,7 @@ describe.each(BACKENDS)('otesse on %s stores', (backend) => {
     )
     const deactivated = await done(['account', 'deactivate', email, '--reason', 'left'])
     expect(deactivated['account']).toMatchObject({ status: 'deactivated', statusReason: 'left' })
-    const listed = async (...more: string[]) =>
+    const listed = async (...more: string[]): Promise<unknown> =>
       (await done(['account', 'list', '--search', 'ada', ...more]))['accounts']
     expect(await listed()).toHaveLength(1)
     expect(await listed('--role', 'member')).toHaveLength(1)
