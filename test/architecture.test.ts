@@ -11,7 +11,15 @@ const LEVELS = [
   ['accounts', 'apps', 'grants', 'keys', 'audit', 'revocations'],
   ['oauth', 'sign-in', 'connected-apps', 'admin', 'gateway'],
   [
-    ...['foundation.ts', 'app.ts', 'serve.ts', 'upkeep.ts', 'own-secrets.ts', 'main.ts'],
+    ...[
+      'require-node.ts',
+      'foundation.ts',
+      'app.ts',
+      'serve.ts',
+      'upkeep.ts',
+      'own-secrets.ts',
+      'main.ts',
+    ],
     ...['compose', 'cli.ts', 'cli', 'demo'],
   ],
 ]

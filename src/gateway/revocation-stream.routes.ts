@@ -105,7 +105,8 @@ export function createRevocationStreams(deps: StreamDeps): RevocationStreams {
   router.get(PATH, async function streamRevocations(ctx: Context) {
     const clientId = await authenticate(ctx)
     await log.ready()
-    if (isDraining) throw new AppError('temporarily_unavailable', { retryAfterSeconds: 1 })
+    if (isDraining)
+      throw new AppError('temporarily_unavailable', { detail: 'draining', retryAfterSeconds: 1 })
     const { req, res } = ctx
     const stream = admit(clientId, res)
     ctx.status = 200

@@ -23,13 +23,17 @@ export interface FailureDeps {
   onRefused: (exchange: Exchange, error: AppError) => void
 }
 
+/** A failure of ours is an error; a store that is away is told by whoever watches it; and what comes while we end goes to another process. */
+export const levelOf = ({ code, detail }: AppError): 'error' | 'warn' | 'debug' =>
+  code !== 'temporarily_unavailable' ? 'error' : detail === 'draining' ? 'debug' : 'warn'
+
 /** Turns what was thrown into the answer, with a JSON body. */
 export function answerFailure(exchange: Exchange, caught: unknown, deps: FailureDeps): AppError {
   const { requestId } = requestFacts(exchange)
   const error =
     caught instanceof AppError ? caught : new AppError('server_error', { cause: caught })
   if (error.status >= 500)
-    deps.logger.error(
+    deps.logger[levelOf(error)](
       { requestId, reason: error.code, detail: error.detail, err: error.cause },
       'request failed',
     )

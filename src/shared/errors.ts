@@ -28,6 +28,11 @@ export const ERRORS = {
   body_not_utf8: row(400, 'invalid_request', 'The request body is not valid UTF-8.'),
   body_incomplete: row(400, 'invalid_request', 'The request body did not arrive whole.'),
   body_not_json: row(400, 'invalid_request', 'The request body is not a JSON object.'),
+  body_is_json: row(
+    400,
+    'invalid_request',
+    'The request body looks like JSON: send it with Content-Type: application/json.',
+  ),
   body_not_form: row(
     400,
     'invalid_request',

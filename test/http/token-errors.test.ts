@@ -184,6 +184,12 @@ describe('RFC 6749 §5.2 — invalid_request', () => {
       FORM_TYPE,
       /grant_type is missing/,
     ],
+    [
+      'JSON that says it is a form',
+      () => ' {"grant_type":"x"}',
+      FORM_TYPE,
+      /Content-Type: application/,
+    ],
     ['a percent sign alone', () => `${goodForm()}&scope=%`, FORM_TYPE, /percent-encoding/],
     ['a wrong percent-encoding', () => `${goodForm()}&scope=%zz`, FORM_TYPE, /percent-encoding/],
     [

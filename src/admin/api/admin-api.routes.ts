@@ -6,6 +6,7 @@ import type { Context, Middleware, Next } from 'koa'
 import type { App } from '../../apps/app.ts'
 import type { Problem } from '../../apps/problem.ts'
 import { readBearer } from '../../http/bearer.ts'
+import { levelOf } from '../../http/error-boundary.ts'
 import { JSON_TYPE } from '../../http/exchange.ts'
 import { type AppliedLimit, type BatchedLimit, rateLimitHeaders } from '../../http/rate-limit.ts'
 import { requestFacts } from '../../http/request-context.ts'
@@ -177,7 +178,7 @@ export function createAdminApi(deps: AdminApiDeps): Middleware {
     const error =
       caught instanceof AppError ? caught : new AppError('server_error', { cause: caught })
     if (error.status >= 500)
-      deps.logger.error(
+      deps.logger[levelOf(error)](
         { requestId, reason: error.code, detail: error.detail, err: error.cause },
         'request failed',
       )

@@ -40,6 +40,10 @@ const REFUSALS: Partial<Record<ErrorCode, ReasonWords>> = {
     'The body said that it was JSON and was not a JSON object.',
     'Send one flat JSON object, or a form.',
   ),
+  body_is_json: words(
+    'The body was JSON and said that it was a form.',
+    'Send it with Content-Type: application/json.',
+  ),
   body_not_form: words(
     'The body said that it was a form and could not be read as one.',
     'Percent-encode the values; most libraries do that for you.',
