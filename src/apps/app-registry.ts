@@ -36,6 +36,7 @@ import { MAX_LOGO_BYTES, checkLogo, isLogoId, type Logo } from './logo.ts'
 import { isPlainText, lengthOf, type Refused } from './problem.ts'
 import { isScopeName } from './scope.ts'
 import type { ScopeSnapshot } from './scope-catalogue.ts'
+import { createScopeUse } from './scope-use.ts'
 import { createSecretUsage } from './secret-usage.ts'
 
 const MAX_LIVE_SECRETS = 2
@@ -138,7 +139,7 @@ export interface AppRegistry extends AsyncDisposable {
   revokeSecret(id: string, secretId: string): Promise<App>
   /** @throws {AppError} `parameter_invalid` for a cursor that is not ours */
   list(query?: AppQuery): Promise<AppPage>
-  /** Counts the apps that may ask for each scope, deleted ones left out; scopes that none has are not there. Reads every app: a few times a minute. */
+  /** Counts the apps that may ask for each scope, deleted ones left out; scopes that none has are not there; see scope-use.ts for how old it may be. */
   countByScope(): Promise<ReadonlyMap<string, number>>
   /** Counts the apps that may ask for a scope, deleted ones left out. */
   countOfScope(scope: string): Promise<number>
@@ -215,6 +216,7 @@ export function createAppRegistry(deps: {
   const usage = createSecretUsage({ store, clock })
   const announcer = createAnnouncer(invalidation, 'app')
   const findSecret = createSecretFinder(serverKeys)
+  const countByScope = createScopeUse(() => store.countByScope())
   const cache = createAppCache({
     load: async (id) => {
       const app = await store.find(id)
@@ -381,7 +383,7 @@ export function createAppRegistry(deps: {
       return { apps, next: found.length > size && last !== undefined ? toCursor(last) : undefined }
     },
 
-    countByScope: () => store.countByScope(),
+    countByScope,
     countOfScope: (scope) => (isScopeName(scope) ? store.countOfScope(scope) : Promise.resolve(0)),
 
     async setLogo(id, bytes, contentType) {

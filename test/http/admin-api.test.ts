@@ -261,7 +261,9 @@ describe('lists', () => {
       const executor = db.getExecutor()
       const execute = executor.executeQuery.bind(executor)
       executor.executeQuery = (...given) => {
-        queries += 1
+        // What the server does in the background meanwhile reads and writes other tables.
+        if (/^select .* from "(?:apps|app_secrets|accounts|events)"/s.test(given[0].sql))
+          queries += 1
         return execute(...given)
       }
       await admin.get(path)
