@@ -221,5 +221,14 @@ function signalAll(child: ChildProcess | undefined, signal: NodeJS.Signals): voi
   if (child?.pid === undefined || hasEnded(child)) return
   process.kill(child.pid, signal)
   const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')
-  for (const pid of children.split(' ').filter(Boolean)) process.kill(Number(pid), signal)
+  for (const pid of children.split(' ').filter(Boolean)) signalIfThere(Number(pid), signal)
+}
+
+/** A worker of a server may end by itself between our look and our signal. */
+function signalIfThere(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
 }
