@@ -44,11 +44,23 @@ export function openUsage(deps: {
     return day
   }
 
+  // What is counted is mostly what was counted just before; comparing four texts costs less than joining them.
+  let last: UsageCount | undefined
+
   function add(onDay: string, appId: string, name: string, reason: string, count: number): void {
+    if (
+      last?.appId === appId &&
+      last.name === name &&
+      last.reason === reason &&
+      last.day === onDay
+    ) {
+      last.count += count
+      return
+    }
     const key = `${onDay} ${name} ${reason} ${appId}`
-    const found = counts.get(key)
-    if (found === undefined) counts.set(key, { day: onDay, appId, name, reason, count })
-    else found.count += count
+    last = counts.get(key)
+    if (last === undefined) counts.set(key, (last = { day: onDay, appId, name, reason, count }))
+    else last.count += count
   }
 
   function wake(): void {
@@ -70,6 +82,7 @@ export function openUsage(deps: {
     if (counts.size === 0) return true
     const taken = counts
     counts = new Map()
+    last = undefined
     try {
       await store.add([...taken.values()])
       return true

@@ -37,9 +37,11 @@ export function createBareExchange(req: IncomingMessage, path: string): BareExch
       const isText = typeof this.body === 'string'
       const text = isText ? (this.body as string) : JSON.stringify(this.body)
       if (!isText) headers.push('Content-Type', JSON_TYPE)
-      headers.push('Content-Length', String(Buffer.byteLength(text)))
+      const bytes = Buffer.byteLength(text)
+      headers.push('Content-Length', String(bytes))
       response.writeHead(this.status, headers)
-      response.end(text)
+      // Nearly every answer is plain ASCII, which is written as it is.
+      response.end(text, bytes === text.length ? 'latin1' : 'utf8')
     },
   }
 }

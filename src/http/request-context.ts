@@ -36,15 +36,16 @@ export type RequestTimer = (route: string, status: number, millis: number) => vo
 
 /** Creates the timer; it looks the labels of each route and status class up once. */
 export function createRequestTimer(metrics: Pick<Metrics, 'requestSeconds'>): RequestTimer {
-  const children = new Map<string, { observe(seconds: number): void }>()
+  // By route, then by the first digit of the status.
+  const children = new Map<string, { observe(seconds: number): void }[]>()
   return function timeRequest(route, status, millis) {
-    const statusClass = `${Math.floor(status / 100)}xx`
-    const key = `${route} ${statusClass}`
-    let child = children.get(key)
-    if (child === undefined) {
-      child = metrics.requestSeconds.labels(route, statusClass)
-      children.set(key, child)
-    }
+    let ofRoute = children.get(route)
+    if (ofRoute === undefined) children.set(route, (ofRoute = []))
+    const statusClass = Math.floor(status / 100)
+    const child = (ofRoute[statusClass] ??= metrics.requestSeconds.labels(
+      route,
+      `${statusClass}xx`,
+    ))
     child.observe(millis / 1000)
   }
 }

@@ -49,15 +49,17 @@ function parseBasic(header: string): { clientId: string; secret: string | undefi
   const colon = pair.indexOf(':')
   if (colon < 1) throw malformed()
   try {
-    // RFC 6749 §2.3.1: both are encoded by the form algorithm before they go into the header.
-    const [clientId, secret] = [pair.slice(0, colon), pair.slice(colon + 1)].map((part) =>
-      decodeURIComponent(part.replaceAll('+', ' ')),
-    )
-    return { clientId: clientId ?? '', secret: secret === '' ? undefined : secret }
+    const clientId = decoded(pair.slice(0, colon))
+    const secret = decoded(pair.slice(colon + 1))
+    return { clientId, secret: secret === '' ? undefined : secret }
   } catch {
     throw malformed()
   }
 }
+
+/** RFC 6749 §2.3.1: both are encoded by the form algorithm before they go into the header. What we hand out is the same encoded. */
+const decoded = (part: string): string =>
+  part.includes('%') || part.includes('+') ? decodeURIComponent(part.replaceAll('+', ' ')) : part
 
 /** How a check of a presented client ended; `app` is set as soon as the client id names one. */
 export type ClientCheck =

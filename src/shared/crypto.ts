@@ -44,11 +44,16 @@ export function base62Number(value: number, width: number): string {
   return out
 }
 
-/** Reads what base62Number wrote; NaN where a character is not base62. */
-export function parseBase62Number(text: string): number {
+// The value of each ASCII character, -1 where it is none: each API call reads a number, so no search for each of its digits.
+const DIGITS = Int8Array.from({ length: 128 }, (_, code) =>
+  ALPHABET.indexOf(String.fromCharCode(code)),
+)
+
+/** Reads what base62Number wrote; NaN where a character is not base62. @param from where the number begins in the text */
+export function parseBase62Number(text: string, from = 0): number {
   let value = 0
-  for (const letter of text) {
-    const digit = ALPHABET.indexOf(letter)
+  for (let at = from; at < text.length; at += 1) {
+    const digit = DIGITS[text.charCodeAt(at)] ?? -1
     if (digit < 0) return Number.NaN
     value = value * BASE + digit
   }
