@@ -51,11 +51,13 @@ export function createGateways(foundation: Foundation, inspect: InspectToken, li
   return { streams, verify }
 }
 
+const NO_PARAMETERS: ReadonlyMap<string, string> = new Map()
+
 /** Lets gateways authenticate as what they are, resource servers, by the credentials in their own header. */
 function gatewayAuthenticator({ apps }: Foundation): Authenticate {
   return async function authenticate(authorization) {
     try {
-      const check = await checkClient(apps, presentedClient(authorization, new Map()))
+      const check = await checkClient(apps, presentedClient(authorization, NO_PARAMETERS))
       return check.kind === 'authenticated' ? check.app : check.error.code
     } catch (error) {
       if (error instanceof AppError && error.status < 500) return error.code
@@ -76,7 +78,7 @@ function resourceServerFinder({ apps }: Foundation) {
 /** Authenticates a client by its Authorization header alone. */
 function authenticateByHeader({ apps }: Foundation) {
   return async function authenticate(authorization: string | undefined): Promise<RegisteredApp> {
-    const check = await checkClient(apps, presentedClient(authorization, new Map()))
+    const check = await checkClient(apps, presentedClient(authorization, NO_PARAMETERS))
     if (check.kind === 'authenticated') return check.app
     throw refuse(check.error, check.app)
   }

@@ -1,6 +1,7 @@
 // The life of an authorization: begun with a code, redeemed once, refreshed, revoked. One authorization = one grant = one token family.
 // Invariants: a code and a rotating refresh token are redeemed in one atomic commit, so of any number of racers one wins; where the grant
 // is gone nothing of the family is issued or valid; a replayed code or a replaced refresh token takes the family with it.
+import { LRUCache } from 'lru-cache'
 import { type Clock, epochSeconds } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
@@ -45,6 +46,9 @@ const ENDED_MILLIS = 60_000
 
 const accountMember = ({ id, appId }: Pick<Grant, 'id' | 'appId'>): string => `${id} ${appId}`
 
+// An app's tokens are looked at again and again; 5,000 parsed grants are some 2 MB.
+const READ_BEFORE = 5000
+
 /** Creates the grants over a store. */
 export function createGrants(deps: {
   store: FamilyStore & IndexStore
@@ -57,6 +61,7 @@ export function createGrants(deps: {
   const onRevoked = deps.onRevoked ?? (() => Promise.resolve())
   const issueDeps: IssueDeps = { store, refreshTokens, clock, revoke: (grantId) => revoke(grantId) }
   const appTokens = createAppTokens(issueDeps)
+  const readBefore = new LRUCache<string, { text: string; grant: Grant }>({ max: READ_BEFORE })
 
   /**
    * Starts an authorization: the grant is born together with its code, in one atomic step.
@@ -97,6 +102,15 @@ export function createGrants(deps: {
     if (stored !== text) throw new AppError('grant_revoked')
   }
 
+  /** Reads a grant as it is stored; one that has not changed since it was read before is not parsed again. */
+  function readGrant(id: string, text: string): Grant {
+    const before = readBefore.get(id)
+    if (before?.text === text) return before.grant
+    const grant = Object.freeze(parseRecord<Grant>(text))
+    readBefore.set(id, { text, grant })
+    return grant
+  }
+
   /** Looks an access token up in one round trip; `undefined` where it is expired, revoked or never was. */
   async function findAccess(presented: ParsedToken): Promise<LiveAccess | undefined> {
     const [accessText, grantText] = await store.read(presented.locator, [
@@ -105,7 +119,7 @@ export function createGrants(deps: {
     ])
     if (accessText === undefined || grantText === undefined) return undefined
     const access = parseRecord<AccessRecord>(accessText)
-    const grant = parseRecord<Grant>(grantText)
+    const grant = readGrant(presented.locator, grantText)
     if (access.expiresAt <= epochSeconds(clock) || access.epoch !== grant.epoch) return undefined
     return { grant, access }
   }

@@ -19,30 +19,45 @@ export interface BareExchange extends Exchange {
 }
 
 /** Creates an exchange over a bare request. */
-export function createBareExchange(req: IncomingMessage, path: string): BareExchange {
-  const headers: string[] = []
-  return {
-    req,
-    path,
-    status: 404,
-    body: undefined,
-    set: (name, value) => void headers.push(name, value),
-    vary: (name) => void headers.push('Vary', name),
-    send(response) {
-      if (this.body === undefined) {
-        response.writeHead(this.status, headers)
-        response.end()
-        return
-      }
-      const isText = typeof this.body === 'string'
-      const text = isText ? (this.body as string) : JSON.stringify(this.body)
-      if (!isText) headers.push('Content-Type', JSON_TYPE)
-      const bytes = Buffer.byteLength(text)
-      headers.push('Content-Length', String(bytes))
-      response.writeHead(this.status, headers)
-      // Nearly every answer is plain ASCII, which is written as it is.
-      response.end(text, bytes === text.length ? 'latin1' : 'utf8')
-    },
+export const createBareExchange = (req: IncomingMessage, path: string): BareExchange =>
+  new Bare(req, path)
+
+// A class, because an object with functions of its own would be made anew for each API call.
+class Bare implements BareExchange {
+  readonly req: IncomingMessage
+  readonly path: string
+  status = 404
+  body: unknown = undefined
+  readonly #headers: string[] = []
+
+  constructor(req: IncomingMessage, path: string) {
+    this.req = req
+    this.path = path
+  }
+
+  set(name: string, value: string): void {
+    this.#headers.push(name, value)
+  }
+
+  vary(name: string): void {
+    this.#headers.push('Vary', name)
+  }
+
+  send(response: ServerResponse): void {
+    const headers = this.#headers
+    const { body, status } = this
+    if (body === undefined) {
+      response.writeHead(status, headers)
+      response.end()
+      return
+    }
+    const text = typeof body === 'string' ? body : JSON.stringify(body)
+    if (typeof body !== 'string') headers.push('Content-Type', JSON_TYPE)
+    const bytes = Buffer.byteLength(text)
+    headers.push('Content-Length', String(bytes))
+    response.writeHead(status, headers)
+    // Nearly every answer is plain ASCII, which is written as it is.
+    response.end(text, bytes === text.length ? 'latin1' : 'utf8')
   }
 }
 
