@@ -6,13 +6,14 @@ import { openNetworkedStores, startTestApp, type TestApp, type TestStores } from
 import { type RedisServer, startRedis } from '../support/backends.ts'
 import { createScopes, registerApp } from '../support/builders.ts'
 import { createOAuthClient, type OAuthClient } from '../support/oauth-client.ts'
-import { watchRedis } from '../support/round-trips.ts'
+import { type CommandCounter, watchRedis } from '../support/round-trips.ts'
 import { waitUntil } from '../support/server-process.ts'
 
 let redis: RedisServer
 let stores: TestStores
 let asking: TestApp
 let remembering: TestApp
+let counter: CommandCounter
 let web: OAuthClient
 let api: OAuthClient
 beforeAll(async () => {
@@ -28,8 +29,10 @@ beforeAll(async () => {
   await createScopes(asking)
   web = createOAuthClient(asking, await registerApp(asking))
   api = createOAuthClient(remembering, await registerApp(asking, { type: 'resource_server' }))
+  counter = await watchRedis(redis.url)
 })
 afterAll(async () => {
+  await counter[Symbol.asyncDispose]()
   await remembering[Symbol.asyncDispose]()
   await asking[Symbol.asyncDispose]()
   await stores[Symbol.asyncDispose]()
@@ -41,7 +44,6 @@ const isActive = async (token: string): Promise<unknown> =>
 
 /** Resolves when the server answers from memory. */
 async function remembered(token: string): Promise<void> {
-  await using counter = await watchRedis(redis.url)
   await waitUntil('the token to be remembered', async () => {
     const commands = await counter.during(async () => {
       for (let look = 0; look < 20; look += 1) expect(await isActive(token)).toBe(true)
