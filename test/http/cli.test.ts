@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { BACKENDS, openTestStores, startTestApp, type TestStores } from '../support/app.ts'
 import { createDatabase } from '../support/backends.ts'
 import { type Answer, type Ended, runCli } from '../support/cli-process.ts'
+import { waitUntil } from '../support/server-process.ts'
 
 const SECRETS = {
   OTESSE_SECRET_KEY: 'the-commands-sign-with-this-key-0123456789',
@@ -227,9 +228,11 @@ describe('otesse beside a running server', () => {
     expect((await accounts.authenticate('b@example.com', password)).kind).toBe('authenticated')
     expect(await accounts.isActive(account.id)).toBe(true)
     await runCli(['account', 'deactivate', account.id, '--reason', 'test'], env)
-    expect(await accounts.isActive(account.id)).toBe(false)
+    await waitUntil('the server to hear of it', async () => !(await accounts.isActive(account.id)))
     await runCli(['scope', 'create', 'live:now', '--sentence', 'Now', '--group', 'Live'], env)
-    expect(scopes.current().scopes.has('live:now')).toBe(true)
+    await waitUntil('the server to hear of the scope', () =>
+      Promise.resolve(scopes.current().scopes.has('live:now')),
+    )
     const doctor = await runCli(['doctor', '--json'], env)
     expect(doctor.json()['checks']).toContainEqual({
       check: 'public address',

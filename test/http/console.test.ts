@@ -804,6 +804,18 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       const now = server.foundation.keyRing.list().find(({ status }) => status === 'current')?.kid
       expect(now).toBe(next)
     })
+
+    it('seal: says whether there was anything to seal', async () => {
+      const browser = await aConsole()
+      const page = await browser.open(at('/admin/keys/reseal'))
+      expect(wordsOf(page)).toContain('the older encryption key can leave')
+      const sealed = await browser.submit(page, '/keys/reseal')
+      expect(wordsOf(sealed)).toContain(
+        'All keys were sealed under the first encryption key already.',
+      )
+      const odd = await browser.open(at('/admin/keys?done=constructor'))
+      expect(wordsOf(odd)).not.toContain('native code')
+    })
   })
 
   describe('lists', () => {

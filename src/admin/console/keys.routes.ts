@@ -1,4 +1,4 @@
-// The signing keys: which there are, and their rotation.
+// The signing keys: which there are, their rotation, and the seal under which they are kept.
 import Router from '@koa/router'
 import type { KeyFacts } from '../../keys/key-ring.ts'
 import type { ConsoleDeps } from './console-deps.ts'
@@ -13,6 +13,12 @@ const BADGES: Record<KeyFacts['status'], Badge> = {
   next: { label: 'Is next', tone: 'care' },
   retired: { label: 'Still verifies', tone: 'off' },
 }
+
+const DONE: ReadonlyMap<string, string> = new Map([
+  ['rotated', 'The next key signs now; a new one is next.'],
+  ['resealed', 'The keys are sealed under the first encryption key now.'],
+  ['sealed', 'All keys were sealed under the first encryption key already.'],
+])
 
 /** Creates the routes. */
 export function createKeyRoutes(deps: ConsoleDeps, gate: Gate): Router {
@@ -31,10 +37,11 @@ export function createKeyRoutes(deps: ConsoleDeps, gate: Gate): Router {
           crumbs: [],
           lead: 'They sign what tells an app who has signed in (id_token). Access tokens need none.',
           action: { label: 'Rotate', href: `${PATH}/rotate` },
-          done: done === undefined ? undefined : 'The next key signs now; a new one is next.',
+          done: done === undefined ? undefined : DONE.get(done),
         },
         keys: keyRing.list().map((key) => ({ ...key, badge: BADGES[key.status] })),
         jwksUrl: '/oauth/jwks',
+        resealUrl: `${PATH}/reseal`,
       })
     }),
   )
@@ -73,6 +80,43 @@ export function createKeyRoutes(deps: ConsoleDeps, gate: Gate): Router {
       await gate.readForm(visit, admin, 'key.rotate')
       await acts.keys.rotate(admin.by)
       goTo(visit, `${PATH}?done=rotated`)
+    }),
+  )
+
+  router.get(
+    `${PATH}/reseal`,
+    ...gate.confirmed((visit, admin) =>
+      gate.show(
+        visit,
+        admin,
+        questionPage(
+          {
+            title: 'Seal the keys anew?',
+            section: 'keys',
+            crumbs: [{ label: 'Keys', href: PATH }],
+          },
+          {
+            consequences: [
+              'The private keys in the database are encrypted anew under the first key of OTESSE_ENCRYPTION_KEY.',
+              'Do it when every server has that key: one that lacks it could no longer start.',
+              'After that the older encryption key can leave the configuration. Nothing changes for apps.',
+            ],
+            action: `${PATH}/reseal`,
+            csrf: gate.token(admin, 'key.reseal'),
+            button: 'Seal anew',
+            isDangerous: false,
+            cancelUrl: PATH,
+          },
+        ),
+      ),
+    ),
+  )
+  router.post(
+    `${PATH}/reseal`,
+    ...gate.confirmed(async (visit, admin) => {
+      await gate.readForm(visit, admin, 'key.reseal')
+      const count = await acts.keys.reseal(admin.by)
+      goTo(visit, `${PATH}?done=${count > 0 ? 'resealed' : 'sealed'}`)
     }),
   )
   return router
