@@ -4,6 +4,7 @@
 import { sql } from 'kysely'
 import { type Database, withDatabase } from '../storage/database.ts'
 import { beginsWith, contains, findsParts } from '../storage/text-search.ts'
+import { emailKey } from './account-input.ts'
 import {
   assertNotLastAdmin,
   hasAdmin,
@@ -163,6 +164,12 @@ export function createAccountStore(db: Database): AccountStore {
         if (status !== undefined) query = query.where('status', '=', status)
         if (role !== undefined) query = query.where('role', '=', role)
         if (after !== undefined) query = query.where('email_key', '>', after)
+        if (search?.includes('@') === true) {
+          // A whole address is what people paste, and its parts are in too many others for an index of parts.
+          const whole = query.where('email_key', '=', emailKey(search))
+          const [row] = await whole.execute()
+          if (row !== undefined) return [{ account: toAccount(row), emailKey: row.email_key }]
+        }
         if (search !== undefined) {
           query = query.where((eb) => {
             if (!findsParts(search)) return beginsWith(sql.ref('email_key'), search)

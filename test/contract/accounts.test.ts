@@ -69,6 +69,12 @@ describe.each(DATABASES)('Accounts on $name', ({ open }) => {
     expect(await idsOf('admin')).toEqual([chief.id])
     expect(await idsOf('member')).toHaveLength(3)
     expect((await accounts.list({ search: one!.id })).accounts).toHaveLength(1)
+    // A whole address finds its account, in whatever case; a part of one those that have it.
+    const whole = await accounts.list({ search: one!.email.toUpperCase() })
+    expect(whole.accounts.map(({ id }) => id)).toEqual([one!.id])
+    expect((await accounts.list({ search: one!.email.slice(1) })).accounts.length).toBeGreaterThan(
+      0,
+    )
     await expect(accounts.list({ cursor: 'b\0' })).rejects.toMatchObject({
       code: 'parameter_invalid',
     })
