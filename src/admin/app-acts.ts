@@ -6,7 +6,7 @@ import type {
   RegisterOutcome,
   UpdateOutcome,
 } from '../apps/app-registry.ts'
-import type { App, AppChange, AppInput, AppSettings } from '../apps/app.ts'
+import { APP_SETTINGS, type App, type AppChange, type AppInput } from '../apps/app.ts'
 import { checkLogo } from '../apps/logo.ts'
 import type { Refused } from '../apps/problem.ts'
 import type { Events } from '../audit/events.ts'
@@ -40,26 +40,6 @@ export interface AppActs {
   ): Promise<{ kind: 'updated'; app: App } | Refused>
   removeLogo(id: string, by: Operator): Promise<App>
 }
-
-const SETTINGS = [
-  'handle',
-  'name',
-  'description',
-  'type',
-  'homepageUrl',
-  'privacyUrl',
-  'termsUrl',
-  'ownerContact',
-  'environment',
-  'redirectUris',
-  'scopes',
-  'audiences',
-  'requirePkce',
-  'rotateRefreshTokens',
-  'slidingRefresh',
-  'accessTtlSeconds',
-  'refreshTtlSeconds',
-] as const satisfies readonly (keyof AppSettings)[]
 
 /** Creates the acts. */
 export function createAppActs(deps: {
@@ -116,7 +96,7 @@ export function createAppActs(deps: {
       if (Array.isArray(change.scopes)) assertMayHandOn(by, { scopes: change.scopes.map(String) })
       const outcome = await apps.update(id, version, change)
       if (outcome.kind !== 'updated') return outcome
-      const diff = diffOf(before, outcome.app, SETTINGS)
+      const diff = diffOf(before, outcome.app, APP_SETTINGS)
       if (Object.keys(diff).length > 0) events.appChanged({ appId: id, diff }, contextOf(by))
       return outcome
     },

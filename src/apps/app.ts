@@ -44,6 +44,27 @@ export interface AppSettings {
   readonly refreshTtlSeconds: number | undefined
 }
 
+/** The names of all settings, in the order in which a person reads them. */
+export const APP_SETTINGS = [
+  'handle',
+  'name',
+  'type',
+  'description',
+  'homepageUrl',
+  'privacyUrl',
+  'termsUrl',
+  'ownerContact',
+  'environment',
+  'redirectUris',
+  'scopes',
+  'audiences',
+  'requirePkce',
+  'rotateRefreshTokens',
+  'slidingRefresh',
+  'accessTtlSeconds',
+  'refreshTtlSeconds',
+] as const satisfies readonly (keyof AppSettings)[]
+
 /** A registered app. */
 export interface App extends AppSettings {
   /** The client id. */

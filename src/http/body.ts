@@ -1,5 +1,6 @@
 // Bodies of requests as bytes and as a stream of text, within bounds. Invariant: nothing beyond a bound is kept in memory, and a body that did
-// not arrive whole is never taken for one that did. Called by the admin API.
+// not arrive whole is never taken for one that did. Called by parameters.ts and the admin API.
+import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import { AppError, type ErrorCode } from '../shared/errors.ts'
 
@@ -40,20 +41,23 @@ export function readBytes(
       }
       chunks.push(chunk)
     })
-    request.on('end', () => resolve(Buffer.concat(chunks)))
+    request.on('end', () => {
+      const [first] = chunks
+      resolve(first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks))
+    })
     const incomplete = (): void => reject(new AppError('body_incomplete'))
     request.on('error', incomplete)
     request.on('aborted', incomplete)
   })
 }
 
-/** Reads bytes as UTF-8. @throws {AppError} `body_not_utf8` */
-export function decodeText(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch {
-    throw new AppError('body_not_utf8')
-  }
+const BYTE_ORDER_MARK = '\uFEFF'
+
+/** Reads bytes as UTF-8, without a byte order mark. @throws {AppError} `body_not_utf8` */
+export function decodeText(bytes: Buffer): string {
+  if (!isUtf8(bytes)) throw new AppError('body_not_utf8')
+  const text = bytes.toString('utf8')
+  return text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text
 }
 
 /**

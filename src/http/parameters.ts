@@ -1,15 +1,14 @@
 // The parameters of a back-channel request: a JSON object or a form, read strictly into one flat list of texts (RFC 6749 §3.2 and appendix B).
 // Invariant: a parameter is there at most once, is a text, and an empty one counts as absent; whatever else arrives is a clear
 // `invalid_request`, and nothing that was sent is repeated in the answer.
-import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import { AppError } from '../shared/errors.ts'
+import { decodeText, readBytes } from './body.ts'
 
 /** The parameters of one request, by name. */
 export type Parameters = ReadonlyMap<string, string>
 
 const BODY_LIMIT_BYTES = 64 * 1024
-const BYTE_ORDER_MARK = '\uFEFF'
 
 /**
  * Reads a request's parameters from its body.
@@ -18,7 +17,7 @@ const BYTE_ORDER_MARK = '\uFEFF'
  */
 export async function readParameters(request: IncomingMessage): Promise<Parameters> {
   const type = contentType(request.headers['content-type'])
-  const text = decode(await readBody(request))
+  const text = decodeText(await readBytes(request, BODY_LIMIT_BYTES))
   return type === 'json' ? parseJson(text) : parseForm(text)
 }
 
@@ -32,37 +31,6 @@ function contentType(header: string | undefined): 'json' | 'form' {
     if (type.trim() === 'application/x-www-form-urlencoded') return 'form'
   }
   throw new AppError('body_type_unsupported')
-}
-
-function readBody(request: IncomingMessage): Promise<Buffer> {
-  if (Number(request.headers['content-length'] ?? 0) > BODY_LIMIT_BYTES)
-    return Promise.reject(new AppError('body_too_large'))
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
-    let size = 0
-    request.on('data', (chunk: Buffer) => {
-      size += chunk.length
-      if (size > BODY_LIMIT_BYTES) {
-        request.pause()
-        reject(new AppError('body_too_large'))
-        return
-      }
-      chunks.push(chunk)
-    })
-    request.on('end', () => {
-      const [first] = chunks
-      resolve(first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks))
-    })
-    const incomplete = (): void => reject(new AppError('body_incomplete'))
-    request.on('error', incomplete)
-    request.on('aborted', incomplete)
-  })
-}
-
-function decode(body: Buffer): string {
-  if (!isUtf8(body)) throw new AppError('body_not_utf8')
-  const text = body.toString('utf8')
-  return text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text
 }
 
 /** Reads a form; exported for its unit test. @throws {AppError} `body_not_form`, `parameter_duplicated` */

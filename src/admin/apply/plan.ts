@@ -1,7 +1,7 @@
 // From what a file declares and what is there now to what is to be done. Pure: the same file and the same state give the same plan, and a plan of
 // what has been carried out is empty. Invariant: there is a plan only if every rule holds for everything in the file; apps are judged by the
 // catalogue as the file will have made it, because scopes are applied first.
-import type { App, AppSettings } from '../../apps/app.ts'
+import { APP_SETTINGS, type App, type AppSettings } from '../../apps/app.ts'
 import { checkAppInput, type LifetimeBounds } from '../../apps/client-metadata.ts'
 import { checkLogo } from '../../apps/logo.ts'
 import type { Problem } from '../../apps/problem.ts'
@@ -98,26 +98,6 @@ function planScope(
   const kind = changes.length === 0 ? 'unchanged' : 'update'
   return [{ kind, name, scope, changes, version: before.version }]
 }
-
-const APP_SETTINGS = [
-  'handle',
-  'name',
-  'type',
-  'description',
-  'homepageUrl',
-  'privacyUrl',
-  'termsUrl',
-  'ownerContact',
-  'environment',
-  'redirectUris',
-  'scopes',
-  'audiences',
-  'requirePkce',
-  'rotateRefreshTokens',
-  'slidingRefresh',
-  'accessTtlSeconds',
-  'refreshTtlSeconds',
-] as const satisfies readonly (keyof AppSettings)[]
 
 function planApp(
   declared: DeclaredApp,
