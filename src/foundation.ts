@@ -24,6 +24,8 @@ import { createRedisStore } from './grants/redis-family.store.ts'
 import { type KeyRing, openKeyRing } from './keys/key-ring.ts'
 import { createKeyStore } from './keys/key.store.ts'
 import { announceChanges } from './revocations/announce-changes.ts'
+import { createEndedStore, type EndedStore } from './revocations/ended.store.ts'
+import { createEndings } from './revocations/endings.ts'
 import { openEmbeddedRevocationLog } from './revocations/embedded-revocation-log.ts'
 import { openRedisRevocationLog } from './revocations/redis-revocation-log.ts'
 import type { RevocationLog } from './revocations/revocation-log.ts'
@@ -58,6 +60,8 @@ export interface Foundation extends AsyncDisposable {
   store: ShortLivedStore
   invalidation: Invalidation
   revocations: RevocationLog
+  /** What was ended, as the database remembers it. */
+  endedStore: EndedStore
   accounts: Accounts
   accountLinks: AccountLinks
   apps: AppRegistry
@@ -156,11 +160,13 @@ export async function openFoundation(
       onRefreshFailed,
     }),
   )
+  const endedStore = createEndedStore(db)
+  const endings = stack.use(createEndings({ store: endedStore, log: revocations, logger }))
   const grants = createGrants({
     store,
     refreshTokens: createRefreshTokenForm(serverKeys),
     clock,
-    onRevoked: (kind, key) => revocations.append({ kind, key }),
+    onEnded: (ended) => endings.record(ended),
   })
   const consents = createConsents({ store: createConsentStore(db), clock })
   const previews = createPreviews({ store, box: sealedBox, clock, issuer: config.server.issuer })
@@ -178,6 +184,7 @@ export async function openFoundation(
     store,
     invalidation,
     revocations,
+    endedStore,
     accounts,
     accountLinks,
     apps,

@@ -53,6 +53,7 @@ async function letOldThingsGo({
   db,
   accountLinks,
   eventStore,
+  endedStore,
   clock,
   config,
   logger,
@@ -63,6 +64,7 @@ async function letOldThingsGo({
     // In batches, so that no lock is held for long.
     while ((await eventStore.removeOlderThan(before)) > 0);
     await accountLinks.removeExpired()
+    while ((await endedStore.removeExpired(dateNow(clock))) > 0);
     while ((await keptAnswers.removeExpired(dateNow(clock))) > 0);
   } catch (error) {
     logger.warn({ err: error }, 'what is past its time could not be removed')

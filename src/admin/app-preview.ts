@@ -168,7 +168,7 @@ export function createAppPreviews(deps: {
       } finally {
         if (grantId !== undefined) {
           const { appId, accountId } = preview
-          const revoked = await grants.revoke(grantId, { appId, accountId })
+          const revoked = await grants.revoke(grantId, { appId, accountId }, 'preview')
           if (revoked !== undefined)
             events.grantRevoked({ appId, accountId, grantId, reason: 'preview' }, contextFor(by))
         }

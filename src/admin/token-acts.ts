@@ -133,7 +133,7 @@ export function createTokenActs(deps: TokenActsDeps): TokenActs {
 
   /** Ends a family; whoever ended it first writes the event. */
   async function end(grantId: string, reason: RevocationReason, by: Operator) {
-    const grant = await grants.revoke(grantId)
+    const grant = await grants.revoke(grantId, undefined, reason)
     if (grant !== undefined)
       events.grantRevoked(
         { grantId, appId: grant.appId, accountId: grant.accountId, reason },
@@ -307,7 +307,7 @@ export function createTokenActs(deps: TokenActsDeps): TokenActs {
       }
       const { id: grantId, appId, accountId } = grant
       if (presented.kind !== 'access') return revokeFamily(grantId, by)
-      await grants.revokeAccess(presented)
+      await grants.revokeAccess(presented, 'admin')
       events.tokenRevoked({ grantId, appId, accountId, reason: 'admin' }, contextOf(by))
       return { kind: 'revoked', grantId, appId, whole: false }
     },

@@ -32,7 +32,9 @@ export function createDisconnect(deps: {
     // Not left to the purger: it may be busy with a larger job, or in another process, and the person was told "at once".
     let count = 0
     for await (const batch of connectionBatches(grants, { accountId, appId })) {
-      const revoked = await Promise.all(batch.map((found) => grants.revoke(found.grantId, found)))
+      const revoked = await Promise.all(
+        batch.map((found) => grants.revoke(found.grantId, found, reason)),
+      )
       for (const grant of revoked) {
         if (grant === undefined) continue
         count += 1

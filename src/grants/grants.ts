@@ -2,7 +2,7 @@
 // Invariants: a code and a rotating refresh token are redeemed in one atomic commit, so of any number of racers one wins; where the grant
 // is gone nothing of the family is issued or valid; a replayed code or a replaced refresh token takes the family with it.
 import { LRUCache } from 'lru-cache'
-import { type Clock, epochSeconds } from '../shared/clock.ts'
+import { type Clock, DAY, epochSeconds, SECOND } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
 import type { ParsedToken, RefreshTokenForm } from '../shared/token-format.ts'
@@ -38,11 +38,30 @@ export interface ListedIn {
   appId?: string
 }
 
-/** Tells whoever remembers tokens what is revoked: a family by the grant's id, one access token by its hash. */
-export type OnRevoked = (kind: 'grant' | 'token', key: string) => Promise<void>
+/** What has ended: a family, or one access token of it. */
+export interface Ended {
+  /** The id of the grant. */
+  family: string
+  /** SHA-256 of the access token that ended alone. */
+  token?: string
+  /** Which grant under the id ended, where another one may follow. */
+  epoch?: string
+  reason: string
+  /** Milliseconds since the epoch. */
+  endedAt: number
+  /** Until then some copy of the store may still know it. */
+  keepUntil: number
+}
+
+/** Makes an ending durable and tells whoever remembers tokens. @throws {AppError} `temporarily_unavailable` */
+export type OnEnded = (ended: Ended) => Promise<void>
 
 // Longer than the two round trips of a beginning can take.
 const ENDED_MILLIS = 60_000
+
+// An ending is kept for so long beyond what it ends, because clocks differ; and so long where nothing is known of what it ends.
+const KEPT_MILLIS = DAY
+const LONGEST_KNOWN_MILLIS = 400 * DAY
 
 const accountMember = ({ id, appId }: Pick<Grant, 'id' | 'appId'>): string => `${id} ${appId}`
 
@@ -54,12 +73,16 @@ export function createGrants(deps: {
   store: FamilyStore & IndexStore
   refreshTokens: RefreshTokenForm
   clock: Clock
-  /** Waited for after the store has forgotten and before a revocation is answered. @throws {AppError} `temporarily_unavailable` */
-  onRevoked?: OnRevoked
+  /** Waited for after the store has forgotten and before a revocation is answered. */
+  onEnded?: OnEnded
 }) {
   const { store, refreshTokens, clock } = deps
-  const onRevoked = deps.onRevoked ?? (() => Promise.resolve())
-  const issueDeps: IssueDeps = { store, refreshTokens, clock, revoke: (grantId) => revoke(grantId) }
+  const issueDeps: IssueDeps = {
+    store,
+    refreshTokens,
+    clock,
+    revoke: (grantId, reason) => revoke(grantId, undefined, reason),
+  }
   const appTokens = createAppTokens(issueDeps)
   const readBefore = new LRUCache<string, { text: string; grant: Grant }>({ max: READ_BEFORE })
 
@@ -162,9 +185,14 @@ export function createGrants(deps: {
    * Ends a grant and with it every token of the family, in one atomic step.
    *
    * @param listed where it was found; it leaves these indexes also when it is gone already, and does not begin any more
+   * @param reason the reason code that is kept with its end
    * @returns the grant where it was alive, to one caller alone however many there are
    */
-  async function revoke(grantId: string, listed?: ListedIn): Promise<Grant | undefined> {
+  async function revoke(
+    grantId: string,
+    listed?: ListedIn,
+    reason = 'revoked',
+  ): Promise<Grant | undefined> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const [text] = await store.read(grantId, [GRANT])
       const isAlive = text !== undefined
@@ -186,7 +214,7 @@ export function createGrants(deps: {
       if (!done) continue
       const grant = isAlive ? parseRecord<Grant>(text) : undefined
       // Before the indexes: where it fails, a purge finds the grant once more and tells again.
-      await onRevoked('grant', grantId)
+      await tellOfEnd({ family: grantId, reason }, grant)
       await removeFromIndexes(grantId, { ...grant, ...listed })
       return grant
     }
@@ -203,21 +231,48 @@ export function createGrants(deps: {
     ])
   }
 
-  /** Ends one access token and nothing else. */
-  async function revokeAccess(presented: ParsedToken): Promise<void> {
+  /** @param grant where it is known; what is not may have been anything, so it is kept for the longest time */
+  async function tellOfEnd(
+    ended: Pick<Ended, 'family' | 'token' | 'reason'>,
+    grant?: Pick<Grant, 'endsAt' | 'epoch'>,
+  ): Promise<void> {
+    const now = clock()
+    const endsAt = grant?.endsAt
+    await deps.onEnded?.({
+      ...ended,
+      ...(grant?.epoch === undefined ? {} : { epoch: grant.epoch }),
+      endedAt: now,
+      keepUntil:
+        endsAt === undefined
+          ? now + LONGEST_KNOWN_MILLIS
+          : (endsAt + GRANT_SLACK_SECONDS) * SECOND + KEPT_MILLIS,
+    })
+  }
+
+  /**
+   * Ends one access token and nothing else.
+   *
+   * @param expiresAt seconds since the epoch, where it is known
+   */
+  async function revokeAccess(
+    presented: ParsedToken,
+    reason = 'revoked',
+    expiresAt?: number,
+  ): Promise<void> {
     const hash = sha256(presented.token)
     await store.commit(presented.locator, {
       expect: [],
       remove: [accessName(hash)],
     })
-    await onRevoked('token', hash)
+    const ended = { family: presented.locator, token: hash, reason }
+    await tellOfEnd(ended, expiresAt === undefined ? undefined : { endsAt: expiresAt })
   }
 
   /** Tells again of a token that is dead: the revocation that killed it may have failed before everybody was told. */
   async function repeatRevocation(presented: ParsedToken): Promise<void> {
-    if (presented.kind === 'access') await onRevoked('token', sha256(presented.token))
-    else if (refreshTokens.genuineGeneration(presented.token) !== undefined)
-      await onRevoked('grant', presented.locator)
+    const ended = { family: presented.locator, reason: 'revoked' }
+    if (presented.kind === 'access') await tellOfEnd({ ...ended, token: sha256(presented.token) })
+    else if (refreshTokens.genuineGeneration(presented.token) !== undefined) await tellOfEnd(ended)
   }
 
   /** Lists an account's grants that have not ended, up to `limit` from `offset`. */

@@ -55,7 +55,7 @@ export interface IssueDeps {
   refreshTokens: RefreshTokenForm
   clock: Clock
   /** Ends the family; returns its grant where it was alive. */
-  revoke: (grantId: string) => Promise<Grant | undefined>
+  revoke: (grantId: string, reason: string) => Promise<Grant | undefined>
 }
 
 /** How much longer than its tokens a grant is kept. */

@@ -111,7 +111,7 @@ export function createPurger(deps: PurgeDeps): Purger {
   }
 
   async function revoke(grantId: string, listed: ListedIn | undefined, reason: string) {
-    const grant = await deps.grants.revoke(grantId, listed)
+    const grant = await deps.grants.revoke(grantId, listed, reason)
     if (grant !== undefined) deps.audit.grantRevoked(grant, reason)
   }
 

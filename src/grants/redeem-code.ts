@@ -57,7 +57,7 @@ export async function redeemCode(
       // Our own commit: its answer was lost with the connection, which sent it a second time.
       if (tried?.refreshToken !== undefined && state.hash === sha256(tried.refreshToken))
         return tried
-      const revoked = await deps.revoke(family)
+      const revoked = await deps.revoke(family, 'code_replay')
       return { kind: 'refused', reason: 'code_used', ...(revoked && { revoked }) }
     }
     const code = parseRecord<CodeRecord>(codeText ?? '')

@@ -57,7 +57,7 @@ export async function refreshGrant(
     )
     if (decision.kind === 'unknown') return { kind: 'refused', reason: 'refresh_token_unknown' }
     if (decision.kind === 'reused') {
-      const revoked = await deps.revoke(family)
+      const revoked = await deps.revoke(family, 'refresh_reuse')
       return { kind: 'refused', reason: 'refresh_token_reused', ...(revoked && { revoked }) }
     }
     const asked = narrow(grant, request)

@@ -1,7 +1,7 @@
 // POST /oauth/revoke (RFC 7009): an app ends its own token. An access token ends alone; a refresh token takes the whole family with it.
 import type { App } from '../apps/app.ts'
 import { isConfidential } from '../apps/app.ts'
-import type { Grants } from '../grants/grants.ts'
+import type { Grants, LiveAccess } from '../grants/grants.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Endpoint } from '../http/hot-lane.ts'
 import { getParameter } from '../http/parameters.ts'
@@ -74,10 +74,13 @@ async function revoke(
     ...requestFacts(exchange),
   }
   if (presented.kind === 'access') {
-    await deps.grants.revokeAccess(presented)
+    await deps.grants.revokeAccess(presented, 'client', expiryOf(live))
     deps.events.accessRevoked(facts)
   } else {
-    await deps.grants.revoke(grant.id)
+    await deps.grants.revoke(grant.id, undefined, 'client')
     deps.events.familyRevoked({ ...facts, reason: 'client' })
   }
 }
+
+/** When the access token ends by itself, seconds since the epoch. */
+const expiryOf = (live: object & Partial<LiveAccess>): number | undefined => live.access?.expiresAt

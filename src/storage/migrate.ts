@@ -9,6 +9,7 @@ import * as audit from '../../migrations/0005_audit.ts'
 import * as admin from '../../migrations/0006_admin.ts'
 import * as lists from '../../migrations/0007_lists.ts'
 import * as adminAccounts from '../../migrations/0008_admin_accounts.ts'
+import * as endedGrants from '../../migrations/0010_ended_grants.ts'
 import { type Database, withDatabase } from './database.ts'
 
 // Named here and not read from a folder, so that the compiled server and the sources run the same list.
@@ -21,6 +22,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0006_admin': admin,
   '0007_lists': lists,
   '0008_admin_accounts': adminAccounts,
+  '0010_ended_grants': endedGrants,
 }
 
 const migratorOf = (db: Database): Migrator =>

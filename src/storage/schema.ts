@@ -175,6 +175,27 @@ export interface GrantJournalRow {
   expires_at: ColumnType<string | null, number | null, number | null>
 }
 
+/** An authorization, or one access token, that was ended; kept until no copy of the short-lived store can still know it. */
+export interface EndedGrantRow {
+  /** The order in which endings were written down, without gaps. */
+  seq: ColumnType<string, number, number>
+  /** The id of the grant. */
+  family: string
+  /** SHA-256 of the access token that ended alone; null where the whole family did. */
+  token: string | null
+  /** Which grant under the id it was, where another one may follow (an app's own tokens). */
+  epoch: string | null
+  reason: string
+  ended_at: Timestamp
+  keep_until: Timestamp
+}
+
+/** The one row that says how many endings were written down. */
+export interface EndedCounterRow {
+  only: boolean
+  last: ColumnType<string, number, number>
+}
+
 /** All tables. */
 export interface Schema {
   accounts: AccountRow
@@ -190,4 +211,6 @@ export interface Schema {
   account_links: AccountLinkRow
   kept_answers: KeptAnswerRow
   grant_journal: GrantJournalRow
+  ended_grants: EndedGrantRow
+  ended_counter: EndedCounterRow
 }

@@ -1,0 +1,113 @@
+// The end of a family or of one token, after the store has forgotten it and before anybody is answered: written down in the database and
+// appended to the log of revocations, both at once. Invariants: what was answered as ended is in the database, so that no failover, crash or
+// restore of the short-lived store brings it back; endings of one moment share a statement, so that a flood costs few; what could not be
+// written is tried again until it can. Called by grants/.
+import type { Logger } from '../shared/logger.ts'
+import type { EndedStore, Ending } from './ended.store.ts'
+import type { Revocation, RevocationLog } from './revocation-log.ts'
+
+const BATCH = 500
+const RETRY_MILLIS = 1000
+/** Beyond it the database has been away for so long that a process cannot hold what it must remember. */
+const MOST_UNWRITTEN = 100_000
+
+/** Takes endings in. */
+export interface Endings extends AsyncDisposable {
+  /**
+   * Resolves when the ending is durable and everybody has been told.
+   *
+   * @throws {AppError} `temporarily_unavailable`; it is tried again in the background, and may be recorded again
+   */
+  record(ending: Ending): Promise<void>
+}
+
+/**
+ * Creates the endings.
+ *
+ * @param deps.afterWritten is waited for when endings are in the database: the short-lived store is told how far it knows them; its failure
+ * is nobody's, because the database has them
+ */
+export function createEndings(deps: {
+  store: Pick<EndedStore, 'add'>
+  log: Pick<RevocationLog, 'append'>
+  logger: Logger
+  afterWritten?: () => Promise<void>
+}): Endings {
+  const { store, log, logger } = deps
+  let waiting: Ending[] = []
+  let next: Promise<void> | undefined
+  let running: Promise<void> = Promise.resolve()
+  const unwritten = new Map<string, Ending>()
+  let retry: NodeJS.Timeout | undefined
+  let isClosed = false
+
+  /** Gathers while an earlier statement is under way. */
+  function write(ending: Ending): Promise<void> {
+    if (waiting.length >= BATCH) next = undefined
+    if (next === undefined) {
+      waiting = []
+      const batch = waiting
+      next = running.then(() => writeBatch(batch))
+      running = next.catch(() => undefined)
+    }
+    waiting.push(ending)
+    return next
+  }
+
+  async function writeBatch(batch: Ending[]): Promise<void> {
+    if (batch === waiting) next = undefined
+    try {
+      await store.add(batch)
+      for (const ending of batch) unwritten.delete(nameOf(ending))
+    } catch (error) {
+      for (const ending of batch) keepForLater(ending)
+      throw error
+    }
+  }
+
+  function keepForLater(ending: Ending): void {
+    if (unwritten.size >= MOST_UNWRITTEN && !unwritten.has(nameOf(ending))) {
+      logger.error(
+        { grantId: ending.family },
+        'an ending could not be written down and is given up',
+      )
+      return
+    }
+    unwritten.set(nameOf(ending), ending)
+    retry ??= setTimeout(tryAgain, RETRY_MILLIS).unref()
+  }
+
+  function tryAgain(): void {
+    retry = undefined
+    if (isClosed) return
+    for (const ending of [...unwritten.values()]) write(ending).catch(() => undefined)
+  }
+
+  return {
+    async record(ending) {
+      const [written, told] = await Promise.allSettled([
+        write(ending),
+        log.append(revocationOf(ending)),
+      ])
+      for (const outcome of [written, told]) if (outcome.status === 'rejected') throw outcome.reason
+      await deps.afterWritten?.()
+    },
+    async [Symbol.asyncDispose]() {
+      if (unwritten.size > 0) tryAgain()
+      isClosed = true
+      clearTimeout(retry)
+      await running
+      if (unwritten.size > 0)
+        logger.error(
+          { endings: unwritten.size },
+          'endings could not be written down before the end',
+        )
+    },
+  }
+}
+
+const nameOf = ({ family, token }: Ending): string => `${family} ${token ?? ''}`
+
+/** Returns what followers of the log are told of an ending. */
+export const revocationOf = ({ family, token }: Ending): Revocation =>
+  token === undefined ? { kind: 'grant', key: family } : { kind: 'token', key: token }
