@@ -3,11 +3,13 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Kysely, PGliteDialect, PostgresDialect, sql } from 'kysely'
-import pg from 'pg'
-import { AppError } from '../shared/errors.ts'
 import type { Logger } from '../shared/logger.ts'
+import { withDatabase } from './database-errors.ts'
 import { lockDirectory } from './directory-lock.ts'
+import { openPostgresPool } from './postgres-pool.ts'
 import type { Schema } from './schema.ts'
+
+export { isForeignKeyViolation, isUniqueViolation, withDatabase } from './database-errors.ts'
 
 export type Database = Kysely<Schema>
 
@@ -41,16 +43,17 @@ export async function openDatabase(
   logger: Logger,
 ): Promise<OpenDatabase> {
   if (location.kind === 'pglite') return openPglite(location.directory)
-  const pool = new pg.Pool({
-    connectionString: location.url,
-    max: location.poolSize,
-    connectionTimeoutMillis: location.connectTimeoutMillis,
-    query_timeout: location.queryTimeoutMillis,
-    statement_timeout: location.queryTimeoutMillis,
-    application_name: 'otesse-auth',
-  })
-  // Without a listener a dropped idle connection would end the process.
-  pool.on('error', (error) => logger.warn({ err: error }, 'idle database connection lost'))
+  const pool = openPostgresPool(
+    {
+      connectionString: location.url,
+      max: location.poolSize,
+      connectionTimeoutMillis: location.connectTimeoutMillis,
+      query_timeout: location.queryTimeoutMillis,
+      statement_timeout: location.queryTimeoutMillis,
+      application_name: 'otesse-auth',
+    },
+    logger,
+  )
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
   return { db, kind: 'postgres', [Symbol.asyncDispose]: () => db.destroy() }
 }
@@ -68,55 +71,6 @@ async function openPglite(directory: string): Promise<OpenDatabase> {
   stack.defer(() => db.destroy())
   const open = stack.move()
   return { db, kind: 'pglite', [Symbol.asyncDispose]: () => open.disposeAsync() }
-}
-
-const CONNECTION_CODES = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ENOTFOUND',
-  'EHOSTUNREACH',
-  '57P01', // admin_shutdown
-  '57P02', // crash_shutdown
-  '57P03', // cannot_connect_now
-  '57014', // query_canceled (statement_timeout)
-  '53300', // too_many_connections
-  '25006', // read_only_sql_transaction: a replica after a failover
-])
-const CONNECTION_MESSAGES =
-  /timeout exceeded when trying to connect|Connection terminated|Query read timeout|Client has encountered a connection error/
-
-/** Reads the SQLSTATE or system code of a driver's error. */
-function codeOf(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
-  return typeof error.code === 'string' ? error.code : undefined
-}
-
-/** Returns whether a database error is a violated unique constraint. */
-export const isUniqueViolation = (error: unknown): boolean => codeOf(error) === '23505'
-
-/** Returns whether a database error is a reference to a row that is not there. */
-export const isForeignKeyViolation = (error: unknown): boolean => codeOf(error) === '23503'
-
-/**
- * Runs database work and turns "the database is away" into `temporarily_unavailable`. Stores wrap each query in it, so that nobody
- * above sees a driver's error.
- */
-export async function withDatabase<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    const code = codeOf(error)
-    const message = error instanceof Error ? error.message : ''
-    if ((code !== undefined && CONNECTION_CODES.has(code)) || CONNECTION_MESSAGES.test(message))
-      throw new AppError('temporarily_unavailable', {
-        cause: error,
-        detail: 'database',
-        retryAfterSeconds: 2,
-      })
-    throw error
-  }
 }
 
 /** Resolves when the database answers. @throws {AppError} `temporarily_unavailable` */

@@ -21,8 +21,8 @@ export interface Disturbable extends AsyncDisposable {
   pause(): void
   /** Ends a pause. */
   resume(): void
-  /** Ends it at once, without a farewell to its clients; its data stay. */
-  kill(): Promise<void>
+  /** Ends it at once, without a farewell to its clients, or by another signal; its data stay. */
+  kill(signal?: NodeJS.Signals): Promise<void>
   /** Starts it again (after killing it when it runs) on the same port with the same data, and resolves when it is ready. */
   restart(): Promise<void>
   /** Ends it and deletes its data. May be called twice. */
@@ -87,11 +87,11 @@ export async function launchServer(launch: Launch): Promise<Disturbable> {
     await waitForLog(child, log, launch.readyText)
   }
 
-  async function kill(): Promise<void> {
+  async function kill(signal = launch.killSignal ?? 'SIGKILL'): Promise<void> {
     if (!child || hasEnded(child)) return
     const ended = once(child, 'exit')
     signalAll(child, 'SIGCONT')
-    child.kill(launch.killSignal ?? 'SIGKILL')
+    child.kill(signal)
     await ended
   }
 
