@@ -11,7 +11,7 @@ import { createInspection } from './compose/inspection.ts'
 import { addressReader, createLimits } from './compose/limits.ts'
 import { compileAllTemplates, createPageRouters } from './compose/pages.ts'
 import { createPreviewGuard } from './compose/previews.ts'
-import { checkReadiness } from './compose/readiness.ts'
+import { createReadiness } from './compose/readiness.ts'
 import type { Foundation } from './foundation.ts'
 import { refuseOtherMethods } from './http/allowed-methods.ts'
 import { errorBoundary, logFailedAnswer } from './http/error-boundary.ts'
@@ -35,6 +35,8 @@ export interface App extends AsyncDisposable {
   listener: RequestListener
   /** Handles requests of the operations port. */
   ops: RequestListener
+  /** All routes that a router serves: method and pattern. */
+  listRoutes(): { method: string; path: string }[]
   /** Makes /readyz say no, so that load balancers send no more requests. */
   startDraining(): void
 }
@@ -48,7 +50,7 @@ export function createApp(foundation: Foundation): App {
   const isAccountActive = (accountId: string): Promise<boolean> => accounts.isActive(accountId)
   const inspection = createInspection(foundation)
   const { inspect } = inspection
-  const engine = createFrontChannel(foundation, inspect)
+  const engine = createFrontChannel(foundation, inspect, limits.authorizeEverywhere)
   const endpoints = createBackChannel(foundation, { inspect, isAccountActive, scopeExists, limits })
   const { streams, verify } = createGateways(foundation, inspect, limits)
   const templates = compileAllTemplates(foundation)
@@ -62,7 +64,7 @@ export function createApp(foundation: Foundation): App {
   const previews = createPreviewGuard(foundation, interactions)
   const upkeep = startUpkeep(foundation)
   let isDraining = false
-  const readiness = { isReady: () => checkReadiness(foundation, isDraining) }
+  const readiness = { isReady: createReadiness(foundation, () => isDraining) }
 
   const intake = {
     timer: createRequestTimer(metrics),
@@ -99,11 +101,15 @@ export function createApp(foundation: Foundation): App {
   const routers = [
     streams.router,
     ...[...endpoints].map(([path, endpoint]) =>
-      backChannelRouter(path, endpoint, { preflight: path !== PATHS.introspect }),
+      backChannelRouter(path, endpoint, {
+        preflight: path !== PATHS.introspect,
+        preflightsPerAddress: limits.readsPerAddress,
+      }),
     ),
     createEngineRouter({
       engine,
       authorizePerAddress: limits.authorizePerAddress,
+      readsPerAddress: limits.readsPerAddress,
       assertOwnPreview: (ctx) => previews.assertOwn(ctx),
     }),
     ...createPageRouters(foundation, {
@@ -112,13 +118,14 @@ export function createApp(foundation: Foundation): App {
       views,
       limiter,
       perAddress: limits.authorizePerAddress,
+      readsPerAddress: limits.readsPerAddress,
     }),
     ...createConsole(foundation, {
       interactions,
       templates,
       perAddress: limits.authorizePerAddress,
     }),
-    createOpsRouter(readiness),
+    createOpsRouter({ ...readiness, perAddress: limits.probesPerAddress }),
   ]
   for (const router of routers) koa.use(router.routes())
   const ops = new Koa()
@@ -133,6 +140,14 @@ export function createApp(foundation: Foundation): App {
     ops(request, response) {
       void handleOps(request, response)
     },
+    listRoutes: () =>
+      routers.flatMap((router) =>
+        router.stack.flatMap(({ methods, path }) =>
+          methods
+            .filter((method) => method !== 'HEAD')
+            .map((method) => ({ method, path: String(path) })),
+        ),
+      ),
     startDraining() {
       isDraining = true
       streams.drain()

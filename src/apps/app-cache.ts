@@ -14,6 +14,8 @@ const UNKNOWN_MAX_AGE_MILLIS = 5 * SECOND
 /** Finds apps by client id, from memory where it can. */
 export interface AppCache {
   find(clientId: string): Promise<App | undefined>
+  /** Says whether `find` needs no query of its own now. */
+  isAtHand(clientId: string): boolean
 }
 
 /** Creates the cache over a loader. */
@@ -72,5 +74,7 @@ export function createAppCache(deps: {
       if (!isClientId(clientId) || unknown.has(clientId)) return Promise.resolve(undefined)
       return loads.get(clientId) ?? load(clientId)
     },
+    isAtHand: (clientId) =>
+      known.has(clientId) || unknown.has(clientId) || loads.has(clientId) || !isClientId(clientId),
   }
 }

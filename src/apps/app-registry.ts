@@ -1,7 +1,6 @@
 // Registered apps: register, find, change, shut down, and check their secrets. The one set of functions behind the console, the admin API and
 // the command line. Invariant: a change is in the database before anybody hears of it, and after the call returns this process no longer acts
 // on the state before it; other processes follow within a second. The token endpoints live on find() and checkSecret(): no I/O on a hit.
-import { LRUCache } from 'lru-cache'
 import { DAY, dateNow, type Clock } from '../shared/clock.ts'
 import type { ServerKeys } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
@@ -32,7 +31,8 @@ import {
   type LifetimeBounds,
 } from './client-metadata.ts'
 import { createSecretFinder, isLive, makeClientSecret, secretHashes } from './client-secret.ts'
-import { MAX_LOGO_BYTES, checkLogo, isLogoId, type Logo } from './logo.ts'
+import { checkLogo, type Logo } from './logo.ts'
+import { createLogoCache } from './logo-cache.ts'
 import { isPlainText, lengthOf, type Refused } from './problem.ts'
 import { isScopeName } from './scope.ts'
 import type { ScopeSnapshot } from './scope-catalogue.ts'
@@ -41,7 +41,6 @@ import { createSecretUsage } from './secret-usage.ts'
 
 const MAX_LIVE_SECRETS = 2
 const FORGET_EXPIRED_SECRETS_AFTER = 30 * DAY
-const LOGO_CACHE_BYTES = 32 * MAX_LOGO_BYTES
 const DEFAULT_PAGE = 50
 const MAX_PAGE = 200
 
@@ -150,6 +149,8 @@ export interface AppRegistry extends AsyncDisposable {
     contentType: string,
   ): Promise<{ readonly kind: 'updated'; readonly app: App } | Refused>
   removeLogo(id: string): Promise<App>
+  /** Says whether `find` costs no query now. */
+  isAtHand(clientId: string): boolean
   /** Finds a logo by its id, which is the SHA-256 of its bytes: what comes back may be cached for ever. */
   findLogo(logoId: string): Promise<Logo | undefined>
 }
@@ -225,10 +226,7 @@ export function createAppRegistry(deps: {
     clock,
     invalidation,
   })
-  const logos = new LRUCache<string, Logo>({
-    maxSize: LOGO_CACHE_BYTES,
-    sizeCalculation: ({ bytes }) => bytes.length,
-  })
+  const logos = createLogoCache((ids) => store.findLogos(ids))
 
   const check = (input: object, previous?: App): AppVerdict =>
     checkAppInput(input, { scopes: catalogue.current().scopes, bounds, previous })
@@ -285,6 +283,7 @@ export function createAppRegistry(deps: {
     },
 
     find: (clientId) => cache.find(clientId),
+    isAtHand: (clientId) => cache.isAtHand(clientId),
     findByHandle: (handle) =>
       isHandle(handle) ? store.findByHandle(handle) : Promise.resolve(undefined),
     get,
@@ -399,14 +398,7 @@ export function createAppRegistry(deps: {
       return changed(id, await store.setLogo(id, undefined, dateNow(clock)))
     },
 
-    async findLogo(logoId) {
-      if (!isLogoId(logoId)) return undefined
-      const kept = logos.get(logoId)
-      if (kept !== undefined) return kept
-      const logo = await store.findLogo(logoId)
-      if (logo !== undefined) logos.set(logoId, logo)
-      return logo
-    },
+    findLogo: (logoId) => logos.find(logoId),
 
     async [Symbol.asyncDispose]() {
       announcer[Symbol.dispose]()

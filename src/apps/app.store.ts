@@ -63,7 +63,8 @@ export interface AppStore {
   removeSecret(appId: string, secretId: string, at: Date): Promise<boolean>
   noteSecretUses(uses: ReadonlyMap<string, Date>): Promise<void>
   setLogo(appId: string, logo: Logo | undefined, at: Date): Promise<boolean>
-  findLogo(id: string): Promise<Logo | undefined>
+  /** Finds those that there are. */
+  findLogos(ids: readonly string[]): Promise<Logo[]>
 }
 
 function toSecret(row: Selectable<AppSecretRow>): AppSecret {
@@ -442,16 +443,14 @@ export function createAppStore(db: Database): AppStore {
         return true
       }),
 
-    findLogo: (id) =>
+    findLogos: (ids) =>
       withDatabase(async () => {
-        const row = await db.selectFrom('logos').selectAll().where('id', '=', id).executeTakeFirst()
-        return (
-          row && {
-            id: row.id,
-            contentType: row.content_type as Logo['contentType'],
-            bytes: row.bytes,
-          }
-        )
+        const rows = await db.selectFrom('logos').selectAll().where('id', 'in', ids).execute()
+        return rows.map((row) => ({
+          id: row.id,
+          contentType: row.content_type as Logo['contentType'],
+          bytes: row.bytes,
+        }))
       }),
   }
 }

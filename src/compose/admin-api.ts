@@ -68,7 +68,11 @@ export function createAdminApiMiddleware(
       clock,
       logger,
     }),
-    limits: { perClient: limits.adminPerClient, perStranger: limits.adminPerStranger },
+    limits: {
+      perClient: limits.adminPerClient,
+      perStranger: limits.adminPerStranger,
+      failedProofs: limits.failedProofs,
+    },
     logger,
     onRefused: (ctx, reason, app) => {
       // A path that nobody serves is not an event.

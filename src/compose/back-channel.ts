@@ -27,11 +27,12 @@ export function createBackChannel(
   const { config, clock, audit, apps, grants } = foundation
   const { inspect, isAccountActive, scopeExists, limits } = deps
   const { issuer } = config.server
+  const { failedProofs } = limits
   const shared = {
     grants,
     clients: apps,
     events: backChannelEvents(foundation),
-    limits: { perAddress: limits.tokenPerAddress, perClient: limits.tokenPerClient },
+    limits: { perAddress: limits.tokenPerAddress, perClient: limits.tokenPerClient, failedProofs },
   }
   const sign = createSigner(() => signingKey(foundation))
   return new Map([
@@ -43,7 +44,11 @@ export function createBackChannel(
         issuer,
         sign,
         clock,
-        limits: { perAddress: limits.introspectPerAddress, perClient: limits.introspectPerClient },
+        limits: {
+          perAddress: limits.introspectPerAddress,
+          perClient: limits.introspectPerClient,
+          failedProofs,
+        },
         onIntrospected: (appId, outcome) => audit.count('token.introspected', appId, outcome),
       }),
     ],

@@ -6,27 +6,53 @@ import { isAdminScope } from '../apps/scope.ts'
 import type { EventContext } from '../audit/events.ts'
 import type { Foundation } from '../foundation.ts'
 import type { CodeRecord, Grant } from '../grants/grant.ts'
+import type { BatchedLimit } from '../http/rate-limit.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { describeClient } from '../oauth/client-description.ts'
 import { createEngine, type Engine } from '../oauth/engine.ts'
 import { longestLife, termsFor } from '../oauth/policy.ts'
 import type { InspectToken } from '../oauth/token-inspector.ts'
 import { AppError } from '../shared/errors.ts'
+import { UNBOUNDED, watchRedisMemory } from '../storage/redis-memory.ts'
 
 /** RFC 8252 §8.6: a public app cannot prove that it is the one that was allowed, so its person is asked each time. */
 const remembersConsent = ({ type }: RegisteredApp): boolean => type === 'web'
 
 const INTERACTION_SECONDS = 3600
+const RETRY_WHEN_FULL_SECONDS = 30
+/** The one key of a count of the whole server. */
+const EVERYWHERE = 'all'
 
 /** Creates the engine and keeps it up to date with scopes and keys. */
-export function createFrontChannel(foundation: Foundation, inspect: InspectToken): Engine {
+export function createFrontChannel(
+  foundation: Foundation,
+  inspect: InspectToken,
+  strangersEverywhere: Pick<BatchedLimit, 'hit'>,
+): Engine {
   const { config, clock, logger, audit, apps, accounts, scopes, grants, consents, previews } =
     foundation
   const contextOf = (ctx: Context, redirectUri: string | undefined): EventContext => ({
     ...requestFacts(ctx),
     isPreview: redirectUri === previews.returnUri,
   })
+  const { redis } = foundation
+  const memory =
+    redis === undefined ? UNBOUNDED : watchRedisMemory(redis, config.limits.redisMemoryPercent)
   const engine = createEngine({
+    // What a stranger begins is refused first, so that what tokens, sign-ins and revocations need is there.
+    admitStranger() {
+      if (memory.isNearlyFull())
+        throw new AppError('temporarily_unavailable', {
+          detail: 'redis: memory is nearly full',
+          retryAfterSeconds: RETRY_WHEN_FULL_SECONDS,
+        })
+      const verdict = strangersEverywhere.hit(EVERYWHERE)
+      if (!verdict.allowed)
+        throw new AppError('temporarily_unavailable', {
+          detail: 'too many sign-ins are begun',
+          retryAfterSeconds: verdict.retryAfterSeconds,
+        })
+    },
     issuer: config.server.issuer,
     records: foundation.store,
     clock,

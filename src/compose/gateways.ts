@@ -1,15 +1,21 @@
 // What gateways and resource servers use beside introspection: verification in sub-requests and the stream of revocations.
 import type { App as RegisteredApp } from '../apps/app.ts'
+import type { AppRegistry } from '../apps/app-registry.ts'
 import { createRefusalValve } from '../audit/refusal-valve.ts'
 import type { Foundation } from '../foundation.ts'
-import type { Authenticate } from '../gateway/caller.ts'
+import type { Authenticate, Refusal } from '../gateway/caller.ts'
 import { createCertificateReader } from '../gateway/client-certificate.ts'
 import { createVerifyLane } from '../gateway/gateway.routes.ts'
 import { createRevocationStreams } from '../gateway/revocation-stream.routes.ts'
 import { createTrustedProxies } from '../http/client-address.ts'
+import type { FailedProofs } from '../http/failed-proofs.ts'
 import { requestFacts } from '../http/request-context.ts'
-import { refuse } from '../oauth/back-channel.ts'
-import { checkClient, presentedClient } from '../oauth/client-authentication.ts'
+import { appOfRefusal, refuse } from '../oauth/back-channel.ts'
+import {
+  checkClient,
+  type PresentedClient,
+  presentedClient,
+} from '../oauth/client-authentication.ts'
 import type { InspectToken } from '../oauth/token-inspector.ts'
 import { AppError } from '../shared/errors.ts'
 import type { Limits } from './limits.ts'
@@ -24,14 +30,14 @@ export function createGateways(foundation: Foundation, inspect: InspectToken, li
   const proxies = createTrustedProxies(config.server.trustedProxies)
   const streams = createRevocationStreams({
     log: foundation.revocations,
-    authenticate: authenticateByHeader(foundation),
+    authenticate: authenticateByHeader(foundation, limits.failedProofs),
     changes: foundation.invalidation,
     perAddress: limits.introspectPerAddress,
     streamsPerClient: STREAMS_PER_CLIENT,
   })
   const verify = createVerifyLane({
     inspect,
-    authenticate: gatewayAuthenticator(foundation),
+    authenticate: gatewayAuthenticator(foundation, limits.failedProofs),
     findResourceServer: resourceServerFinder(foundation),
     readCertificate: createCertificateReader({
       header: config.gateways.clientCertificateHeader.toLowerCase(),
@@ -42,7 +48,8 @@ export function createGateways(foundation: Foundation, inspect: InspectToken, li
     headers: config.gateways.identityHeaders,
     ruleSets: config.gateways.rules,
     resourceMetadata: config.gateways.resourceMetadata,
-    limits: { perGateway: limits.verifyPerGateway, perStranger: limits.verifyPerStranger },
+    limits: { perGateway: limits.verifyPerGateway },
+    countUnproven: (address, appId) => limits.failedProofs.count(address, appId),
     onVerified: (appId, outcome) => audit.count('token.verified', appId, outcome),
     onRefused: (exchange, reason, appId) =>
       audit.events.requestRefused({ appId, reason, endpoint: 'verify' }, requestFacts(exchange)),
@@ -54,13 +61,17 @@ export function createGateways(foundation: Foundation, inspect: InspectToken, li
 const NO_PARAMETERS: ReadonlyMap<string, string> = new Map()
 
 /** Lets gateways authenticate as what they are, resource servers, by the credentials in their own header. */
-function gatewayAuthenticator({ apps }: Foundation): Authenticate {
-  return async function authenticate(authorization) {
+function gatewayAuthenticator({ apps }: Foundation, failedProofs: FailedProofs): Authenticate {
+  return async function authenticate(authorization, address) {
     try {
-      const check = await checkClient(apps, presentedClient(authorization, NO_PARAMETERS))
-      return check.kind === 'authenticated' ? check.app : check.error.code
+      const presented = presentedClient(authorization, NO_PARAMETERS)
+      assertMayLookUp(apps, presented, failedProofs, address)
+      const check = await checkClient(apps, presented)
+      return check.kind === 'authenticated'
+        ? check.app
+        : { reason: check.error.code, appId: check.app?.id }
     } catch (error) {
-      if (error instanceof AppError && error.status < 500) return error.code
+      if (error instanceof AppError && error.status < 500) return { reason: error.code }
       throw error
     }
   }
@@ -68,20 +79,47 @@ function gatewayAuthenticator({ apps }: Foundation): Authenticate {
 
 /** Finds the resource server of a certificate; a suspended one proves nothing. */
 function resourceServerFinder({ apps }: Foundation) {
-  return async function find(appId: string): Promise<RegisteredApp | string> {
+  return async function find(appId: string): Promise<RegisteredApp | Refusal> {
     const app = await apps.find(appId)
-    if (app === undefined) return 'client_unknown'
-    return app.status === 'active' ? app : 'client_suspended'
+    if (app === undefined) return { reason: 'client_unknown' }
+    return app.status === 'active' ? app : { reason: 'client_suspended', appId }
   }
 }
 
 /** Authenticates a client by its Authorization header alone. */
-function authenticateByHeader({ apps }: Foundation) {
-  return async function authenticate(authorization: string | undefined): Promise<RegisteredApp> {
-    const check = await checkClient(apps, presentedClient(authorization, NO_PARAMETERS))
-    if (check.kind === 'authenticated') return check.app
-    throw refuse(check.error, check.app)
+function authenticateByHeader({ apps }: Foundation, failedProofs: FailedProofs) {
+  return async function authenticate(
+    authorization: string | undefined,
+    address: string,
+  ): Promise<RegisteredApp> {
+    try {
+      const presented = presentedClient(authorization, NO_PARAMETERS)
+      assertMayLookUp(apps, presented, failedProofs, address)
+      const check = await checkClient(apps, presented)
+      if (check.kind === 'authenticated') return check.app
+      throw refuse(check.error, check.app)
+    } catch (error) {
+      if (!(error instanceof AppError) || error.status >= 500 || error.code === 'rate_limited')
+        throw error
+      const app = appOfRefusal(error)
+      const verdict = failedProofs.count(address, app?.id)
+      if (verdict.allowed) throw error
+      const { retryAfterSeconds } = verdict
+      throw refuse(new AppError('rate_limited', { retryAfterSeconds }), app)
+    }
   }
+}
+
+/** @throws {AppError} `rate_limited` where the address named too many clients that are not in memory */
+function assertMayLookUp(
+  apps: AppRegistry,
+  { clientId }: PresentedClient,
+  failedProofs: FailedProofs,
+  address: string,
+): void {
+  const verdict = apps.isAtHand(clientId) ? undefined : failedProofs.countLookUp(address)
+  if (verdict?.allowed === false)
+    throw new AppError('rate_limited', { retryAfterSeconds: verdict.retryAfterSeconds })
 }
 
 /** Writes why a gateway was refused, once a second for each reason: its operator looks here when an API answers 403 to everybody. */

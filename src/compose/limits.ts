@@ -1,7 +1,10 @@
-// The limits of hot paths and what they count: clients by their id, strangers by the network that they come from.
+// The limits of hot paths and pages, and what they count: clients by their id, strangers by the network that they come from. Invariant:
+// what writes or hashes is counted for the network and for the whole server too; tokens, introspection and verify pay for one count.
 import type { IncomingMessage } from 'node:http'
 import type { Foundation } from '../foundation.ts'
 import { clientAddress, createTrustedProxies, limitKey } from '../http/client-address.ts'
+import { createFailedProofs, type FailedProofs } from '../http/failed-proofs.ts'
+import { createNetworkLimit, sizeOfNetwork } from '../http/network-limit.ts'
 import {
   type BatchedLimit,
   createRateLimiter,
@@ -16,12 +19,17 @@ export type Limits = Record<
   | 'introspectPerClient'
   | 'introspectPerAddress'
   | 'verifyPerGateway'
-  | 'verifyPerStranger'
   | 'authorizePerAddress'
+  | 'authorizeEverywhere'
+  | 'readsPerAddress'
+  | 'probesPerAddress'
   | 'adminPerClient'
   | 'adminPerStranger',
   BatchedLimit
->
+> & {
+  /** What wrong secrets and tokens are counted by. */
+  failedProofs: FailedProofs
+}
 
 /** Creates the limits, and the limiter that they share. */
 export function createLimits({ config, redis, clock, logger }: Foundation): {
@@ -42,13 +50,36 @@ export function createLimits({ config, redis, clock, logger }: Foundation): {
       'introspect-client',
       limits.introspectPerClient,
     ),
-    // One gateway is one address: who asks is bounded by its credentials, and strangers by the same budget.
+    // One gateway is one address: who asks is bounded by its credentials, and its address by the same budget.
     introspectPerAddress: perAddress('introspect-address', limits.introspectPerClient),
     verifyPerGateway: limiter.createBatchedLimit('verify-gateway', limits.verifyPerGateway),
-    verifyPerStranger: perAddress('verify-stranger', limits.verifyPerGateway),
     adminPerClient: limiter.createBatchedLimit('admin-client', limits.adminPerClient),
-    adminPerStranger: perAddress('admin-stranger', limits.adminPerClient),
-    authorizePerAddress: perAddress('authorize-address', limits.authorizePerAddress),
+    // What the admin API tells everybody: its description.
+    adminPerStranger: createNetworkLimit(limiter, 'admin-stranger', limits.adminPerClient),
+    authorizePerAddress: createNetworkLimit(
+      limiter,
+      'authorize-address',
+      limits.authorizePerAddress,
+      limits.authorizePerNetwork,
+    ),
+    authorizeEverywhere: limiter.createBatchedLimit(
+      'authorize-everywhere',
+      limits.authorizeEverywhere,
+    ),
+    readsPerAddress: createNetworkLimit(limiter, 'reads-address', limits.readsPerAddress),
+    // Apart from what pages and apps read, so that neither keeps an orchestrator from asking; and without a count of the network,
+    // which orchestrators share with what they watch.
+    probesPerAddress: perAddress('probes-address', limits.readsPerAddress),
+    failedProofs: createFailedProofs({
+      perAddress: createNetworkLimit(limiter, 'proof-address', limits.failedProofsPerAddress),
+      perClient: limiter.createBatchedLimit('proof-client', limits.failedProofsPerClient),
+      // Honest apps are in memory, all but the first time.
+      lookUpsPerAddress: createNetworkLimit(
+        limiter,
+        'look-up-address',
+        sizeOfNetwork(limits.failedProofsPerAddress),
+      ),
+    }),
   }
   return { limiter, limits: all }
 }

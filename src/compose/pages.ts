@@ -40,6 +40,7 @@ export function createPageRouters(
     views: Views
     limiter: RateLimiter
     perAddress: BatchedLimit
+    readsPerAddress: BatchedLimit
   },
 ): Router[] {
   const { config, serverKeys, accounts, apps, scopes, grants, consents, audit, db } = foundation
@@ -101,8 +102,12 @@ export function createPageRouters(
       perAddress,
       onward: { member: CONNECTED_APPS_PATH, admin: CONSOLE_PATH, signIn: signInAddress },
     }),
-    createSignOutRouter(shared),
-    createAssetsRouter({ directory: VIEWS, findLogo: (id) => apps.findLogo(id) }),
+    createSignOutRouter({ ...shared, perAddress }),
+    createAssetsRouter({
+      directory: VIEWS,
+      findLogo: (id) => apps.findLogo(id),
+      perAddress: deps.readsPerAddress,
+    }),
   ]
 }
 

@@ -29,7 +29,7 @@ export interface Setting<T> {
   doc: string
 }
 
-export type Unit = 's' | 'ms' | 'days' | 'points/s'
+export type Unit = '%' | 's' | 'ms' | 'days' | 'points/s'
 
 interface Facts<T> {
   parse: (text: string) => T
@@ -257,6 +257,42 @@ export const SETTINGS = {
       300,
       60,
       'Requests of one address to /oauth/authorize and the pages of people.',
+    ),
+    authorizePerNetwork: limit(
+      'OTESSE_LIMIT_AUTHORIZE_PER_NETWORK',
+      3000,
+      60,
+      'The same for a whole network, IPv4 /24 or IPv6 /48, of which one sender may have every address.',
+    ),
+    authorizeEverywhere: limit(
+      'OTESSE_LIMIT_AUTHORIZE_EVERYWHERE',
+      6000,
+      60,
+      'Sign-ins that strangers begin on the way of an app, from everywhere together: each is kept in Redis for ten minutes. Who is signed in is not counted.',
+    ),
+    redisMemoryPercent: setting('OTESSE_REDIS_MEMORY_WATERMARK', {
+      parse: parse.wholeNumber(1, 100),
+      default: 80,
+      unit: '%',
+      doc: 'The share of Redis’ maxmemory from which strangers cannot begin sign-ins any more (503), so that tokens and revocations keep their room.',
+    }),
+    readsPerAddress: limit(
+      'OTESSE_LIMIT_READS_PER_ADDRESS',
+      1200,
+      60,
+      'Requests of one address to metadata, keys, userinfo, logos and styles, and, counted apart, to the health addresses of the main port; a network has ten times as many.',
+    ),
+    failedProofsPerAddress: limit(
+      'OTESSE_LIMIT_FAILED_PROOFS_PER_ADDRESS',
+      100,
+      60,
+      'Requests of one address with a wrong client secret, token or gateway credential; a network has ten times as many. A right one is not counted, and always heard.',
+    ),
+    failedProofsPerClient: limit(
+      'OTESSE_LIMIT_FAILED_PROOFS_PER_CLIENT',
+      60,
+      60,
+      'Requests with a wrong secret for one client, from everywhere together. The right one is always heard.',
     ),
     adminPerClient: limit(
       'OTESSE_LIMIT_ADMIN_PER_CLIENT',

@@ -15,13 +15,22 @@ export interface ResourceServer {
   readonly audiences: readonly string[]
 }
 
-/** The port to client authentication. @returns the app, or the reason code of the refusal */
-export type Authenticate = (authorization: string) => Promise<ResourceServer | string>
+/** Why somebody is not who they say; the app is told where it is known. */
+export interface Refusal {
+  readonly reason: string
+  readonly appId?: string | undefined
+}
+
+/** The port to client authentication. @param address of whoever presents the credentials */
+export type Authenticate = (
+  authorization: string,
+  address: string,
+) => Promise<ResourceServer | Refusal>
 
 export type Proof =
   | { readonly kind: 'proven'; readonly caller: Caller }
   /** The reason is for the log of the operator. */
-  | { readonly kind: 'unproven'; readonly reason: string }
+  | ({ readonly kind: 'unproven' } & Refusal)
 
 /** What is known of the connection that a question came over. */
 export interface Origin {
@@ -36,8 +45,8 @@ export interface Origin {
 /** What proving needs. */
 export interface ProverDeps {
   authenticate: Authenticate
-  /** Finds a resource server that proved itself otherwise. @returns the app, or the reason code of the refusal */
-  findResourceServer: (appId: string) => Promise<ResourceServer | string>
+  /** Finds a resource server that proved itself otherwise. */
+  findResourceServer: (appId: string) => Promise<ResourceServer | Refusal>
   /** Returns the client id whose certificate was seen. */
   readCertificate: (origin: CertificateOrigin) => string | undefined
   isTrusted: (address: string) => boolean
@@ -55,8 +64,8 @@ export function createProver(deps: ProverDeps): (origin: Origin) => Promise<Proo
     const app =
       credentials === undefined
         ? await deps.findResourceServer(certified ?? '')
-        : await deps.authenticate(credentials)
-    if (typeof app === 'string') return unproven(app)
+        : await deps.authenticate(credentials, origin.address)
+    if ('reason' in app) return { kind: 'unproven', ...app }
     if (app.type !== 'resource_server') return unproven('not_a_resource_server')
     return { kind: 'proven', caller: { key: app.id, audiences: app.audiences } }
   }

@@ -42,7 +42,9 @@ export interface VerifyDeps extends ProverDeps {
   headers: IdentityHeaders
   ruleSets: Readonly<Record<string, readonly Rule[]>>
   resourceMetadata: string | undefined
-  limits: { perGateway: HotLimit; perStranger: HotLimit }
+  limits: { perGateway: HotLimit }
+  /** Counts a question whose gateway did not prove itself. */
+  countUnproven: (address: string, appId: string | undefined) => ReturnType<HotLimit['hit']>
   /** Counts an answer for the app whose token it was; the app is empty where the token told none. */
   onVerified: (appId: string, outcome: string) => void
   /** Told of what an admin should be able to look up: the reason, and the app where it is known. */
@@ -66,12 +68,13 @@ export function createVerifyLane(deps: VerifyDeps): Lane {
       rawHeaders,
     })
     if (proof.kind === 'unproven') {
-      const verdict = deps.limits.perStranger.hit(address)
+      // Told to the operator in any case: a gateway that is set up wrongly is soon at the limit.
+      deps.onGatewayRefused({ reason: proof.reason, address, requestId })
+      const verdict = deps.countUnproven(address, proof.appId)
       if (!verdict.allowed) {
         tooMany(exchange, dialect, verdict.retryAfterSeconds)
         return
       }
-      deps.onGatewayRefused({ reason: proof.reason, address, requestId })
       deps.onRefused(exchange, 'gateway_unproven', undefined)
       refuse(exchange, dialect, 'gateway_unproven')
       return

@@ -34,7 +34,10 @@ type EndReason = 'draining' | 'client_changed' | 'old'
 interface StreamDeps {
   log: RevocationLog
   /** Says which resource server this is. @throws {AppError} of client authentication */
-  authenticate: (authorization: string | undefined) => Promise<{ id: string; type: string }>
+  authenticate: (
+    authorization: string | undefined,
+    address: string,
+  ) => Promise<{ id: string; type: string }>
   /** Tells of changes of apps, and that some may have been missed. */
   changes: {
     on(topic: 'app', listener: (id: string) => void): void
@@ -86,11 +89,12 @@ export function createRevocationStreams(deps: StreamDeps): RevocationStreams {
   }
 
   async function authenticate(ctx: Context): Promise<string> {
-    const verdict = deps.perAddress.hit(requestFacts(ctx).address)
-    if (!verdict.allowed)
-      throw new AppError('rate_limited', { retryAfterSeconds: verdict.retryAfterSeconds })
+    const { address } = requestFacts(ctx)
     try {
-      const client = await deps.authenticate(ctx.req.headers.authorization)
+      const client = await deps.authenticate(ctx.req.headers.authorization, address)
+      const verdict = deps.perAddress.hit(address)
+      if (!verdict.allowed)
+        throw new AppError('rate_limited', { retryAfterSeconds: verdict.retryAfterSeconds })
       if (client.type !== 'resource_server') throw new AppError('stream_not_allowed')
       return client.id
     } catch (error) {

@@ -5,6 +5,8 @@ import { extname, join } from 'node:path'
 import Router from '@koa/router'
 import type { Context } from 'koa'
 import { AppError } from '../shared/errors.ts'
+import { limitPages } from './limit-pages.ts'
+import type { BatchedLimit } from './rate-limit.ts'
 import { assetVersion } from './views.ts'
 
 /** A picture of an app, checked when it was uploaded. */
@@ -43,25 +45,36 @@ interface Asset {
 export function createAssetsRouter(deps: {
   directory: string
   findLogo: (id: string) => Promise<StoredLogo | undefined>
+  perAddress: Pick<BatchedLimit, 'hit'>
 }): Router {
   const assets = readAssets(join(deps.directory, 'assets'))
   const router = new Router({ strict: true, sensitive: true })
 
-  router.get('/assets/:file', function serveAsset(ctx: Context & { params: { file: string } }) {
-    const asset = assets.get(ctx.params.file)
-    if (asset === undefined) throw new AppError('not_found')
-    // While a new version is rolled out, its pages may ask an old process: that answer must not stay.
-    const isCurrent = ctx.query['v'] === asset.version
-    send(ctx, asset, isCurrent ? FOR_EVER : 'no-cache')
-    ctx.etag = asset.version
-    if (ctx.fresh) ctx.status = 304
-  })
+  const limited = limitPages(deps.perAddress)
 
-  router.get('/logos/:id', async function serveLogo(ctx: Context & { params: { id: string } }) {
-    const logo = await deps.findLogo(ctx.params.id)
-    if (logo === undefined) throw new AppError('not_found')
-    send(ctx, logo, FOR_EVER)
-  })
+  router.get(
+    '/assets/:file',
+    limited,
+    function serveAsset(ctx: Context & { params: { file: string } }) {
+      const asset = assets.get(ctx.params.file)
+      if (asset === undefined) throw new AppError('not_found')
+      // While a new version is rolled out, its pages may ask an old process: that answer must not stay.
+      const isCurrent = ctx.query['v'] === asset.version
+      send(ctx, asset, isCurrent ? FOR_EVER : 'no-cache')
+      ctx.etag = asset.version
+      if (ctx.fresh) ctx.status = 304
+    },
+  )
+
+  router.get(
+    '/logos/:id',
+    limited,
+    async function serveLogo(ctx: Context & { params: { id: string } }) {
+      const logo = await deps.findLogo(ctx.params.id)
+      if (logo === undefined) throw new AppError('not_found')
+      send(ctx, logo, FOR_EVER)
+    },
+  )
   return router
 }
 

@@ -83,18 +83,58 @@ function normalAddress(text: string): string | undefined {
   const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff
   if (!isMapped) return address.toLowerCase()
   const [high = 0, low = 0] = groups.slice(6)
-  return [high >> 8, high & 0xff, low >> 8, low & 0xff].join('.')
+  return dotted(high, low)
 }
 
 /**
  * Returns what a limit counts for the address: IPv4 as it is, IPv6 by its /64 network, which is what one subscriber has; by single
- * addresses a limit would never be reached.
+ * addresses a limit would never be reached. An IPv6 address that carries an IPv4 one counts as that: behind 6to4, Teredo and
+ * NAT64 (RFC 3056, 4380, 6052) the IPv4 address is the subscriber, and the /64 belongs to everybody or to nobody.
  */
 export function limitKey(address: string): string {
   if (!address.includes(':')) return address
-  const network = groupsOf(address).slice(0, 4)
-  return `${network.map((group) => group.toString(16)).join(':')}::/64`
+  const groups = groupsOf(address)
+  const carried = carriedIpv4(groups)
+  return carried ?? `${prefixOf(groups, 4)}::/64`
 }
+
+/**
+ * Returns the network around an address, of which somebody may have all: IPv6 by /48, which anybody gets from a tunnel broker, IPv4
+ * by /24. For a second, wider count on what writes or hashes.
+ */
+export function networkKey(address: string): string {
+  const key = limitKey(address)
+  if (key.includes(':')) return `${prefixOf(groupsOf(address), 3)}::/48`
+  const bytes = key.split('.')
+  return bytes.length === 4 ? `${bytes.slice(0, 3).join('.')}.0/24` : key
+}
+
+const prefixOf = (groups: readonly number[], count: number): string =>
+  groups
+    .slice(0, count)
+    .map((group) => group.toString(16))
+    .join(':')
+
+/** Returns the IPv4 address that an IPv6 address stands for, where it stands for one. */
+function carriedIpv4(groups: readonly number[]): string | undefined {
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, high = 0, low = 0] = groups
+  // 6to4: the IPv4 address has the whole /48.
+  if (a === 0x2002) return dotted(b, c)
+  // Teredo: all clients of one Teredo server share a /64; theirs is at the end, with all bits turned over.
+  if (a === 0x2001 && b === 0) return dotted(high ^ 0xffff, low ^ 0xffff)
+  // NAT64, the well-known prefix and the one for local use.
+  if (a === 0x64 && b === 0xff9b && (c === 1 || (c === 0 && d === 0 && e === 0 && f === 0)))
+    return dotted(high, low)
+  // IPv4-mapped, IPv4-translated (RFC 2765) and IPv4-compatible addresses; `::` and `::1` are none.
+  const isZero = a === 0 && b === 0 && c === 0 && d === 0
+  const isMapped = isZero && e === 0 && f === 0xffff
+  const isTranslated = isZero && e === 0xffff && f === 0
+  const isCompatible = isZero && e === 0 && f === 0 && high !== 0
+  return isMapped || isTranslated || isCompatible ? dotted(high, low) : undefined
+}
+
+const dotted = (high: number, low: number): string =>
+  [high >> 8, high & 0xff, low >> 8, low & 0xff].join('.')
 
 /** Returns the eight 16-bit groups of a valid IPv6 address. */
 function groupsOf(address: string): number[] {

@@ -31,6 +31,10 @@ const WORDS: Partial<Record<ErrorCode, Words>> = {
     title: 'The app’s request has a mistake',
     next: 'Go back to the app and try again. If it happens again, tell the people who run the app and give them the reference below.',
   },
+  authorize_parameter_too_long: {
+    title: 'The app’s request is too long',
+    next: 'Go back and tell the people who run the app. If that is you: keep the named parameter short; what must be remembered for longer belongs into your own session, and its key into the state.',
+  },
   preview_over: {
     title: 'This preview is over',
     what: 'A preview of an app is for the admin who began it, works once, and lasts ten minutes. Nothing was allowed.',

@@ -1,6 +1,9 @@
 // What operators and orchestrators ask: is the process there, may it have traffic, what does it count. Mounted on the operations port with
 // metrics, and on the main port without. Invariant: nothing here waits for a store except /readyz, and nothing is ever cached.
 import Router from '@koa/router'
+import type { Context } from 'koa'
+import { limitPages } from './limit-pages.ts'
+import type { BatchedLimit } from './rate-limit.ts'
 
 /** Whether the process may have traffic; `checks` has a word for each part, without addresses or messages of drivers. */
 export interface Readiness {
@@ -12,17 +15,20 @@ export interface OpsDependencies {
   /** Answers `ready: false` while a store is away or the process drains. */
   isReady: () => Promise<Readiness>
   /** The registry to publish; without it there is no /metrics. */
+  /** Bounds what one address may ask on the main port; an operations port is not bounded. */
+  perAddress?: Pick<BatchedLimit, 'hit'>
   registry?: { readonly contentType: string; metrics: () => Promise<string> } | undefined
 }
 
 /** Creates the router of /healthz, /readyz and, where a registry is given, /metrics. */
-export function createOpsRouter({ isReady, registry }: OpsDependencies): Router {
+export function createOpsRouter({ isReady, perAddress, registry }: OpsDependencies): Router {
+  const limited = perAddress === undefined ? [] : [limitPages(perAddress)]
   const router = new Router({ sensitive: true, strict: true })
-  router.get('/healthz', (ctx) => {
+  router.get('/healthz', ...limited, (ctx: Context) => {
     ctx.set('Cache-Control', 'no-store')
     ctx.body = { status: 'ok' }
   })
-  router.get('/readyz', async (ctx) => {
+  router.get('/readyz', ...limited, async (ctx: Context) => {
     const readiness = await isReady().catch(() => NOT_READY)
     ctx.set('Cache-Control', 'no-store')
     ctx.status = readiness.ready ? 200 : 503

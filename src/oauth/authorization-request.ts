@@ -10,11 +10,65 @@ import { assertScopes, parseScopeList } from './scope-list.ts'
 export const LATE_MAX_AGE = 'otesse_max_age'
 
 // Parameters that mean something only with `openid`; the engine refuses them without it, RFC 6749 §3.1 says to ignore them.
-const OPENID_ONLY = ['nonce', 'acr_values', 'claims', 'claims_locales', 'id_token_hint']
+const OPENID_ONLY = ['nonce', 'claims', 'id_token_hint']
+
+// Bytes of each value as it is before percent-encoding. What people have seen in the wild fits: sealed states of frameworks have
+// about 1 kB, the longest redirect URI that can be registered 2000 characters.
+const MOST_BYTES: ReadonlyMap<string, number> = new Map([
+  ['client_id', 100],
+  ['redirect_uri', 2000],
+  ['response_type', 100],
+  ['response_mode', 50],
+  ['scope', 4096],
+  ['state', 2048],
+  ['nonce', 512],
+  ['code_challenge', 128],
+  ['code_challenge_method', 20],
+  ['prompt', 100],
+  ['max_age', 20],
+  ['login_hint', 320],
+  ['ui_locales', 200],
+  ['claims_locales', 200],
+  ['acr_values', 500],
+  ['claims', 2000],
+  ['resource', 2000],
+  ['audience', 2000],
+])
+/** Of a parameter that we do not know. */
+const MOST_BYTES_OF_OTHERS = 1024
+/** Of the whole query, as it was sent. */
+const MOST_BYTES_TOGETHER = 6144
+const MOST_PARAMETERS = 50
+
+// Nothing here reads them. They are left out, so that nobody keeps them in an interaction.
+const UNUSED = ['ui_locales', 'claims_locales', 'display', 'acr_values']
+
+/**
+ * Refuses a request that is longer than any honest one, before anything is looked up or written: what it says would be kept for as
+ * long as its sign-in page is open, for whoever sends it.
+ *
+ * @throws {AppError} `authorize_parameter_too_long`, which names the parameter and its bound
+ */
+export function assertBounded(querystring: string): void {
+  // Names first: whoever asks is told which one it is.
+  const query = new URLSearchParams(querystring.slice(0, 4 * MOST_BYTES_TOGETHER))
+  for (const [name, value] of query) {
+    const mostBytes = MOST_BYTES.get(name) ?? MOST_BYTES_OF_OTHERS
+    if (Buffer.byteLength(value) > mostBytes) throw tooLong(name, mostBytes)
+    if (Buffer.byteLength(name) > MOST_BYTES_OF_OTHERS) throw tooLong('name', MOST_BYTES_OF_OTHERS)
+  }
+  if (querystring.length > MOST_BYTES_TOGETHER || query.size > MOST_PARAMETERS)
+    throw tooLong('query', MOST_BYTES_TOGETHER)
+}
+
+const tooLong = (about: string, mostBytes: number): AppError =>
+  new AppError('authorize_parameter_too_long', { about, mostBytes })
 
 /** Rewrites the query so that the engine understands it; what is wrong with it is left for the engine to say. */
 export function normaliseAuthorizationQuery(ctx: Context): void {
   const query = new URLSearchParams(ctx.querystring)
+  for (const name of UNUSED) query.delete(name)
+  ctx.querystring = query.toString()
   const [scope, ...more] = query.getAll('scope')
   if (scope === undefined || more.length > 0) return
   let names: string[]

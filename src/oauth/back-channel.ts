@@ -1,17 +1,24 @@
 // What token, revocation and introspection share: read the body, bound the rate, authenticate the client, answer JSON that nobody caches.
-// A refusal knows the app it concerns, so that its developer can be told why. Invariant: limits count before work is done, and a stranger
-// cannot use up the budget of an app that it cannot authenticate as.
+// A refusal knows the app it concerns, so that its developer can be told why. Invariant: limits count before a store is asked for
+// a token, and a stranger cannot use up the budget of an app that it cannot authenticate as, nor that of an address.
 import Router from '@koa/router'
 import type { App } from '../apps/app.ts'
 import { isConfidential } from '../apps/app.ts'
 import { type Exchange, JSON_TYPE } from '../http/exchange.ts'
 import type { Endpoint } from '../http/hot-lane.ts'
+import { limitPages } from '../http/limit-pages.ts'
 import { type Parameters, readParameters } from '../http/parameters.ts'
-import { type BatchedLimit, rateLimitHeaders } from '../http/rate-limit.ts'
+import type { FailedProofs } from '../http/failed-proofs.ts'
+import { type BatchedLimit, type LimitOutcome, rateLimitHeaders } from '../http/rate-limit.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { AppError } from '../shared/errors.ts'
-import { checkClient, type ClientDirectory, presentedClient } from './client-authentication.ts'
-import { allowOrigin, answerPreflight } from './cross-origin.ts'
+import {
+  checkClient,
+  type ClientDirectory,
+  type PresentedClient,
+  presentedClient,
+} from './client-authentication.ts'
+import { allowOrigin, answerPreflight, letEveryPageRead } from './cross-origin.ts'
 
 /** A limit on a hot path: counts at once, without waiting. */
 export type HotLimit = BatchedLimit
@@ -34,7 +41,7 @@ export function refuse(error: AppError, app: Pick<App, 'id'> | undefined): AppEr
 }
 
 /** Counts one hit; a refusal tells where the client stands. @throws {AppError} `rate_limited` with the seconds to wait */
-export function assertWithin(limit: HotLimit, key: string, exchange: Pick<Exchange, 'set'>): void {
+export function assertWithin(limit: HotLimit, key: string, exchange: Exchange): void {
   const outcome = limit.hit(key)
   if (outcome.allowed) return
   const { 'Retry-After': _set, ...headers } = rateLimitHeaders([{ size: limit.size, outcome }])
@@ -43,24 +50,42 @@ export function assertWithin(limit: HotLimit, key: string, exchange: Pick<Exchan
   throw new AppError('rate_limited', { retryAfterSeconds: outcome.retryAfterSeconds })
 }
 
+/** What taking a request in needs. */
+export interface IntakeDeps {
+  clients: ClientDirectory
+  perAddress: HotLimit
+  perClient: HotLimit
+  failedProofs: FailedProofs
+}
+
 /**
- * Takes a back-channel request in: parameters, limits, client.
+ * Takes a back-channel request in: parameters, client, limits.
+ *
+ * The client comes before the limits, because a secret is compared in microseconds and without I/O: so a wrong one is counted by itself,
+ * and draws nothing from what the honest apps at its address may ask.
  *
  * @param inspectParameters runs before the client is looked up, for what is wrong whoever asks
  */
 export async function takeIn(
   exchange: Exchange,
-  deps: { clients: ClientDirectory; perAddress: HotLimit; perClient: HotLimit },
+  deps: IntakeDeps,
   inspectParameters?: (parameters: Parameters) => void,
 ): Promise<BackChannelRequest> {
   const { address } = requestFacts(exchange)
-  assertWithin(deps.perAddress, address, exchange)
-  const parameters = await readParameters(exchange.req)
-  inspectParameters?.(parameters)
-  const app = await authenticate(exchange, deps.clients, parameters)
+  let parameters: Parameters
+  try {
+    parameters = await readParameters(exchange.req)
+    inspectParameters?.(parameters)
+  } catch (error) {
+    letEveryPageRead(exchange)
+    assertWithin(deps.perAddress, address, exchange)
+    throw error
+  }
+  const app = await authenticate(exchange, deps, parameters)
   // A public app proves nothing, so what it may ask is counted for each address apart.
   const key = isConfidential(app) ? app.id : `${app.id} ${address}`
   try {
+    assertWithin(deps.perAddress, address, exchange)
     assertWithin(deps.perClient, key, exchange)
   } catch (error) {
     throw error instanceof AppError ? refuse(error, app) : error
@@ -70,21 +95,42 @@ export async function takeIn(
 
 async function authenticate(
   exchange: Exchange,
-  clients: ClientDirectory,
+  { clients, failedProofs }: IntakeDeps,
   parameters: Parameters,
 ): Promise<App> {
   const { authorization } = exchange.req.headers
+  const { address } = requestFacts(exchange)
+  let presented: PresentedClient | undefined
   try {
-    const check = await checkClient(clients, presentedClient(authorization, parameters))
+    presented = presentedClient(authorization, parameters)
+    if (!clients.isAtHand(presented.clientId)) assertAllowed(failedProofs.countLookUp(address))
+    const check = await checkClient(clients, presented)
     if (check.app !== undefined) allowOrigin(exchange, check.app)
     if (check.kind === 'authenticated') return check.app
     throw refuse(check.error, check.app)
   } catch (error) {
+    if (!(error instanceof AppError) || error.status >= 500) throw error
+    const app = appOfRefusal(error)
+    // Where it is not known whose page this is, and nothing in the answer is about anybody, each may read it.
+    if (app === undefined) letEveryPageRead(exchange)
+    if (error.code === 'rate_limited') throw error
+    try {
+      // By the id of a client that there is: others are invented, and each would have a budget of its own.
+      assertAllowed(failedProofs.count(address, app?.id))
+    } catch (limited) {
+      throw limited instanceof AppError ? refuse(limited, app) : limited
+    }
     // RFC 6749 §5.2: a client that used the Authorization header is answered with the matching scheme.
-    if (authorization !== undefined && error instanceof AppError && error.status === 401)
+    if (authorization !== undefined && error.status === 401)
       exchange.set('WWW-Authenticate', 'Basic realm="otesse"')
     throw error
   }
+}
+
+/** @throws {AppError} `rate_limited` with the seconds to wait */
+function assertAllowed(outcome: LimitOutcome): void {
+  if (outcome.allowed) return
+  throw new AppError('rate_limited', { retryAfterSeconds: outcome.retryAfterSeconds })
 }
 
 /** Answers JSON that no cache may keep (RFC 6749 §5.1). */
@@ -100,10 +146,11 @@ export function answer(exchange: Exchange, body: object): void {
 export function backChannelRouter(
   path: string,
   endpoint: Endpoint,
-  options: { preflight: boolean },
+  options: { preflight: boolean; preflightsPerAddress: HotLimit },
 ): Router {
   const router = new Router({ strict: true, sensitive: true })
-  if (options.preflight) router.options(path, answerPreflight)
+  if (options.preflight)
+    router.options(path, limitPages(options.preflightsPerAddress), answerPreflight)
   router.post(path, endpoint)
   return router
 }

@@ -8,6 +8,8 @@ import { AppError } from '../shared/errors.ts'
 /** What client authentication needs of the app registry. */
 export interface ClientDirectory {
   find(clientId: string): Promise<App | undefined>
+  /** Says whether `find` costs no query. */
+  isAtHand(clientId: string): boolean
   checkSecret(app: App, presented: string): 'valid' | 'wrong' | 'expired'
 }
 

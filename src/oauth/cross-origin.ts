@@ -4,6 +4,8 @@ import type { App } from '../apps/app.ts'
 import { isConfidential } from '../apps/app.ts'
 import type { Exchange } from '../http/exchange.ts'
 
+const EXPOSED = 'Retry-After, WWW-Authenticate, X-Request-Id'
+
 /** Answers a preflight: it says what may be sent; who may read the answer is decided when the app is known. */
 export function answerPreflight(exchange: Exchange): void {
   exchange.status = 204
@@ -20,7 +22,18 @@ export function allowOrigin(exchange: Exchange, app: App): void {
   exchange.vary('Origin')
   if (!app.redirectUris.some((uri) => originOf(uri) === origin)) return
   exchange.set('Access-Control-Allow-Origin', origin)
-  exchange.set('Access-Control-Expose-Headers', 'Retry-After, WWW-Authenticate, X-Request-Id')
+  exchange.set('Access-Control-Expose-Headers', EXPOSED)
+}
+
+/**
+ * Lets every web page read the answer: a refusal before it is known who asks, in which nothing stands of anybody. Without it a page
+ * sees a network error and no Retry-After.
+ */
+export function letEveryPageRead(exchange: Exchange): void {
+  if (exchange.req.headers.origin === undefined) return
+  exchange.vary('Origin')
+  exchange.set('Access-Control-Allow-Origin', '*')
+  exchange.set('Access-Control-Expose-Headers', EXPOSED)
 }
 
 /** Returns the web origin of a redirect URI; private-use schemes have none. */

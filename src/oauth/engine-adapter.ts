@@ -18,6 +18,8 @@ export interface EngineAdapterDeps {
   begin: (grant: Grant & { accountId: string }, code: string, record: CodeRecord) => Promise<void>
   findGrant: (grantId: string) => Promise<Grant | undefined>
   inspect: (token: string) => Promise<Inspection>
+  /** Lets a stranger begin a sign-in, which is kept. @throws {AppError} `temporarily_unavailable` where there are too many */
+  admitStranger: () => void
 }
 
 const sessionKey = (id: string): string => `s:${sha256(id)}`
@@ -86,14 +88,21 @@ function sessionAdapter({ records, clock }: EngineAdapterDeps): Partial<Adapter>
   }
 }
 
-function interactionAdapter({ records, resumeUrl }: EngineAdapterDeps): Partial<Adapter> {
+// A sign-in page that nobody has signed in on: anybody can open as many as they like. Afterwards the engine's own time counts.
+const STRANGER_SECONDS = 600
+
+function interactionAdapter(deps: EngineAdapterDeps): Partial<Adapter> {
+  const { records, resumeUrl } = deps
   return {
     async upsert(id, payload, expiresIn = 0) {
       const { jti: _jti, returnTo: _returnTo, session, ...stored } = payload
+      const isStranger = session?.accountId === undefined && payload.result === undefined
+      if (isStranger) deps.admitStranger()
+      const seconds = isStranger ? Math.min(expiresIn, STRANGER_SECONDS) : expiresIn
       // The engine never reads the session's cookie value again; kept, it would open the session to whoever reads the store.
       const { cookie: _cookie, ...rest } = { cookie: undefined, ...session }
       const value = { ...stored, ...(session === undefined ? {} : { session: rest }) }
-      await records.putRecord(interactionKey(id), JSON.stringify(value), expiresIn * 1000)
+      await records.putRecord(interactionKey(id), JSON.stringify(value), seconds * 1000)
     },
     async find(id) {
       const stored = read(await records.findRecord(interactionKey(id)))

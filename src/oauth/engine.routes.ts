@@ -2,9 +2,9 @@
 // limits. Invariant: what the engine answers does not depend on Host, X-Forwarded-Host or Accept.
 import Router from '@koa/router'
 import type { Context, Next } from 'koa'
-import { requestFacts } from '../http/request-context.ts'
-import { normaliseAuthorizationQuery } from './authorization-request.ts'
-import { assertWithin, type HotLimit } from './back-channel.ts'
+import { assertBounded, normaliseAuthorizationQuery } from './authorization-request.ts'
+import { limitPages } from '../http/limit-pages.ts'
+import type { HotLimit } from './back-channel.ts'
 import type { Engine } from './engine.ts'
 import { correctMetadata, runEngine } from './engine-internals.ts'
 import { PATHS } from './provider.ts'
@@ -13,6 +13,8 @@ import { PATHS } from './provider.ts'
 export function createEngineRouter(deps: {
   engine: Engine
   authorizePerAddress: HotLimit
+  /** Bounds what leads on or is only read. */
+  readsPerAddress: HotLimit
   /** Lets a request pass unless it names the redirect URI of previews and is none. @throws {AppError} `preview_over` */
   assertOwnPreview: (ctx: Context) => Promise<void>
 }): Router {
@@ -32,24 +34,26 @@ export function createEngineRouter(deps: {
     await next()
   }
 
-  router.get(PATHS.authorize, async function authorize(ctx: Context) {
-    assertWithin(deps.authorizePerAddress, requestFacts(ctx).address, ctx)
+  const limited = limitPages(deps.authorizePerAddress)
+  const limitedReads = limitPages(deps.readsPerAddress)
+  router.get(PATHS.authorize, limited, async function authorize(ctx: Context) {
+    assertBounded(ctx.querystring)
     await deps.assertOwnPreview(ctx)
     normaliseAuthorizationQuery(ctx)
     await run(ctx)
   })
-  router.get(`${PATHS.authorize}/:uid`, run)
+  router.get(`${PATHS.authorize}/:uid`, limitedReads, run)
   for (const path of [
     '/.well-known/openid-configuration',
     '/.well-known/oauth-authorization-server',
   ])
-    router.get(path, asJson, async function publishMetadata(ctx: Context) {
+    router.get(path, limitedReads, asJson, async function publishMetadata(ctx: Context) {
       await run(ctx)
       correctMetadata(ctx)
     })
-  router.get(PATHS.jwks, asJson, run)
-  router.get(PATHS.userinfo, asJson, run)
-  router.post(PATHS.userinfo, asJson, run)
-  router.options(PATHS.userinfo, run)
+  router.get(PATHS.jwks, limitedReads, asJson, run)
+  router.get(PATHS.userinfo, limitedReads, asJson, run)
+  router.post(PATHS.userinfo, limitedReads, asJson, run)
+  router.options(PATHS.userinfo, limitedReads, run)
   return router
 }

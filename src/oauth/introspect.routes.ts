@@ -5,7 +5,7 @@ import type { Exchange } from '../http/exchange.ts'
 import type { Endpoint } from '../http/hot-lane.ts'
 import { getParameter } from '../http/parameters.ts'
 import { type Clock, epochSeconds } from '../shared/clock.ts'
-import { answer, type HotLimit, takeIn } from './back-channel.ts'
+import { answer, type IntakeDeps, takeIn } from './back-channel.ts'
 import type { ClientDirectory } from './client-authentication.ts'
 import type { Sign } from './signer.ts'
 import type { ActiveToken, InspectToken } from './token-inspector.ts'
@@ -14,7 +14,7 @@ interface IntrospectionDeps {
   inspect: InspectToken
   clients: ClientDirectory
   issuer: string
-  limits: { perAddress: HotLimit; perClient: HotLimit }
+  limits: Omit<IntakeDeps, 'clients'>
   sign: Sign
   clock: Clock
   /** Counts an introspection of a token of the app, by outcome. */

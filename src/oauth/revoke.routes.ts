@@ -8,7 +8,7 @@ import { getParameter } from '../http/parameters.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { AppError } from '../shared/errors.ts'
 import { parseToken } from '../shared/token-format.ts'
-import { answer, type HotLimit, refuse, takeIn } from './back-channel.ts'
+import { answer, type IntakeDeps, refuse, takeIn } from './back-channel.ts'
 import type { ClientDirectory } from './client-authentication.ts'
 import type { TokenEvents } from './token.routes.ts'
 
@@ -26,7 +26,7 @@ export type RevocationEvents = Pick<TokenEvents, 'familyRevoked'> & {
 interface RevocationDeps {
   grants: Grants
   clients: ClientDirectory
-  limits: { perAddress: HotLimit; perClient: HotLimit }
+  limits: Omit<IntakeDeps, 'clients'>
   events: RevocationEvents
 }
 

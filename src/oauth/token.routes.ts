@@ -13,7 +13,7 @@ import { requestFacts } from '../http/request-context.ts'
 import { pkceChallenge, equalInConstantTime } from '../shared/crypto.ts'
 import { AppError, type ErrorCode } from '../shared/errors.ts'
 import { parseTokenOf } from '../shared/token-format.ts'
-import { answer, type BackChannelRequest, type HotLimit, refuse, takeIn } from './back-channel.ts'
+import { answer, type BackChannelRequest, type IntakeDeps, refuse, takeIn } from './back-channel.ts'
 import type { ClientDirectory } from './client-authentication.ts'
 import type { IssueIdToken } from './id-token.ts'
 import { grantTypesOf, type GrantType, termsFor, type TokenSettings } from './policy.ts'
@@ -54,7 +54,7 @@ export interface TokenRouteDeps {
   scopeExists: (scope: string) => boolean
   issueIdToken: IssueIdToken
   settings: TokenSettings
-  limits: { perAddress: HotLimit; perClient: HotLimit }
+  limits: Omit<IntakeDeps, 'clients'>
   events: TokenEvents
 }
 

@@ -248,6 +248,11 @@ export const ERRORS = {
     'invalid_redirect_uri',
     'The app asked us to send you to an address that it has not registered.',
   ),
+  authorize_parameter_too_long: row(
+    400,
+    'invalid_request',
+    'The parameter {about} is too long {bound}.',
+  ),
   authorize_request_invalid: row(
     400,
     'invalid_request',
@@ -276,6 +281,8 @@ export type ErrorCode = keyof typeof ERRORS
 interface ErrorFacts {
   /** A name that we chose (a parameter, a scope that the client itself sent): public. */
   about?: string
+  /** The bytes that what it is about may have: public. */
+  mostBytes?: number
   /** For the log only. */
   detail?: string
   cause?: unknown
@@ -290,6 +297,7 @@ const SAFE_ABOUT = /^[\x21\x23-\x5B\x5D-\x7E]{1,80}$/
 export class AppError extends Error {
   readonly code: ErrorCode
   readonly about: string | undefined
+  readonly mostBytes: number | undefined
   readonly detail: string | undefined
   readonly retryAfterSeconds: number | undefined
 
@@ -298,6 +306,7 @@ export class AppError extends Error {
     this.name = 'AppError'
     this.code = code
     this.about = facts.about !== undefined && SAFE_ABOUT.test(facts.about) ? facts.about : undefined
+    this.mostBytes = facts.mostBytes
     this.detail = facts.detail
     this.retryAfterSeconds = facts.retryAfterSeconds
   }
@@ -315,9 +324,12 @@ export class AppError extends Error {
   /** The `error_description` on the wire: the table's sentence, nothing else. */
   get sentence(): string {
     // A function, because a name may have a $ in it, which replace() reads as a pattern.
-    return ERRORS[this.code].sentence.replace(' {about}', () =>
-      this.about === undefined ? '' : ` ${this.about}`,
-    )
+    return ERRORS[this.code].sentence
+      .replace(' {about}', () => (this.about === undefined ? '' : ` ${this.about}`))
+      .replace(
+        ' {bound}',
+        this.mostBytes === undefined ? '' : ` (it may have ${this.mostBytes} bytes)`,
+      )
   }
 }
 

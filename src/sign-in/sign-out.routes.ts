@@ -3,6 +3,8 @@
 import Router from '@koa/router'
 import type { Context } from 'koa'
 import type { Csrf } from '../http/csrf.ts'
+import { limitPages } from '../http/limit-pages.ts'
+import type { BatchedLimit } from '../http/rate-limit.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { sendPage } from '../http/send-page.ts'
 import type { Views } from '../http/views.ts'
@@ -15,6 +17,8 @@ export interface SignOutDeps {
   csrf: Csrf
   views: Views
   events: Pick<SignInEvents, 'sessionEnded'>
+  /** Bounds all requests to these pages. */
+  perAddress: Pick<BatchedLimit, 'hit'>
 }
 
 const PATH = '/sign-out'
@@ -24,12 +28,14 @@ export function createSignOutRouter(deps: SignOutDeps): Router {
   const { issuer, interactions, people, csrf, views, events } = deps
   const router = new Router({ strict: true, sensitive: true })
 
-  router.get('/', function showHome(ctx: Context) {
+  const limited = limitPages(deps.perAddress)
+
+  router.get('/', limited, function showHome(ctx: Context) {
     const discoveryUrl = `${issuer}/.well-known/oauth-authorization-server`
     sendPage(ctx, views, { kind: 'home', issuer, discoveryUrl })
   })
 
-  router.get(PATH, async function askToSignOut(ctx: Context) {
+  router.get(PATH, limited, async function askToSignOut(ctx: Context) {
     const accountId = await interactions.signedIn(ctx)
     if (accountId === undefined) {
       sendPage(ctx, views, { kind: 'signed-out' })
@@ -44,7 +50,7 @@ export function createSignOutRouter(deps: SignOutDeps): Router {
     })
   })
 
-  router.post(PATH, async function signOut(ctx: Context) {
+  router.post(PATH, limited, async function signOut(ctx: Context) {
     const accountId = await interactions.signedIn(ctx)
     // Signed out in another tab, or the second click of two: what was wanted is so.
     if (accountId !== undefined) {

@@ -27,7 +27,11 @@ let document: ApiDocument
 let guarded: DescribedOperation[]
 let assertDescribed: ReturnType<typeof createAnswerCheck>
 beforeAll(async () => {
-  server = await startTestApp({ backend: 'embedded' })
+  server = await startTestApp({
+    backend: 'embedded',
+    // Hundreds of refusals come from this one address.
+    overrides: { OTESSE_LIMIT_FAILED_PROOFS_PER_ADDRESS: '100000/60' },
+  })
   await createScopes(server)
   admin = await createAdminClient(server)
   document = (await callAdminApi(server, undefined, 'GET', '/openapi.json')).body
@@ -297,7 +301,10 @@ describe('limits', () => {
   it('count each client, and strangers by their address without harm to the clients behind it', async () => {
     await using bounded = await startTestApp({
       backend: 'embedded',
-      overrides: { OTESSE_LIMIT_ADMIN_PER_CLIENT: '4/60' },
+      overrides: {
+        OTESSE_LIMIT_ADMIN_PER_CLIENT: '4/60',
+        OTESSE_LIMIT_FAILED_PROOFS_PER_ADDRESS: '4/60',
+      },
     })
     const [greedy, modest] = [await createAdminClient(bounded), await createAdminClient(bounded)]
     const stranger = () => callAdminApi(bounded, undefined, 'GET', '/apps')

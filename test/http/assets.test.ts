@@ -7,12 +7,17 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import Koa from 'koa'
 import { createAssetsRouter } from '../../src/http/assets.routes.ts'
+import { noteRequest } from '../../src/http/request-context.ts'
 import { createViews } from '../../src/http/views.ts'
 
 const VIEWS = join(import.meta.dirname, '../../views')
 const LOGO = 'a'.repeat(64)
 const FOR_EVER = 'public, max-age=31536000, immutable'
 const INERT = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+
+const OPEN = {
+  hit: () => ({ allowed: true, remaining: 1, resetSeconds: 1 }) as const,
+}
 
 const router = createAssetsRouter({
   directory: VIEWS,
@@ -22,10 +27,12 @@ const router = createAssetsRouter({
         ? { contentType: 'image/svg+xml', bytes: new TextEncoder().encode('<svg/>') }
         : undefined,
     ),
+  perAddress: OPEN,
 })
 const app = new Koa()
 // As the error boundary would.
 app.use(async (ctx, next) => {
+  noteRequest(ctx.req, '127.0.0.1')
   try {
     await next()
   } catch (error) {
@@ -98,7 +105,9 @@ describe('assets', () => {
       mkdirSync(join(directory, 'assets'))
       writeFileSync(join(directory, 'assets/page.html'), '<script>')
       const findLogo = () => Promise.resolve(undefined)
-      expect(() => createAssetsRouter({ directory, findLogo })).toThrow('page.html')
+      expect(() => createAssetsRouter({ directory, findLogo, perAddress: OPEN })).toThrow(
+        'page.html',
+      )
     } finally {
       rmSync(directory, { recursive: true })
     }

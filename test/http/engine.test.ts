@@ -33,6 +33,7 @@ function engineOver(initial: App) {
   }
   const provider = createProvider(
     {
+      admitStranger: () => undefined,
       issuer: 'https://auth.example.com',
       records,
       clock: () => 0,

@@ -22,7 +22,15 @@ let accountId: string
 beforeAll(async () => {
   redis = await startRedis()
   stores = await openNetworkedStores({ redisUrl: redis.url })
-  server = await startTestApp({ backend: 'redis', stores })
+  server = await startTestApp({
+    backend: 'redis',
+    stores,
+    // All that is refused here comes from one address.
+    overrides: {
+      OTESSE_LIMIT_FAILED_PROOFS_PER_ADDRESS: '100000/60',
+      OTESSE_LIMIT_FAILED_PROOFS_PER_CLIENT: '100000/60',
+    },
+  })
   await createScopes(server)
   web = createOAuthClient(server, await registerApp(server))
   spa = createOAuthClient(server, await registerApp(server, { type: 'public' }))

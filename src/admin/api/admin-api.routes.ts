@@ -8,6 +8,7 @@ import type { Problem } from '../../apps/problem.ts'
 import { readBearer } from '../../http/bearer.ts'
 import { levelOf } from '../../http/error-boundary.ts'
 import { JSON_TYPE } from '../../http/exchange.ts'
+import type { FailedProofs } from '../../http/failed-proofs.ts'
 import { type AppliedLimit, type BatchedLimit, rateLimitHeaders } from '../../http/rate-limit.ts'
 import { requestFacts } from '../../http/request-context.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
@@ -31,7 +32,13 @@ export interface AdminApiDeps {
   operations: readonly Operation[]
   inspect: (token: string) => Promise<Worth>
   idempotency: Idempotency
-  limits: { perClient: BatchedLimit; perStranger: BatchedLimit }
+  limits: {
+    perClient: BatchedLimit
+    /** Of what is told to everybody. */
+    perStranger: BatchedLimit
+    /** Of tokens that are worth nothing here. */
+    failedProofs: Pick<FailedProofs, 'count'>
+  }
   logger: Logger
   /** Told of each refusal, with the app where it is known. */
   onRefused: (ctx: Context, reason: ErrorCode, app: App | undefined) => void
@@ -100,8 +107,11 @@ export function createAdminApi(deps: AdminApiDeps): Middleware {
       )
     } catch (error) {
       // Counted only here, so that strangers cannot use up what the clients behind one address may ask.
-      if (error instanceof AppError && error.status < 500)
-        count(ctx, deps.limits.perStranger, address)
+      if (error instanceof AppError && error.status < 500) {
+        const verdict = deps.limits.failedProofs.count(address)
+        if (!verdict.allowed)
+          throw new AppError('rate_limited', { retryAfterSeconds: verdict.retryAfterSeconds })
+      }
       throw error
     }
     const { app, powers } = exchange.caller

@@ -280,6 +280,10 @@ const REFUSALS: Partial<Record<ErrorCode, ReasonWords>> = {
     'Somebody was sent here with a redirect URI that the app has not registered; we went no further.',
     'Add the redirect URI under Edit, letter for letter, or correct it in the app.',
   ),
+  authorize_parameter_too_long: words(
+    'A parameter of the authorization request was longer than we take; the page named it and its bound.',
+    'Keep the app’s own data in its session, and send only a key of it as state.',
+  ),
   authorize_request_invalid: words(
     'The authorization request could not be understood.',
     'Compare the link with the code on the Credentials tab.',

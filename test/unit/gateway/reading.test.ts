@@ -169,10 +169,16 @@ describe('the gateway that asks', () => {
   const api = { id: 'app_api', type: 'resource_server', audiences: ['x'] }
   const prove = createProver({
     authenticate: (header) =>
-      Promise.resolve({ api, web: { ...api, type: 'web' } }[header] ?? 'client_secret_wrong'),
+      Promise.resolve(
+        { api, web: { ...api, type: 'web' } }[header] ?? { reason: 'client_secret_wrong' },
+      ),
     findResourceServer: (id) =>
       Promise.resolve(
-        id === 'app_api' ? api : id === 'app_web' ? { ...api, type: 'web' } : 'client_unknown',
+        id === 'app_api'
+          ? api
+          : id === 'app_web'
+            ? { ...api, type: 'web' }
+            : { reason: 'client_unknown' },
       ),
     readCertificate: ({ headers }) => headers['client-cert'] as string | undefined,
     isTrusted: (address) => address.startsWith('10.'),

@@ -1,4 +1,9 @@
-import { clientAddress, createTrustedProxies, limitKey } from '../../../src/http/client-address.ts'
+import {
+  clientAddress,
+  createTrustedProxies,
+  limitKey,
+  networkKey,
+} from '../../../src/http/client-address.ts'
 
 const nobody = createTrustedProxies([])
 const proxies = createTrustedProxies(['10.0.0.0/8', '192.0.2.1', 'fd00::/8'])
@@ -59,9 +64,31 @@ describe('the key of a limit', () => {
     ['2001:0db8:0000:0000:ffff::1', '2001:db8:0:0::/64'],
     ['::1', '0:0:0:0::/64'],
     ['1::3:4:5:6:7:8', '1:0:3:4::/64'],
-    ['64:ff9b::192.0.2.1', '64:ff9b:0:0::/64'],
+    ['2001:db8:ffff::1', '2001:db8:ffff:0::/64'],
+    ['64:ff9b::192.0.2.1', '192.0.2.1'],
+    ['64:ff9b:1:2::c000:201', '192.0.2.1'],
+    ['64:ff9b:2::c000:201', '64:ff9b:2:0::/64'],
+    ['2002:c000:201:7::1', '192.0.2.1'],
+    ['2001:0:4136:e378:8000:63bf:3fff:fdd2', '192.0.2.45'],
+    ['::ffff:0:192.0.2.1', '192.0.2.1'],
+    ['::192.0.2.1', '192.0.2.1'],
     ['unknown', 'unknown'],
   ])('of %s is %s', (address, key) => {
     expect(limitKey(address)).toBe(key)
+  })
+})
+
+describe('the network of an address', () => {
+  it.each([
+    ['203.0.113.9', '203.0.113.0/24'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1::/48'],
+    ['2001:db8::6', '2001:db8:0::/48'],
+    // Whoever has one IPv4 address has a /48 of 6to4.
+    ['2002:c000:201:7::1', '192.0.2.0/24'],
+    ['64:ff9b::192.0.2.1', '192.0.2.0/24'],
+    ['::1', '0:0:0::/48'],
+    ['unknown', 'unknown'],
+  ])('of %s is %s', (address, key) => {
+    expect(networkKey(address)).toBe(key)
   })
 })
