@@ -46,7 +46,7 @@ export function createApp(foundation: Foundation): App {
   const { config, logger, metrics, accounts, scopes, serverKeys } = foundation
   const { issuer } = config.server
   const { limiter, limits } = createLimits(foundation)
-  const scopeExists = (scope: string): boolean => scopes.current().scopes.has(scope)
+  const scopeExists = scopes.exists
   const isAccountActive = (accountId: string): Promise<boolean> => accounts.isActive(accountId)
   const inspection = createInspection(foundation)
   const { inspect } = inspection

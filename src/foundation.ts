@@ -167,8 +167,13 @@ export async function openFoundation(
     refreshTokens: createRefreshTokenForm(serverKeys),
     clock,
     onEnded: (ended) => endings.record(ended),
+    incarnations: () => scopes.current().incarnations,
   })
-  const consents = createConsents({ store: createConsentStore(db), clock })
+  const consents = createConsents({
+    store: createConsentStore(db),
+    clock,
+    incarnations: () => scopes.current().incarnations,
+  })
   const previews = createPreviews({ store, box: sealedBox, clock, issuer: config.server.issuer })
 
   const open = stack.move()

@@ -14,13 +14,15 @@ import {
   type Scope,
   type ScopeInput,
 } from './scope.ts'
-import type { ScopeStore } from './scope.store.ts'
+import type { ScopeStore, StoredScope } from './scope.store.ts'
 
 const POLL_MILLIS = 30 * SECOND
 
 /** The catalogue at one moment. */
 export interface ScopeSnapshot {
   readonly scopes: ReadonlyMap<string, Scope>
+  /** The incarnations of scopes whose name belonged to another scope before; all others are 0. */
+  readonly incarnations: ReadonlyMap<string, number>
   /** Counts the changes that this process has seen; equal versions have equal scopes. */
   readonly version: number
 }
@@ -39,10 +41,17 @@ export interface ScopeCatalogue extends AsyncDisposable {
   /** Reads the catalogue again and tells the listeners if it has changed. */
   refresh(): Promise<void>
   current(): ScopeSnapshot
+  /**
+   * Returns whether there is a scope of that name.
+   *
+   * @param holder what was given the scope, with the incarnations that it carries: then whether it still is that scope
+   */
+  exists: (name: string, holder?: { incarnations?: Readonly<Record<string, number>> }) => boolean
   /** Calls the listener with each new snapshot, after current() gives it; returns what ends that. */
   onChange(listener: (snapshot: ScopeSnapshot) => void): () => void
   /** Reads a scope that an admin made, from the database. @throws {AppError} `not_found`, also for built-in scopes */
   get(name: string): Promise<Scope>
+  /** Creates a scope. Apps that named a removed scope of that name lose it: this is another scope. */
   create(input: ScopeInput): Promise<ScopeOutcome>
   /** Replaces everything but the name, if `version` is still the scope's. @throws {AppError} `not_found` */
   update(input: ScopeInput, version: number): Promise<ScopeUpdateOutcome>
@@ -66,6 +75,20 @@ const hasSameScopes = (left: ReadonlyMap<string, Scope>, right: ReadonlyMap<stri
   left.size === right.size &&
   [...right].every(([name, scope]) => isSameScope(left.get(name), scope))
 
+const incarnationsOf = (stored: readonly StoredScope[]): ReadonlyMap<string, number> =>
+  new Map(
+    stored
+      .filter(({ incarnation }) => incarnation > 0)
+      .map(({ scope, incarnation }) => [scope.name, incarnation]),
+  )
+
+const hasSameIncarnations = (
+  left: ReadonlyMap<string, number>,
+  right: ReadonlyMap<string, number>,
+): boolean =>
+  left.size === right.size &&
+  [...right].every(([name, incarnation]) => left.get(name) === incarnation)
+
 /** Creates the catalogue. @param deps.onRefreshFailed hears why a reading in the background failed; the old snapshot stays */
 export function createScopeCatalogue(deps: {
   store: ScopeStore
@@ -76,8 +99,10 @@ export function createScopeCatalogue(deps: {
   const { store, clock, invalidation } = deps
   const listeners = new Set<(snapshot: ScopeSnapshot) => void>()
   const announcer = createAnnouncer(invalidation, 'scopes')
+  const appAnnouncer = createAnnouncer(invalidation, 'app')
   let snapshot: ScopeSnapshot = Object.freeze({
     scopes: new Map(BUILT_IN_SCOPES.map((scope) => [scope.name, scope])),
+    incarnations: new Map<string, number>(),
     version: 0,
   })
 
@@ -86,10 +111,18 @@ export function createScopeCatalogue(deps: {
       const stored = await store.list()
       // Built-in ones last: a row that took such a name behind our back changes nothing.
       const scopes = new Map(
-        [...stored, ...BUILT_IN_SCOPES].map((scope) => [scope.name, Object.freeze(scope)]),
+        [...stored.map(({ scope }) => scope), ...BUILT_IN_SCOPES].map((scope) => [
+          scope.name,
+          Object.freeze(scope),
+        ]),
       )
-      if (hasSameScopes(snapshot.scopes, scopes)) return
-      snapshot = Object.freeze({ scopes, version: snapshot.version + 1 })
+      const incarnations = incarnationsOf(stored)
+      if (
+        hasSameScopes(snapshot.scopes, scopes) &&
+        hasSameIncarnations(snapshot.incarnations, incarnations)
+      )
+        return
+      snapshot = Object.freeze({ scopes, incarnations, version: snapshot.version + 1 })
       for (const listener of listeners) listener(snapshot)
     },
     everyMillis: POLL_MILLIS,
@@ -97,6 +130,19 @@ export function createScopeCatalogue(deps: {
   })
   invalidation.on('scopes', () => copy.refreshSoon())
   invalidation.onGap(() => copy.refreshSoon())
+
+  function exists(
+    name: string,
+    holder?: { incarnations?: Readonly<Record<string, number>> },
+  ): boolean {
+    if (!snapshot.scopes.has(name)) return false
+    // Most catalogues have no scope of a second incarnation: the hot paths pay nothing for them.
+    if (holder === undefined || snapshot.incarnations.size === 0) return true
+    const { incarnations } = holder
+    const carried =
+      incarnations !== undefined && Object.hasOwn(incarnations, name) ? incarnations[name] : 0
+    return carried === (snapshot.incarnations.get(name) ?? 0)
+  }
 
   async function saved(name: string): Promise<void> {
     await announcer.announce(name)
@@ -113,6 +159,7 @@ export function createScopeCatalogue(deps: {
     load: () => copy.refresh(),
     refresh: () => copy.refresh(),
     current: () => snapshot,
+    exists,
     get,
     onChange(listener) {
       listeners.add(listener)
@@ -123,7 +170,8 @@ export function createScopeCatalogue(deps: {
       const verdict = checkScope(input)
       if (verdict.kind === 'refused') return verdict
       const { scope } = verdict
-      if (!(await store.insert(scope, dateNow(clock))))
+      const appIds = await store.insert(scope, dateNow(clock))
+      if (appIds === undefined)
         return {
           kind: 'refused',
           problems: [
@@ -135,6 +183,7 @@ export function createScopeCatalogue(deps: {
             },
           ],
         }
+      await Promise.all(appIds.map((id) => appAnnouncer.announce(id)))
       await saved(scope.name)
       return { kind: 'saved', scope: { ...scope, version: 1 } }
     },
@@ -157,6 +206,7 @@ export function createScopeCatalogue(deps: {
 
     async [Symbol.asyncDispose]() {
       announcer[Symbol.dispose]()
+      appAnnouncer[Symbol.dispose]()
       await copy[Symbol.asyncDispose]()
     },
   }

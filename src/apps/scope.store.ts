@@ -1,14 +1,26 @@
-// The scope catalogue's rows. Invariant: a name is there once; built-in scopes are never rows.
-import type { Selectable } from 'kysely'
+// The scope catalogue's rows. Invariants: a name is there once; built-in scopes are never rows; a scope that is created under the name of a
+// removed one has another incarnation, and no app has it.
+import { type Selectable, sql, type Transaction } from 'kysely'
 import { isUniqueViolation, withDatabase, type Database } from '../storage/database.ts'
-import type { ScopeRow } from '../storage/schema.ts'
+import type { Schema, ScopeRow } from '../storage/schema.ts'
 import type { Scope } from './scope.ts'
+
+/** A scope as it is stored. */
+export interface StoredScope {
+  scope: Scope
+  /** How many scopes of this name were removed before this one was created. */
+  incarnation: number
+}
 
 /** The database as the catalogue needs it. */
 export interface ScopeStore {
-  list(): Promise<Scope[]>
-  /** Returns `false` when there is one of that name. */
-  insert(scope: Omit<Scope, 'version'>, at: Date): Promise<boolean>
+  list(): Promise<StoredScope[]>
+  /**
+   * Inserts a scope and takes its name out of the lists of apps, which named an earlier scope.
+   *
+   * @returns the ids of those apps, or `undefined` when there is a scope of that name
+   */
+  insert(scope: Omit<Scope, 'version'>, at: Date): Promise<string[] | undefined>
   find(name: string): Promise<Scope | undefined>
   /** Writes the scope if the version is still that one, which goes up by one; returns whether it was. */
   update(scope: Omit<Scope, 'version'>, version: number, at: Date): Promise<boolean>
@@ -31,7 +43,7 @@ export function createScopeStore(db: Database): ScopeStore {
     list: () =>
       withDatabase(async () => {
         const rows = await db.selectFrom('scopes').selectAll().orderBy('name').execute()
-        return rows.map(toScope)
+        return rows.map((row) => ({ scope: toScope(row), incarnation: row.incarnation }))
       }),
 
     find: (name) =>
@@ -47,22 +59,12 @@ export function createScopeStore(db: Database): ScopeStore {
     insert: (scope, at) =>
       withDatabase(async () => {
         try {
-          await db
-            .insertInto('scopes')
-            .values({
-              name: scope.name,
-              sentence: scope.sentence,
-              group_name: scope.group,
-              sensitive: scope.sensitive,
-              deprecated: scope.deprecated,
-              audience: scope.audience ?? null,
-              created_at: at,
-              updated_at: at,
-            })
-            .execute()
-          return true
+          return await db.transaction().execute(async (transaction) => {
+            await insertScope(transaction, scope, at)
+            return takeFromApps(transaction, scope.name, at)
+          })
         } catch (error) {
-          if (isUniqueViolation(error)) return false
+          if (isUniqueViolation(error)) return undefined
           throw error
         }
       }),
@@ -88,8 +90,57 @@ export function createScopeStore(db: Database): ScopeStore {
 
     remove: (name) =>
       withDatabase(async () => {
-        const removed = await db.deleteFrom('scopes').where('name', '=', name).executeTakeFirst()
-        return removed.numDeletedRows > 0n
+        // One statement, so that no scope is removed without its mark.
+        const { rows } = await sql<{ name: string }>`
+          with removed as (delete from scopes where name = ${name} returning name, incarnation)
+          insert into removed_scopes (name, removals) select name, incarnation + 1 from removed
+          on conflict (name) do update
+            set removals = greatest(removed_scopes.removals, excluded.removals)
+          returning name`.execute(db)
+        return rows.length > 0
       }),
   }
+}
+
+async function insertScope(
+  transaction: Transaction<Schema>,
+  scope: Omit<Scope, 'version'>,
+  at: Date,
+): Promise<void> {
+  await transaction
+    .insertInto('scopes')
+    .values((eb) => ({
+      name: scope.name,
+      sentence: scope.sentence,
+      group_name: scope.group,
+      sensitive: scope.sensitive,
+      deprecated: scope.deprecated,
+      audience: scope.audience ?? null,
+      incarnation: eb.fn.coalesce(
+        eb.selectFrom('removed_scopes').select('removals').where('name', '=', scope.name),
+        eb.lit(0),
+      ),
+      created_at: at,
+      updated_at: at,
+    }))
+    .execute()
+}
+
+async function takeFromApps(
+  transaction: Transaction<Schema>,
+  name: string,
+  at: Date,
+): Promise<string[]> {
+  const rows = await transaction
+    .updateTable('apps')
+    .set({
+      scopes: sql<string>`scopes - ${name}::text`,
+      version: sql<number>`version + 1`,
+      updated_at: at,
+    })
+    // Said so that the index over the scopes answers it.
+    .where(sql<boolean>`scopes @> ${JSON.stringify([name])}::jsonb`)
+    .returning('id')
+    .execute()
+  return rows.map(({ id }) => id)
 }

@@ -106,7 +106,7 @@ Examples:
 
   const remove = scope
     .command('remove <name>')
-    .description('take a scope out: tokens lose it at once, apps that name it name it in vain')
+    .description('take a scope out: tokens lose it at once, apps can no longer ask for it')
     .addHelpText(
       'after',
       '\nDeprecate it first, and remove it when no app needs it any more. Example:\n  $ otesse scope remove bookings:all',

@@ -45,7 +45,7 @@ export function createActs(foundation: Foundation): Acts {
         grants,
         findApp: (id) => apps.find(id),
         isAccountActive: (id) => accounts.isActive(id),
-        scopeExists: (scope) => scopes.current().scopes.has(scope),
+        scopeExists: scopes.exists,
       }),
       jobs: createPurgeJobStore(foundation.db),
       announce: (topic, id) => invalidation.publish(topic, id),

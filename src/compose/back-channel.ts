@@ -8,6 +8,7 @@ import { createIdTokenIssuer } from '../oauth/id-token.ts'
 import { createIntrospection } from '../oauth/introspect.routes.ts'
 import { PATHS } from '../oauth/provider.ts'
 import { createRevocation } from '../oauth/revoke.routes.ts'
+import type { ScopeExists } from '../oauth/scope-list.ts'
 import { createSigner } from '../oauth/signer.ts'
 import type { InspectToken } from '../oauth/token-inspector.ts'
 import { createTokenEndpoint } from '../oauth/token.routes.ts'
@@ -20,7 +21,7 @@ export function createBackChannel(
   deps: {
     inspect: InspectToken
     isAccountActive: (accountId: string) => Promise<boolean>
-    scopeExists: (scope: string) => boolean
+    scopeExists: ScopeExists
     limits: Limits
   },
 ): ReadonlyMap<string, Endpoint> {

@@ -24,7 +24,7 @@ export function createInspection(foundation: Foundation): Inspection {
       },
       findApp: (id) => apps.find(id),
       isAccountActive: (id) => accounts.isActive(id),
-      scopeExists: (scope) => scopes.current().scopes.has(scope),
+      scopeExists: scopes.exists,
     }),
     [Symbol.dispose]: () => memory?.[Symbol.dispose](),
   }

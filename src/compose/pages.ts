@@ -86,7 +86,12 @@ export function createPageRouters(
       ...shared,
       signedIn: (ctx) => interactions.signedIn(ctx),
       signInUrl: signInAddress,
-      sources: { consents, grants, findApp: (appId) => findAnyApp(apps, appId) },
+      sources: {
+        consents,
+        grants,
+        findApp: (appId) => findAnyApp(apps, appId),
+        scopeExists: scopes.exists,
+      },
       catalogue: () => scopes.current().scopes,
       disconnect: createDisconnect({
         consents,

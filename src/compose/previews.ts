@@ -55,7 +55,7 @@ export function createPreviewGuard(
 export function createPreviewActs(foundation: Foundation): AppPreviews {
   const { config, clock, apps, accounts, scopes, grants, previews, audit } = foundation
   const { issuer } = config.server
-  const scopeExists = (scope: string): boolean => scopes.current().scopes.has(scope)
+  const scopeExists = scopes.exists
   return createAppPreviews({
     previews,
     apps,

@@ -32,6 +32,8 @@ export interface ConnectionSources {
     find(grantId: string): Promise<Grant | undefined>
   }
   findApp: (appId: string) => Promise<App | undefined>
+  /** Returns whether a scope still is the one that the grant was given. */
+  scopeExists: (scope: string, grant: Grant) => boolean
 }
 
 /** How much is looked at; more than any person has in earnest. */
@@ -51,7 +53,7 @@ const BATCH = 200
  * @returns also whether there is more than was looked at
  */
 export async function listConnections(
-  sources: Pick<ConnectionSources, 'grants' | 'findApp'> & {
+  sources: Pick<ConnectionSources, 'grants' | 'findApp' | 'scopeExists'> & {
     consents: Pick<ConnectionSources['consents'], 'listOfAccount'>
   },
   accountId: string,
@@ -73,8 +75,10 @@ export async function listConnections(
     })
   }
   for (const { appId, scopes, createdAt } of consents) add(appId, scopes, createdAt, 0)
-  for (const { appId, scopes, createdAt } of granted.grants)
-    add(appId, scopes, new Date(createdAt * 1000), 1)
+  for (const grant of granted.grants) {
+    const scopes = grant.scopes.filter((scope) => sources.scopeExists(scope, grant))
+    add(grant.appId, scopes, new Date(grant.createdAt * 1000), 1)
+  }
   const shown = [...held.values()].slice(0, bounds.apps)
   const connections = await Promise.all(
     shown.map(async (each) => ({ ...each, app: await sources.findApp(each.appId) })),

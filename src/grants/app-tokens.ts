@@ -13,6 +13,7 @@ import {
   outliving,
   type TokenTerms,
 } from './issue.ts'
+import { incarnationsFor } from './scope-incarnations.ts'
 
 /** The family of an app's own tokens: a function of its id, so that every node finds the same one. */
 export const appFamily = (appId: string): string => base62Hash(`app ${appId}`, 16)
@@ -75,7 +76,9 @@ async function issueFrom(
   audience: readonly string[] | undefined,
   terms: TokenTerms,
 ): Promise<Issued | undefined> {
+  const incarnations = incarnationsFor(scopes, deps.incarnations())
   const access = accessPut(deps.clock, grant, scopes, terms, {
+    ...(incarnations && { incarnations }),
     ...(audience === undefined ? {} : { audience: [...audience] }),
     ...(grant.epoch === undefined ? {} : { epoch: grant.epoch }),
   })

@@ -3,6 +3,9 @@
 // (forget).
 import { type Clock, dateNow } from '../shared/clock.ts'
 import type { ConsentStore, RememberedConsent } from './consent.store.ts'
+import { rememberedName, scopeRemembered } from './scope-incarnations.ts'
+
+const NO_INCARNATIONS: ReadonlyMap<string, number> = new Map()
 
 /** Remembers consents. */
 export interface Consents {
@@ -27,13 +30,33 @@ export interface Consents {
 }
 
 /** Creates the consents. */
-export function createConsents(deps: { store: ConsentStore; clock: Clock }): Consents {
+export function createConsents(deps: {
+  store: ConsentStore
+  clock: Clock
+  /** The incarnations of the catalogue of now; without it all are 0. */
+  incarnations?: () => ReadonlyMap<string, number>
+}): Consents {
   const { store, clock } = deps
+  const current = deps.incarnations ?? (() => NO_INCARNATIONS)
+  // What was allowed of an earlier scope of the same name is not remembered.
+  const ofNow = (remembered: readonly string[]): string[] =>
+    remembered.flatMap((name) => scopeRemembered(name, current()) ?? [])
   return {
-    find: (accountId, appId) => store.find(accountId, appId),
+    async find(accountId, appId) {
+      const remembered = await store.find(accountId, appId)
+      return remembered && ofNow(remembered)
+    },
     remember: (accountId, appId, scopes) =>
-      store.addScopes(accountId, appId, scopes, dateNow(clock)),
+      store.addScopes(
+        accountId,
+        appId,
+        scopes.map((name) => rememberedName(name, current())),
+        dateNow(clock),
+      ),
     forget: (accountId, appId, reason) => store.remove(accountId, appId, reason, dateNow(clock)),
-    listOfAccount: (accountId, limit) => store.listOfAccount(accountId, limit),
+    async listOfAccount(accountId, limit) {
+      const consents = await store.listOfAccount(accountId, limit)
+      return consents.map((consent) => ({ ...consent, scopes: ofNow(consent.scopes) }))
+    },
   }
 }

@@ -1,4 +1,5 @@
 // The records of a family, as they are stored, and the names under which they lie. Nothing bearer is in them: tokens are known by hash.
+import type { Incarnations } from './scope-incarnations.ts'
 
 /** What was authorized. Written once and never changed; where it is gone, every token of the family is dead. */
 export interface Grant {
@@ -12,6 +13,8 @@ export interface Grant {
   createdAt: number
   /** Seconds since the epoch: the indexes forget the grant shortly after, so no refresh token of it lives longer. Absent for an app's own. */
   endsAt?: number
+  /** Of the scopes whose name belonged to another scope before. */
+  incarnations?: Incarnations
   /** Told apart from an earlier grant under the same id: an app's own grant is made anew after a revocation. */
   epoch?: string
 }
@@ -48,6 +51,8 @@ export interface AccessRecord {
   /** Only where they are fewer than the grant's. */
   scopes?: string[]
   audience?: string[]
+  /** As in the grant; only in the tokens of an app's own grant, which names no scopes. */
+  incarnations?: Incarnations
   epoch?: string
 }
 

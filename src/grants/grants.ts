@@ -25,6 +25,7 @@ import {
 import { ATTEMPTS, GRANT_SLACK_SECONDS, type IssueDeps } from './issue.ts'
 import { redeemCode } from './redeem-code.ts'
 import { refreshGrant } from './refresh-grant.ts'
+import { incarnationsFor } from './scope-incarnations.ts'
 
 /** A live access token and its grant. */
 export interface LiveAccess {
@@ -62,6 +63,7 @@ const ENDED_MILLIS = 60_000
 // An ending is kept for so long beyond what it ends, because clocks differ; and so long where nothing is known of what it ends.
 const KEPT_MILLIS = DAY
 const LONGEST_KNOWN_MILLIS = 400 * DAY
+const NO_INCARNATIONS: ReadonlyMap<string, number> = new Map()
 
 const accountMember = ({ id, appId }: Pick<Grant, 'id' | 'appId'>): string => `${id} ${appId}`
 
@@ -73,14 +75,18 @@ export function createGrants(deps: {
   store: FamilyStore & IndexStore
   refreshTokens: RefreshTokenForm
   clock: Clock
+  /** The incarnations of the catalogue of now; without it all are 0. */
+  incarnations?: () => ReadonlyMap<string, number>
   /** Waited for after the store has forgotten and before a revocation is answered. */
   onEnded?: OnEnded
 }) {
   const { store, refreshTokens, clock } = deps
+  const incarnations = deps.incarnations ?? (() => NO_INCARNATIONS)
   const issueDeps: IssueDeps = {
     store,
     refreshTokens,
     clock,
+    incarnations,
     revoke: (grantId, reason) => revoke(grantId, undefined, reason),
   }
   const appTokens = createAppTokens(issueDeps)
@@ -107,7 +113,12 @@ export function createGrants(deps: {
       store.addToIndex(accountIndex(grant.accountId), accountMember(grant), listedUntil, now),
       store.addToIndex(appIndex(grant.appId), grant.id, listedUntil, now),
     ])
-    const text = JSON.stringify({ ...grant, endsAt } satisfies Grant)
+    const carried = incarnationsFor(grant.scopes, incarnations())
+    const text = JSON.stringify({
+      ...grant,
+      endsAt,
+      ...(carried && { incarnations: carried }),
+    } satisfies Grant)
     const ttlMillis = record.expiresAt * 1000 - now
     const done = await store.commit(grant.id, {
       expect: [

@@ -54,6 +54,7 @@ export interface IssueDeps {
   store: FamilyStore
   refreshTokens: RefreshTokenForm
   clock: Clock
+  incarnations: () => ReadonlyMap<string, number>
   /** Ends the family; returns its grant where it was alive. */
   revoke: (grantId: string, reason: string) => Promise<Grant | undefined>
 }
@@ -74,7 +75,7 @@ export function accessPut(
   grant: Grant,
   scopes: readonly string[],
   terms: TokenTerms,
-  extra: Pick<AccessRecord, 'audience' | 'epoch'> = {},
+  extra: Pick<AccessRecord, 'audience' | 'incarnations' | 'epoch'> = {},
 ) {
   const token = newAccessToken(grant.id)
   const issuedAt = epochSeconds(clock)

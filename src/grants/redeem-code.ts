@@ -36,7 +36,7 @@ export async function redeemCode(
   appId: string,
   terms: TokenTerms,
   verify: (code: CodeRecord) => ErrorCode | undefined,
-  isPermitted: (scope: string) => boolean,
+  isPermitted: (scope: string, grant: Grant) => boolean,
 ): Promise<Issued | Refused> {
   const hash = sha256(presented.token)
   const family = presented.locator
@@ -65,7 +65,7 @@ export async function redeemCode(
     if (code.expiresAt <= nowSeconds) return { kind: 'refused', reason: 'code_unknown' }
     const wrong = verify(code)
     if (wrong !== undefined) return { kind: 'refused', reason: wrong }
-    const scopes = grant.scopes.filter(isPermitted)
+    const scopes = grant.scopes.filter((scope) => isPermitted(scope, grant))
     if (scopes.length === 0) return { kind: 'refused', reason: 'grant_revoked' }
 
     const refreshToken = deps.refreshTokens.first(family)

@@ -22,7 +22,7 @@ export interface RefreshRequest {
   /** Asked scopes, or undefined for all that were granted (RFC 6749 §6). */
   scopes: readonly string[] | undefined
   /** Whether a granted scope may still be issued: scopes can be taken from an app or from the catalogue. */
-  isPermitted: (scope: string) => boolean
+  isPermitted: (scope: string, grant: Grant) => boolean
 }
 
 /**
@@ -138,6 +138,8 @@ function narrow(grant: Grant, request: RefreshRequest): { scopes: readonly strin
   const beyond = request.scopes?.find((scope) => !grant.scopes.includes(scope))
   // RFC 6749 §6: the scope MUST NOT include any that the user did not grant.
   if (beyond !== undefined) return { kind: 'refused', reason: 'scope_exceeds_grant', about: beyond }
-  const scopes = [...new Set(request.scopes ?? grant.scopes)].filter(request.isPermitted)
+  const scopes = [...new Set(request.scopes ?? grant.scopes)].filter((scope) =>
+    request.isPermitted(scope, grant),
+  )
   return scopes.length === 0 ? { kind: 'refused', reason: 'grant_revoked' } : { scopes }
 }

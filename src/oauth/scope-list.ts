@@ -19,6 +19,12 @@ export function parseScopeList(text: string): string[] {
   return [...names]
 }
 
+/** Returns whether a scope is in the catalogue; for a holder of it, whether it still is the scope that the holder was given. */
+export type ScopeExists = (
+  scope: string,
+  holder?: { incarnations?: Readonly<Record<string, number>> },
+) => boolean
+
 /** What may be asked for: the catalogue and the app's own list. */
 export interface ScopeBounds {
   exists(scope: string): boolean

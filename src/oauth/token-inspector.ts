@@ -3,6 +3,7 @@
 import type { App } from '../apps/app.ts'
 import type { Grants } from '../grants/grants.ts'
 import { parseToken } from '../shared/token-format.ts'
+import type { ScopeExists } from './scope-list.ts'
 
 /** A token that is worth something. */
 export interface ActiveToken {
@@ -35,7 +36,7 @@ export function createTokenInspector(deps: {
   grants: Pick<Grants, 'findAccess' | 'findRefresh'>
   findApp: (appId: string) => Promise<App | undefined>
   isAccountActive: (accountId: string) => Promise<boolean>
-  scopeExists: (scope: string) => boolean
+  scopeExists: ScopeExists
 }): InspectToken {
   return async function inspect(token) {
     const presented = parseToken(token)
@@ -58,7 +59,10 @@ export function createTokenInspector(deps: {
       app,
       accountId,
       grantId: found.grant.id,
-      scopes: found.scopes.filter(deps.scopeExists),
+      // A scope that was taken from the app or left the catalogue leaves its live tokens at once.
+      scopes: found.scopes.filter(
+        (scope) => app.scopes.includes(scope) && deps.scopeExists(scope, found.holder),
+      ),
       audience: found.audience,
       issuedAt: found.issuedAt,
       expiresAt: found.expiresAt,
@@ -75,6 +79,8 @@ async function findAccess(grants: Pick<Grants, 'findAccess'>, presented: Present
   return {
     grant,
     scopes: access.scopes ?? grant.scopes,
+    // An app's own grant names no scopes.
+    holder: access.incarnations === undefined ? grant : access,
     audience: access.audience,
     issuedAt: access.issuedAt,
     expiresAt: access.expiresAt,
@@ -88,6 +94,7 @@ async function findRefresh(grants: Pick<Grants, 'findRefresh'>, presented: Prese
   return {
     grant,
     scopes: grant.scopes,
+    holder: grant,
     audience: undefined,
     issuedAt: undefined,
     expiresAt: refresh.expiresAt,

@@ -3,7 +3,7 @@
 import type { App } from '../apps/app.ts'
 import { isConfidential } from '../apps/app.ts'
 import { isAdminScope } from '../apps/scope.ts'
-import type { CodeRecord } from '../grants/grant.ts'
+import type { CodeRecord, Grant } from '../grants/grant.ts'
 import type { Grants } from '../grants/grants.ts'
 import type { Issued, Refused } from '../grants/issue.ts'
 import type { Exchange } from '../http/exchange.ts'
@@ -17,7 +17,7 @@ import { answer, type BackChannelRequest, type IntakeDeps, refuse, takeIn } from
 import type { ClientDirectory } from './client-authentication.ts'
 import type { IssueIdToken } from './id-token.ts'
 import { grantTypesOf, type GrantType, termsFor, type TokenSettings } from './policy.ts'
-import { assertScopes, parseScopeList } from './scope-list.ts'
+import { assertScopes, parseScopeList, type ScopeExists } from './scope-list.ts'
 
 /** What the token endpoint tells the event log. */
 export interface TokenEvents {
@@ -51,7 +51,7 @@ export interface TokenRouteDeps {
   grants: Grants
   clients: ClientDirectory
   isAccountActive: (accountId: string) => Promise<boolean>
-  scopeExists: (scope: string) => boolean
+  scopeExists: ScopeExists
   issueIdToken: IssueIdToken
   settings: TokenSettings
   limits: Omit<IntakeDeps, 'clients'>
@@ -175,8 +175,8 @@ export async function tokenAnswer(
 /** Whether a granted scope may still be issued: scopes can be taken from an app or leave the catalogue. */
 const permits =
   (app: App, deps: RedemptionDeps) =>
-  (scope: string): boolean =>
-    deps.scopeExists(scope) && app.scopes.includes(scope)
+  (scope: string, grant: Grant): boolean =>
+    deps.scopeExists(scope, grant) && app.scopes.includes(scope)
 
 async function exchangeCode({ app, parameters }: BackChannelRequest, deps: RedemptionDeps) {
   const codeText = getParameter(parameters, 'code')
@@ -224,11 +224,11 @@ async function exchangeRefreshToken({ app, parameters }: BackChannelRequest, dep
 }
 
 async function exchangeCredentials({ app, parameters }: BackChannelRequest, deps: RedemptionDeps) {
-  const allowed = app.scopes.filter(deps.scopeExists)
+  const allowed = app.scopes.filter((name) => deps.scopeExists(name))
   const scope = parameters.get('scope')
   const asked = scope === undefined ? allowed : parseScopeList(scope)
   assertScopes(asked, {
-    exists: deps.scopeExists,
+    exists: (name) => deps.scopeExists(name),
     isAllowed: (name) => app.scopes.includes(name) && name !== 'openid',
   })
   if (asked.length === 0) throw new AppError('scope_missing')

@@ -10,6 +10,7 @@ import * as admin from '../../migrations/0006_admin.ts'
 import * as lists from '../../migrations/0007_lists.ts'
 import * as adminAccounts from '../../migrations/0008_admin_accounts.ts'
 import * as endedGrants from '../../migrations/0010_ended_grants.ts'
+import * as scopeIncarnations from '../../migrations/0014_scope_incarnations.ts'
 import { type Database, withDatabase } from './database.ts'
 
 // Named here and not read from a folder, so that the compiled server and the sources run the same list.
@@ -23,6 +24,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0007_lists': lists,
   '0008_admin_accounts': adminAccounts,
   '0010_ended_grants': endedGrants,
+  '0014_scope_incarnations': scopeIncarnations,
 }
 
 const migratorOf = (db: Database): Migrator =>

@@ -84,10 +84,18 @@ export interface ScopeRow {
   deprecated: boolean
   /** The resource server that the scope belongs to (RFC 8707); null where it is for all. */
   audience: ColumnType<string | null, string | null | undefined, string | null>
+  /** How many scopes of this name were removed before this one was created. */
+  incarnation: ColumnType<number, number | undefined, number>
   /** Goes up by one with every change; the ETag of the admin API. */
   version: ColumnType<number, number | undefined, number>
   created_at: Timestamp
   updated_at: Timestamp
+}
+
+/** How often a scope of that name was removed. */
+export interface RemovedScopeRow {
+  name: string
+  removals: number
 }
 
 export interface ConsentRow {
@@ -203,6 +211,7 @@ export interface Schema {
   app_secrets: AppSecretRow
   logos: LogoRow
   scopes: ScopeRow
+  removed_scopes: RemovedScopeRow
   consents: ConsentRow
   signing_keys: SigningKeyRow
   events: EventRow

@@ -809,6 +809,7 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
         store: opened.store,
         refreshTokens,
         clock: opened.clock,
+        incarnations: () => new Map(),
         revoke: () => Promise.resolve(undefined),
       }).issue(newClientId(), ['a'], undefined, TERMS)
       bearers.push(

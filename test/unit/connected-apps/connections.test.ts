@@ -43,6 +43,7 @@ function sourcesOf(held: { consents?: RememberedConsent[]; grants?: Grant[]; end
         return Promise.resolve(grants.find((grant) => grant.id === id))
       },
     },
+    scopeExists: () => true,
     findApp: (appId: string) =>
       Promise.resolve(
         appId === 'app_gone' ? undefined : ({ id: appId, name: `Name of ${appId}` } as App),
