@@ -17,7 +17,9 @@ describe.each(BACKENDS)('changes of scopes, %s', (backend) => {
     apiApp = await registerApp(server, { type: 'resource_server', name: 'API' })
     api = createOAuthClient(server, apiApp)
   })
-  afterAll(() => server[Symbol.asyncDispose]())
+  afterAll(async () => {
+    await server[Symbol.asyncDispose]()
+  })
 
   const scopesOf = async (token: string): Promise<string[]> =>
     (await api.introspect(token)).body.scope.split(' ').filter((name) => name !== '')
