@@ -3,10 +3,11 @@
 // admin/ (making), sign-in/ (using), serve.ts (setup) and upkeep.ts.
 import { dateNow, DAY, type Clock } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
-import { AppError, isUnavailable } from '../shared/errors.ts'
+import { AppError } from '../shared/errors.ts'
 import { newAccountId } from '../shared/ids.ts'
 import { Secret } from '../shared/secret.ts'
 import { isLinkToken, newLinkToken } from '../shared/token-format.ts'
+import { createAnnouncer } from '../storage/announcement.ts'
 import { assertPassword, emailKey, parseEmail, parseLine } from './account-input.ts'
 import type { AccountLinkStore, KeptLink, LinkKind } from './account-link.store.ts'
 import type { Account } from './account.store.ts'
@@ -92,6 +93,7 @@ export function createAccountLinks(deps: {
   events?: LinkEvents
 }): AccountLinks {
   const { store, passwords, clock, invalidation, events } = deps
+  const announcer = invalidation && createAnnouncer(invalidation, 'account')
 
   function draw(kind: LinkKind, accountId: string | undefined, issuer: string) {
     const token = newLinkToken()
@@ -178,19 +180,10 @@ export function createAccountLinks(deps: {
       const byOwner = { ...context, actor: account.id }
       events?.linkUsed({ kind, accountId: account.id }, byOwner)
       events?.accountChanged({ accountId: account.id, diff: { password: 'changed' } }, byOwner)
-      await announce(account.id)
+      await announcer?.announce(account.id)
       return { account, endsSessions: hadPassword }
     },
 
     removeExpired: () => store.removeExpired(dateNow(clock)),
-  }
-
-  async function announce(id: string): Promise<void> {
-    try {
-      await invalidation?.publish('account', id)
-    } catch (error) {
-      // The password is written, and what ends with the old one is written down: nobody needs to be told for that.
-      if (!isUnavailable(error)) throw error
-    }
   }
 }

@@ -4,6 +4,7 @@
 import { dateNow, type Clock } from '../shared/clock.ts'
 import { AppError, isUnavailable } from '../shared/errors.ts'
 import { newAccountId } from '../shared/ids.ts'
+import { createAnnouncer } from '../storage/announcement.ts'
 import { createAccountCache } from './account-cache.ts'
 import { assertPassword, emailKey, parseEmail, parseLine } from './account-input.ts'
 import type { Account, AccountChange, AccountStore } from './account.store.ts'
@@ -157,9 +158,10 @@ export function createAccounts(deps: {
   invalidation?.on('account', (id) => cache.forget(id))
   invalidation?.onGap(() => cache.forgetAll())
 
+  const announcer = invalidation && createAnnouncer(invalidation, 'account')
   async function announce(id: string): Promise<void> {
     cache.forget(id)
-    await invalidation?.publish('account', id)
+    await announcer?.announce(id)
   }
 
   async function get(id: string): Promise<Account> {

@@ -6,9 +6,9 @@ import type { ServerKeys } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
 import { newClientId, newSecretId } from '../shared/ids.ts'
 import type { Secret } from '../shared/secret.ts'
+import { createAnnouncer } from '../storage/announcement.ts'
 import type { Invalidation } from '../storage/invalidation.ts'
 import { isStorable } from '../storage/moments.ts'
-import { createAnnouncer } from './announcement.ts'
 import { createAppCache } from './app-cache.ts'
 import {
   freezeApp,

@@ -3,8 +3,8 @@
 import { SECOND, dateNow, type Clock } from '../shared/clock.ts'
 import { AppError } from '../shared/errors.ts'
 import { createPolledCopy } from '../shared/polled-copy.ts'
+import { createAnnouncer } from '../storage/announcement.ts'
 import type { Invalidation } from '../storage/invalidation.ts'
-import { createAnnouncer } from './announcement.ts'
 import type { Refused } from './problem.ts'
 import {
   BUILT_IN_SCOPES,
@@ -98,8 +98,8 @@ export function createScopeCatalogue(deps: {
 }): ScopeCatalogue {
   const { store, clock, invalidation } = deps
   const listeners = new Set<(snapshot: ScopeSnapshot) => void>()
-  const announcer = createAnnouncer(invalidation, 'scopes')
-  const appAnnouncer = createAnnouncer(invalidation, 'app')
+  const announcer = createAnnouncer(invalidation, 'scopes', deps.onRefreshFailed)
+  const appAnnouncer = createAnnouncer(invalidation, 'app', deps.onRefreshFailed)
   let snapshot: ScopeSnapshot = Object.freeze({
     scopes: new Map(BUILT_IN_SCOPES.map((scope) => [scope.name, scope])),
     incarnations: new Map<string, number>(),
@@ -144,9 +144,10 @@ export function createScopeCatalogue(deps: {
     return carried === (snapshot.incarnations.get(name) ?? 0)
   }
 
+  /** Announces and takes over what was saved; a failure to read it again does not undo it. */
   async function saved(name: string): Promise<void> {
     await announcer.announce(name)
-    await copy.refresh()
+    await copy.refresh().catch((error: unknown) => deps.onRefreshFailed?.(error))
   }
 
   async function get(name: string): Promise<Scope> {

@@ -6,6 +6,7 @@ import { createSigningKey } from '../shared/crypto.ts'
 import { newKeyId } from '../shared/ids.ts'
 import { createPolledCopy } from '../shared/polled-copy.ts'
 import type { SealedBox, SealedPlace } from '../shared/sealed-box.ts'
+import { createAnnouncer } from '../storage/announcement.ts'
 import type { Invalidation } from '../storage/invalidation.ts'
 import type { KeyStatus, KeyStore, SigningAlg, StoredKey } from './key.store.ts'
 
@@ -125,6 +126,7 @@ export async function openKeyRing(deps: {
   const retiredPublishedMillis =
     (deps.retiredPublishedSeconds ?? DEFAULT_RETIRED_PUBLISHED_SECONDS) * SECOND
   const listeners = new Set<() => void>()
+  const announcer = createAnnouncer(invalidation, 'keys', deps.onRefreshFailed)
   let keys: readonly OpenKey[] = []
 
   function makeKey(alg: SigningAlg, status: KeyStatus, at: Date): StoredKey {
@@ -206,10 +208,10 @@ export async function openKeyRing(deps: {
     }
   }
 
-  async function tellOthers(): Promise<void> {
-    await copy.refresh()
-    // A node that does not hear of it keeps signing with a key that stays published, and polls.
-    await invalidation.publish('keys', '').catch((error: unknown) => deps.onRefreshFailed?.(error))
+  /** Takes over and announces what was written; a failure to do so does not undo it. */
+  async function changed(): Promise<void> {
+    await copy.refresh().catch((error: unknown) => deps.onRefreshFailed?.(error))
+    await announcer.announce('')
   }
 
   try {
@@ -251,7 +253,7 @@ export async function openKeyRing(deps: {
             forgetBefore,
           }),
         )
-      await tellOthers()
+      await changed()
       return outcomes.some(Boolean)
     },
 
@@ -263,7 +265,7 @@ export async function openKeyRing(deps: {
         const anew = box.seal(box.open(sealed, place), place)
         if (await store.replaceSealed(kid, sealed, anew)) resealed += 1
       }
-      await tellOthers()
+      await changed()
       return resealed
     },
 
@@ -272,6 +274,9 @@ export async function openKeyRing(deps: {
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },
-    [Symbol.asyncDispose]: () => copy[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      announcer[Symbol.dispose]()
+      await copy[Symbol.asyncDispose]()
+    },
   }
 }

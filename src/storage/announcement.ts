@@ -1,0 +1,55 @@
+// Announces a change that is already in the database to all processes: the one way for apps,
+// scopes, accounts, one-time links and keys. Invariant: a change that was saved is never reported
+// as failed because the channel was away. This process has dropped the old state when the call
+// returns; the others are told as soon as the channel is back.
+import { SECOND } from '../shared/clock.ts'
+import type { InvalidationTopic } from './invalidation.ts'
+
+const LONGEST_PAUSE_MILLIS = 30 * SECOND
+
+/** Announces changes; disposing stops the retries. */
+export interface Announcer extends Disposable {
+  /** Never rejects: what the channel refuses is sent again in the background. */
+  announce(id: string): Promise<void>
+}
+
+/**
+ * Creates an announcer of one topic.
+ *
+ * @param onFailed hears why an announcement has to be sent again
+ */
+export function createAnnouncer<T extends InvalidationTopic>(
+  invalidation: { publish(topic: T, id: string): Promise<void> },
+  topic: T,
+  onFailed?: (error: unknown) => void,
+): Announcer {
+  const pending = new Set<string>()
+  let timer: NodeJS.Timeout | undefined
+  let pauseMillis = SECOND
+  let isDisposed = false
+
+  async function announce(id: string): Promise<void> {
+    try {
+      await invalidation.publish(topic, id)
+      pending.delete(id)
+      if (pending.size === 0) pauseMillis = SECOND
+    } catch (error) {
+      onFailed?.(error)
+      if (isDisposed) return
+      pending.add(id)
+      timer ??= setTimeout(tryAgain, pauseMillis).unref()
+    }
+  }
+  function tryAgain(): void {
+    timer = undefined
+    pauseMillis = Math.min(2 * pauseMillis, LONGEST_PAUSE_MILLIS)
+    for (const id of pending) void announce(id)
+  }
+  return {
+    announce,
+    [Symbol.dispose]() {
+      isDisposed = true
+      clearTimeout(timer)
+    },
+  }
+}
