@@ -78,8 +78,16 @@ describe.each(BACKENDS)('changes while the channel is away, %s', (backend) => {
       name: 'a scope is created',
       topic: 'scopes',
       change: async ({ scopes }: TestApp['foundation']) =>
-        (await scopes.create({ name: 'away:read', sentence: 'Read it', group: 'Away' } as never))
-          .kind,
+        (
+          await scopes.create({
+            name: 'away:read',
+            sentence: 'Read it',
+            group: 'Away',
+            sensitive: false,
+            deprecated: false,
+            audience: undefined,
+          })
+        ).kind,
       result: 'saved',
     },
     {
@@ -95,7 +103,8 @@ describe.each(BACKENDS)('changes while the channel is away, %s', (backend) => {
       accountId: (await createAccount(server)).id,
       appId: (await registerApp(server)).id,
     }
-    const publish = invalidation.publish.bind(invalidation)
+    const original: (...args: Parameters<typeof invalidation.publish>) => Promise<void> =
+      invalidation.publish.bind(invalidation)
     const published: string[] = []
     invalidation.publish = () => Promise.reject(new Error('the channel is away'))
     try {
@@ -103,7 +112,7 @@ describe.each(BACKENDS)('changes while the channel is away, %s', (backend) => {
       expect(answer).toBe(typeof result === 'function' ? result(ids) : result)
       const back = new Promise<void>((resolve) => {
         invalidation.publish = async (at, id) => {
-          await publish(at, id)
+          await original(at, id)
           published.push(at)
           if (at === topic) resolve()
         }
@@ -111,7 +120,7 @@ describe.each(BACKENDS)('changes while the channel is away, %s', (backend) => {
       await back
       expect(published).toContain(topic)
     } finally {
-      invalidation.publish = publish
+      invalidation.publish = original
     }
   })
 })
