@@ -96,7 +96,7 @@ describe.each(BACKENDS)('changes while the channel is away, %s', (backend) => {
       change: ({ keyRing }: TestApp['foundation']) => keyRing.reseal(),
       result: 0,
     },
-  ])('$name, and that is the answer', async ({ topic, change, result }) => {
+  ])('$name, and that is the answer', async ({ topic, result, ...row }) => {
     const { foundation } = server
     const { invalidation } = foundation
     const ids = {
@@ -108,7 +108,7 @@ describe.each(BACKENDS)('changes while the channel is away, %s', (backend) => {
     const published: string[] = []
     invalidation.publish = () => Promise.reject(new Error('the channel is away'))
     try {
-      const answer = await change(foundation, ids)
+      const answer = await row.change(foundation, ids)
       expect(answer).toBe(typeof result === 'function' ? result(ids) : result)
       const back = new Promise<void>((resolve) => {
         invalidation.publish = async (at, id) => {
