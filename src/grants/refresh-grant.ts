@@ -37,14 +37,16 @@ export async function refreshGrant(
   presented: ParsedToken,
   request: RefreshRequest,
 ): Promise<Issued | Refused> {
-  const generation = deps.refreshTokens.genuineGeneration(presented.token)
-  if (generation === undefined) return { kind: 'refused', reason: 'refresh_token_malformed' }
+  // A token whose server key has left the configuration proves itself by the stored hash alone: it can
+  // be current or the immediate predecessor, and never a reason to end the family.
+  const generation = deps.refreshTokens.genuineGeneration(presented.token) ?? Infinity
+  const unknown = generation === Infinity ? 'refresh_token_malformed' : 'refresh_token_unknown'
   const hash = sha256(presented.token)
   const family = presented.locator
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const [grantText, refreshText] = await deps.store.read(family, [GRANT, REFRESH])
     if (grantText === undefined || refreshText === undefined)
-      return { kind: 'refused', reason: 'refresh_token_unknown' }
+      return { kind: 'refused', reason: unknown }
     const grant = parseRecord<Grant>(grantText)
     const state = parseRecord<RefreshRecord>(refreshText)
     if (grant.appId !== request.appId)
@@ -55,7 +57,7 @@ export async function refreshGrant(
       deps.clock(),
       request.terms.graceSeconds * 1000,
     )
-    if (decision.kind === 'unknown') return { kind: 'refused', reason: 'refresh_token_unknown' }
+    if (decision.kind === 'unknown') return { kind: 'refused', reason: unknown }
     if (decision.kind === 'reused') {
       const revoked = await deps.revoke(family, 'refresh_reuse')
       return { kind: 'refused', reason: 'refresh_token_reused', ...(revoked && { revoked }) }
@@ -63,7 +65,7 @@ export async function refreshGrant(
     const asked = narrow(grant, request)
     if ('reason' in asked) return asked
     const next = nextState(deps, presented.token, state, decision.kind, grant, request.terms)
-    // A successor under another server key than the one that is current: the window is closed.
+    // Its successor was made under a server key that is configured no more: the window is closed.
     if (next === undefined) return { kind: 'refused', reason: 'refresh_token_unknown' }
     const access = accessPut(deps.clock, grant, asked.scopes, request.terms)
     const done = await deps.store.commit(family, {
@@ -103,10 +105,10 @@ function nextState(
   terms: TokenTerms,
 ): { record: RefreshRecord; token: string; how: 'kept' | 'rotated' | 'repeated' } | undefined {
   if (decision === 'repeat') {
-    const successor = deps.refreshTokens.successor(token)
-    return sha256(successor) === state.hash
-      ? { record: state, token: successor, how: 'repeated' }
-      : undefined
+    for (const successor of deps.refreshTokens.successors(token))
+      if (sha256(successor) === state.hash)
+        return { record: state, token: successor, how: 'repeated' }
+    return undefined
   }
   const now = deps.clock()
   const expiresAt = terms.sliding
@@ -117,7 +119,7 @@ function nextState(
       )
     : state.expiresAt
   if (terms.rotate) {
-    const successor = deps.refreshTokens.successor(token)
+    const [successor = ''] = deps.refreshTokens.successors(token)
     const record: RefreshRecord = {
       hash: sha256(successor),
       generation: state.generation + 1,

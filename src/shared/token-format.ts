@@ -5,12 +5,14 @@
 //   otesse_rt_                locator(16) generation(4) secret(22) authenticity(8) crc(6)
 //   otesse_cs_ / otesse_ln_   secret(43)                                           crc(6)
 //
-// 16 + 27 base62 characters are 256 bits, 160 of them secret. The refresh token's authenticity code lets a replayed token of long ago be told
-// from an invented one without storing every token that ever was.
+// 16 + 27 base62 characters are 256 bits, 160 of them secret. The refresh token's authenticity code
+// tells a replayed token of long ago from an invented one without storing every token that ever was.
+// Rotation moves a family to the newest server key: a successor is always made under the current key.
 import { crc32 } from 'node:zlib'
 import {
   base62Number,
   equalInConstantTime,
+  type MacKey,
   parseBase62Number,
   randomBase62,
   type ServerKeys,
@@ -114,51 +116,56 @@ export interface RefreshTokenForm {
   /** Returns the token's generation, or `undefined` where we never made it. */
   genuineGeneration(token: string): number | undefined
   /**
-   * Returns the one successor of a genuine token: always the same for the same predecessor, so that repeating a lost answer needs
-   * nothing stored in clear.
+   * Returns the one successor of a genuine token under the current key: always the same for the same
+   * predecessor, so that repeating a lost answer needs nothing stored in clear.
    */
   successor(token: string): string
+  /**
+   * Gives the successor under each configured key, that of the current key first. Nodes between the
+   * two steps of a key change disagree about the current key: whoever repeats an answer picks the
+   * successor that is stored. The caller has proved the token, by its code or by its stored hash.
+   */
+  successors(token: string): Iterable<string>
 }
 
-/** Creates the form over the server's keys; tokens made under an older key stay genuine while it is configured. */
+/**
+ * Creates the form over the server's keys. Tokens of an older key stay genuine while it is configured;
+ * what is made from now on, successors too, is made under the current key alone.
+ */
 export function createRefreshTokenForm(keys: ServerKeys): RefreshTokenForm {
   const purpose = 'refresh-token'
   const headLength = REFRESH_TOKEN_PREFIX.length + LOCATOR + GENERATION + REFRESH_SECRET
-  const make = (
-    locator: string,
-    generation: number,
-    secret: string,
-    key = keys.current(purpose),
-  ): string => {
+  const make = (locator: string, generation: number, secret: string, key: MacKey): string => {
     const head = REFRESH_TOKEN_PREFIX + locator + base62Number(generation, GENERATION) + secret
     return withChecksum(head + key.base62(head, AUTHENTICITY))
   }
-  const keyThatMade = (token: string): ReturnType<ServerKeys['current']> | undefined => {
+  const isGenuine = (token: string): boolean => {
     const head = token.slice(0, headLength)
     const authenticity = token.slice(headLength, headLength + AUTHENTICITY)
     return keys
       .all(purpose)
-      .find((key) => equalInConstantTime(key.base62(head, AUTHENTICITY), authenticity))
+      .some((key) => equalInConstantTime(key.base62(head, AUTHENTICITY), authenticity))
   }
   const generationOf = (token: string): number => {
     const at = REFRESH_TOKEN_PREFIX.length + LOCATOR
     return parseBase62Number(token.slice(at, at + GENERATION))
   }
+  const successorUnder = (key: MacKey, token: string): string =>
+    make(
+      locatorOf(token),
+      Math.min(generationOf(token) + 1, MAX_GENERATION),
+      key.base62(`successor ${token}`, REFRESH_SECRET),
+      key,
+    )
   return {
-    first: (locator) => make(locator, 0, randomBase62(REFRESH_SECRET)),
-    genuineGeneration: (token) =>
-      keyThatMade(token) === undefined ? undefined : generationOf(token),
+    first: (locator) => make(locator, 0, randomBase62(REFRESH_SECRET), keys.current(purpose)),
+    genuineGeneration: (token) => (isGenuine(token) ? generationOf(token) : undefined),
     successor(token) {
-      const key = keyThatMade(token)
-      if (key === undefined) throw new Error('only a genuine refresh token has a successor')
-      const generation = Math.min(generationOf(token) + 1, MAX_GENERATION)
-      // The key that made the predecessor also makes its successor's secret: two nodes that are a key rotation apart still agree.
-      return make(
-        locatorOf(token),
-        generation,
-        key.base62(`successor ${token}`, REFRESH_SECRET),
-        key,
-      )
+      if (!isGenuine(token)) throw new Error('only a genuine refresh token has a successor')
+      return successorUnder(keys.current(purpose), token)
+    },
+    *successors(token) {
+      for (const key of keys.all(purpose)) yield successorUnder(key, token)
     },
   }
 }

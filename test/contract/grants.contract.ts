@@ -568,28 +568,80 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
         expect(next.how).toBe('rotated')
       })
 
-      it('goes on when the server has a new key', async () => {
-        const { grant, refreshToken } = await authorize(ROTATING)
-        const renewed = createGrants({
-          store: opened.store,
-          clock: opened.clock,
-          refreshTokens: createRefreshTokenForm(
-            createServerKeys([new Secret('the new server secret, just as long'), ...SECRETS]),
-          ),
-        })
-        const request = {
-          appId: grant.appId,
-          terms: ROTATING,
+      describe('while the server key is changed', () => {
+        const NEW = new Secret('the new server secret, just as long')
+        const nodeWith = (...secrets: Secret<string>[]) =>
+          createGrants({
+            store: opened.store,
+            clock: opened.clock,
+            refreshTokens: createRefreshTokenForm(createServerKeys(secrets)),
+          })
+        const request = (appId: string, terms = ROTATING) => ({
+          appId,
+          terms,
           scopes: undefined,
           isPermitted: always,
-        }
-        const [one, other] = await Promise.all([
-          renewed.refresh(parsed(refreshToken), request),
-          grants.refresh(parsed(refreshToken), request),
-        ])
-        assertIssued(one)
-        assertIssued(other)
-        expect(one.refreshToken).toBe(other.refreshToken)
+        })
+
+        it('gets one successor from nodes between the two steps of the change: 50 rounds', async () => {
+          const prepared = nodeWith(...SECRETS, NEW)
+          const changed = nodeWith(NEW, ...SECRETS)
+          for (let round = 0; round < 50; round += 1) {
+            const { grant, refreshToken } = await authorize(ROTATING)
+            const [one, other] = await Promise.all([
+              changed.refresh(parsed(refreshToken), request(grant.appId)),
+              prepared.refresh(parsed(refreshToken), request(grant.appId)),
+            ])
+            assertIssued(one)
+            assertIssued(other)
+            expect(one.refreshToken).toBe(other.refreshToken)
+          }
+        })
+
+        it('moves to the new key with its first rotation, and goes on when the old key has left', async () => {
+          const { grant, refreshToken } = await authorize(ROTATING)
+          const moved = await nodeWith(NEW, ...SECRETS).refresh(
+            parsed(refreshToken),
+            request(grant.appId),
+          )
+          assertIssued(moved)
+          const after = nodeWith(NEW)
+          const next = await after.refresh(parsed(moved.refreshToken ?? ''), request(grant.appId))
+          assertIssued(next)
+          expect(next.refresh).toBe('rotated')
+          // A replay of what was made under the new key is noticed.
+          opened.clock.move(DAY_MILLIS)
+          const replay = await after.refresh(parsed(moved.refreshToken ?? ''), request(grant.appId))
+          expect(reasonOf(replay)).toBe('refresh_token_reused')
+        })
+
+        it('is known by its stored hash when its key has left, and then moves on', async () => {
+          const { grant, refreshToken } = await authorize(ROTATING)
+          const after = nodeWith(NEW)
+          expect((await after.findRefresh(parsed(refreshToken)))?.isCurrent).toBe(true)
+          const next = await after.refresh(parsed(refreshToken), request(grant.appId))
+          assertIssued(next)
+          // Its grace repeats the same answer.
+          const again = await after.refresh(parsed(refreshToken), request(grant.appId))
+          assertIssued(again)
+          expect(again.refreshToken).toBe(next.refreshToken)
+          // Beyond the grace it is refused. It cannot be told from an invented one, so it ends nothing.
+          opened.clock.move(DAY_MILLIS)
+          expect(reasonOf(await after.refresh(parsed(refreshToken), request(grant.appId)))).toBe(
+            'refresh_token_malformed',
+          )
+          expect(await isAlive(grant.id)).toBe(true)
+        })
+
+        it('goes on being kept where tokens do not rotate, also when its key has left', async () => {
+          const { grant, refreshToken } = await authorize()
+          const after = nodeWith(NEW)
+          for (let use = 0; use < 3; use += 1) {
+            const outcome = await after.refresh(parsed(refreshToken), request(grant.appId, TERMS))
+            assertIssued(outcome)
+            expect(outcome.refreshToken).toBe(refreshToken)
+          }
+        })
       })
     })
 

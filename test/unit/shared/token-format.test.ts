@@ -185,14 +185,34 @@ describe('a refresh token', () => {
     ).toBeUndefined()
   })
 
-  it('stays genuine, with the same successor, while its key is being rotated out, and no longer', () => {
+  it('stays genuine while its key is being rotated out, and no longer', () => {
     const token = form.first(newLocator())
     const during = createRefreshTokenForm(keysOf('a newer secret', 'the server secret'))
     expect(during.genuineGeneration(token)).toBe(0)
-    expect(during.successor(token)).toBe(form.successor(token))
     expect(form.genuineGeneration(during.first(newLocator()))).toBeUndefined()
     expect(
       createRefreshTokenForm(keysOf('a newer secret')).genuineGeneration(token),
     ).toBeUndefined()
+  })
+
+  it('moves to the current key when it rotates, so that the old key can leave', () => {
+    const token = form.first(newLocator())
+    const during = createRefreshTokenForm(keysOf('a newer secret', 'the server secret'))
+    const after = createRefreshTokenForm(keysOf('a newer secret'))
+    const successor = during.successor(token)
+    expect(after.genuineGeneration(successor)).toBe(1)
+    // Whoever has the old key and an old token computes nothing that is current.
+    expect(successor).not.toBe(form.successor(token))
+    expect(form.genuineGeneration(successor)).toBeUndefined()
+    expect([...after.successors(token)]).toEqual([successor])
+  })
+
+  it('has the same possible successors on nodes between the two steps of a key change', () => {
+    const token = form.first(newLocator())
+    const prepared = createRefreshTokenForm(keysOf('the server secret', 'a newer secret'))
+    const changed = createRefreshTokenForm(keysOf('a newer secret', 'the server secret'))
+    expect([...prepared.successors(token)][0]).toBe(prepared.successor(token))
+    expect([...prepared.successors(token)].sort()).toEqual([...changed.successors(token)].sort())
+    expect(prepared.genuineGeneration(changed.successor(token))).toBe(1)
   })
 })
