@@ -8,6 +8,7 @@ import { createAnnouncer } from '../storage/announcement.ts'
 import { createAccountCache } from './account-cache.ts'
 import { assertPassword, emailKey, parseEmail, parseLine } from './account-input.ts'
 import type { Account, AccountChange, AccountStore } from './account.store.ts'
+import type { QueuePlace } from './fair-queue.ts'
 import type { Passwords } from './passwords.ts'
 
 /** The reason code of the tokens and sessions that end with their account. */
@@ -92,7 +93,7 @@ export interface Accounts {
    */
   create(input: NewAccount, context?: ActContext): Promise<Account>
   /** Checks an e-mail and a password. @throws {AppError} `temporarily_unavailable` when too many checks wait */
-  authenticate(email: string, password: string): Promise<Authentication>
+  authenticate(email: string, password: string, place?: QueuePlace): Promise<Authentication>
   /** Finds by id, at most 30 s old and never older than an announced change. */
   find(id: string): Promise<Account | undefined>
   /** Returns whether the account exists and is active, from the same cache. */
@@ -170,10 +171,15 @@ export function createAccounts(deps: {
     return account
   }
 
-  async function rehash(id: string, password: string, oldHash: string): Promise<void> {
+  async function rehash(
+    id: string,
+    password: string,
+    oldHash: string,
+    place: QueuePlace | undefined,
+  ): Promise<void> {
     if (!passwords.needsRehash(oldHash, password)) return
     try {
-      await store.replacePasswordHash(id, oldHash, await passwords.hash(password))
+      await store.replacePasswordHash(id, oldHash, await passwords.hash(password, place))
     } catch (error) {
       // The password was right; a store or a queue that is busy now must not undo that. The next login tries again.
       if (!isUnavailable(error)) throw error
@@ -203,11 +209,11 @@ export function createAccounts(deps: {
       return account
     },
 
-    async authenticate(emailText, password) {
+    async authenticate(emailText, password, place) {
       const email = parseEmail(emailText)
       const found = email === undefined ? undefined : await store.findByEmailKey(emailKey(email))
       // Before any branch: whoever measures the time learns nothing about which accounts exist.
-      const matches = await passwords.verify(password, found?.passwordHash)
+      const matches = await passwords.verify(password, found?.passwordHash, place)
       const accountId = found?.account.id
       const rejected = (reason: Extract<Authentication, { kind: 'rejected' }>['reason']) =>
         ({ kind: 'rejected', reason, accountId }) as const
@@ -215,7 +221,7 @@ export function createAccounts(deps: {
       if (found.passwordHash === undefined) return rejected('password_unset')
       if (!matches) return rejected('password_wrong')
       if (found.account.status !== 'active') return rejected('account_deactivated')
-      await rehash(found.account.id, password, found.passwordHash)
+      await rehash(found.account.id, password, found.passwordHash, place)
       // Checks may have waited for seconds; whoever was deactivated meanwhile must not get in.
       const account = await cache.find(found.account.id)
       return account?.status === 'active'

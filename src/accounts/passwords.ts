@@ -3,12 +3,11 @@
 // was imported in another form costs its own work on top until the first login replaces it: till then, time tells that the account was imported.
 import * as argon2 from 'argon2'
 import { randomBase62 } from '../shared/crypto.ts'
-import { AppError } from '../shared/errors.ts'
+import { createFairQueue, type QueuePlace } from './fair-queue.ts'
 import { isForeignHash, verifyForeignHash } from './imported-hash.ts'
 
 const MIN_CHARACTERS = 10
 const MAX_BYTES = 1024
-const RETRY_AFTER_SECONDS = 5
 
 /** What one hash costs; the OWASP minimum for argon2id by default. */
 export interface HashCost {
@@ -42,13 +41,13 @@ export const argon2id: Hasher = {
 /** Hashes and checks passwords. */
 export interface Passwords {
   /** @throws {AppError} `temporarily_unavailable` when too many wait */
-  hash(password: string): Promise<string>
+  hash(password: string, place?: QueuePlace): Promise<string>
   /**
    * Returns whether the password is the one of the hash. Without a hash it does the same work and returns false.
    *
    * @throws {AppError} `temporarily_unavailable` when too many wait
    */
-  verify(password: string, hash: string | undefined): Promise<boolean>
+  verify(password: string, hash: string | undefined, place?: QueuePlace): Promise<boolean>
   /** Returns whether the hash was made in another way or at another cost than today's. */
   needsRehash(hash: string, password: string): boolean
 }
@@ -93,12 +92,12 @@ export async function createPasswords(
 ): Promise<Passwords> {
   const { waiting, concurrency = 2, maxWaiting = 200, cost = DEFAULT_COST } = options
   const hasher = options.hasher ?? argon2id
-  const inTurn = createTurnstile(concurrency, maxWaiting, (count) => waiting?.set(count))
+  const inTurn = createFairQueue(concurrency, maxWaiting, (count) => waiting?.set(count))
   const dummyHash = await hasher.hash(Buffer.from(randomBase62(32)), cost)
 
   return {
-    hash: (password) => inTurn(() => hasher.hash(bytesOf(password), cost)),
-    verify(password, hash) {
+    hash: (password, place) => inTurn(() => hasher.hash(bytesOf(password), cost), place),
+    verify(password, hash, place) {
       // One argon2 verification in every case, of this password or, where that cannot be hashed, of an empty one.
       const comparable = hash !== undefined && isHashable(password) ? hash : undefined
       const isForeign = comparable !== undefined && isForeignHash(comparable)
@@ -108,7 +107,7 @@ export async function createPasswords(
         const compared = comparable === undefined || isForeign ? dummyHash : comparable
         const matches = await hasher.verify(compared, bytes)
         return isForeign ? ofForeign : matches && comparable !== undefined
-      })
+      }, place)
     },
     needsRehash: (hash, password) =>
       !isCutOff(hash, password) &&
@@ -124,38 +123,3 @@ const BCRYPT_BYTES = 72
  */
 const isCutOff = (hash: string, password: string): boolean =>
   hash.startsWith('$2') && bytesOf(password).length > BCRYPT_BYTES
-
-/** Lets `concurrency` works run and at most `maxWaiting` wait, first come first served. */
-function createTurnstile(
-  concurrency: number,
-  maxWaiting: number,
-  onWaiting: (count: number) => void,
-) {
-  const queue: (() => void)[] = []
-  let running = 0
-  return async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (running < concurrency) {
-      running += 1
-    } else {
-      if (queue.length >= maxWaiting)
-        throw new AppError('temporarily_unavailable', {
-          detail: 'too many password checks wait',
-          retryAfterSeconds: RETRY_AFTER_SECONDS,
-        })
-      const turn = new Promise<void>((resolve) => queue.push(resolve))
-      onWaiting(queue.length)
-      await turn
-    }
-    try {
-      return await work()
-    } finally {
-      const next = queue.shift()
-      // The place is handed on, not given up: nobody who comes now can slip in before the one who waited.
-      if (next === undefined) running -= 1
-      else {
-        onWaiting(queue.length)
-        next()
-      }
-    }
-  }
-}

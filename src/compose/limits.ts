@@ -11,6 +11,7 @@ import {
   type LimitSize,
   type RateLimiter,
 } from '../http/rate-limit.ts'
+import type { LoginLimits } from '../sign-in/login.ts'
 
 /** The limits by what they bound. */
 export type Limits = Record<
@@ -82,6 +83,24 @@ export function createLimits({ config, redis, clock, logger }: Foundation): {
     }),
   }
   return { limiter, limits: all }
+}
+
+/** Creates the limits of failed sign-ins. */
+export function createLoginLimits(
+  limiter: RateLimiter,
+  limits: Foundation['config']['limits'],
+): LoginLimits {
+  const { loginPerAccountAddress, loginPerAccount } = limits
+  // A browser that is known is bounded also where addresses are not.
+  const perBrowser = loginPerAccountAddress.points > 0 ? loginPerAccountAddress : loginPerAccount
+  return {
+    perAddress: limiter.createStrictLimit('login-address', limits.loginPerAddress),
+    perNetwork: limiter.createStrictLimit('login-network', limits.loginPerNetwork),
+    perAccountAddress: limiter.createStrictLimit('login-account-address', loginPerAccountAddress),
+    perAccount: limiter.createStrictLimit('login-account', loginPerAccount),
+    everywhere: limiter.createStrictLimit('login-everywhere', limits.loginEverywhere),
+    perBrowser: limiter.createStrictLimit('login-browser', perBrowser),
+  }
 }
 
 /** Creates the function that tells a request's address; only configured proxies are believed. */

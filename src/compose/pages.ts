@@ -12,6 +12,7 @@ import type { Foundation } from '../foundation.ts'
 import { createDisconnect } from '../grants/disconnect.ts'
 import { createPurgeJobStore } from '../grants/purge-job.store.ts'
 import { createAssetsRouter } from '../http/assets.routes.ts'
+import { createBrowserCookie } from '../http/browser-cookie.ts'
 import { createCsrf } from '../http/csrf.ts'
 import type { BatchedLimit, RateLimiter } from '../http/rate-limit.ts'
 import { compileTemplates, type Templates, type Views } from '../http/views.ts'
@@ -20,9 +21,11 @@ import type { Previews } from '../sign-in/ports.ts'
 import { AppError } from '../shared/errors.ts'
 import { createDirectSignInRouter, signInAddress } from '../sign-in/direct-sign-in.routes.ts'
 import { createLogin } from '../sign-in/login.ts'
+import { BROWSER_MEMORY_MILLIS, createKnownPlaces } from '../sign-in/known-places.ts'
 import { createSignInRouter } from '../sign-in/sign-in.routes.ts'
 import { createSignOutRouter } from '../sign-in/sign-out.routes.ts'
 import { revocationAudit } from '../upkeep.ts'
+import { createLoginLimits } from './limits.ts'
 import { createWelcome } from './welcome.ts'
 
 const VIEWS = join(import.meta.dirname, '../../views')
@@ -53,20 +56,18 @@ export function createPageRouters(
     views,
     events: audit.events,
   }
-  const { loginPerAddress, loginPerAccountAddress, loginPerAccount } = config.limits
   const login = createLogin({
-    authenticate: (email, password) => accounts.authenticate(email, password),
-    limits: {
-      perAddress: limiter.createStrictLimit('login-address', loginPerAddress),
-      perAccountAddress: limiter.createStrictLimit('login-account-address', loginPerAccountAddress),
-      perAccount: limiter.createStrictLimit('login-account', loginPerAccount),
-    },
+    authenticate: (email, password, place) => accounts.authenticate(email, password, place),
+    limits: createLoginLimits(limiter, config.limits),
+    places: createKnownPlaces(serverKeys.all('known-place'), foundation.store),
     events: audit.events,
   })
+  const browserCookie = createBrowserCookie(config.server.issuer, BROWSER_MEMORY_MILLIS)
   return [
     createSignInRouter({
       ...shared,
       login,
+      browserCookie,
       findApp: (appId) => apps.find(appId),
       consents,
       previews: deps.previews,
@@ -76,6 +77,7 @@ export function createPageRouters(
     createDirectSignInRouter({
       ...shared,
       login,
+      browserCookie,
       perAddress,
       destinations: [
         { path: CONNECTED_APPS_PATH, purpose: 'see your connected apps' },

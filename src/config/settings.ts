@@ -304,7 +304,7 @@ export const SETTINGS = {
       'OTESSE_LIMIT_LOGIN_PER_ACCOUNT_ADDRESS',
       10,
       900,
-      'Failed sign-ins to one account from one address.',
+      'Failed sign-ins to one account from one address, or in one browser that signed it in before.',
     ),
     loginPerAddress: limit(
       'OTESSE_LIMIT_LOGIN_PER_ADDRESS',
@@ -312,11 +312,23 @@ export const SETTINGS = {
       900,
       'Failed sign-ins from one address, whatever the account.',
     ),
+    loginPerNetwork: limit(
+      'OTESSE_LIMIT_LOGIN_PER_NETWORK',
+      1000,
+      900,
+      'Failed sign-ins from one network, IPv4 /24 or IPv6 /48, whatever the account.',
+    ),
     loginPerAccount: limit(
       'OTESSE_LIMIT_LOGIN_PER_ACCOUNT',
       100,
       900,
-      'Failed sign-ins to one account from all addresses together.',
+      'Failed sign-ins to one account from all addresses together; browsers and networks that signed it in before are not held up.',
+    ),
+    loginEverywhere: limit(
+      'OTESSE_LIMIT_LOGIN_EVERYWHERE',
+      3000,
+      60,
+      'Failed sign-ins from everywhere together, whatever the account; known browsers and networks are not held up.',
     ),
   },
   gateways: {

@@ -1,13 +1,19 @@
-// Limits of two kinds over rate-limiter-flexible. A batched limit decides in this process and settles with Redis in the background: for
-// the paths that carry every API call, which must not pay a trip for it. A strict limit asks Redis each time: for sign-in, where each try
-// counts. Both count in fixed windows that begin with the first hit of a key. Called by the routes; app.ts creates one limiter.
+// Limits of two kinds. A batched limit, over rate-limiter-flexible, decides in this process and settles with Redis in the background: for
+// the paths that carry every API call, which must not pay a trip for it. A strict limit (strict-limit.ts) asks Redis each time: for
+// sign-in, where each try counts. Both count in fixed windows that begin with the first hit of a key. app.ts creates one limiter.
 import { LRUCache } from 'lru-cache'
 import type { RateLimiterRes } from 'rate-limiter-flexible'
-import { RateLimiterMemory, RateLimiterRedis } from 'rate-limiter-flexible'
+import { RateLimiterRedis } from 'rate-limiter-flexible'
 import { MINUTE, SECOND, type Clock } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
-import { AppError } from '../shared/errors.ts'
 import type { Logger } from '../shared/logger.ts'
+import {
+  createLocalTryStore,
+  createRedisTryStore,
+  createStrictLimit,
+  type EvalRedis,
+  type StrictLimit,
+} from './strict-limit.ts'
 
 /** So many points within so many seconds; `points: 0` is no limit. */
 export interface LimitSize {
@@ -27,21 +33,6 @@ export interface BatchedLimit {
   hit(key: string): LimitOutcome
 }
 
-/**
- * A limit that is exact over all processes.
- *
- * Each call is one trip to Redis, and throws AppError `temporarily_unavailable` when it is away: sign-in without a limit is not offered.
- */
-export interface StrictLimit {
-  readonly size: LimitSize
-  /** Counts one try of the key; tries beyond the limit do not make the wait longer. */
-  consume(key: string): Promise<LimitOutcome>
-  /** Says what `consume` would say, without counting. */
-  peek(key: string): Promise<LimitOutcome>
-  /** Gives one try back. */
-  reward(key: string): Promise<void>
-}
-
 /** Creates limits that share one Redis. */
 export interface RateLimiter {
   /**
@@ -55,7 +46,7 @@ export interface RateLimiter {
 }
 
 /** What is needed of ioredis' clients; rate-limiter-flexible uses the rest of it. */
-export interface LimitRedis {
+export interface LimitRedis extends EvalRedis {
   readonly status: string
 }
 
@@ -114,13 +105,12 @@ export function createRateLimiter(dependencies: RateLimiterDependencies): RateLi
     },
     createStrictLimit(name, size) {
       if (size.points === 0) return createOpenLimit(size)
-      const options = storeOptions(name, size)
-      return createStrict(
-        size,
+      const store =
         redis === undefined
-          ? new RateLimiterMemory(options)
-          : new RateLimiterRedis({ ...options, storeClient: redis }),
-      )
+          ? createLocalTryStore(clock)
+          : // Not the name of a batched limit: that is a number in Redis, this a set.
+            createRedisTryStore(redis, `${keyPrefix}tries:${name}:`)
+      return createStrictLimit(size, store)
     },
     async flush() {
       await Promise.all(flushes.map((flush) => flush()))
@@ -255,49 +245,7 @@ function createOutageLog(clock: Clock, logger: Logger): OutageLog {
 
 function createOpenLimit(size: LimitSize): StrictLimit {
   const open = (): Promise<LimitOutcome> => Promise.resolve(UNLIMITED)
-  return { size, consume: open, peek: open, reward: () => Promise.resolve() }
-}
-
-function createStrict(size: LimitSize, store: RateLimiterRedis | RateLimiterMemory): StrictLimit {
-  const outcome = (answer: RateLimiterRes, tries: number): LimitOutcome => {
-    const seconds = Math.ceil(answer.msBeforeNext / SECOND)
-    return tries > size.points
-      ? { allowed: false, retryAfterSeconds: Math.max(seconds, 1) }
-      : { allowed: true, remaining: size.points - tries, resetSeconds: seconds }
-  }
-  // Keys name people: what somebody typed into a sign-in form has no place in Redis in clear.
-  return {
-    size,
-    async consume(key) {
-      // Not `consume`, which throws its answers.
-      const answer = await withStore(() => store.penalty(sha256(key)))
-      return outcome(answer, answer.consumedPoints)
-    },
-    async peek(key) {
-      const answer = await withStore(() => store.get(sha256(key)))
-      if (answer === null || answer.consumedPoints < size.points) {
-        const remaining = size.points - (answer?.consumedPoints ?? 0)
-        const resetMillis = answer?.msBeforeNext ?? size.seconds * SECOND
-        return { allowed: true, remaining, resetSeconds: Math.ceil(resetMillis / SECOND) }
-      }
-      return outcome(answer, answer.consumedPoints + 1)
-    },
-    async reward(key) {
-      await withStore(() => store.reward(sha256(key)))
-    },
-  }
-}
-
-async function withStore<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    throw new AppError('temporarily_unavailable', {
-      cause: error,
-      detail: 'redis: limits',
-      retryAfterSeconds: 2,
-    })
-  }
+  return { size, consume: open, peek: open, giveBack: () => Promise.resolve() }
 }
 
 /** One limit that applied to a request, and what it said. */

@@ -133,7 +133,8 @@ function createMacKey(bytes: Buffer): MacKey {
 }
 
 /** What a server key may be used for; each purpose gets an independent key. */
-export type KeyPurpose = 'client-secret' | 'refresh-token' | 'cookie' | 'csrf' | 'idempotency'
+export type KeyPurpose =
+  'client-secret' | 'refresh-token' | 'cookie' | 'csrf' | 'idempotency' | 'known-place'
 
 /** The keys derived from OTESSE_SECRET_KEY: the first secret makes, all of them recognise. */
 export interface ServerKeys {
@@ -155,7 +156,14 @@ export function createServerKeys(secrets: readonly Secret<string>[]): ServerKeys
     secrets.map((secret) =>
       Buffer.from(crypto.hkdfSync('sha256', secret.reveal(), '', `otesse/${purpose}`, 32)),
     )
-  const purposes: KeyPurpose[] = ['client-secret', 'refresh-token', 'cookie', 'csrf', 'idempotency']
+  const purposes: KeyPurpose[] = [
+    'client-secret',
+    'refresh-token',
+    'cookie',
+    'csrf',
+    'idempotency',
+    'known-place',
+  ]
   const bytes = new Map(purposes.map((purpose) => [purpose, derive(purpose)]))
   const keys = new Map([...bytes].map(([purpose, list]) => [purpose, list.map(createMacKey)]))
   const all = (purpose: KeyPurpose): readonly MacKey[] => keys.get(purpose) ?? []

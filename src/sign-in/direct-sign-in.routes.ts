@@ -4,6 +4,7 @@
 import Router from '@koa/router'
 import type { Context } from 'koa'
 import type { Account } from '../accounts/account.store.ts'
+import type { BrowserCookie } from '../http/browser-cookie.ts'
 import type { Csrf } from '../http/csrf.ts'
 import { limitPages } from '../http/limit-pages.ts'
 import type { BatchedLimit } from '../http/rate-limit.ts'
@@ -28,6 +29,7 @@ export interface DirectSignInDeps {
   issuer: string
   interactions: Pick<Interactions<Context>, 'signedIn' | 'signInDirectly'>
   login: Login
+  browserCookie: BrowserCookie
   people: People
   csrf: Csrf
   views: Views
@@ -75,9 +77,11 @@ export function createDirectSignInRouter(deps: DirectSignInDeps): Router {
     const email = asksAgain(errand, person) ? person.email : (form.get('email') ?? '')
     const password = form.get('password') ?? ''
     const facts = requestFacts(ctx)
-    const outcome = await deps.login({ email, password, appId: undefined, ...facts })
+    const browser = deps.browserCookie.read(ctx)
+    const outcome = await deps.login({ email, password, appId: undefined, browser, ...facts })
     if (outcome.kind === 'signed-in') {
       const { accountId } = outcome
+      deps.browserCookie.write(ctx, outcome.browser)
       const before = await interactions.signedIn(ctx)
       await interactions.signInDirectly(ctx, accountId)
       if (before !== undefined && before !== accountId)

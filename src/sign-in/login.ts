@@ -1,11 +1,14 @@
 // One attempt to sign in: limits, password, events. Invariants: a try counts before the password is looked at, so that parallel guesses do not
-// slip through; a right password gives back what it counted, so that only failures add up; and nobody can lock another person out, because
-// what one address uses up is not missing at another. Called by the routes of both sign-in pages.
+// slip through; what was not judged, or was right, is given back, so that only failures add up and an outage counts against nobody; strangers
+// together have a bounded number of guesses at one account, and cannot use up those of the places that have signed it in before.
 import { emailKey, parseEmail } from '../accounts/account-input.ts'
 import type { Authentication } from '../accounts/accounts.ts'
-import { limitKey } from '../http/client-address.ts'
-import type { StrictLimit } from '../http/rate-limit.ts'
+import type { QueuePlace } from '../accounts/fair-queue.ts'
+import { limitKey, networkKey } from '../http/client-address.ts'
+import type { LimitOutcome } from '../http/rate-limit.ts'
+import { newTryId, type StrictLimit } from '../http/strict-limit.ts'
 import { durationInWords } from '../http/views.ts'
+import type { KnownPlaces } from './known-places.ts'
 import type { SignInEvents } from './ports.ts'
 
 /** What was typed, where, on the way to which app. */
@@ -14,12 +17,15 @@ export interface LoginAttempt {
   password: string
   appId: string | undefined
   address: string
+  /** The cookie of a browser that signed somebody in before (known-places.ts). */
+  browser: string | undefined
   requestId: string
 }
 
 /** How it went. Why it was rejected is in the event log only. */
 export type LoginOutcome =
-  | { kind: 'signed-in'; accountId: string }
+  /** `browser` is the browser's cookie from now on. */
+  | { kind: 'signed-in'; accountId: string; browser: string }
   | { kind: 'rejected' }
   | { kind: 'throttled'; retryAfterSeconds: number }
 
@@ -43,53 +49,65 @@ export function problemOf(outcome: Exclude<LoginOutcome, { kind: 'signed-in' }>)
 /** The limits of failed attempts. */
 export interface LoginLimits {
   perAddress: StrictLimit
+  /** Of the network around the address. */
+  perNetwork: StrictLimit
   perAccountAddress: StrictLimit
+  /** Of an account, by strangers from all addresses together. */
   perAccount: StrictLimit
+  /** Of all accounts, by strangers from all addresses together. */
+  everywhere: StrictLimit
+  /** Of an account, in a browser that signed it in before. */
+  perBrowser: StrictLimit
 }
 
 /** Tries to sign somebody in. @throws {AppError} `temporarily_unavailable` */
 export type Login = (attempt: LoginAttempt) => Promise<LoginOutcome>
 
-/**
- * How often an address may try an account although that account's own limit is used up. Otherwise whoever guesses from many addresses would
- * keep its owner out for as long as they like.
- */
-const TRIES_UNDER_ATTACK = 3
-
 /** Creates the function that signs people in. */
 export function createLogin(deps: {
-  authenticate: (email: string, password: string) => Promise<Authentication>
+  authenticate: (email: string, password: string, place: QueuePlace) => Promise<Authentication>
   limits: LoginLimits
+  places: KnownPlaces
   events: Pick<SignInEvents, 'loginSucceeded' | 'loginFailed' | 'loginThrottled'>
 }): Login {
-  const { authenticate, limits, events } = deps
-  return async function login({ email, password, appId, address, requestId }) {
+  const { authenticate, limits, places, events } = deps
+  return async function login({ email, password, appId, address, browser, requestId }) {
     const context = { requestId, address }
     const keys = keysOf(email, address)
-    const retryAfterSeconds = await countTry(limits, keys)
-    if (retryAfterSeconds !== undefined) {
-      events.loginThrottled({ appId }, context)
-      return { kind: 'throttled', retryAfterSeconds }
+    const tries = createTries()
+    let outcome: Authentication
+    try {
+      const admission = await admit(limits, places, keys, browser, tries)
+      if (admission.kind === 'throttled') {
+        events.loginThrottled({ appId }, context)
+        await tries.giveBack()
+        return admission
+      }
+      const place = { group: keys.network, isKnown: admission.isKnown }
+      outcome = await authenticate(email, password, place)
+    } catch (error) {
+      // Nobody judged the password: the store, or the queue, has no room for it now.
+      await tries.giveBack()
+      throw error
     }
-    const outcome = await authenticate(email, password)
     if (outcome.kind === 'rejected') {
       const { reason, accountId } = outcome
       events.loginFailed({ reason, accountId, appId }, context)
       return { kind: 'rejected' }
     }
-    await Promise.all([
-      limits.perAddress.reward(keys.address),
-      limits.perAccountAddress.reward(keys.accountAddress),
-      limits.perAccount.reward(keys.account),
+    const [cookie] = await Promise.all([
+      places.remember(browser, keys.address, keys.account),
+      tries.giveBack(),
     ])
     const accountId = outcome.account.id
     events.loginSucceeded({ accountId, appId }, { ...context, actor: accountId })
-    return { kind: 'signed-in', accountId }
+    return { kind: 'signed-in', accountId, browser: cookie }
   }
 }
 
 interface Keys {
   address: string
+  network: string
   account: string
   accountAddress: string
 }
@@ -97,19 +115,75 @@ interface Keys {
 /** What is counted: the account by its e-mail, whether or not there is one, so that the limits do not tell. */
 function keysOf(email: string, address: string): Keys {
   const account = emailKey(parseEmail(email) ?? email.trim())
-  const network = limitKey(address)
-  return { address: network, account, accountAddress: `${network} ${account}` }
+  const subscriber = limitKey(address)
+  return {
+    address: subscriber,
+    network: networkKey(address),
+    account,
+    accountAddress: `${subscriber} ${account}`,
+  }
 }
 
-/** Counts the try, an address's own limits first, and returns the seconds to wait where one is used up. */
-async function countTry(limits: LoginLimits, keys: Keys): Promise<number | undefined> {
-  const ofAddress = await limits.perAddress.consume(keys.address)
-  if (!ofAddress.allowed) return ofAddress.retryAfterSeconds
-  const ofPair = await limits.perAccountAddress.consume(keys.accountAddress)
-  if (!ofPair.allowed) return ofPair.retryAfterSeconds
-  const ofAccount = await limits.perAccount.consume(keys.account)
-  if (ofAccount.allowed) return undefined
-  const { points } = limits.perAccountAddress.size
-  const isEarly = points > 0 && points - ofPair.remaining <= TRIES_UNDER_ATTACK
-  return isEarly ? undefined : ofAccount.retryAfterSeconds
+type Admission =
+  { kind: 'admitted'; isKnown: boolean } | { kind: 'throttled'; retryAfterSeconds: number }
+
+/** Counts the try, what is the sender's own first, and says whether the password may be looked at. */
+async function admit(
+  limits: LoginLimits,
+  places: KnownPlaces,
+  keys: Keys,
+  cookie: string | undefined,
+  tries: Tries,
+): Promise<Admission> {
+  const browser = places.browserOf(cookie, keys.account)
+  // What others do at its address, in its network or to its account does not concern it; its own tries are few.
+  if (browser !== undefined)
+    return verdict([await tries.count(limits.perBrowser, `${browser} ${keys.account}`)], true)
+  const [ofAddress, ofPair, ofNetwork, isKnown] = await Promise.all([
+    tries.count(limits.perAddress, keys.address),
+    tries.count(limits.perAccountAddress, keys.accountAddress),
+    tries.count(limits.perNetwork, keys.network),
+    places.isKnownNetwork(keys.address, keys.account),
+  ])
+  const own = verdict(isKnown ? [ofAddress, ofPair] : [ofAddress, ofPair, ofNetwork], isKnown)
+  // A known address has as many tries as it has at this account; a stranger needs room among all strangers too.
+  if (own.kind === 'throttled' || isKnown) return own
+  return verdict(
+    await Promise.all([
+      tries.count(limits.perAccount, keys.account),
+      tries.count(limits.everywhere, EVERYWHERE),
+    ]),
+    false,
+  )
+}
+
+/** The one key of a count of the whole server. */
+const EVERYWHERE = 'all'
+
+function verdict(outcomes: readonly LimitOutcome[], isKnown: boolean): Admission {
+  const waits = outcomes.flatMap((outcome) => (outcome.allowed ? [] : [outcome.retryAfterSeconds]))
+  return waits.length === 0
+    ? { kind: 'admitted', isKnown }
+    : { kind: 'throttled', retryAfterSeconds: Math.max(...waits) }
+}
+
+interface Tries {
+  count(limit: StrictLimit, key: string): Promise<LimitOutcome>
+  /** Gives back all that was counted. Never rejects. */
+  giveBack(): Promise<void>
+}
+
+/** Remembers what one attempt was counted by. */
+function createTries(): Tries {
+  const id = newTryId()
+  const counted: (() => Promise<void>)[] = []
+  return {
+    count(limit, key) {
+      counted.push(() => limit.giveBack(key, id))
+      return limit.consume(key, id)
+    },
+    async giveBack() {
+      await Promise.all(counted.map((undo) => undo()))
+    },
+  }
 }

@@ -8,6 +8,7 @@ import { parseEmail } from '../accounts/account-input.ts'
 import { appCard } from '../apps/app-card.ts'
 import { isConfidential, type App } from '../apps/app.ts'
 import type { Scope } from '../apps/scope.ts'
+import type { BrowserCookie } from '../http/browser-cookie.ts'
 import type { Csrf } from '../http/csrf.ts'
 import { limitPages } from '../http/limit-pages.ts'
 import type { BatchedLimit } from '../http/rate-limit.ts'
@@ -31,6 +32,7 @@ export interface SignInDeps {
   issuer: string
   interactions: Interactions<Context>
   login: Login
+  browserCookie: BrowserCookie
   people: People
   findApp: FindApp
   consents: RememberedConsents
@@ -68,8 +70,10 @@ export function createSignInRouter(deps: SignInDeps): Router {
     const email = (await activePerson(pending))?.email ?? form.get('email') ?? ''
     const password = form.get('password') ?? ''
     const { appId } = pending
-    const outcome = await deps.login({ email, password, appId, ...requestFacts(ctx) })
+    const browser = deps.browserCookie.read(ctx)
+    const outcome = await deps.login({ email, password, appId, browser, ...requestFacts(ctx) })
     if (outcome.kind === 'signed-in') {
+      deps.browserCookie.write(ctx, outcome.browser)
       goOn(ctx, await interactions.signIn(ctx, outcome.accountId))
       return
     }

@@ -8,6 +8,7 @@ import {
   FLUSH_INTERVAL_MILLIS,
   type RateLimiter,
 } from '../../src/http/rate-limit.ts'
+import { newTryId } from '../../src/http/strict-limit.ts'
 import { systemClock } from '../../src/shared/clock.ts'
 import { createLogger } from '../../src/shared/logger.ts'
 import { openRedis, parseRedisUrl } from '../../src/storage/redis.ts'
@@ -242,7 +243,7 @@ describe.each([
     const size = { points: 10, seconds: 60 }
     const limits = [first, second].map(({ limiter }) => limiter.createStrictLimit('login', size))
     const tries = Array.from({ length: 25 }, () =>
-      limits.map((limit) => limit.consume('ann@example.com')),
+      limits.map((limit) => limit.consume('ann@example.com', newTryId())),
     )
     const outcomes = await Promise.all(tries.flat())
     expect(outcomes.filter(isAllowed)).toHaveLength(10)
@@ -258,13 +259,13 @@ describe.each([
   it('gives a try back, and looking costs none', async () => {
     await using process = await openProcess(url(), newPrefix())
     const limit = process.limiter.createStrictLimit('login', { points: 2, seconds: 60 })
-    await limit.consume('a')
-    await limit.consume('a')
+    await limit.consume('a', 'first')
+    await limit.consume('a', 'second')
     expect(await limit.peek('a')).toMatchObject({ allowed: false })
-    await limit.reward('a')
+    await limit.giveBack('a', 'first')
     expect(await limit.peek('a')).toMatchObject({ allowed: true, remaining: 1 })
     expect(await limit.peek('a')).toMatchObject({ allowed: true, remaining: 1 })
-    expect(await limit.consume('a')).toMatchObject({ allowed: true, remaining: 0 })
+    expect(await limit.consume('a', newTryId())).toMatchObject({ allowed: true, remaining: 0 })
   })
 })
 
@@ -272,9 +273,9 @@ describe('a strict limit', () => {
   it('ends when its window ends, however often somebody tries in between', async () => {
     await using process = await openProcess(sharedUrl, newPrefix())
     const limit = process.limiter.createStrictLimit('login', { points: 1, seconds: 1 })
-    expect((await limit.consume('a')).allowed).toBe(true)
+    expect((await limit.consume('a', newTryId())).allowed).toBe(true)
     const startedAt = performance.now()
-    await waitUntil(async () => (await limit.consume('a')).allowed)
+    await waitUntil(async () => (await limit.consume('a', newTryId())).allowed)
     expect(performance.now() - startedAt).toBeLessThan(4000)
   })
 
@@ -282,19 +283,19 @@ describe('a strict limit', () => {
     const prefix = newPrefix()
     await using process = await openProcess(sharedUrl, prefix)
     const limit = process.limiter.createStrictLimit('login', { points: 5, seconds: 60 })
-    await limit.consume('ann@example.com')
+    await limit.consume('ann@example.com', newTryId())
     const keys = await (process.redis as Redis).keys(`${prefix}*`)
-    expect(keys).toEqual([expect.stringMatching(/limit:login:[\w-]{43}$/)])
+    expect(keys).toEqual([expect.stringMatching(/tries:login:[\w-]{43}$/)])
   })
 
   it('fails within two seconds, as unavailable, while Redis is frozen or away, and works again by itself', async () => {
     await using server = await startRedis()
     await using process = await openProcess(server.url, newPrefix())
     const limit = process.limiter.createStrictLimit('login', { points: 5, seconds: 60 })
-    await limit.consume('a')
+    await limit.consume('a', newTryId())
     const expectUnavailable = async (): Promise<void> => {
       const startedAt = performance.now()
-      for (const work of [limit.consume('a'), limit.peek('a'), limit.reward('a')])
+      for (const work of [limit.consume('a', newTryId()), limit.peek('a')])
         await expect(work).rejects.toMatchObject({
           code: 'temporarily_unavailable',
           retryAfterSeconds: 2,
@@ -308,6 +309,51 @@ describe('a strict limit', () => {
     await expectUnavailable()
     await server.restart()
     await waitUntil(() => process.redis.status === 'ready')
-    expect((await limit.consume('a')).allowed).toBe(true)
+    expect((await limit.consume('a', newTryId())).allowed).toBe(true)
+  })
+
+  it('counts a try once however often it is sent, and gives back that try and no other', async () => {
+    await using process = await openProcess(sharedUrl, newPrefix())
+    const limit = process.limiter.createStrictLimit('login', { points: 3, seconds: 60 })
+    await limit.consume('a', 'mine')
+    await limit.consume('a', 'mine')
+    await limit.consume('a', 'other')
+    expect(await limit.peek('a')).toMatchObject({ remaining: 1 })
+    for (let at = 0; at < 5; at += 1) await limit.giveBack('a', 'mine')
+    await limit.giveBack('a', 'never counted')
+    expect(await limit.peek('a')).toMatchObject({ remaining: 2 })
+  })
+
+  it('survives the restart of the process', async () => {
+    const prefix = newPrefix()
+    const size = { points: 1, seconds: 60 }
+    {
+      await using process = await openProcess(sharedUrl, prefix)
+      await process.limiter.createStrictLimit('login', size).consume('a', newTryId())
+    }
+    await using next = await openProcess(sharedUrl, prefix)
+    const limit = next.limiter.createStrictLimit('login', size)
+    expect(await limit.consume('a', newTryId())).toMatchObject({ allowed: false })
+  })
+
+  it('counts nothing of an outage against anybody, though the tries arrive when it is over', async () => {
+    await using server = await startRedis()
+    await using process = await openProcess(server.url, newPrefix())
+    await using observer = await openProcess(server.url, newPrefix())
+    const limit = process.limiter.createStrictLimit('login', { points: 5, seconds: 60 })
+    await limit.consume('a', 'judged')
+    server.pause()
+    const tries = Array.from({ length: 4 }, () => limit.consume('a', newTryId()))
+    for (const work of tries)
+      await expect(work).rejects.toMatchObject({ code: 'temporarily_unavailable' })
+    server.resume()
+    await observer.redis.ping()
+    await waitUntil(async () => {
+      const answer = await limit.peek('a')
+      return answer.allowed && answer.remaining === 4
+    })
+    // What was judged before stays counted.
+    await sleep(1500)
+    expect(await limit.peek('a')).toMatchObject({ allowed: true, remaining: 4 })
   })
 })

@@ -1,5 +1,6 @@
 import { createRateLimiter, rateLimitHeaders } from '../../../src/http/rate-limit.ts'
 import type { LimitOutcome } from '../../../src/http/rate-limit.ts'
+import { newTryId } from '../../../src/http/strict-limit.ts'
 import { createLogger } from '../../../src/shared/logger.ts'
 
 const logger = createLogger('silent')
@@ -68,21 +69,21 @@ describe('a strict limit in memory', () => {
     const { limiter } = startLimiter()
     const limit = limiter.createStrictLimit('login', { points: 2, seconds: 60 })
     expect(await limit.peek('a')).toEqual({ allowed: true, remaining: 2, resetSeconds: 60 })
-    expect(await limit.consume('a')).toMatchObject({ allowed: true, remaining: 1 })
-    expect(await limit.consume('a')).toMatchObject({ allowed: true, remaining: 0 })
+    expect(await limit.consume('a', 'first')).toMatchObject({ allowed: true, remaining: 1 })
+    expect(await limit.consume('a', newTryId())).toMatchObject({ allowed: true, remaining: 0 })
     expect(await limit.peek('a')).toMatchObject({ allowed: false })
-    await limit.reward('a')
+    await limit.giveBack('a', 'first')
     expect(await limit.peek('a')).toMatchObject({ allowed: true, remaining: 1 })
-    expect(await limit.consume('a')).toMatchObject({ allowed: true })
-    expect(await limit.consume('a')).toEqual({ allowed: false, retryAfterSeconds: 60 })
-    expect(await limit.consume('b')).toMatchObject({ allowed: true })
+    expect(await limit.consume('a', newTryId())).toMatchObject({ allowed: true })
+    expect(await limit.consume('a', newTryId())).toEqual({ allowed: false, retryAfterSeconds: 60 })
+    expect(await limit.consume('b', newTryId())).toMatchObject({ allowed: true })
   })
 
   it('of 0 points is no limit', async () => {
     const { limiter } = startLimiter()
     const limit = limiter.createStrictLimit('login', { points: 0, seconds: 1 })
-    await limit.reward('a')
-    expect((await limit.consume('a')).allowed).toBe(true)
+    await limit.giveBack('a', 'first')
+    expect((await limit.consume('a', newTryId())).allowed).toBe(true)
     expect((await limit.peek('a')).allowed).toBe(true)
   })
 })

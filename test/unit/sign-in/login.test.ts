@@ -4,6 +4,9 @@ import { createRateLimiter, type LimitSize } from '../../../src/http/rate-limit.
 import { systemClock } from '../../../src/shared/clock.ts'
 import { AppError } from '../../../src/shared/errors.ts'
 import { createLogger } from '../../../src/shared/logger.ts'
+import { createKnownPlaces } from '../../../src/sign-in/known-places.ts'
+import { createServerKeys } from '../../../src/shared/crypto.ts'
+import { Secret } from '../../../src/shared/secret.ts'
 import { createLogin, type LoginOutcome } from '../../../src/sign-in/login.ts'
 import type { Account } from '../../../src/accounts/account.store.ts'
 
@@ -25,7 +28,26 @@ const AWAY = '198.51.100.1'
 const OFF: LimitSize = { points: 0, seconds: 60 }
 const size = (points: number): LimitSize => ({ points, seconds: 60 })
 
-function aLogin(sizes: { address?: LimitSize; pair?: LimitSize; account?: LimitSize } = {}) {
+interface Sizes {
+  address?: LimitSize
+  network?: LimitSize
+  pair?: LimitSize
+  account?: LimitSize
+  everywhere?: LimitSize
+  browser?: LimitSize
+}
+
+function aLogin(sizes: Sizes = {}) {
+  const records = new Map<string, string>()
+  let isAway = false
+  const places = createKnownPlaces(
+    createServerKeys([new Secret('a key of the server, of 32 letters')]).all('known-place'),
+    {
+      findRecord: (key) => Promise.resolve(records.get(key)),
+      putRecord: (key, value) => Promise.resolve(void records.set(key, value)),
+    },
+  )
+  const lanes: { group: string; isKnown: boolean }[] = []
   const limiter = createRateLimiter({
     redis: undefined,
     keyPrefix: '',
@@ -35,8 +57,10 @@ function aLogin(sizes: { address?: LimitSize; pair?: LimitSize; account?: LimitS
   const events: [name: string, facts: object, context: object | undefined][] = []
   const seen: [email: string, password: string][] = []
   const login = createLogin({
-    authenticate(email, password) {
+    authenticate(email, password, place) {
       seen.push([email, password])
+      lanes.push(place)
+      if (isAway) return Promise.reject(new AppError('temporarily_unavailable'))
       const isRight = email.trim().toLowerCase() === maria.email && password === RIGHT
       return Promise.resolve(
         isRight
@@ -48,7 +72,11 @@ function aLogin(sizes: { address?: LimitSize; pair?: LimitSize; account?: LimitS
       perAddress: limiter.createStrictLimit('address', sizes.address ?? OFF),
       perAccountAddress: limiter.createStrictLimit('pair', sizes.pair ?? OFF),
       perAccount: limiter.createStrictLimit('account', sizes.account ?? OFF),
+      perNetwork: limiter.createStrictLimit('network', sizes.network ?? OFF),
+      everywhere: limiter.createStrictLimit('everywhere', sizes.everywhere ?? OFF),
+      perBrowser: limiter.createStrictLimit('browser', sizes.browser ?? OFF),
     },
+    places,
     events: {
       loginSucceeded: (facts, context) => void events.push(['succeeded', facts, context]),
       loginFailed: (facts, context) => void events.push(['failed', facts, context]),
@@ -57,18 +85,37 @@ function aLogin(sizes: { address?: LimitSize; pair?: LimitSize; account?: LimitS
   })
   const attempt = (
     password: string,
-    { email = maria.email, address = HOME } = {},
+    {
+      email = maria.email,
+      address = HOME,
+      browser,
+    }: { email?: string; address?: string; browser?: string | undefined } = {},
   ): Promise<LoginOutcome> =>
-    login({ email, password, appId: 'app_1', address, requestId: 'req_1' })
+    login({ email, password, appId: 'app_1', address, browser, requestId: 'req_1' })
+  /** Signs in and returns the browser's cookie. */
+  const cookieOf = async (where: { address?: string; email?: string } = {}) => {
+    const outcome = await attempt(RIGHT, where)
+    if (outcome.kind !== 'signed-in') throw new Error(outcome.kind)
+    return outcome.browser
+  }
   const kindsOf = async (...attempts: Promise<LoginOutcome>[]) =>
     (await Promise.all(attempts)).map(({ kind }) => kind)
-  return { attempt, kindsOf, events, seen }
+  return {
+    attempt,
+    cookieOf,
+    kindsOf,
+    events,
+    seen,
+    lanes,
+    records,
+    setAway: (now: boolean) => void (isAway = now),
+  }
 }
 
 describe('login', () => {
   it('signs in, with the password exactly as it was typed, and says so', async () => {
     const { attempt, events, seen } = aLogin()
-    expect(await attempt(RIGHT)).toEqual({ kind: 'signed-in', accountId: maria.id })
+    expect(await attempt(RIGHT)).toMatchObject({ kind: 'signed-in', accountId: maria.id })
     expect(seen).toEqual([[maria.email, RIGHT]])
     expect(events).toEqual([
       [
@@ -162,42 +209,138 @@ describe('login', () => {
   })
 
   describe('when many addresses guess at one account', () => {
-    async function underAttack() {
-      const harness = aLogin({ pair: size(5), account: size(2) })
+    const sizes = { pair: size(5), account: size(2), browser: size(4) }
+    /** The account's limit is used up; `before` runs while there is peace. */
+    async function underAttack<T>(before: (harness: ReturnType<typeof aLogin>) => Promise<T>) {
+      const harness = aLogin(sizes)
+      const prepared = await before(harness)
       for (const last of [1, 2, 3]) await harness.attempt('wrong', { address: `203.0.113.${last}` })
-      return harness
+      return { ...harness, prepared }
     }
 
-    it('leaves each address only a few tries', async () => {
-      const { attempt } = await underAttack()
+    it('bounds the guesses of all strangers together, from wherever they come', async () => {
+      const { attempt, seen } = await underAttack(() => Promise.resolve())
       const kinds = []
-      for (let round = 0; round < 5; round += 1) kinds.push((await attempt('wrong')).kind)
-      expect(kinds).toEqual(['rejected', 'rejected', 'rejected', 'throttled', 'throttled'])
+      for (let at = 0; at < 40; at += 1)
+        kinds.push((await attempt('wrong', { address: `2001:db8:77:${at.toString(16)}::1` })).kind)
+      expect(new Set(kinds)).toEqual(new Set(['throttled']))
+      expect((await attempt(RIGHT)).kind).toBe('throttled')
+      expect(seen).toHaveLength(2)
     })
 
-    it('does not keep the owner out', async () => {
-      const { attempt } = await underAttack()
+    it('does not keep the owner out in a browser that signed the account in before, wherever it is', async () => {
+      const { attempt, prepared, lanes } = await underAttack(({ cookieOf }) => cookieOf())
+      const where = { address: '2001:db8:77:ff::1', browser: prepared }
+      expect((await attempt('mistyped', where)).kind).toBe('rejected')
+      expect((await attempt(RIGHT, where)).kind).toBe('signed-in')
+      expect(lanes.at(-1)).toEqual({ group: '2001:db8:77::/48', isKnown: true })
+    })
+
+    it('does not keep the owner out in a network that signed the account in before', async () => {
+      const { attempt, lanes } = await underAttack(({ cookieOf }) => cookieOf())
       expect((await attempt('mistyped')).kind).toBe('rejected')
       expect((await attempt(RIGHT)).kind).toBe('signed-in')
+      expect(lanes.at(-1)).toEqual({ group: '192.0.2.0/24', isKnown: true })
     })
 
-    it('holds on to the limit of the account where addresses are not counted', async () => {
-      const { attempt } = aLogin({ account: size(1) })
-      await attempt('wrong', { address: AWAY })
-      expect((await attempt(RIGHT)).kind).toBe('throttled')
+    it('bounds the guesses of a known network, and of a known browser in any number of networks', async () => {
+      const { attempt, prepared } = await underAttack(({ cookieOf }) => cookieOf())
+      const ofNetwork = []
+      for (let at = 0; at < 8; at += 1) ofNetwork.push((await attempt('wrong')).kind)
+      expect(ofNetwork.filter((kind) => kind === 'rejected')).toHaveLength(5)
+      const ofBrowser = []
+      for (let at = 0; at < 8; at += 1)
+        ofBrowser.push(
+          (await attempt('wrong', { address: `198.51.${at}.1`, browser: prepared })).kind,
+        )
+      expect(ofBrowser.filter((kind) => kind === 'rejected')).toHaveLength(4)
     })
+
+    it('takes no browser for known at another account, nor a cookie that somebody made', async () => {
+      const { attempt, prepared } = await underAttack(({ cookieOf }) => cookieOf())
+      const [name = '', mark = ''] = prepared.split('.')
+      const other = name.split('').reverse().join('')
+      for (const browser of [name, `${other}.${mark}`, `${prepared}x`, 'x', undefined])
+        expect((await attempt('wrong', { address: AWAY, browser })).kind).toBe('throttled')
+      const elsewhere = aLogin({ ...sizes, account: size(1) })
+      const victim = 'victim@example.com'
+      await elsewhere.attempt('wrong', { email: victim, address: AWAY })
+      expect((await elsewhere.attempt('wrong', { email: victim, browser: prepared })).kind).toBe(
+        'throttled',
+      )
+    })
+  })
+
+  it('bounds failed sign-ins of a network, and of everybody', async () => {
+    const ofNetwork = aLogin({ network: size(3) })
+    const kinds = []
+    for (let at = 0; at < 5; at += 1)
+      kinds.push(
+        (await ofNetwork.attempt('wrong', { address: `2001:db8:1:${at}::1`, email: `a${at}@b.co` }))
+          .kind,
+      )
+    expect(kinds).toEqual(['rejected', 'rejected', 'rejected', 'throttled', 'throttled'])
+    expect((await ofNetwork.attempt('wrong', { address: '2001:db8:2::1' })).kind).toBe('rejected')
+    const all = aLogin({ everywhere: size(2) })
+    const cookie = await all.cookieOf()
+    for (let at = 0; at < 3; at += 1) await all.attempt('wrong', { address: `10.${at}.0.1` })
+    expect((await all.attempt('wrong', { address: AWAY })).kind).toBe('throttled')
+    expect((await all.attempt(RIGHT, { address: AWAY, browser: cookie })).kind).toBe('signed-in')
+  })
+
+  it('counts an outage against nobody', async () => {
+    const all = size(2)
+    const harness = aLogin({ address: all, network: all, pair: all, account: all, everywhere: all })
+    harness.setAway(true)
+    for (let at = 0; at < 10; at += 1)
+      await expect(harness.attempt(RIGHT)).rejects.toMatchObject({
+        code: 'temporarily_unavailable',
+      })
+    harness.setAway(false)
+    expect((await harness.attempt('mistyped')).kind).toBe('rejected')
+    expect((await harness.attempt(RIGHT)).kind).toBe('signed-in')
+  })
+
+  it('counts what was throttled against nobody else at the address', async () => {
+    const { attempt } = aLogin({ address: size(4), pair: size(2) })
+    for (let at = 0; at < 20; at += 1) await attempt('wrong')
+    expect((await attempt('wrong', { email: 'b@example.com' })).kind).toBe('rejected')
+  })
+
+  it('keeps no name of an account or network, in the browser or in the store', async () => {
+    const { cookieOf, records } = aLogin()
+    const cookie = await cookieOf({ address: HOME })
+    expect(JSON.stringify([cookie, ...records])).not.toMatch(/maria|example|192\.0|acc_/)
+    expect(cookie).toMatch(/^[0-9A-Za-z]{16}\.[0-9A-Za-z]{22}$/)
   })
 
   it('offers no sign-in without limits', async () => {
     const away = () => Promise.reject(new AppError('temporarily_unavailable'))
-    const limit = { size: size(1), consume: away, peek: away, reward: away }
+    const limit = {
+      size: size(1),
+      consume: away,
+      peek: away,
+      giveBack: () => Promise.resolve(),
+    }
     let checks = 0
     const login = createLogin({
       authenticate() {
         checks += 1
         return Promise.resolve({ kind: 'authenticated', account: maria })
       },
-      limits: { perAddress: limit, perAccountAddress: limit, perAccount: limit },
+      limits: {
+        perAddress: limit,
+        perNetwork: limit,
+        perAccountAddress: limit,
+        perAccount: limit,
+        everywhere: limit,
+        perBrowser: limit,
+      },
+      places: {
+        browserOf: () => undefined,
+        isKnownNetwork: () => Promise.resolve(false),
+        remember: () => Promise.resolve(''),
+      },
       events: { loginSucceeded() {}, loginFailed() {}, loginThrottled() {} },
     })
     const attempt = login({
@@ -205,6 +348,7 @@ describe('login', () => {
       password: RIGHT,
       appId: undefined,
       address: HOME,
+      browser: undefined,
       requestId: 'req_1',
     })
     await expect(attempt).rejects.toMatchObject({ code: 'temporarily_unavailable' })
