@@ -90,7 +90,7 @@ export function redisUrl(text: string): Secret<string> {
     throw new Error(
       'write redis://host:port, redis-sentinel://host:port,host:port/master or redis-cluster://host:port,host:port',
     )
-  if (/^rediss?-sentinel:/.test(text) && !/[^/]\/[^/?]+/.test(text))
+  if (/^rediss?-sentinel:/.test(text) && !/^[^/]*\/\/[^/]+\/[^/?]+/.test(text))
     throw new Error('end a Sentinel URL in the name of the master: redis-sentinel://host:port/main')
   return new Secret(text)
 }

@@ -62,6 +62,10 @@ export function isNotNow(error: unknown): error is Error {
   return isObject(error) && ofDriver.has(error)
 }
 
+/** Returns whether what refused a connection may have meant a parameter of ours: neither the login, nor the load, nor a shutdown. */
+export const isStartupRefusal = (error: unknown): boolean =>
+  /^(08P|0A|22|42|XX)/.test(stateOf(error) ?? '')
+
 /** Returns whether the connection that the error came over must not be used again. */
 export function isConnectionFailure(error: unknown): error is Error {
   const state = stateOf(error)

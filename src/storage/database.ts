@@ -2,11 +2,11 @@
 // Invariant: a database that is away makes callers fail within two seconds with `temporarily_unavailable`, never hang.
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { Kysely, PGliteDialect, PostgresDialect, sql } from 'kysely'
+import { Kysely, PGliteDialect, sql } from 'kysely'
 import type { Logger } from '../shared/logger.ts'
 import { withDatabase } from './database-errors.ts'
 import { lockDirectory } from './directory-lock.ts'
-import { openPostgresPool } from './postgres-pool.ts'
+import { openPostgresPool, PooledPostgresDialect } from './postgres-pool.ts'
 import type { Schema } from './schema.ts'
 
 export { isForeignKeyViolation, isUniqueViolation, withDatabase } from './database-errors.ts'
@@ -54,7 +54,7 @@ export async function openDatabase(
     },
     logger,
   )
-  const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
+  const db = new Kysely<Schema>({ dialect: new PooledPostgresDialect({ pool }) })
   return { db, kind: 'postgres', [Symbol.asyncDispose]: () => db.destroy() }
 }
 

@@ -1,5 +1,7 @@
-// Brings the database to the newest schema by Kysely's Migrator, which locks, so that several nodes may start at once.
-// Invariant: the server never serves a database that lacks a migration.
+// Brings the database to the newest schema by Kysely's Migrator, in one transaction that holds a lock, so that several nodes may start at once.
+// Invariants: the server never serves a database that lacks a migration; nothing is left behind in the session, which a pooler in transaction
+// mode gives to somebody else after the commit.
+import { sql } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import * as accounts from '../../migrations/0001_accounts.ts'
 import * as apps from '../../migrations/0002_apps.ts'
@@ -37,12 +39,18 @@ const migratorOf = (db: Database): Migrator =>
  */
 export function migrate(db: Database): Promise<string[]> {
   return withDatabase(async () => {
-    const { error, results } = await migratorOf(db).migrateToLatest()
-    if (error !== undefined)
-      throw error instanceof Error ? error : new Error('migration failed', { cause: error })
-    return (results ?? []).map(({ migrationName }) => migrationName)
+    return await db.transaction().execute(async (transaction) => {
+      await sql`select pg_advisory_xact_lock(${sql.lit(LOCK)})`.execute(transaction)
+      const { error, results } = await migratorOf(transaction).migrateToLatest()
+      if (error !== undefined)
+        throw error instanceof Error ? error : new Error('migration failed', { cause: error })
+      return (results ?? []).map(({ migrationName }) => migrationName)
+    })
   })
 }
+
+// The number under which Kysely locks, and with it earlier releases of this server.
+const LOCK = BigInt('3853314791062309107')
 
 /** Returns the names of the migrations that the database lacks. @throws {AppError} `temporarily_unavailable` */
 export async function pendingMigrations(db: Database): Promise<string[]> {

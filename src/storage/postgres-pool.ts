@@ -1,10 +1,10 @@
 // The pool of connections to Postgres, in the form that Kysely wants. Invariants: a lost connection never ends the process, whatever waited on
 // it; a connection that failed, or did not answer in time, is never used again; the log has one line when connections are lost and one
 // when they are back, with a message and a code and nothing else of the driver.
-import type { PostgresPool } from 'kysely'
+import { PostgresAdapter, PostgresDialect, type PostgresPool } from 'kysely'
 import pg from 'pg'
 import type { Logger } from '../shared/logger.ts'
-import { isConnectionFailure, markDriverErrors } from './database-errors.ts'
+import { isConnectionFailure, isStartupRefusal, markDriverErrors } from './database-errors.ts'
 
 /** What the pool needs to know. */
 export interface PoolSettings extends pg.ClientConfig {
@@ -17,11 +17,25 @@ export function openPostgresPool(settings: PoolSettings, logger: Logger): Postgr
   const pool = new pg.Pool({ ...settings, Client: PooledClient })
   // Of connections that nobody uses at the moment; those in use tell whoever waits on them.
   pool.on('error', (error) => health.onLost(error))
+  // Poolers such as PgBouncer refuse parameters that they do not know. Without this one our own time limit still ends the wait, and drops
+  // the connection.
+  async function connect(): Promise<pg.PoolClient> {
+    const offered = pool.options.statement_timeout
+    try {
+      return await pool.connect()
+    } catch (error) {
+      if (offered === undefined || !isStartupRefusal(error)) throw error
+      if (pool.options.statement_timeout !== undefined)
+        logger.info('the database takes no statement_timeout from us: a pooler is in front of it')
+      delete pool.options.statement_timeout
+      return await pool.connect()
+    }
+  }
   return {
     options: pool.options,
     async connect() {
       // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- the pool makes them of this class
-      const client = (await markDriverErrors(() => pool.connect())) as PooledClient
+      const client = (await markDriverErrors(connect)) as PooledClient
       const release = client.release.bind(client)
       client.release = (destroy) => {
         if (client.failure === undefined) health.onAnswered()
@@ -77,5 +91,22 @@ function createHealth(logger: Logger) {
       if (isLost) logger.info('database connection is back')
       isLost = false
     },
+  }
+}
+
+/** Postgres as Kysely knows it, without locks that outlive a transaction: migrate.ts takes one of its own. */
+export class PooledPostgresDialect extends PostgresDialect {
+  override createAdapter(): PostgresAdapter {
+    return new LocklessAdapter()
+  }
+}
+
+class LocklessAdapter extends PostgresAdapter {
+  override acquireMigrationLock(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  override releaseMigrationLock(): Promise<void> {
+    return Promise.resolve()
   }
 }

@@ -9,6 +9,14 @@ export type RedisClient = Redis | Cluster
 // Left out, because its type does not survive exactOptionalPropertyTypes.
 type ConnectionOptions = Omit<RedisOptions, 'replyMapping'>
 
+/** How to log in to the sentinels themselves. */
+export interface SentinelLogin {
+  sentinelUsername?: string
+  sentinelPassword?: string
+  sentinelTLS?: object
+  enableTLSForSentinelMode?: boolean
+}
+
 /** Where Redis is; see parseRedisUrl for how it is written. */
 export type RedisLocation =
   | { kind: 'single'; url: string }
@@ -17,6 +25,7 @@ export type RedisLocation =
       sentinels: { host: string; port: number }[]
       master: string
       options: ConnectionOptions
+      login: SentinelLogin
     }
   | { kind: 'cluster'; nodes: { host: string; port: number }[]; options: ConnectionOptions }
 
@@ -29,20 +38,25 @@ const hostsOf = (list: string, defaultPort: number): { host: string; port: numbe
 /**
  * Reads where Redis is.
  *
- * `redis://` and `rediss://` name one server; `redis-sentinel://[user:password@]host:port,host:port/master` a Sentinel set;
- * `redis-cluster://[user:password@]host:port,host:port` a Cluster (`rediss-sentinel`, `rediss-cluster` with TLS).
+ * `redis://` and `rediss://` name one server; `redis-sentinel://[user:password@]host:port,host:port/master[/number]` a Sentinel set;
+ * `redis-cluster://[user:password@]host:port,host:port` a Cluster (`rediss-sentinel`, `rediss-cluster` with TLS, which is for the sentinels as
+ * well). The sentinels get the same login as the master, unless the URL ends in `?sentinelUsername=…&sentinelPassword=…`; an empty
+ * `sentinelPassword` means that they want none.
  *
  * @throws {Error} with a sentence for the person who wrote the URL
  */
 export function parseRedisUrl(text: string): RedisLocation {
   const match =
-    /^(redis|rediss)(?:-(sentinel|cluster))?:\/\/(?:([^@/]*)@)?([^/?]+)(?:\/([^?]*))?$/.exec(text)
+    /^(redis|rediss)(?:-(sentinel|cluster))?:\/\/(?:([^@/]*)@)?([^/?]+)(?:\/([^?]*))?(?:\?(.*))?$/.exec(
+      text,
+    )
   if (match === null)
     throw new Error(
       'write redis://host:port, redis-sentinel://host:port,host:port/master or redis-cluster://host:port,host:port',
     )
-  const [, scheme, kind, login = '', hosts = '', path = ''] = match
+  const [, scheme, kind, login = '', hosts = '', path = '', query = ''] = match
   if (kind === undefined) return { kind: 'single', url: text }
+  if (kind === 'cluster' && query !== '') throw new Error('a Cluster URL takes no ?parameters')
   const colon = login.indexOf(':')
   const options: ConnectionOptions = {
     ...(scheme === 'rediss' ? { tls: {} } : {}),
@@ -54,7 +68,32 @@ export function parseRedisUrl(text: string): RedisLocation {
     throw new Error(
       'a Sentinel URL ends in the name of the master: redis-sentinel://host:port/mymaster',
     )
-  return { kind: 'sentinel', sentinels: hostsOf(hosts, 26_379), master: path, options }
+  const [master = '', number] = path.split('/')
+  if (number !== undefined && !/^\d{1,5}$/.test(number))
+    throw new Error('after the name of the master comes the number of the database, or nothing')
+  return {
+    kind: 'sentinel',
+    sentinels: hostsOf(hosts, 26_379),
+    master,
+    options: { ...options, ...(number === undefined ? {} : { db: Number(number) }) },
+    login: sentinelLogin(options, new URLSearchParams(query)),
+  }
+}
+
+function sentinelLogin(master: ConnectionOptions, query: URLSearchParams): SentinelLogin {
+  for (const name of query.keys())
+    if (name !== 'sentinelUsername' && name !== 'sentinelPassword')
+      throw new Error('a Sentinel URL takes ?sentinelUsername= and ?sentinelPassword= only')
+  const tls =
+    master.tls === undefined ? {} : { sentinelTLS: master.tls, enableTLSForSentinelMode: true }
+  const isOwn = query.has('sentinelPassword')
+  const password = isOwn ? query.get('sentinelPassword') : master.password
+  const username = isOwn ? query.get('sentinelUsername') : master.username
+  return {
+    ...tls,
+    ...(username ? { sentinelUsername: username } : {}),
+    ...(password ? { sentinelPassword: password } : {}),
+  }
 }
 
 const COMMAND_TIMEOUT_MILLIS = 1500
@@ -70,7 +109,7 @@ const common: ConnectionOptions = {
   autoPipeliningIgnoredCommands: ['mget'],
   retryStrategy: (attempt) => Math.min(attempt * 50, 1000),
   // A master that became a replica answers READONLY: reconnect, and ask Sentinel again.
-  reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
+  reconnectOnError: (error) => (wordOf(error) === 'READONLY' ? 2 : false),
 }
 
 /** Opens a connection (a pool of them for a Cluster) that reconnects by itself. */
@@ -78,7 +117,8 @@ export function openRedis(location: RedisLocation, logger: Logger): RedisClient 
   const client = connect(location)
   let wasDown = false
   client.on('error', (error: unknown) => {
-    if (!wasDown) logger.warn({ err: error }, 'redis connection lost')
+    const { code, message } = error as NodeJS.ErrnoException
+    if (!wasDown) logger.warn({ code, reason: message }, 'redis connection lost')
     wasDown = true
   })
   client.on('ready', () => {
@@ -96,6 +136,7 @@ function connect(location: RedisLocation): RedisClient {
       return new Redis({
         ...common,
         ...location.options,
+        ...location.login,
         sentinels: location.sentinels,
         name: location.master,
         sentinelRetryStrategy: (attempt) => Math.min(attempt * 50, 500),
@@ -107,6 +148,8 @@ function connect(location: RedisLocation): RedisClient {
         enableAutoPipelining: true,
         // A Cluster reads each family by itself.
         autoPipeliningIgnoredCommands: [],
+        // Certificates carry names: what the Cluster calls its nodes is handed to TLS as it is, and resolved by the socket.
+        dnsLookup: (address, callback) => callback(null, address),
         clusterRetryStrategy: (attempt) => Math.min(attempt * 50, 1000),
         slotsRefreshTimeout: 1000,
         retryDelayOnFailover: 100,
@@ -117,8 +160,29 @@ function connect(location: RedisLocation): RedisClient {
   }
 }
 
-const AWAY =
-  /Command timed out|Connection is closed|max retries per request|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|ClusterAllFailedError|Failed to refresh slots|CLUSTERDOWN|LOADING|READONLY|MASTERDOWN|TRYAGAIN|All sentinels are unreachable|Stream isn't writeable|None of startup nodes|Too many Cluster redirections|AbortError|^ReplyError (OOM|MISCONF|NOREPLICAS|BUSY) /
+// First words of replies that are about our own command. Every other word is Redis, or something in front of it, speaking of itself: LOADING,
+// BUSY, MASTERDOWN, READONLY, TRYAGAIN, CLUSTERDOWN, OOM, MISCONF, NOREPLICAS, NOAUTH, NOPERM, UNBLOCKED…
+const ABOUT_US = new Set(
+  'ERR WRONGTYPE CROSSSLOT NOSCRIPT EXECABORT NOGROUP BUSYGROUP BUSYKEY NOPROTO'.split(' '),
+)
+// What Redis and proxies say in the word that stands for everything.
+const NOT_NOW_BEHIND_ERR =
+  /max number of clients|shutting down|upstream|proxy|no connection|connection (refused|reset|timed out|closed)/i
+
+/** Returns the word with which a reply begins; where a script failed, the word of what failed in it. */
+function wordOf({ message }: Error): string {
+  const [, inner] = /^ERR Error running script.* -([A-Z]+) /s.exec(message) ?? []
+  return inner ?? message.split(' ', 1)[0] ?? ''
+}
+
+/** Returns whether Redis cannot do its work now, whatever the command was: all that ioredis throws, but for replies about our command. */
+function isAway(error: unknown): error is Error {
+  // By shape: Node's own errors are of another realm in some places.
+  if (typeof error !== 'object' || error === null || error instanceof AppError) return false
+  const { name, message } = error as Error
+  if (name !== 'ReplyError') return !/^(Type|Range|Syntax|Reference)Error$/.test(name)
+  return !ABOUT_US.has(wordOf(error as Error)) || NOT_NOW_BEHIND_ERR.test(message)
+}
 
 interface Deadline {
   at: number
@@ -158,7 +222,8 @@ function soon<T>(work: () => Promise<T>): Promise<T> {
       },
       (error: unknown) => {
         deadline.reject = undefined
-        reject(error instanceof Error ? error : new Error(String(error)))
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as it was thrown
+        reject(error)
       },
     )
   })
@@ -169,7 +234,7 @@ export async function withRedis<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await soon(work)
   } catch (error) {
-    if (error instanceof Error && AWAY.test(`${error.name} ${error.message}`))
+    if (isAway(error))
       throw new AppError('temporarily_unavailable', {
         cause: error,
         detail: 'redis',

@@ -71,6 +71,7 @@ describe('a URL', () => {
         ],
         master: 'mymaster',
         options: { username: 'u', password: 'p@' },
+        login: { sentinelUsername: 'u', sentinelPassword: 'p@' },
       },
     ],
     [

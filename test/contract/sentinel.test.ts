@@ -147,3 +147,15 @@ describe('a Redis Cluster', () => {
     await untilItCommits(opened.store, 15_000)
   }, 60_000)
 })
+
+it('sentinels that ask for a password are logged in to, with the login of the master or their own', async () => {
+  await using set = await startSentinel({ password: 'pass/word' })
+  const hosts = set.sentinels.map(({ host, port }) => `${host}:${port}`).join(',')
+  for (const url of [
+    `redis-sentinel://:pass%2Fword@${hosts}/${set.name}`,
+    `redis-sentinel://:pass%2Fword@${hosts}/${set.name}/2?sentinelPassword=pass%2Fword`,
+  ]) {
+    using opened = openStore(url)
+    expect(await putOne(opened.store)).toBe(true)
+  }
+}, 60_000)

@@ -113,23 +113,27 @@ export interface Sentinel extends Disturbable {
 }
 
 /** Starts a master, a replica and three sentinels that fail over within seconds. */
-export async function startSentinel(): Promise<Sentinel> {
+export async function startSentinel({ password }: { password?: string } = {}): Promise<Sentinel> {
   const started: RedisServer[] = []
+  const config = password === undefined ? {} : { requirepass: password, masterauth: password }
   try {
-    const master = await startRedis()
+    const master = await startRedis({ config })
     started.push(master)
-    const replica = await startRedis({ replicaOf: master })
+    const replica = await startRedis({ replicaOf: master, config })
     started.push(replica)
-    const sentinels = await startAll([1, 2, 3].map(() => startOneSentinel(master)))
+    const sentinels = await startAll([1, 2, 3].map(() => startOneSentinel(master, password)))
     started.push(...sentinels)
     for (const sentinel of sentinels) {
       await waitUntil('the sentinels to know each other and the replica', async () => {
-        const state = await askRedis(sentinel, ['SENTINEL', 'MASTER', SENTINEL_MASTER_NAME])
+        const question = ['SENTINEL', 'MASTER', SENTINEL_MASTER_NAME]
+        const state = await askRedis(sentinel, question, password)
         return state.includes('num-slaves,1') && state.includes('num-other-sentinels,2')
       })
     }
     await waitUntil('the replica to be in step', async () =>
-      (await askRedis(replica, ['INFO', 'replication'])).includes('master_link_status:up'),
+      (await askRedis(replica, ['INFO', 'replication'], password)).includes(
+        'master_link_status:up',
+      ),
     )
     return {
       ...together(started),
@@ -142,12 +146,12 @@ export async function startSentinel(): Promise<Sentinel> {
         const question = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', SENTINEL_MASTER_NAME]
         await waitUntil('the failover', async () => {
           const answers = await Promise.all(
-            sentinels.map((sentinel) => askRedis(sentinel, question)),
+            sentinels.map((sentinel) => askRedis(sentinel, question, password)),
           )
           return answers.every((answer) => answer.includes(String(replica.port)))
         })
         await waitUntil('the replica to be promoted', async () =>
-          (await askRedis(replica, ['INFO', 'replication'])).includes('role:master'),
+          (await askRedis(replica, ['INFO', 'replication'], password)).includes('role:master'),
         )
       },
     }
@@ -157,7 +161,7 @@ export async function startSentinel(): Promise<Sentinel> {
   }
 }
 
-async function startOneSentinel(master: Address): Promise<RedisServer> {
+async function startOneSentinel(master: Address, password?: string): Promise<RedisServer> {
   const binary = getBinary('redis-server', 'redis-server')
   const server = await onFreePort(async (port) => {
     const directory = createServerDirectory('sentinel')
@@ -170,6 +174,9 @@ async function startOneSentinel(master: Address): Promise<RedisServer> {
       `sentinel monitor ${name} ${master.host} ${master.port} 2`,
       `sentinel down-after-milliseconds ${name} 500`,
       `sentinel failover-timeout ${name} 3000`,
+      ...(password === undefined
+        ? []
+        : [`sentinel auth-pass ${name} ${password}`, `requirepass ${password}`]),
     ]
     writeFileSync(file, lines.join('\n'))
     const args = [file, '--sentinel']
@@ -223,6 +230,37 @@ export async function startPostgres(): Promise<PostgresServer> {
     `postgres://otesse:${password}@${HOST}:${server.port}/${database}`
   await onDatabase(url('postgres'), (client) => client.query('CREATE DATABASE otesse'))
   return { ...server, url: url('otesse') }
+}
+
+/** Starts PgBouncer in transaction mode before a database. @throws {Error} when it is not installed */
+export async function startPgBouncer(databaseUrl: string): Promise<PostgresServer> {
+  const binary = getBinary('pgbouncer', 'pgbouncer')
+  const user = await findPostgresUser()
+  const target = new URL(databaseUrl)
+  const database = target.pathname.slice(1)
+  const server = await onFreePort(async (port) => {
+    const directory = createServerDirectory('pgbouncer', user)
+    const users = join(directory, 'users.txt')
+    writeFileSync(users, `"${target.username}" "${target.password}"\n`)
+    const file = join(directory, 'pgbouncer.ini')
+    const lines = [
+      '[databases]',
+      `${database} = host=${target.hostname} port=${target.port} dbname=${database}`,
+      '[pgbouncer]',
+      `listen_addr = ${HOST}`,
+      `listen_port = ${port}`,
+      'auth_type = plain',
+      `auth_file = ${users}`,
+      'pool_mode = transaction',
+      'unix_socket_dir =',
+    ]
+    writeFileSync(file, `${lines.join('\n')}\n`)
+    const readyText = 'process up'
+    const running = await launchServer({ binary, args: [file], directory, readyText, user })
+    return { ...running, host: HOST, port }
+  })
+  target.port = String(server.port)
+  return { ...server, url: target.href }
 }
 
 /** A database that several test files start from: prepared (migrated, say) by the first that asks for it, then copied. */
@@ -300,10 +338,15 @@ async function findPostgresUser(): Promise<User | undefined> {
 }
 
 // Sends one command and answers its reply as text, arrays joined by commas.
-async function askRedis({ host, port }: Address, [command, ...args]: string[]): Promise<string> {
+async function askRedis(
+  { host, port }: Address,
+  [command, ...args]: string[],
+  password?: string,
+): Promise<string> {
   const client = new Redis({
     host,
     port,
+    ...(password === undefined ? {} : { password }),
     lazyConnect: true,
     connectTimeout: 30_000,
     retryStrategy: () => null,
