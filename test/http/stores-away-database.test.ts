@@ -50,10 +50,11 @@ const askAsStranger = () =>
 
 /** Has statements wait for a lock, cuts, and returns what was answered. */
 async function cutUnderWaiting(cut: () => Promise<unknown>): Promise<Response[]> {
-  const blocker = new pg.Client({ connectionString: direct })
-  blocker.on('error', () => undefined)
-  await blocker.connect()
-  // On a connection of its own: within a transaction this view does not change.
+  // Prepared, the transaction holds its lock whatever is cut, and also over a restart: what waits cannot be answered first.
+  await onPostgres(
+    'begin; lock table apps in access exclusive mode',
+    `prepare transaction 'blocker'`,
+  )
   const watcher = new pg.Client({ connectionString: direct })
   watcher.on('error', () => undefined)
   await watcher.connect()
@@ -65,22 +66,21 @@ async function cutUnderWaiting(cut: () => Promise<unknown>): Promise<Response[]>
     return found.rows[0]?.count ?? 0
   }
   try {
-    await blocker.query('begin; lock table apps in access exclusive mode')
     const answers = Promise.all([askAsStranger(), askAsStranger(), askAsStranger()])
     await waitUntil('statements to wait', async () => (await waiting()) >= 3)
     await cut()
-    await blocker.query('rollback').catch(() => undefined)
     return await answers
   } finally {
-    await Promise.allSettled([blocker.end(), watcher.end()])
+    await onPostgres(`rollback prepared 'blocker'`)
+    await watcher.end().catch(() => undefined)
   }
 }
 
-const onPostgres = async (statement: string): Promise<void> => {
+const onPostgres = async (...statements: string[]): Promise<void> => {
   const client = new pg.Client({ connectionString: direct })
   client.on('error', () => undefined)
   await client.connect()
-  await client.query(statement)
+  for (const statement of statements) await client.query(statement)
   await client.end()
 }
 

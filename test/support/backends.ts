@@ -211,6 +211,8 @@ export async function startPostgres(): Promise<PostgresServer> {
       fsync: 'off',
       full_page_writes: 'off',
       max_connections: 200,
+      // A prepared transaction holds its locks without a connection that could be cut.
+      max_prepared_transactions: 10,
       shared_buffers: '64MB',
       timezone: 'UTC',
     }
