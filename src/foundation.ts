@@ -43,6 +43,7 @@ import {
   openRedisInvalidation,
 } from './storage/invalidation.ts'
 import { migrate, pendingMigrations } from './storage/migrate.ts'
+import { DirectoryRefused } from './storage/private-directory.ts'
 import { judgeRedis, openRedis, parseRedisUrl, type RedisClient } from './storage/redis.ts'
 
 /** Everything below HTTP. */
@@ -223,7 +224,8 @@ export async function openConfiguredDatabase(
       logger,
     )
   } catch (error) {
-    if (error instanceof DirectoryInUse) throw new StartRefused(error.message, { cause: error })
+    if (error instanceof DirectoryInUse || error instanceof DirectoryRefused)
+      throw new StartRefused(error.message, { cause: error })
     throw error
   }
 }

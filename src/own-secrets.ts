@@ -1,10 +1,11 @@
 // The secrets that embedded mode makes for itself at its first start and keeps beside its data, readable by their owner alone.
-import { mkdir, open, readFile } from 'node:fs/promises'
+import { chmod, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config, SecretsConfig } from './config/config.ts'
 import { randomBase62 } from './shared/crypto.ts'
 import { Secret } from './shared/secret.ts'
 import { IN_MEMORY } from './storage/database.ts'
+import { makePrivateDirectory } from './storage/private-directory.ts'
 
 const SECRET_LENGTH = 48
 
@@ -24,7 +25,7 @@ const makeTwo = (): [string, string] => [randomBase62(SECRET_LENGTH), randomBase
 
 async function readOrMake(dataDirectory: string): Promise<[string, string]> {
   const path = join(dataDirectory, 'secrets')
-  await mkdir(dataDirectory, { recursive: true, mode: 0o700 })
+  await makePrivateDirectory(dataDirectory)
   try {
     await using file = await open(path, 'wx', 0o600)
     const made = makeTwo()
@@ -33,6 +34,8 @@ async function readOrMake(dataDirectory: string): Promise<[string, string]> {
     return made
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+    // A copy that somebody made or restored may be open to others.
+    await chmod(path, 0o600)
     const [secretKey = '', encryptionKey = ''] = (await readFile(path, 'utf8')).split('\n')
     if (secretKey === '' || encryptionKey === '')
       throw new Error(`${path} is damaged`, { cause: error })

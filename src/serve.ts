@@ -16,6 +16,7 @@ import { makeOwnSecrets } from './own-secrets.ts'
 import { SECOND } from './shared/clock.ts'
 import { AppError, isUnavailable } from './shared/errors.ts'
 import { createLogger, type Logger } from './shared/logger.ts'
+import { DirectoryRefused } from './storage/private-directory.ts'
 
 /** A server that listens. */
 export interface RunningServer extends AsyncDisposable {
@@ -38,9 +39,12 @@ export async function startServer(config: Config, logger: Logger): Promise<Runni
   const app = createApp(foundation)
   stack.use(app)
   const { host, port } = config.server
-  const server = await listen(app.listener, host, port)
+  const server = await listen(app.listener, host, port, logger)
+  stack.defer(() => void server.close())
   const ops =
-    config.ops.port === 0 ? undefined : await listen(app.ops, config.ops.host, config.ops.port)
+    config.ops.port === 0
+      ? undefined
+      : await listen(app.ops, config.ops.host, config.ops.port, logger)
   stack.defer(() => void ops?.close())
   stack.defer(() => drain(app, server, config.server.shutdownGraceSeconds, logger))
   const open = stack.move()
@@ -50,15 +54,44 @@ export async function startServer(config: Config, logger: Logger): Promise<Runni
   return { config, foundation, url, [Symbol.asyncDispose]: () => open.disposeAsync() }
 }
 
-function listen(listener: RequestListener, host: string, port: number): Promise<Server> {
+/** An address cannot be listened on; the message is for the operator. */
+class ListenRefused extends Error {}
+
+const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another process has the port',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  EACCES: 'this user may not open ports below 1024',
+  ENOTFOUND: 'this is no address and no name that can be resolved',
+  EAI_AGAIN: 'the name cannot be resolved',
+  EAFNOSUPPORT: 'this machine does not speak that family of addresses',
+}
+
+function listen(
+  listener: RequestListener,
+  host: string,
+  port: number,
+  logger: Logger,
+): Promise<Server> {
   const server = createServer(listener)
   // Longer than the 60 s of common load balancers: a connection that we close first loses the request that is on its way.
   server.keepAliveTimeout = 75 * SECOND
   server.headersTimeout = 30 * SECOND
   server.requestTimeout = 60 * SECOND
   return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, () => resolve(server))
+    // Stays for good: later it tells of connections that could not be accepted, for want of file descriptors for instance.
+    server.on('error', (error: NodeJS.ErrnoException) => {
+      const { code = '', message } = error
+      if (server.listening) logger.error({ code, reason: message }, 'connection not accepted')
+      else
+        reject(
+          new ListenRefused(
+            `The server cannot listen on ${host}:${port}: ${LISTEN_PROBLEMS[code] ?? message}.`,
+            { cause: error },
+          ),
+        )
+    })
+    // As in a URL, an IPv6 address may be in brackets.
+    server.listen(port, host.replace(/^\[(.*)\]$/, '$1'), () => resolve(server))
   })
 }
 
@@ -86,7 +119,7 @@ async function drain(
   clearTimeout(deadline)
 }
 
-/** Runs the server until SIGTERM or SIGINT; returns the exit code. */
+/** Runs the server until SIGTERM, SIGINT or SIGHUP; returns the exit code. */
 export async function runServer(env: Environment): Promise<number> {
   const read = readConfig(env)
   if (typeof read === 'string') {
@@ -95,10 +128,12 @@ export async function runServer(env: Environment): Promise<number> {
   }
   const logger = createLogger(read.server.logLevel)
   for (const warning of read.warnings) logger.warn(warning)
+  // Heard from the beginning: who sees "ready" may send one at once. A second one ends the process as it is.
+  const stopping = stopSignal()
   try {
     await using server = await startServer(read, logger)
     await offerSetup(server, logger)
-    const signal = await stopSignal()
+    const signal = await stopping
     logger.info({ signal }, 'stopping')
   } catch (error) {
     const message = startProblem(error)
@@ -129,12 +164,10 @@ async function offerSetup({ config, foundation }: RunningServer, logger: Logger)
 
 /** Says why the server did not start, where the operator can mend it. */
 function startProblem(error: unknown): string | undefined {
-  if (error instanceof StartRefused) return error.message
+  if (error instanceof StartRefused || error instanceof DirectoryRefused) return error.message
   if (error instanceof AppError && isUnavailable(error))
     return `The server cannot start: ${error.detail ?? 'a store'} cannot be reached. "otesse doctor" says more.`
-  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
-    return `The server cannot start: ${error.message}. Another process has the port.`
-  return undefined
+  return error instanceof ListenRefused ? error.message : undefined
 }
 
 function readConfig(env: Environment): Config | string {
@@ -148,6 +181,7 @@ function readConfig(env: Environment): Config | string {
 
 function stopSignal(): Promise<string> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal))
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
+      process.once(signal, () => resolve(signal))
   })
 }

@@ -1,11 +1,11 @@
 // Opens the database: Postgres by URL, or PGlite (Postgres in this process) in a directory. Both speak the same SQL through Kysely.
 // Invariant: a database that is away makes callers fail within two seconds with `temporarily_unavailable`, never hang.
-import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Kysely, PGliteDialect, sql } from 'kysely'
 import type { Logger } from '../shared/logger.ts'
 import { withDatabase } from './database-errors.ts'
 import { lockDirectory } from './directory-lock.ts'
+import { makePrivateDirectory } from './private-directory.ts'
 import { openPostgresPool, PooledPostgresDialect } from './postgres-pool.ts'
 import type { Schema } from './schema.ts'
 
@@ -37,6 +37,7 @@ export interface OpenDatabase extends AsyncDisposable {
  * Opens the database; Postgres connects at the first query, PGlite at once.
  *
  * @throws {DirectoryInUse} where another process has the PGlite directory open
+ * @throws {DirectoryRefused} where the directory cannot be kept from other users of the machine
  */
 export async function openDatabase(
   location: DatabaseLocation,
@@ -61,7 +62,8 @@ export async function openDatabase(
 async function openPglite(directory: string): Promise<OpenDatabase> {
   await using stack = new AsyncDisposableStack()
   if (directory !== IN_MEMORY) {
-    await mkdir(dirname(directory), { recursive: true })
+    await makePrivateDirectory(dirname(directory))
+    await makePrivateDirectory(directory)
     stack.use(await lockDirectory(directory))
   }
   // Loaded here only: a server on Postgres starts without it.
