@@ -4,7 +4,7 @@ import { type Clock, dateNow } from '../shared/clock.ts'
 import { AppError } from '../shared/errors.ts'
 import { newAccountId } from '../shared/ids.ts'
 import { emailKey, parseEmail, parseLine } from './account-input.ts'
-import type { AccountStore, AccountToInsert } from './account.store.ts'
+import { type AccountStore, type AccountToInsert, FIRST_GENERATION } from './account.store.ts'
 import type { ActContext } from './accounts.ts'
 import { type ImportProblem, type ImportRow, readLines } from './import-lines.ts'
 import { hashProblem } from './imported-hash.ts'
@@ -154,6 +154,7 @@ function parseRow(
       statusReason: undefined,
       hasPassword: passwordHash !== undefined,
       version: 1,
+      ...FIRST_GENERATION,
       createdAt,
     },
     emailKey: emailKey(email),

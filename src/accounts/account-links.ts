@@ -10,7 +10,7 @@ import { isLinkToken, newLinkToken } from '../shared/token-format.ts'
 import { createAnnouncer } from '../storage/announcement.ts'
 import { assertPassword, emailKey, parseEmail, parseLine } from './account-input.ts'
 import type { AccountLinkStore, KeptLink, LinkKind } from './account-link.store.ts'
-import type { Account } from './account.store.ts'
+import { type Account, FIRST_GENERATION } from './account.store.ts'
 import { type AccountInvalidation, type ActContext, PASSWORD_PURGE_REASON } from './accounts.ts'
 import type { Passwords } from './passwords.ts'
 
@@ -156,6 +156,7 @@ export function createAccountLinks(deps: {
         statusReason: undefined,
         hasPassword: true,
         version: 1,
+        ...FIRST_GENERATION,
         createdAt: dateNow(clock),
       }
       const passwordHash = await passwords.hash(input.password)

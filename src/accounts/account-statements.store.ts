@@ -16,6 +16,11 @@ export const toAccount = (row: Selectable<AccountRow>): Account => ({
   statusReason: row.status_reason ?? undefined,
   hasPassword: row.password_hash !== null,
   version: row.version,
+  generation: row.generation,
+  sessionsFrom: row.sessions_from,
+  grantsFrom: row.grants_from,
+  consentsFrom: row.consents_from,
+  sessionsValidFrom: row.sessions_valid_from ?? undefined,
   createdAt: row.created_at,
 })
 
@@ -71,13 +76,32 @@ export async function hasAdmin(
   return (await query.executeTakeFirst()) !== undefined
 }
 
-/** Writes the job that ends all grants and login sessions of an account. */
-export async function writePurgeJob(
+/**
+ * Ends everything of an account: what was begun before counts nowhere from the end of the transaction on, and a job removes it. What is
+ * begun later carries a higher generation and is not meant.
+ *
+ * @returns the account's new generation; `undefined` where there is no such account
+ */
+export async function endAll(
   transaction: Transaction<Schema>,
   accountId: string,
   reason: string,
   at: Date,
-): Promise<void> {
+): Promise<number | undefined> {
+  const raised = sql<number>`generation + 1`
+  const row = await transaction
+    .updateTable('accounts')
+    .set({
+      generation: raised,
+      sessions_from: raised,
+      grants_from: raised,
+      consents_from: raised,
+      sessions_valid_from: at,
+    })
+    .where('id', '=', accountId)
+    .returning('generation')
+    .executeTakeFirst()
+  if (row === undefined) return undefined
   await transaction
     .insertInto('purge_jobs')
     .values({
@@ -85,10 +109,12 @@ export async function writePurgeJob(
       app_id: null,
       account_id: accountId,
       reason,
+      generation: row.generation,
       created_at: at,
       attempts: 0,
     })
     .execute()
+  return row.generation
 }
 
 /** Ends all one-time links of an account. */
@@ -113,7 +139,7 @@ export async function holdAccount(
   return row && toAccount(row)
 }
 
-/** Writes another password and ends what the one before gave: one-time links, and by a job tokens and sessions. */
+/** Writes another password and ends what the one before gave: one-time links, tokens and sessions. */
 export async function writePassword(
   transaction: Transaction<Schema>,
   { id, hasPassword }: Account,
@@ -121,6 +147,7 @@ export async function writePassword(
   jobReason: string,
   at: Date,
 ): Promise<Account> {
+  if (hasPassword) await endAll(transaction, id, jobReason, at)
   const row = await transaction
     .updateTable('accounts')
     .set({ password_hash: passwordHash, updated_at: at, version: sql`version + 1` })
@@ -128,7 +155,6 @@ export async function writePassword(
     .returningAll()
     .executeTakeFirstOrThrow()
   await removeLinksOf(transaction, id)
-  if (hasPassword) await writePurgeJob(transaction, id, jobReason, at)
   return toAccount(row)
 }
 

@@ -7,6 +7,7 @@ import { beginsWith, contains, findsParts } from '../storage/text-search.ts'
 import { emailKey } from './account-input.ts'
 import {
   assertNotLastAdmin,
+  endAll,
   hasAdmin,
   holdAccount,
   holdAdmins,
@@ -15,7 +16,6 @@ import {
   toAccount,
   toRow,
   writePassword,
-  writePurgeJob,
 } from './account-statements.store.ts'
 
 /** Somebody who can sign in. */
@@ -32,6 +32,16 @@ export interface Account {
   hasPassword: boolean
   /** Goes up with every change. */
   version: number
+  /** Goes up with every act that ends something of the account; what is begun carries the value of its moment. */
+  generation: number
+  /** Login sessions with a lower generation have ended. */
+  sessionsFrom: number
+  /** Grants with a lower generation have ended. */
+  grantsFrom: number
+  /** Remembered consents with a lower generation do not count. */
+  consentsFrom: number
+  /** When the sessions were ended last. */
+  sessionsValidFrom: Date | undefined
   createdAt: Date
 }
 
@@ -46,6 +56,15 @@ export type AccountEdit =
   | { kind: 'updated'; account: Account; before: Account }
   /** Somebody else changed it first: `account` is how it is now. */
   | { kind: 'conflict'; account: Account }
+
+/** What ended nothing yet. */
+export const FIRST_GENERATION = {
+  generation: 0,
+  sessionsFrom: 0,
+  grantsFrom: 0,
+  consentsFrom: 0,
+  sessionsValidFrom: undefined,
+} as const satisfies Partial<Account>
 
 /** An account that is to be written. */
 export interface AccountToInsert {
@@ -105,6 +124,8 @@ export interface AccountStore {
    * @throws {AppError} `last_admin`
    */
   deactivate(id: string, statusReason: string, jobReason: string, at: Date): Promise<boolean>
+  /** Ends all grants, sessions and remembered consents; returns whether there is such an account. */
+  endAll(id: string, jobReason: string, at: Date): Promise<boolean>
   /** Returns whether it was deactivated. */
   reactivate(id: string, at: Date): Promise<boolean>
   /** Returns whether some admin can sign in. */
@@ -248,9 +269,16 @@ export function createAccountStore(db: Database): AccountStore {
             .where('id', '=', id)
             .execute()
           await removeLinksOf(transaction, id)
-          await writePurgeJob(transaction, id, jobReason, at)
+          await endAll(transaction, id, jobReason, at)
           return true
         }),
+      ),
+
+    endAll: (id, jobReason, at) =>
+      withDatabase(() =>
+        db
+          .transaction()
+          .execute(async (trx) => (await endAll(trx, id, jobReason, at)) !== undefined),
       ),
 
     reactivate: (id, at) =>

@@ -7,7 +7,12 @@ import { newAccountId } from '../shared/ids.ts'
 import { createAnnouncer } from '../storage/announcement.ts'
 import { createAccountCache } from './account-cache.ts'
 import { assertPassword, emailKey, parseEmail, parseLine } from './account-input.ts'
-import type { Account, AccountChange, AccountStore } from './account.store.ts'
+import {
+  type Account,
+  type AccountChange,
+  type AccountStore,
+  FIRST_GENERATION,
+} from './account.store.ts'
 import type { QueuePlace } from './fair-queue.ts'
 import type { Passwords } from './passwords.ts'
 
@@ -201,6 +206,7 @@ export function createAccounts(deps: {
         statusReason: undefined,
         hasPassword: input.password !== undefined,
         version: 1,
+        ...FIRST_GENERATION,
         createdAt: dateNow(clock),
       }
       const hash = input.password === undefined ? undefined : await passwords.hash(input.password)

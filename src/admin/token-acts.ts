@@ -8,7 +8,6 @@ import type { Events } from '../audit/events.ts'
 import { appFamily } from '../grants/app-tokens.ts'
 import type { Grant } from '../grants/grant.ts'
 import type { Grants } from '../grants/grants.ts'
-import type { PurgeJobStore } from '../grants/purge-job.store.ts'
 import { type Clock, dateNow, SECOND } from '../shared/clock.ts'
 import { AppError } from '../shared/errors.ts'
 import { isLocator, parseToken, type ParsedToken } from '../shared/token-format.ts'
@@ -115,7 +114,9 @@ interface TokenActsDeps {
   >
   /** Tells what a token is worth, as introspection does. */
   inspect(text: string): Promise<Worth | { active: false; reason: string }>
-  jobs: Pick<PurgeJobStore, 'add'>
+  /** End everything of an account or an app and write the purge job, in one transaction; return whether there is such a one. */
+  accountStore: { endAll(id: string, reason: string, at: Date): Promise<boolean> }
+  appStore: { endAll(id: string, reason: string, at: Date): Promise<boolean> }
   /** Has the purgers of all processes look for jobs. */
   announce(topic: 'app' | 'account', id: string): Promise<void>
   clock: Clock
@@ -129,7 +130,7 @@ const POWER = 'admin:tokens:write'
 
 /** Creates the acts. */
 export function createTokenActs(deps: TokenActsDeps): TokenActs {
-  const { apps, accounts, grants, jobs, events, clock } = deps
+  const { apps, accounts, grants, events, clock } = deps
 
   /** Ends a family; whoever ended it first writes the event. */
   async function end(grantId: string, reason: RevocationReason, by: Operator) {
@@ -155,9 +156,12 @@ export function createTokenActs(deps: TokenActsDeps): TokenActs {
     by: Operator,
   ): Promise<void> {
     const reason: RevocationReason = 'admin'
-    await jobs.add({ ...of, reason }, dateNow(clock))
+    const [store, id] =
+      of.kind === 'account' ? [deps.accountStore, of.accountId] : [deps.appStore, of.appId]
+    if (!(await store.endAll(id, reason, dateNow(clock))))
+      throw new AppError('not_found', { detail: of.kind })
     events.grantsRevoked({ ...of, reason }, contextOf(by))
-    await deps.announce(of.kind, of.kind === 'account' ? of.accountId : of.appId)
+    await deps.announce(of.kind, id)
   }
 
   /** The grant by which a token of that kind still does something. */
@@ -203,9 +207,9 @@ export function createTokenActs(deps: TokenActsDeps): TokenActs {
     if (!options.revoke || app.status === 'deleted') return { ...outcome, revoked: false }
     // Whoever holds the secret can act as the app, whatever powers that has: ending it needs no more of them.
     try {
-      await apps.revokeSecret(app.id, secret.id)
-      events.secretRevoked({ appId: app.id, secretId: secret.id }, contextOf(by))
       // With a secret anybody gets tokens of the app's own; the app gets new ones with its other secret.
+      await apps.revokeSecret(app.id, secret.id, { endOwn: wasLive })
+      events.secretRevoked({ appId: app.id, secretId: secret.id }, contextOf(by))
       if (wasLive) await end(appFamily(app.id), 'leaked', by)
     } catch (error) {
       // Another report of it came first.

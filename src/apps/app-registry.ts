@@ -134,8 +134,12 @@ export interface AppRegistry extends AsyncDisposable {
   remove(id: string, reason: string): Promise<App>
   /** Adds a second secret, so that the app can change over without a pause. At most two are live at a time. */
   createSecret(id: string, options?: { expiresAt?: Date | undefined }): Promise<CreateSecretOutcome>
-  /** Revokes a secret at once. @throws {AppError} `not_found` where the app has no such secret */
-  revokeSecret(id: string, secretId: string): Promise<App>
+  /**
+   * Revokes a secret at once; with `endOwn`, the tokens that the app got for itself are of no worth from then on.
+   *
+   * @throws {AppError} `not_found` where the app has no such secret
+   */
+  revokeSecret(id: string, secretId: string, options?: { endOwn?: boolean }): Promise<App>
   /** @throws {AppError} `parameter_invalid` for a cursor that is not ours */
   list(query?: AppQuery): Promise<AppPage>
   /** Counts the apps that may ask for each scope, deleted ones left out; scopes that none has are not there; see scope-use.ts for how old it may be. */
@@ -274,6 +278,9 @@ export function createAppRegistry(deps: {
         status: 'active',
         statusReason: undefined,
         version: 1,
+        generation: 0,
+        grantsFrom: 0,
+        ownFrom: 0,
         createdAt: now,
         updatedAt: now,
         secrets,
@@ -357,10 +364,11 @@ export function createAppRegistry(deps: {
       return { kind: 'created', app: current, secretId: entry.id, secret: made.secret }
     },
 
-    async revokeSecret(id, secretId) {
+    async revokeSecret(id, secretId, { endOwn = false } = {}) {
       const app = await getChangeable(id)
       const isThere = app.secrets.some((secret) => secret.id === secretId)
-      return changed(id, isThere && (await store.removeSecret(id, secretId, dateNow(clock))))
+      const at = dateNow(clock)
+      return changed(id, isThere && (await store.removeSecret(id, secretId, { endOwn, at })))
     },
 
     async list({ search, type, status, scope, cursor, limit = DEFAULT_PAGE } = {}) {

@@ -60,7 +60,14 @@ export interface AppStore {
     secret: AppSecret,
     limits: { live: number; now: Date; forgetBefore: Date },
   ): Promise<AddSecretOutcome>
-  removeSecret(appId: string, secretId: string, at: Date): Promise<boolean>
+  /** Removes a secret; with `endOwn`, the tokens that the app got for itself end as well. */
+  removeSecret(
+    appId: string,
+    secretId: string,
+    options: { endOwn: boolean; at: Date },
+  ): Promise<boolean>
+  /** Ends all tokens, and writes the job that removes them; the app can get new ones. Returns whether there is such an app. */
+  endAll(id: string, reason: string, at: Date): Promise<boolean>
   noteSecretUses(uses: ReadonlyMap<string, Date>): Promise<void>
   setLogo(appId: string, logo: Logo | undefined, at: Date): Promise<boolean>
   /** Finds those that there are. */
@@ -102,6 +109,9 @@ function toApp(row: Selectable<AppRow>, secrets: readonly AppSecret[]): App {
     status: row.status,
     statusReason: row.status_reason ?? undefined,
     version: row.version,
+    generation: row.generation,
+    grantsFrom: row.grants_from,
+    ownFrom: row.own_from,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     secrets,
@@ -161,6 +171,49 @@ async function touch(trx: Transaction<Schema>, id: string, at: Date): Promise<bo
     .where('status', '!=', 'deleted')
     .executeTakeFirst()
   return touched.numUpdatedRows > 0n
+}
+
+/**
+ * Ends what the app has: its own tokens, and with `grants` also those of people. What was begun before counts nowhere from the end of the
+ * transaction on. Returns the new generation; `undefined` where there is no such app.
+ */
+async function raise(
+  trx: Transaction<Schema>,
+  id: string,
+  { grants }: { grants: boolean },
+): Promise<number | undefined> {
+  const raised = sql<number>`generation + 1`
+  const row = await trx
+    .updateTable('apps')
+    .set({ generation: raised, own_from: raised, ...(grants && { grants_from: raised }) })
+    .where('id', '=', id)
+    .returning('generation')
+    .executeTakeFirst()
+  return row?.generation
+}
+
+/** Ends all tokens of an app, and writes the job that removes them. Returns whether there is such an app. */
+async function endAll(
+  trx: Transaction<Schema>,
+  id: string,
+  reason: string,
+  at: Date,
+): Promise<boolean> {
+  const generation = await raise(trx, id, { grants: true })
+  if (generation === undefined) return false
+  await trx
+    .insertInto('purge_jobs')
+    .values({
+      kind: 'app',
+      app_id: id,
+      account_id: null,
+      reason,
+      generation,
+      created_at: at,
+      attempts: 0,
+    })
+    .execute()
+  return true
 }
 
 /** Creates the store over the database. */
@@ -362,18 +415,8 @@ export function createAppStore(db: Database): AppStore {
           .where('id', '=', id)
           .execute()
         if (purge)
-          await trx
-            .insertInto('purge_jobs')
-            .values({
-              kind: 'app',
-              app_id: id,
-              account_id: null,
-              // A code, which each revoked grant will carry; the admin's words stay with the app.
-              reason: status === 'deleted' ? 'app_deleted' : 'app_suspended',
-              created_at: at,
-              attempts: 0,
-            })
-            .execute()
+          // A code, which each revoked grant will carry; the admin's words stay with the app.
+          await endAll(trx, id, status === 'deleted' ? 'app_deleted' : 'app_suspended', at)
         return true
       }),
 
@@ -398,7 +441,7 @@ export function createAppStore(db: Database): AppStore {
         return 'added'
       }),
 
-    removeSecret: (appId, secretId, at) =>
+    removeSecret: (appId, secretId, { endOwn, at }) =>
       transaction(async (trx) => {
         // The app's row is always locked before its secrets, or two changes could wait for each other.
         if (!(await lock(trx, appId))) return false
@@ -407,8 +450,12 @@ export function createAppStore(db: Database): AppStore {
           .where('id', '=', secretId)
           .where('app_id', '=', appId)
           .executeTakeFirst()
-        return removed.numDeletedRows > 0n && touch(trx, appId, at)
+        if (removed.numDeletedRows === 0n) return false
+        if (endOwn) await raise(trx, appId, { grants: false })
+        return touch(trx, appId, at)
       }),
+
+    endAll: (id, reason, at) => transaction((trx) => endAll(trx, id, reason, at)),
 
     noteSecretUses: (uses) =>
       withDatabase(async () => {

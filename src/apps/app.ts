@@ -74,6 +74,12 @@ export interface App extends AppSettings {
   readonly statusReason: string | undefined
   /** Goes up by one with every change, of secrets and logo too; the ETag of the admin API. */
   readonly version: number
+  /** Goes up with every act that ends something of the app; what is begun carries the value of its moment. */
+  readonly generation: number
+  /** Grants of people with a lower generation have ended. */
+  readonly grantsFrom: number
+  /** The app's own tokens with a lower generation have ended. */
+  readonly ownFrom: number
   readonly createdAt: Date
   readonly updatedAt: Date
   readonly secrets: readonly AppSecret[]

@@ -6,8 +6,8 @@ import { type AppActs, createAppActs } from '../admin/app-acts.ts'
 import { createKeyActs, type KeyActs } from '../admin/key-acts.ts'
 import { createScopeActs, type ScopeActs } from '../admin/scope-acts.ts'
 import { createTokenActs, type TokenActs } from '../admin/token-acts.ts'
+import { createAppStore } from '../apps/app.store.ts'
 import type { Foundation } from '../foundation.ts'
-import { createPurgeJobStore } from '../grants/purge-job.store.ts'
 import { createTokenInspector } from '../oauth/token-inspector.ts'
 
 /** All acts of admins. */
@@ -23,12 +23,13 @@ export interface Acts {
 export function createActs(foundation: Foundation): Acts {
   const { accounts, apps, scopes, keyRing, grants, clock, invalidation } = foundation
   const { events } = foundation.audit
+  const accountStore = createAccountStore(foundation.db)
   return {
     accounts: createAccountActs({
       accounts,
       links: foundation.accountLinks,
       importAccounts: createAccountImport({
-        store: createAccountStore(foundation.db),
+        store: accountStore,
         clock,
         events,
       }),
@@ -47,7 +48,8 @@ export function createActs(foundation: Foundation): Acts {
         isAccountActive: (id) => accounts.isActive(id),
         scopeExists: scopes.exists,
       }),
-      jobs: createPurgeJobStore(foundation.db),
+      accountStore,
+      appStore: createAppStore(foundation.db),
       announce: (topic, id) => invalidation.publish(topic, id),
       clock,
       events,

@@ -13,13 +13,20 @@ export interface RememberedConsent {
   updatedAt: Date
 }
 
+/** The purge job of a connection. */
+export interface EndedConnection {
+  jobId: string
+  /** Grants whose `accountGeneration` is lower have ended; undefined where the account is gone. */
+  generation: number | undefined
+}
+
 /** Keeps consents. */
 export interface ConsentStore {
   find(accountId: string, appId: string): Promise<string[] | undefined>
   /** @throws {AppError} `not_found` where the account or the app is gone */
   addScopes(accountId: string, appId: string, scopes: readonly string[], at: Date): Promise<void>
-  /** Deletes the row, where there is one, and writes the purge job of the connection, whose id it returns. */
-  remove(accountId: string, appId: string, reason: string, at: Date): Promise<string>
+  /** Deletes the row, where there is one, and writes the purge job of the connection. */
+  remove(accountId: string, appId: string, reason: string, at: Date): Promise<EndedConnection>
   /** Lists up to `limit`, the latest change first; all where it is absent. */
   listOfAccount(accountId: string, limit?: number): Promise<RememberedConsent[]>
 }
@@ -68,6 +75,12 @@ export function createConsentStore(db: Database): ConsentStore {
     remove: (accountId, appId, reason, at) =>
       withDatabase(() =>
         db.transaction().execute(async (transaction) => {
+          const account = await transaction
+            .updateTable('accounts')
+            .set({ generation: sql`generation + 1` })
+            .where('id', '=', accountId)
+            .returning('generation')
+            .executeTakeFirst()
           await transaction
             .deleteFrom('consents')
             .where('account_id', '=', accountId)
@@ -80,12 +93,13 @@ export function createConsentStore(db: Database): ConsentStore {
               app_id: appId,
               account_id: accountId,
               reason,
+              generation: account?.generation ?? null,
               created_at: at,
               attempts: 0,
             })
             .returning('id')
             .executeTakeFirstOrThrow()
-          return id
+          return { jobId: id, generation: account?.generation }
         }),
       ),
 

@@ -2,7 +2,7 @@
 // writing down the revocation of its grants are one transaction. Called by sign-in (find, remember), connected-apps (list) and disconnect.ts
 // (forget).
 import { type Clock, dateNow } from '../shared/clock.ts'
-import type { ConsentStore, RememberedConsent } from './consent.store.ts'
+import type { ConsentStore, EndedConnection, RememberedConsent } from './consent.store.ts'
 import { rememberedName, scopeRemembered } from './scope-incarnations.ts'
 
 const NO_INCARNATIONS: ReadonlyMap<string, number> = new Map()
@@ -22,9 +22,9 @@ export interface Consents {
    * for an app whose consent is never remembered: it may have grants all the same.
    *
    * @param reason the reason code that each revoked grant will carry
-   * @returns the id of the purge job
+   * @returns the purge job
    */
-  forget(accountId: string, appId: string, reason: string): Promise<string>
+  forget(accountId: string, appId: string, reason: string): Promise<EndedConnection>
   /** Lists what the account has allowed, the latest change first, up to `limit` or all of it. */
   listOfAccount(accountId: string, limit?: number): Promise<RememberedConsent[]>
 }

@@ -28,7 +28,7 @@ export function createDisconnect(deps: {
 }): Disconnect {
   const { consents, grants, jobs, audit } = deps
   return async function disconnect(accountId, appId, reason) {
-    const jobId = await consents.forget(accountId, appId, reason)
+    const { jobId } = await consents.forget(accountId, appId, reason)
     // Not left to the purger: it may be busy with a larger job, or in another process, and the person was told "at once".
     let count = 0
     for await (const batch of connectionBatches(grants, { accountId, appId })) {

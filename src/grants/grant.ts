@@ -15,6 +15,12 @@ export interface Grant {
   endsAt?: number
   /** Of the scopes whose name belonged to another scope before. */
   incarnations?: Incarnations
+  /**
+   * The account's and the app's generation of the moment at which the grant began, 0 where absent: it is dead where the
+   * account's or the app's `grantsFrom` is higher.
+   */
+  accountGeneration?: number
+  appGeneration?: number
   /** Told apart from an earlier grant under the same id: an app's own grant is made anew after a revocation. */
   epoch?: string
 }

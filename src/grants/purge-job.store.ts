@@ -16,6 +16,11 @@ export interface PurgeJob {
   /** How often it was begun, this time included. */
   attempts: number
   task: PurgeTask
+  /**
+   * The task means grants with a lower generation: of the app (`appGeneration`) where it is about an app, otherwise of the account. Absent:
+   * all of them.
+   */
+  generation: number | undefined
 }
 
 /** Keeps purge jobs. */
@@ -68,9 +73,16 @@ export function createPurgeJobStore(db: Database): PurgeJobStore {
               .forUpdate()
               .skipLocked(),
           )
-          .returning(['id', 'attempts', 'kind', 'app_id', 'account_id', 'reason'])
+          .returning(['id', 'attempts', 'kind', 'app_id', 'account_id', 'reason', 'generation'])
           .executeTakeFirst()
-        return row && { id: row.id, attempts: row.attempts, task: toTask(row) }
+        return (
+          row && {
+            id: row.id,
+            attempts: row.attempts,
+            task: toTask(row),
+            generation: row.generation ?? undefined,
+          }
+        )
       }),
 
     postpone: (id, dueAt) =>

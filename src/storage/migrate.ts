@@ -11,6 +11,7 @@ import * as audit from '../../migrations/0005_audit.ts'
 import * as admin from '../../migrations/0006_admin.ts'
 import * as lists from '../../migrations/0007_lists.ts'
 import * as adminAccounts from '../../migrations/0008_admin_accounts.ts'
+import * as generations from '../../migrations/0009_generations.ts'
 import * as endedGrants from '../../migrations/0010_ended_grants.ts'
 import * as scopeIncarnations from '../../migrations/0014_scope_incarnations.ts'
 import { type Database, withDatabase } from './database.ts'
@@ -25,6 +26,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0006_admin': admin,
   '0007_lists': lists,
   '0008_admin_accounts': adminAccounts,
+  '0009_generations': generations,
   '0010_ended_grants': endedGrants,
   '0014_scope_incarnations': scopeIncarnations,
 }

@@ -3,6 +3,8 @@ import type { ColumnType, Generated } from 'kysely'
 
 type Timestamp = ColumnType<Date, Date | string, Date | string>
 type NullableTimestamp = ColumnType<Date | null, Date | string | null, Date | string | null>
+/** A counter of the database's own; 0 in a new row. */
+type Counter = ColumnType<number, number | undefined, number>
 /** Written as JSON text, read as the value. */
 type Json<T> = ColumnType<T, string, string>
 
@@ -20,6 +22,16 @@ export interface AccountRow {
   status_reason: string | null
   /** Goes up by one with every change; the ETag of the admin API. */
   version: ColumnType<number, number | undefined, number>
+  /** Goes up with every act that ends something of the account. */
+  generation: Counter
+  /** Login sessions that carry a lower generation have ended. */
+  sessions_from: Counter
+  /** Grants that carry a lower generation have ended. */
+  grants_from: Counter
+  /** Remembered consents that carry a lower generation do not count. */
+  consents_from: Counter
+  /** When `sessions_from` was raised last. */
+  sessions_valid_from: ColumnType<Date | null, Date | string | null | undefined, Date | string>
   created_at: Timestamp
   updated_at: Timestamp
 }
@@ -50,6 +62,12 @@ export interface AppRow {
   status_reason: string | null
   /** Goes up by one with every change; the ETag of the admin API. */
   version: number
+  /** Goes up with every act that ends something of the app. */
+  generation: Counter
+  /** Grants of people that carry a lower generation have ended. */
+  grants_from: Counter
+  /** The app's own tokens that carry a lower generation have ended. */
+  own_from: Counter
   created_at: Timestamp
   updated_at: Timestamp
 }
@@ -102,6 +120,8 @@ export interface ConsentRow {
   account_id: string
   app_id: string
   scopes: Json<string[]>
+  /** The account's generation in the session in which it was given; see `accounts.consents_from`. */
+  account_generation: Counter
   created_at: Timestamp
   updated_at: Timestamp
 }
@@ -146,6 +166,8 @@ export interface PurgeJobRow {
   app_id: string | null
   account_id: string | null
   reason: string
+  /** The job means what carries a lower generation, of the app for `app` and of the account otherwise; null: everything. */
+  generation: ColumnType<number | null, number | null | undefined, number | null>
   created_at: Timestamp
   attempts: number
   /** Not to be begun before: the end of the lease of whoever holds it, or the next try. */

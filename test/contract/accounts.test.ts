@@ -175,6 +175,23 @@ describe.each(DATABASES)('Accounts on $name', ({ open }) => {
     expect(await jobsOf(id)).toHaveLength(1)
   })
 
+  test('What ends things raises the generation, and its job means what is older', async () => {
+    const { accounts, store, jobsOf } = setUp()
+    const { id } = await accounts.create({ email: anEmail(), password: PASSWORD })
+    await accounts.setPassword(id, 'another good password')
+    expect(await store.endAll(id, 'admin', new Date(NOW))).toBe(true)
+    await accounts.deactivate(id, 'left')
+    expect(await accounts.get(id)).toMatchObject({
+      generation: 3,
+      sessionsFrom: 3,
+      grantsFrom: 3,
+      consentsFrom: 3,
+      sessionsValidFrom: new Date(NOW),
+    })
+    expect((await jobsOf(id)).map(({ generation }) => generation)).toEqual([1, 2, 3])
+    expect(await store.endAll('acc_nobody', 'admin', new Date(NOW))).toBe(false)
+  })
+
   test('20 deactivations at once are one: one job, one reason', async () => {
     const { accounts, jobsOf } = setUp()
     const { id } = await accounts.create({ email: anEmail() })

@@ -337,6 +337,32 @@ describe.each(DATABASES)('on $name', ({ open }) => {
       await expect(node.registry.revokeSecret(app.id, 'sec_\u0000')).rejects.toThrow('not_found')
     })
 
+    test('that leaked end the tokens that the app got for itself, and those of people stay', async () => {
+      await using node = await startNode()
+      const { app } = await register(node.registry)
+      await node.registry.revokeSecret(app.id, app.secrets[0]!.id, { endOwn: true })
+      expect(await node.registry.get(app.id)).toMatchObject({
+        generation: 1,
+        grantsFrom: 0,
+        ownFrom: 1,
+      })
+      await node.registry.suspend(app.id, 'reason')
+      expect(await node.registry.activate(app.id)).toMatchObject({
+        generation: 2,
+        grantsFrom: 2,
+        ownFrom: 2,
+      })
+      expect(await node.store.endAll(app.id, 'admin', new Date(0))).toBe(true)
+      expect(await node.registry.get(app.id)).toMatchObject({ generation: 3, grantsFrom: 3 })
+      const jobs = await durable.db
+        .selectFrom('purge_jobs')
+        .select('generation')
+        .where('app_id', '=', app.id)
+        .orderBy('id')
+        .execute()
+      expect(jobs).toEqual([{ generation: 2 }, { generation: 3 }])
+    })
+
     test('are not for public apps and never expire in the past', async () => {
       await using node = await startNode()
       const phone = await register(node.registry, {

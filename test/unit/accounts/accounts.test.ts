@@ -65,6 +65,12 @@ function createMemoryStore() {
       jobs.push({ accountId: id, reason: jobReason })
       return Promise.resolve(true)
     },
+    endAll(id, jobReason) {
+      const { generation } = rows.get(id)!.account
+      change(id, { generation: generation + 1, sessionsFrom: generation + 1 })
+      jobs.push({ accountId: id, reason: jobReason })
+      return Promise.resolve(true)
+    },
     reactivate(id) {
       if (rows.get(id)?.account.status !== 'deactivated') return Promise.resolve(false)
       change(id, { status: 'active', statusReason: undefined })

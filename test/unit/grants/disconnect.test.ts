@@ -17,7 +17,7 @@ function aWorld(count: number, { failsAfter = Infinity } = {}) {
     consents: {
       forget(accountId, appId, reason) {
         log.push(`forget ${accountId} ${appId} ${reason}`)
-        return Promise.resolve('job7')
+        return Promise.resolve({ jobId: 'job7', generation: 1 })
       },
     },
     grants: {

@@ -8,7 +8,7 @@ import { createKnownPlaces } from '../../../src/sign-in/known-places.ts'
 import { createServerKeys } from '../../../src/shared/crypto.ts'
 import { Secret } from '../../../src/shared/secret.ts'
 import { createLogin, type LoginOutcome } from '../../../src/sign-in/login.ts'
-import type { Account } from '../../../src/accounts/account.store.ts'
+import { type Account, FIRST_GENERATION } from '../../../src/accounts/account.store.ts'
 
 const maria: Account = {
   id: 'acc_maria',
@@ -19,6 +19,7 @@ const maria: Account = {
   statusReason: undefined,
   hasPassword: true,
   version: 1,
+  ...FIRST_GENERATION,
   createdAt: new Date(0),
 }
 const RIGHT = ' right, with spaces '
