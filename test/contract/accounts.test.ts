@@ -60,7 +60,12 @@ describe.each(DATABASES)('Accounts on $name', ({ open }) => {
     const [one] = first.accounts
     await accounts.deactivate(one!.id, 'left')
     expect((await accounts.list({ search: tag, status: 'deactivated' })).accounts).toEqual([
-      { ...one, status: 'deactivated', statusReason: 'left', version: 2 },
+      {
+        ...one,
+        ...{ status: 'deactivated', statusReason: 'left', version: 2 },
+        ...{ generation: 1, sessionsFrom: 1, grantsFrom: 1, consentsFrom: 1 },
+        sessionsValidFrom: new Date(NOW),
+      },
     ])
     expect((await accounts.list({ search: `Per\\son 2.${tag}` })).accounts).toHaveLength(1)
     const chief = await accounts.create({ email: `chief.${tag}@example.com`, role: 'admin' })
