@@ -1,6 +1,10 @@
 // Accounts over a store in memory: creating, signing in, deactivating, and what others are told.
 import { createAccounts, type AccountEvents } from '../../../src/accounts/accounts.ts'
-import type { Account, AccountStore } from '../../../src/accounts/account.store.ts'
+import {
+  type Account,
+  type AccountStore,
+  FIRST_GENERATION,
+} from '../../../src/accounts/account.store.ts'
 import { argon2id, createPasswords } from '../../../src/accounts/passwords.ts'
 import { AppError } from '../../../src/shared/errors.ts'
 import { createLocalInvalidation } from '../../../src/storage/invalidation.ts'
@@ -124,6 +128,7 @@ describe('Creating an account', () => {
       { actor: 'cli' },
     )
     expect(account).toEqual({
+      ...FIRST_GENERATION,
       id: expect.stringMatching(/^acc_[0-9A-Za-z]{20}$/),
       email: 'Ada@Example.com',
       name: 'Ada',
