@@ -15,8 +15,15 @@ interface Cookie {
   path: string
 }
 
+/** The server that a browser talks to, and what it sends along each time. */
+export interface BrowsedServer extends Pick<TestApp, 'url' | 'issuer'> {
+  headers?: Readonly<Record<string, string>>
+  /** How long it waits for a page; for ever when absent. */
+  timeoutMillis?: number
+}
+
 /** Creates a browser without any cookies. */
-export function createBrowser(server: Pick<TestApp, 'url' | 'issuer'>) {
+export function createBrowser(server: BrowsedServer) {
   // By name and path, as browsers keep them.
   const jar = new Map<string, Cookie>()
 
@@ -47,7 +54,11 @@ export function createBrowser(server: Pick<TestApp, 'url' | 'issuer'>) {
     const answer = await fetch(server.url + pathname + search, {
       ...init,
       redirect: 'manual',
+      ...(server.timeoutMillis !== undefined && {
+        signal: AbortSignal.timeout(server.timeoutMillis),
+      }),
       headers: {
+        ...server.headers,
         accept: 'text/html',
         cookie: cookiesFor(pathname),
         ...(init.headers as Record<string, string> | undefined),

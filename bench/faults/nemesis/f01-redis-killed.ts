@@ -1,0 +1,100 @@
+// F1: Redis is killed and comes back with what its own persistence kept. A killed process loses nothing that it has written to its file; what
+// a machine that loses power would lose is cut off the file by hand.
+import { statSync, truncateSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import type { Fault, Stage } from '../fault.ts'
+
+const README_APPENDFSYNC =
+  'README "Redis": without appendfsync always a crash may lose the last moments'
+
+async function withRedis<T>({ world }: Stage, work: (redis: Redis) => Promise<T>): Promise<T> {
+  const redis = new Redis({ host: '127.0.0.1', port: world.redis.port })
+  try {
+    return await work(redis)
+  } finally {
+    redis.disconnect()
+  }
+}
+
+async function directoryOf(stage: Stage): Promise<string> {
+  return await withRedis(stage, async (redis) => {
+    const [, directory = ''] = (await redis.config('GET', 'dir')) as string[]
+    return directory
+  })
+}
+
+/** The part of the append-only file that grows. */
+function growingFile(directory: string): string {
+  const folder = join(directory, 'appendonlydir')
+  const name = readdirSync(folder).find((file) => file.endsWith('.incr.aof'))
+  if (name === undefined) throw new Error(`no append-only file in ${folder}`)
+  return join(folder, name)
+}
+
+async function killAndStart(stage: Stage, downFor: [number, number], meanwhile?: () => void) {
+  await stage.whileRedisIsAway(async () => {
+    await stage.world.redis.kill()
+    meanwhile?.()
+    await stage.hold(...downFor)
+  })
+  await stage.world.redis.restart()
+}
+
+export const REDIS_KILLED: Fault = {
+  id: 'F1',
+  title: 'Redis is killed and started again',
+  variants: [
+    {
+      name: 'appendfsync always',
+      isShort: true,
+      world: { redis: { appendOnly: true } },
+      async run(stage) {
+        for (let round = 0; round < stage.count(3, 1); round += 1) {
+          await killAndStart(stage, [4, 3])
+          await stage.recovered()
+          await stage.hold(2, 1)
+        }
+      },
+    },
+    {
+      name: 'everysec, the last second lost',
+      world: { redis: { appendOnly: true, config: { appendfsync: 'everysec' } } },
+      bounds: {
+        I1: README_APPENDFSYNC,
+        I2: README_APPENDFSYNC,
+        I3: README_APPENDFSYNC,
+        I6: README_APPENDFSYNC,
+      },
+      async run(stage) {
+        const file = growingFile(await directoryOf(stage))
+        const from = stage.recorder.mark('what is written from here on will be lost')
+        const { size } = statSync(file)
+        await stage.hold(1, 1)
+        await killAndStart(stage, [2, 2], () => truncateSync(file, size))
+        stage.mayBeLost(from)
+        await stage.recovered()
+        await stage.hold(3)
+      },
+    },
+    {
+      name: 'RDB only',
+      bounds: {
+        I1: README_APPENDFSYNC,
+        I2: README_APPENDFSYNC,
+        I3: README_APPENDFSYNC,
+        I6: README_APPENDFSYNC,
+      },
+      losesLimits: true,
+      async run(stage) {
+        await withRedis(stage, (redis) => redis.save())
+        const from = stage.recorder.mark('saved; what comes now will be lost')
+        await stage.hold(3)
+        await killAndStart(stage, [2, 2])
+        stage.mayBeLost(from)
+        await stage.recovered()
+        await stage.hold(3)
+      },
+    },
+  ],
+}

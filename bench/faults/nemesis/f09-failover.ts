@@ -1,0 +1,55 @@
+// F9: the replica is promoted while it lacks what the primary has acknowledged last. What was ended stays ended; what was issued in that
+// moment is lost, which is what asynchronous replication means and what the README says.
+import { Redis } from 'ioredis'
+import { startRedis } from '../../../test/support/backends.ts'
+import { waitUntil } from '../../../test/support/server-process.ts'
+import type { Fault } from '../fault.ts'
+
+const LOST_WITH_THE_PRIMARY =
+  'README "Redis": replication is asynchronous; what was issued in the last moments before a failover may be gone'
+
+async function command(port: number, ...words: string[]): Promise<string> {
+  const redis = new Redis({ host: '127.0.0.1', port })
+  redis.on('error', () => undefined)
+  try {
+    return String(await redis.call(words[0]!, words.slice(1)))
+  } finally {
+    redis.disconnect()
+  }
+}
+
+export const FAILOVER: Fault = {
+  id: 'F9',
+  title: 'a replica is promoted that lacks the last writes',
+  variants: [
+    {
+      name: 'promoted by hand',
+      isShort: true,
+      bounds: {
+        I1: LOST_WITH_THE_PRIMARY,
+        I2: LOST_WITH_THE_PRIMARY,
+        I3: LOST_WITH_THE_PRIMARY,
+        I6: LOST_WITH_THE_PRIMARY,
+      },
+      async run({ world, hold, mayBeLost, recorder }) {
+        const { redis, redisLink } = world
+        const replica = world.keep(await startRedis({ replicaOf: redis }))
+        await waitUntil('the replica to be in step', async () =>
+          (await command(replica.port, 'INFO', 'replication')).includes('master_link_status:up'),
+        )
+        await hold(2, 1)
+        // The replica stops listening: from here on the primary acknowledges what nobody else has.
+        const from = recorder.mark('the replica is paused')
+        replica.pause()
+        await hold(3, 1.5)
+        await redis.kill()
+        replica.resume()
+        await command(replica.port, 'REPLICAOF', 'NO', 'ONE')
+        redisLink.leadTo(replica.port)
+        redisLink.cut('reset')
+        mayBeLost(from, recorder.mark('the replica is the primary'))
+        await hold(4, 2)
+      },
+    },
+  ],
+}
