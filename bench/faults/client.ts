@@ -3,7 +3,7 @@
 import { type Findings } from './findings.ts'
 import { findLeak } from './leaks.ts'
 import type { Node } from './node.ts'
-import { createPerson } from './person.ts'
+import type { createPerson } from './person.ts'
 import type { Action, Answered, Asked, Outcome, Recorder } from './recorder.ts'
 import { type AppName, type Apps, REDIRECT_URI, SCOPE } from './setup.ts'
 

@@ -12,15 +12,15 @@ export interface Stage {
   findings: Findings
   recorder: Recorder
   /** Waits: so long in a full run, less in a short one. */
-  hold(fullSeconds: number, shortSeconds?: number): Promise<void>
+  hold: (fullSeconds: number, shortSeconds?: number) => Promise<void>
   /** The larger number in a full run. */
-  count(full: number, short: number): number
+  count: (full: number, short: number) => number
   /** Redis is away while this runs: nothing may be issued meanwhile. */
-  whileRedisIsAway(work: () => Promise<void>): Promise<void>
+  whileRedisIsAway: (work: () => Promise<void>) => Promise<void>
   /** What was acknowledged in this time may be lost; the variant's bound says where that is documented. Default: until now. */
-  mayBeLost(from: number, to?: number): void
+  mayBeLost: (from: number, to?: number) => void
   /** Resolves when every node serves again; more than 10 s is a finding. */
-  recovered(): Promise<void>
+  recovered: () => Promise<void>
 }
 
 export interface Variant {

@@ -152,12 +152,16 @@ export function startLoad({ client, nodes, random, slowness = 1 }: LoadOptions):
       await client.revoke(nextNode(), 'machine', access)
       remember(dead, { access, app: 'machine' })
     }),
-    actor(2500, async () => void (await client.signIn(nextNode(), createPerson('bob')))),
+    actor(2500, async () => {
+      await client.signIn(nextNode(), createPerson('bob'))
+    }),
   ]
 
   return {
-    avoid: (node, isAvoided) =>
-      void (isAvoided ? avoided.add(node.index) : avoided.delete(node.index)),
+    avoid(node, isAvoided) {
+      if (isAvoided) avoided.add(node.index)
+      else avoided.delete(node.index)
+    },
     async newCode(app) {
       const person = createPerson('ada')
       const deadline = performance.now() + 15_000

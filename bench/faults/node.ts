@@ -60,7 +60,9 @@ export async function createNode({ index, script, directory, env }: NodeOptions)
         },
       })
     },
-    signal: (signal) => void (running && process.kill(running.pid, signal)),
+    signal: (signal) => {
+      if (running) process.kill(running.pid, signal)
+    },
     async end(signal) {
       if (running === undefined) return
       if (signal === 'SIGKILL' && isAlive(running.pid)) process.kill(running.pid, 'SIGKILL')

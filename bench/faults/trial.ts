@@ -31,7 +31,7 @@ export interface TrialResult {
   variant: string
   findings: Findings['tallies']
   /** How many requests of each kind got which answer. */
-  operations: Record<Action, Partial<Record<Outcome, number>>>
+  operations: Partial<Record<Action, Partial<Record<Outcome, number>>>>
   recoveryMillis: number[]
   seconds: number
   bounds: NonNullable<Variant['bounds']>
@@ -148,7 +148,7 @@ async function untilServing(node: Node, client: ReturnType<typeof createClient>)
 }
 
 function countOperations({ operations }: ReturnType<typeof readHistory>) {
-  const counts = {} as TrialResult['operations']
+  const counts: TrialResult['operations'] = {}
   for (const { action, answer } of operations) {
     const group = (counts[action] ??= {})
     group[answer.outcome] = (group[answer.outcome] ?? 0) + 1

@@ -55,7 +55,8 @@ export interface Origin extends AsyncDisposable {
 
 /** Prepares for a run on what was built. */
 export async function openOrigin(dist: string): Promise<Origin> {
-  await using stack = new AsyncDisposableStack()
+  // Stores are opened when the first world wants them, so the stack stays where it is.
+  const stack = new AsyncDisposableStack()
   const directory = await mkdtemp(join(tmpdir(), 'otesse-faults-'))
   stack.defer(() => rm(directory, { recursive: true, force: true }))
   const networked = once(async () => {
@@ -80,14 +81,13 @@ export async function openOrigin(dist: string): Promise<Origin> {
     return { data, apps: await fill(createCli(dist, settings), own) }
   })
 
-  const open = stack.move()
   return {
     dist,
     openWorld: (options, random) =>
       options.isEmbedded
         ? openEmbeddedWorld(dist, directory, embedded, options, random)
         : openNetworkedWorld(dist, directory, networked, options, random),
-    [Symbol.asyncDispose]: () => open.disposeAsync(),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }
 
@@ -149,7 +149,7 @@ async function openEmbeddedWorld(
     ...options.settings,
     OTESSE_DATA_DIR: dataDirectory,
   }
-  const none = absent<never>('an embedded world has no stores of its own')
+  const none = absent('an embedded world has no stores of its own')
   return await startNodes(
     stack,
     { dist, directory, options: { ...options, nodes: 1 }, settings, random },
@@ -210,11 +210,11 @@ export function onPort(url: string, port: number): string {
   return changed.href.replace(/\/$/, '')
 }
 
-function absent<T>(problem: string): T {
+function absent(problem: string): never {
   const refuse = (): never => {
     throw new Error(problem)
   }
-  return new Proxy({}, { get: refuse }) as T
+  return new Proxy({}, { get: refuse }) as never
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

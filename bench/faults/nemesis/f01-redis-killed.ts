@@ -19,7 +19,7 @@ async function withRedis<T>({ world }: Stage, work: (redis: Redis) => Promise<T>
 
 async function directoryOf(stage: Stage): Promise<string> {
   return await withRedis(stage, async (redis) => {
-    const [, directory = ''] = (await redis.config('GET', 'dir')) as string[]
+    const [, directory = ''] = await redis.config('GET', 'dir')
     return directory
   })
 }

@@ -48,7 +48,7 @@ export const SERVER_KILLED: Fault = {
       async run(stage) {
         const [first, second] = stage.world.nodes
         for (let round = 0; round < stage.count(8, 2); round += 1)
-          await killUnderWay(stage, second!, first!)
+          await killUnderWay(stage, second!, first)
       },
     },
     {
@@ -56,6 +56,8 @@ export const SERVER_KILLED: Fault = {
       isShort: true,
       world: { isEmbedded: true, nodes: 1 },
       mayLoseAnswers: true,
+      // README "Limits": an embedded server counts in memory.
+      losesLimits: true,
       slowness: 2,
       async run(stage) {
         const [only] = stage.world.nodes

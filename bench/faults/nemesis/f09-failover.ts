@@ -4,6 +4,7 @@ import { Redis } from 'ioredis'
 import { startRedis } from '../../../test/support/backends.ts'
 import { waitUntil } from '../../../test/support/server-process.ts'
 import type { Fault } from '../fault.ts'
+import { openTcpLink } from '../tcp-link.ts'
 
 const LOST_WITH_THE_PRIMARY =
   'README "Redis": replication is asynchronous; what was issued in the last moments before a failover may be gone'
@@ -24,7 +25,6 @@ export const FAILOVER: Fault = {
   variants: [
     {
       name: 'promoted by hand',
-      isShort: true,
       bounds: {
         I1: LOST_WITH_THE_PRIMARY,
         I2: LOST_WITH_THE_PRIMARY,
@@ -33,17 +33,19 @@ export const FAILOVER: Fault = {
       },
       async run({ world, hold, mayBeLost, recorder }) {
         const { redis, redisLink } = world
-        const replica = world.keep(await startRedis({ replicaOf: redis }))
+        const replication = world.keep(await openTcpLink(redis.port, world.random))
+        const primary = { host: '127.0.0.1', port: replication.port }
+        const replica = world.keep(await startRedis({ replicaOf: primary }))
         await waitUntil('the replica to be in step', async () =>
           (await command(replica.port, 'INFO', 'replication')).includes('master_link_status:up'),
         )
         await hold(2, 1)
-        // The replica stops listening: from here on the primary acknowledges what nobody else has.
-        const from = recorder.mark('the replica is paused')
-        replica.pause()
+        // From here on the primary acknowledges what nobody else has. A replica that is only paused would read it later from its socket.
+        const from = recorder.mark('the replica hears nothing')
+        replication.set({ isDeaf: true })
         await hold(3, 1.5)
         await redis.kill()
-        replica.resume()
+        replication.cut('reset')
         await command(replica.port, 'REPLICAOF', 'NO', 'ONE')
         redisLink.leadTo(replica.port)
         redisLink.cut('reset')

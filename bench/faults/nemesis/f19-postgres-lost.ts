@@ -48,9 +48,10 @@ export const POSTGRES_LOST: Fault = {
         const { postgresLink } = stage.world
         await underWaitingStatements(stage, 'backends ended', () => endBackends(stage))
         for (const how of ['reset', 'end'] as const)
-          await underWaitingStatements(stage, `connections: ${how}`, () =>
-            Promise.resolve(postgresLink.cut(how)),
-          )
+          await underWaitingStatements(stage, `connections: ${how}`, () => {
+            postgresLink.cut(how)
+            return Promise.resolve()
+          })
       },
     },
     {
