@@ -79,16 +79,14 @@ export function createAppActs(deps: {
           ? { kind: 'refused', problems: [...verdict.problems, ...picture.problems] }
           : picture
       }
-      const outcome = await apps.register(input)
+      const outcome = await apps.register(input, picture?.logo)
       if (outcome.kind === 'refused') return outcome
       const { id, name } = outcome.app
       events.appRegistered({ appId: id, name }, contextOf(by))
       const [secret] = outcome.app.secrets
       if (secret !== undefined)
         events.secretCreated({ appId: id, secretId: secret.id }, contextOf(by))
-      if (logo === undefined) return outcome
-      const withLogo = await apps.setLogo(id, logo.bytes, logo.contentType)
-      return withLogo.kind === 'updated' ? { ...outcome, app: withLogo.app } : withLogo
+      return outcome
     },
 
     async update(id, version, change, by) {

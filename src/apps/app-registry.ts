@@ -99,8 +99,8 @@ export interface AppPage {
 export interface AppRegistry extends AsyncDisposable {
   /** Tells what register() would say of the input, and changes nothing. @param previous the app, where it is one that changes */
   check(input: object, previous?: App): AppVerdict
-  /** Registers an app, or tells all problems of the input; the input may be of any type. */
-  register(input: AppInput): Promise<RegisterOutcome>
+  /** Registers an app with its logo, in one transaction, or tells all problems of the input, which may be of any type. */
+  register(input: AppInput, logo?: Logo): Promise<RegisterOutcome>
   /**
    * Finds an app by its client id for a request: from memory for up to 30 s, suspended ones too, deleted ones never. An id that is not
    * of our form costs no I/O.
@@ -264,7 +264,7 @@ export function createAppRegistry(deps: {
   return {
     check,
 
-    async register(input) {
+    async register(input, logo) {
       const verdict = check(input)
       if (verdict.kind === 'refused') return verdict
       const now = dateNow(clock)
@@ -274,7 +274,7 @@ export function createAppRegistry(deps: {
       const app = freezeApp({
         ...verdict.settings,
         id: newClientId(),
-        logoId: undefined,
+        logoId: logo?.id,
         status: 'active',
         statusReason: undefined,
         version: 1,
@@ -285,7 +285,7 @@ export function createAppRegistry(deps: {
         updatedAt: now,
         secrets,
       })
-      if (!(await store.insert(app))) return HANDLE_TAKEN
+      if (!(await store.insert(app, logo))) return HANDLE_TAKEN
       return { kind: 'registered', app, secret: made?.secret }
     },
 
@@ -360,8 +360,10 @@ export function createAppRegistry(deps: {
           'secret-too-many',
           'Two secrets are live already: revoke one first.',
         )
-      const current = await changed(id, outcome === 'added')
-      return { kind: 'created', app: current, secretId: entry.id, secret: made.secret }
+      if (outcome === 'unknown-app') throw notFound()
+      // Answered from what the transaction wrote: nothing can fail between the commit and the answer.
+      await announcer.announce(id)
+      return { kind: 'created', app: outcome.app, secretId: entry.id, secret: made.secret }
     },
 
     async revokeSecret(id, secretId, { endOwn = false } = {}) {

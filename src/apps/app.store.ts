@@ -28,12 +28,14 @@ export interface AppPageQuery {
 }
 
 /** What adding a secret came to. */
-export type AddSecretOutcome = 'added' | 'too-many' | 'unknown-app'
+export type AddSecretOutcome =
+  /** `app` is how it was when the transaction ended. */
+  { readonly kind: 'added'; readonly app: App } | 'too-many' | 'unknown-app'
 
 /** The database as the registry needs it. Deleted apps are found, but no longer change. */
 export interface AppStore {
   /** Returns `false` when another app has the handle. */
-  insert(app: App): Promise<boolean>
+  insert(app: App, logo?: Logo): Promise<boolean>
   findByHandle(handle: string): Promise<App | undefined>
   /** Finds the app that has a secret of one of these keyed hashes; deleted ones too. */
   findBySecretHash(hashes: readonly string[]): Promise<App | undefined>
@@ -216,6 +218,19 @@ async function endAll(
   return true
 }
 
+async function insertLogo(trx: Transaction<Schema>, logo: Logo, at: Date): Promise<void> {
+  await trx
+    .insertInto('logos')
+    .values({
+      id: logo.id,
+      content_type: logo.contentType,
+      bytes: logo.bytes,
+      created_at: at,
+    })
+    .onConflict((conflict) => conflict.column('id').doNothing())
+    .execute()
+}
+
 /** Creates the store over the database. */
 export function createAppStore(db: Database): AppStore {
   const transaction = <T>(work: (trx: Transaction<Schema>) => Promise<T>): Promise<T> =>
@@ -253,9 +268,12 @@ export function createAppStore(db: Database): AppStore {
     return byApp
   }
 
-  async function find(id: string): Promise<App | undefined> {
+  async function find(
+    id: string,
+    source: Database | Transaction<Schema> = db,
+  ): Promise<App | undefined> {
     // One statement, so that the app and its secrets are of one moment.
-    const rows = await db
+    const rows = await source
       .selectFrom('apps')
       .leftJoin('app_secrets as secret', 'secret.app_id', 'apps.id')
       .selectAll('apps')
@@ -294,8 +312,9 @@ export function createAppStore(db: Database): AppStore {
   }
 
   return {
-    insert: (app) =>
+    insert: (app, logo) =>
       unlessTaken(false, async (trx) => {
+        if (logo !== undefined) await insertLogo(trx, logo, app.createdAt)
         await trx
           .insertInto('apps')
           .values({
@@ -438,7 +457,8 @@ export function createAppStore(db: Database): AppStore {
           .execute()
         await trx.insertInto('app_secrets').values(secretRow(appId, secret)).execute()
         await touch(trx, appId, now)
-        return 'added'
+        const app = await find(appId, trx)
+        return app === undefined ? 'unknown-app' : { kind: 'added', app }
       }),
 
     removeSecret: (appId, secretId, { endOwn, at }) =>
@@ -471,17 +491,7 @@ export function createAppStore(db: Database): AppStore {
     setLogo: (appId, logo, at) =>
       transaction(async (trx) => {
         if (!(await touch(trx, appId, at))) return false
-        if (logo !== undefined)
-          await trx
-            .insertInto('logos')
-            .values({
-              id: logo.id,
-              content_type: logo.contentType,
-              bytes: logo.bytes,
-              created_at: at,
-            })
-            .onConflict((conflict) => conflict.column('id').doNothing())
-            .execute()
+        if (logo !== undefined) await insertLogo(trx, logo, at)
         await trx
           .updateTable('apps')
           .set({ logo_id: logo?.id ?? null })

@@ -1,4 +1,5 @@
 // The back channel: token, revocation and introspection, plugged into stores, limits and the event log.
+import { ADMIN_API_PATH } from '../admin/api/admin-api.routes.ts'
 import type { Foundation } from '../foundation.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Endpoint } from '../http/hot-lane.ts'
@@ -66,6 +67,7 @@ export function createBackChannel(
           clock,
         }),
         settings: config.tokens,
+        adminAudience: issuer + ADMIN_API_PATH,
       }),
     ],
     [PATHS.revoke, createRevocation(shared)],

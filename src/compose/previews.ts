@@ -1,4 +1,5 @@
 // Previews of apps, plugged in: who may come by their address, and what the console needs to run them.
+import { ADMIN_API_PATH } from '../admin/api/admin-api.routes.ts'
 import type { Context } from 'koa'
 import { createAppPreviews, type AppPreviews } from '../admin/app-preview.ts'
 import type { Foundation } from '../foundation.ts'
@@ -64,6 +65,7 @@ export function createPreviewActs(foundation: Foundation): AppPreviews {
       grants,
       scopeExists,
       settings: config.tokens,
+      adminAudience: issuer + ADMIN_API_PATH,
       issuer,
       issueIdToken: createIdTokenIssuer({
         issuer,

@@ -2,7 +2,7 @@
 // redemption is one atomic commit and a request costs one to two store round trips (src/README.md, Decisions).
 import type { App } from '../apps/app.ts'
 import { isConfidential } from '../apps/app.ts'
-import { isAdminScope } from '../apps/scope.ts'
+import { isAdminScope, needsPerson } from '../apps/scope.ts'
 import type { CodeRecord, Grant } from '../grants/grant.ts'
 import type { Grants } from '../grants/grants.ts'
 import type { Issued, Refused } from '../grants/issue.ts'
@@ -54,12 +54,17 @@ export interface TokenRouteDeps {
   scopeExists: ScopeExists
   issueIdToken: IssueIdToken
   settings: TokenSettings
+  /** The admin API as tokens name it (RFC 8707). */
+  adminAudience: string
   limits: Omit<IntakeDeps, 'clients'>
   events: TokenEvents
 }
 
 /** What redeeming needs. */
-export type RedemptionDeps = Pick<TokenRouteDeps, 'grants' | 'scopeExists' | 'settings'>
+export type RedemptionDeps = Pick<
+  TokenRouteDeps,
+  'grants' | 'scopeExists' | 'settings' | 'adminAudience'
+>
 
 type Redemption = (request: BackChannelRequest, deps: RedemptionDeps) => Promise<Issued | Refused>
 
@@ -224,36 +229,40 @@ async function exchangeRefreshToken({ app, parameters }: BackChannelRequest, dep
 }
 
 async function exchangeCredentials({ app, parameters }: BackChannelRequest, deps: RedemptionDeps) {
-  const allowed = app.scopes.filter((name) => deps.scopeExists(name))
+  // There is no person behind such a token whom openid, profile or email could tell of.
+  const allowed = app.scopes.filter((name) => deps.scopeExists(name) && !needsPerson(name))
   const scope = parameters.get('scope')
   const asked = scope === undefined ? allowed : parseScopeList(scope)
   assertScopes(asked, {
     exists: (name) => deps.scopeExists(name),
-    isAllowed: (name) => app.scopes.includes(name) && name !== 'openid',
+    isAllowed: (name) => app.scopes.includes(name) && !needsPerson(name),
   })
   if (asked.length === 0) throw new AppError('scope_missing')
   return deps.grants.issueToApp(
     app.id,
     asked,
-    audienceOf(app, parameters, asked),
+    audienceOf(app, parameters, asked, deps.adminAudience),
     termsFor(app, deps.settings),
   )
 }
 
 /**
  * Reads the audience that a machine client asks for, as `resource` (RFC 8707 §2) or `audience`. An app without registered audiences may send
- * any, as generic connectors do, and gets a token that is not bound to one; but a token with admin scopes is always bound to what it was
- * asked for, so that one for another API never opens the admin API.
+ * any, as generic connectors do, and gets a token that is not bound to one. A token with admin scopes always names
+ * its audience: what it was asked for, and without that the admin API alone. So none of another API opens the
+ * admin API, and an API that is shown one for the admin API can do nothing with it.
  */
 function audienceOf(
   app: App,
   parameters: Parameters,
   scopes: readonly string[],
+  adminAudience: string,
 ): readonly string[] | undefined {
   const asked = parameters.get('resource') ?? parameters.get('audience')
-  if (app.audiences.length === 0)
-    return asked !== undefined && scopes.some(isAdminScope) ? [asked] : undefined
-  if (asked === undefined) return app.audiences
+  const isForAdmin = scopes.some(isAdminScope)
+  if (app.audiences.length === 0) return isForAdmin ? [asked ?? adminAudience] : undefined
+  if (asked === undefined)
+    return isForAdmin && app.audiences.includes(adminAudience) ? [adminAudience] : app.audiences
   if (!app.audiences.includes(asked)) throw new AppError('target_unknown')
   return [asked]
 }

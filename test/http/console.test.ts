@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Account } from '../../src/accounts/account.store.ts'
 import { BACKENDS, openTestStores, startTestApp, type TestApp } from '../support/app.ts'
 import { type Browser, createBrowser, type Page } from '../support/browser-flow.ts'
+import { AppError } from '../../src/shared/errors.ts'
 import { createAccount, createScopes, PASSWORD, registerApp } from '../support/builders.ts'
 import { createOAuthClient } from '../support/oauth-client.ts'
 import { waitUntil } from '../support/server-process.ts'
@@ -587,6 +588,26 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       await browser.submit(await browser.open(at(revoke)), revoke)
       expect(await statusOf(client.secret)).toBe(401)
       expect(await statusOf(secret)).toBe(200)
+    })
+
+    it('can be asked for again with the same form where the server was away', async () => {
+      const { id } = await registerApp(server)
+      const browser = await aConsole()
+      const path = `/admin/apps/${id}/secrets/new`
+      const page = await browser.open(at(path))
+      const { apps } = server.foundation
+      const createSecret: typeof apps.createSecret = apps.createSecret.bind(apps)
+      apps.createSecret = () => Promise.reject(new AppError('temporarily_unavailable'))
+      try {
+        expect((await browser.submit(page, path)).status).toBe(503)
+      } finally {
+        apps.createSecret = createSecret
+      }
+      expect((await browser.submit(page, path)).html).toMatch(SECRET)
+      const used = await browser.submit(page, path)
+      expect(used.html).not.toMatch(SECRET)
+      expect(wordsOf(used)).toContain('was created already')
+      expect((await apps.get(id)).secrets).toHaveLength(2)
     })
 
     it('that expire say so, and a day that is none is refused', async () => {

@@ -144,6 +144,40 @@ describe.each(BACKENDS)('the client_credentials grant, %s', (backend) => {
       expect(await status(`${server.issuer}/admin/api/v1`)).toBe(200)
     })
 
+    it('binds a token with admin scopes to the admin API where nothing was asked for', async () => {
+      const here = `${server.issuer}/admin/api/v1`
+      const scopes = ['admin:apps:read', 'bookings:read']
+      for (const audiences of [[], [here, API]]) {
+        const admin = createOAuthClient(
+          server,
+          await registerApp(server, { type: 'machine', scopes, audiences }),
+        )
+        const { body } = await admin.credentials()
+        expect((await admin.introspect(body.access_token)).body['aud']).toBe(here)
+        const answer = await fetch(`${server.url}/admin/api/v1/apps`, {
+          headers: { authorization: `Bearer ${body.access_token}` },
+        })
+        expect(answer.status).toBe(200)
+        // Without admin scopes nothing changes.
+        const plain = await admin.credentials({ scope: 'bookings:read' })
+        const { aud } = (await admin.introspect(plain.body.access_token)).body as { aud?: unknown }
+        expect(aud).toEqual(audiences.length === 0 ? undefined : audiences)
+      }
+    })
+
+    it('gives no scope that needs a person, whether it is asked for or not', async () => {
+      const web = createOAuthClient(
+        server,
+        await registerApp(server, { scopes: ['openid', 'profile', 'email', 'bookings:read'] }),
+      )
+      const all = await web.credentials()
+      expect([all.status, all.body.scope]).toEqual([200, 'bookings:read'])
+      for (const scope of ['openid', 'profile', 'email', 'bookings:read profile']) {
+        const { status, body } = await web.credentials({ scope })
+        expect([scope, status, body.error]).toEqual([scope, 400, 'invalid_scope'])
+      }
+    })
+
     it('ignores the parameter for an app without audiences, as connectors send it by habit', async () => {
       const { status, body } = await machine.credentials({ audience: 'whatever' })
       expect(status).toBe(200)

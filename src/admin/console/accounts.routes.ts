@@ -6,6 +6,7 @@ import { AppError } from '../../shared/errors.ts'
 import type { OneTimeLink } from '../../accounts/account-links.ts'
 import { problemOfReason } from './app-status.routes.ts'
 import type { ConsoleDeps } from './console-deps.ts'
+import { once } from './once.ts'
 import { formIdOf, newFormId } from './used-forms.store.ts'
 import type { Frame } from './console-views.ts'
 import { narrowingOf } from './filters.ts'
@@ -116,15 +117,15 @@ export function createAccountRoutes(deps: ConsoleDeps, gate: Gate): Router {
       }
       const formId = formIdOf(form)
       const key = `account.invite ${admin.account.id} ${formId}`
-      if (!(await usedForms.take(key))) {
+      const sent = await once(usedForms, key, () =>
+        acts.accounts.invite({ email: typed.email, name: typed.name || undefined, role }, admin.by),
+      )
+      if (sent.kind === 'used') {
         showUsed(visit, admin, { label: 'Go to the accounts', href: PATH })
         return
       }
-      const outcome = await orGiveBack(key, () =>
-        acts.accounts.invite({ email: typed.email, name: typed.name || undefined, role }, admin.by),
-      )
+      const { outcome } = sent
       if (outcome.kind === 'refused') {
-        await usedForms.giveBack(key)
         const problems: Partial<Record<string, string>> = {}
         for (const { field, sentence } of outcome.problems) problems[field] ??= sentence
         showInvite(visit, admin, typed, formId, problems)
@@ -186,12 +187,10 @@ export function createAccountRoutes(deps: ConsoleDeps, gate: Gate): Router {
       const account = await get(visit)
       const form = await gate.readForm(visit, admin, `account.link ${account.id}`)
       const key = `account.link ${admin.account.id} ${formIdOf(form)}`
-      if (!(await usedForms.take(key))) {
+      const sent = await once(usedForms, key, () => acts.accounts.reset(account.id, admin.by))
+      if (sent.kind === 'used')
         showUsed(visit, admin, { label: 'Go to the account', href: accountPath(account.id) })
-        return
-      }
-      const link = await orGiveBack(key, () => acts.accounts.reset(account.id, admin.by))
-      showLink(visit, admin, account, link, 'The new link')
+      else showLink(visit, admin, account, sent.outcome, 'The new link')
     }),
   )
 
@@ -461,16 +460,6 @@ export function createAccountRoutes(deps: ConsoleDeps, gate: Gate): Router {
       next: 'If you did not keep the link, make a new one on the page of the account.',
       link,
     })
-  }
-
-  /** A form whose act failed for a reason of ours can be sent again. */
-  async function orGiveBack<T>(key: string, act: () => Promise<T>): Promise<T> {
-    try {
-      return await act()
-    } catch (error) {
-      await usedForms.giveBack(key)
-      throw error
-    }
   }
 
   return router

@@ -54,7 +54,8 @@ export const FIELD_LABELS: Record<string, string> = {
 
 /** Returns the form of an app that is to be registered. */
 export function emptyAppForm(): AppFormValues {
-  return { ...readAppForm(new Map()), type: 'web' }
+  // RFC 9700 §2.1.1 recommends PKCE for confidential apps too: chosen, and can be taken off.
+  return { ...readAppForm(new Map()), type: 'web', requirePkce: true }
 }
 
 /** Reads what was typed. */

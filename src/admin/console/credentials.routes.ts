@@ -5,6 +5,7 @@ import { isConfidential, type App } from '../../apps/app.ts'
 import { AppError } from '../../shared/errors.ts'
 import { appFacts, appFrame, appPath, belowApp, secretFacts } from './app-frame.ts'
 import type { ConsoleDeps } from './console-deps.ts'
+import { once } from './once.ts'
 import { formIdOf, newFormId } from './used-forms.store.ts'
 import { type Admin, type Gate, goTo, type Visit } from './gate.routes.ts'
 import { queryOf } from './paging.ts'
@@ -72,13 +73,15 @@ export function createCredentialRoutes(deps: ConsoleDeps, gate: Gate): Router {
         return
       }
       const key = `secret.create ${admin.account.id} ${formId}`
-      if (!(await usedForms.take(key))) {
+      const sent = await once(usedForms, key, () =>
+        acts.apps.createSecret(app.id, { expiresAt }, admin.by),
+      )
+      if (sent.kind === 'used') {
         showUsed(visit, admin, app)
         return
       }
-      const outcome = await acts.apps.createSecret(app.id, { expiresAt }, admin.by)
+      const { outcome } = sent
       if (outcome.kind === 'refused') {
-        await usedForms.giveBack(key)
         const problem = outcome.problems.map(({ sentence }) => sentence).join(' ')
         askForSecret(visit, admin, app, { expires, problem }, formId)
         return

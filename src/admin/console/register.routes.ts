@@ -16,6 +16,7 @@ import {
 import { appFacts, appPath } from './app-frame.ts'
 import { APP_TYPES } from '../../apps/app.ts'
 import type { ConsoleDeps } from './console-deps.ts'
+import { once } from './once.ts'
 import { formIdOf, newFormId } from './used-forms.store.ts'
 import type { Frame } from './console-views.ts'
 import type { Admin, Gate, Visit } from './gate.routes.ts'
@@ -75,18 +76,19 @@ export function createRegisterRoutes(deps: ConsoleDeps, gate: Gate): Router {
         return
       }
       const key = `${ACT} ${admin.account.id} ${formId}`
-      if (!(await usedForms.take(key))) {
+      const sent = await once(usedForms, key, () => acts.apps.register(input, admin.by, logo))
+      if (sent.kind === 'used') {
         showUsed(visit, admin, await usedForms.outcomeOf(key))
         return
       }
-      const outcome = await registerOrGiveBack(key, () => acts.apps.register(input, admin.by, logo))
+      const { outcome } = sent
       if (outcome.kind === 'refused') {
-        await usedForms.giveBack(key)
         const answer = { problems: outcome.problems, hadLogo: logo !== undefined, status: 422 }
         showForm(visit, admin, values, formId, answer)
         return
       }
-      await usedForms.note(key, outcome.app.id)
+      // Only the link of a second try needs it: the secret is shown whatever becomes of the note.
+      await usedForms.note(key, outcome.app.id).catch(() => undefined)
       gate.show(visit, admin, {
         template: 'registered',
         frame: frameOf(`${outcome.app.name} is registered`),
@@ -96,16 +98,6 @@ export function createRegisterRoutes(deps: ConsoleDeps, gate: Gate): Router {
       })
     }),
   )
-
-  /** A form whose act failed for a reason of ours can be sent again. */
-  async function registerOrGiveBack<T>(key: string, register: () => Promise<T>): Promise<T> {
-    try {
-      return await register()
-    } catch (error) {
-      await usedForms.giveBack(key)
-      throw error
-    }
-  }
 
   function showUsed(visit: Visit, admin: Admin, appId: string): void {
     gate.show(visit, admin, {
