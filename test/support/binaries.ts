@@ -1,5 +1,6 @@
 // Finds the programs of this machine that tests run for real. A missing one is an error that names its Debian package, never a skip.
 import { accessSync, constants, readdirSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
 const POSTGRES_HOME = '/usr/lib/postgresql'
@@ -18,6 +19,20 @@ export function getBinary(name: string, debianPackage: string): string {
 /** Answers the path of a PostgreSQL program, of the highest version that Debian has installed, else from PATH. @throws {Error} */
 export function getPostgresBinary(name: string): string {
   return firstExecutable(postgresFolders(), name) ?? getBinary(name, 'postgresql')
+}
+
+/** Where test/install-packages.sh puts the programs that Debian has no package of. */
+const PROGRAMS =
+  process.env['OTESSE_TEST_PROGRAMS'] ?? join(homedir(), '.cache', 'otesse-test-programs')
+
+/** Answers the path of a program that test/install-packages.sh took from a Python package. @throws {Error} */
+export function getPythonPackageBinary(name: string): string {
+  const found = firstExecutable([PROGRAMS], name)
+  if (found === undefined)
+    throw new Error(
+      `"${name}" is needed by the tests and not on this machine: run test/install-packages.sh`,
+    )
+  return found
 }
 
 function postgresFolders(): string[] {

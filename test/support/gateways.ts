@@ -1,15 +1,30 @@
 // Real gateways of this machine with the configurations of examples/gateways/, in front of a sample API. What a distribution puts around such a
 // file (modules, temporary directories, users) is written here; the file itself is taken as it is.
+// Invariant: the API and the authorization server are reached through recorders that keep names of headers as they were written.
 import { execFile } from 'node:child_process'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, request as forward, type IncomingHttpHeaders, type Server } from 'node:http'
+import {
+  appendFileSync,
+  chmodSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import {
+  createServer,
+  request as forward,
+  type IncomingHttpHeaders,
+  type RequestListener,
+  type Server,
+} from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { getBinary } from './binaries.ts'
+import { getBinary, getPythonPackageBinary } from './binaries.ts'
 import { onFreePort } from './ports.ts'
 import { createServerDirectory, launchServer, type Disturbable } from './server-process.ts'
 
@@ -24,10 +39,16 @@ export interface GatewayFacts {
   GATEWAY_CREDENTIALS: string
 }
 
-/** The same server behind TLS, for gateways that speak to nothing else. */
-export interface TlsFront extends AsyncDisposable {
+/** The authorization server behind a listener that remembers how it was asked. */
+export interface Front extends AsyncDisposable {
   /** host:port */
   address: string
+  /** The questions, oldest first. */
+  asked: { method: string; url: string; headers: IncomingHttpHeaders }[]
+}
+
+/** The same behind TLS, for gateways that speak to nothing else. */
+export interface TlsFront extends Front {
   /** The file with the certificate of its authority. */
   caFile: string
 }
@@ -45,17 +66,23 @@ interface Recipe {
 
 const MODULES = '/usr/lib/apache2/modules'
 
+/** Fills a template in as envsubst does: these names and no other dollar. */
+function fillIn(template: string, file: string, env: Record<string, string>): void {
+  const text = readFileSync(join(EXAMPLES, template), 'utf8')
+  writeFileSync(
+    file,
+    text.replace(/\$\{([A-Z_]+)\}/g, (_, name: string) => env[name] ?? ''),
+  )
+}
+
 function writeNginx(directory: string, env: Record<string, string>) {
-  const template = readFileSync(join(EXAMPLES, 'nginx/otesse.conf.template'), 'utf8')
-  // As envsubst does: these names and no other dollar.
-  const filled = template.replace(/\$\{([A-Z_]+)\}/g, (_, name: string) => env[name] ?? '')
-  writeFileSync(join(directory, 'otesse.conf'), filled)
+  fillIn('nginx/otesse.conf.template', join(directory, 'otesse.conf'), env)
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (kind) => `${kind}_temp_path ${directory}/${kind};`,
   )
   writeFileSync(
     join(directory, 'nginx.conf'),
-    `daemon off; worker_processes 1; pid ${directory}/nginx.pid; error_log stderr notice;
+    `${process.getuid?.() === 0 ? 'user root; ' : ''}daemon off; worker_processes 1; pid ${directory}/nginx.pid; error_log stderr notice;
      events {} http { access_log off; ${temporary.join(' ')} include ${directory}/otesse.conf; }`,
   )
   const args = ['-p', directory, '-e', 'stderr', '-c', join(directory, 'nginx.conf')]
@@ -65,6 +92,7 @@ function writeNginx(directory: string, env: Record<string, string>) {
 function writeApache(module: 'auth_openidc' | 'oauth2') {
   return (directory: string) => {
     const modules = ['mpm_event', 'authn_core', 'authz_core', 'headers', 'proxy', 'proxy_http']
+    modules.push('rewrite', 'setenvif')
     const user = process.getuid?.() === 0 ? 'User www-data\nGroup www-data\n' : ''
     writeFileSync(
       join(directory, 'apache2.conf'),
@@ -85,6 +113,21 @@ function writeApache(module: 'auth_openidc' | 'oauth2') {
   }
 }
 
+function writeEnvoy(directory: string, env: Record<string, string>) {
+  const file = join(directory, 'envoy.yaml')
+  fillIn('envoy/envoy.yaml.template', file, env)
+  const args = ['-c', file, '--concurrency', '1', '--disable-hot-restart', '--log-level', 'info']
+  return { binary: getPythonPackageBinary('envoy'), args }
+}
+
+function writeTraefik(directory: string, env: Record<string, string>) {
+  const file = join(directory, 'traefik.yaml')
+  fillIn('traefik/traefik.yaml.template', file, env)
+  // Says when it has the routes, which come from the other file.
+  appendFileSync(file, 'log:\n  level: DEBUG\n')
+  return { binary: getPythonPackageBinary('traefik'), args: [`--configFile=${file}`] }
+}
+
 const RECIPES = {
   nginx: { name: 'nginx', prepare: writeNginx, readyText: 'start worker process ' },
   caddy: {
@@ -102,6 +145,16 @@ const RECIPES = {
       args: ['-W', '-f', join(EXAMPLES, 'haproxy/haproxy.cfg')],
     }),
     readyText: 'Loading success.',
+  },
+  envoy: {
+    name: 'envoy',
+    prepare: writeEnvoy,
+    readyText: 'all dependencies initialized. starting',
+  },
+  traefik: {
+    name: 'traefik',
+    prepare: writeTraefik,
+    readyText: 'Configuration received',
   },
   'apache with mod_auth_openidc': {
     name: 'apache',
@@ -133,6 +186,10 @@ export function startGateway(
     const directory = createServerDirectory(name)
     const env = {
       ...facts,
+      AUTH_HOST: facts.AUTH_ADDRESS.split(':')[0] ?? '',
+      AUTH_PORT: facts.AUTH_ADDRESS.split(':')[1] ?? '',
+      API_HOST: facts.API_ADDRESS.split(':')[0] ?? '',
+      API_PORT: facts.API_ADDRESS.split(':')[1] ?? '',
       GATEWAY_PORT: String(port),
       GATEWAY_HOME: join(EXAMPLES, name),
       HOME: directory,
@@ -150,21 +207,54 @@ export function startGateway(
       // Their workers go with them.
       killSignal: 'SIGTERM',
     })
-    return { ...running, url: `http://127.0.0.1:${port}` }
+    const url = `http://127.0.0.1:${port}`
+    await untilItKnowsItsRoutes(url)
+    return { ...running, url }
   })
+}
+
+/** Traefik listens before it has applied its routes. */
+async function untilItKnowsItsRoutes(url: string): Promise<void> {
+  for (let tries = 0; tries < 100; tries += 1) {
+    const { status } = await fetch(`${url}/v1/bookings`)
+    if (status !== 404) return
+    await sleep(50)
+  }
+  throw new Error(`${url} does not know the routes of its configuration`)
 }
 
 export interface SampleApi extends AsyncDisposable {
   /** host:port */
   address: string
   /** The calls that got through, oldest first. */
-  calls: { method: string; url: string; headers: IncomingHttpHeaders; body: string }[]
+  calls: {
+    method: string
+    url: string
+    headers: IncomingHttpHeaders
+    /** What a CGI, WSGI, Rack or PHP application makes of the headers (RFC 3875 §4.1.18): all values of a name. */
+    variables: Record<string, string[]>
+    body: string
+  }[]
+}
+
+/** An answer header of this size comes from an API that is asked for `/large`. */
+export const LARGE_HEADER_BYTES = 12_000
+export const LARGE_BODY_BYTES = 3_000_000
+
+// Some servers turn every character that is no letter or digit into an underscore, not the hyphen alone.
+function variablesOf(rawHeaders: readonly string[]): Record<string, string[]> {
+  const variables: Record<string, string[]> = {}
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = `HTTP_${(rawHeaders[at] ?? '').toUpperCase().replace(/[^A-Z0-9]/g, '_')}`
+    ;(variables[name] ??= []).push(rawHeaders[at + 1] ?? '')
+  }
+  return variables
 }
 
 /** Starts an API that trusts its gateway: it answers 200 to everything and remembers what it was told. */
 export async function startSampleApi(): Promise<SampleApi> {
   const calls: SampleApi['calls'] = []
-  const server = createServer((request, response) => {
+  const server = createServer({ maxHeaderSize: 65_536 }, (request, response) => {
     let body = ''
     request.setEncoding('utf8').on('data', (chunk: string) => (body += chunk))
     request.once('end', () => {
@@ -172,12 +262,25 @@ export async function startSampleApi(): Promise<SampleApi> {
         method: request.method ?? '',
         url: request.url ?? '',
         headers: request.headers,
+        variables: variablesOf(request.rawHeaders),
         body,
       })
+      if (request.url?.includes('/large') === true) {
+        response.setHeader('x-large', 'x'.repeat(LARGE_HEADER_BYTES))
+        response.end('x'.repeat(LARGE_BODY_BYTES))
+        return
+      }
       response.setHeader('content-type', 'application/json').end('{"bookings":[]}')
     })
   })
   return { address: await listen(server), calls, [Symbol.asyncDispose]: () => close(server) }
+}
+
+/** Starts a front for the server at that address. */
+export async function startFront(target: string): Promise<Front> {
+  const asked: Front['asked'] = []
+  const server = createServer(createForwarder(target, asked))
+  return { address: await listen(server), asked, [Symbol.asyncDispose]: () => close(server) }
 }
 
 /** Starts a TLS front for the server at that address, with a certificate of its own authority for 127.0.0.1. */
@@ -192,22 +295,30 @@ export async function startTlsFront(target: string): Promise<TlsFront> {
   // Apache reads the certificate as its own user.
   chmodSync(directory, 0o755)
   const tls = { key: readFileSync(key), cert: readFileSync(caFile) }
-  const server = createTlsServer(tls, (incoming, outgoing) => {
-    const { method, headers, url } = incoming
-    const sent = forward(`http://${target}${url ?? ''}`, { method, headers }, (answer) => {
-      outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
-      answer.pipe(outgoing)
-    })
-    sent.once('error', () => outgoing.destroy())
-    incoming.pipe(sent)
-  })
+  const asked: Front['asked'] = []
+  const server = createTlsServer(tls, createForwarder(target, asked))
   return {
     address: await listen(server),
+    asked,
     caFile,
     async [Symbol.asyncDispose]() {
       await close(server)
       rmSync(directory, { recursive: true })
     },
+  }
+}
+
+function createForwarder(target: string, asked: Front['asked']): RequestListener {
+  return (incoming, outgoing) => {
+    const { method = '', headers, rawHeaders, url = '' } = incoming
+    asked.push({ method, url, headers })
+    const options = { method, headers: rawHeaders, agent: false, path: url }
+    const sent = forward(`http://${target}`, options, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, answer.rawHeaders)
+      answer.pipe(outgoing)
+    })
+    sent.once('error', () => outgoing.destroy())
+    incoming.pipe(sent)
   }
 }
 
