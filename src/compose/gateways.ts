@@ -45,6 +45,7 @@ export function createGateways(foundation: Foundation, inspect: InspectToken, li
       isProxy: (address) => proxies.has(address),
     }),
     isTrusted: (address) => networks.has(address),
+    isProxy: (address) => proxies.has(address),
     headers: config.gateways.identityHeaders,
     ruleSets: config.gateways.rules,
     resourceMetadata: config.gateways.resourceMetadata,

@@ -1,7 +1,7 @@
 // Which gateway asks: the credentials of a resource server in a header of their own, a client certificate that our own proxy verified, or an address
 // of a network that the operator named.
 // Invariant: whoever proves neither learns nothing about any token. Authorization itself belongs to the API's client, so it is never looked at.
-import type { CertificateOrigin } from './client-certificate.ts'
+import { type CertificateOrigin, withoutMapping } from './client-certificate.ts'
 import type { Caller } from './decision.ts'
 import { countOf } from '../http/bearer.ts'
 
@@ -49,7 +49,10 @@ export interface ProverDeps {
   findResourceServer: (appId: string) => Promise<ResourceServer | Refusal>
   /** Returns the client id whose certificate was seen. */
   readCertificate: (origin: CertificateOrigin) => string | undefined
+  /** Whether the address is in a network whose machines are answered without credentials. */
   isTrusted: (address: string) => boolean
+  /** Whether the address is one of our own proxies. */
+  isProxy: (address: string) => boolean
 }
 
 /** Creates the check. Costs no I/O for a known resource server. */
@@ -59,8 +62,7 @@ export function createProver(deps: ProverDeps): (origin: Origin) => Promise<Proo
     if (credentials !== undefined && typeof credentials !== 'string')
       return unproven('credentials_sent_twice')
     const certified = credentials === undefined ? deps.readCertificate(origin) : undefined
-    if (credentials === undefined && certified === undefined)
-      return proveByNetwork(origin, deps.isTrusted)
+    if (credentials === undefined && certified === undefined) return proveByNetwork(origin, deps)
     const app =
       credentials === undefined
         ? await deps.findResourceServer(certified ?? '')
@@ -75,12 +77,23 @@ const unproven = (reason: string): Proof => ({ kind: 'unproven', reason })
 
 function proveByNetwork(
   { address, remoteAddress, rawHeaders }: Origin,
-  isTrusted: (address: string) => boolean,
+  { isTrusted, isProxy }: Pick<ProverDeps, 'isTrusted' | 'isProxy'>,
 ): Proof {
-  if (!isTrusted(address)) return unproven('no_credentials_and_network_not_trusted')
+  const connected = withoutMapping(remoteAddress?.split('%', 1)[0] ?? '')
+  const isForwarded = countOf('x-forwarded-for', rawHeaders) > 0
+  if (!isTrusted(address))
+    return unproven(
+      // A gateway that is one of our own proxies and sends its client's address along, as forward_auth of Caddy does by default.
+      isForwarded && isTrusted(connected)
+        ? 'x_forwarded_for_names_an_address_that_is_not_trusted'
+        : 'no_credentials_and_network_not_trusted',
+    )
   // The connection is from a trusted network, but somebody on it passes a request on whose origin we cannot believe: it may be anybody's.
-  const isDirect = remoteAddress?.split('%', 1)[0]?.endsWith(address) === true
-  if (isDirect && countOf('x-forwarded-for', rawHeaders) > 0)
-    return unproven('forwarded_by_a_proxy_that_is_not_trusted')
+  if (connected === address && isForwarded)
+    return unproven(
+      isProxy(address)
+        ? 'x_forwarded_for_names_nobody_but_the_proxy_itself'
+        : 'forwarded_by_a_proxy_that_is_not_trusted',
+    )
   return { kind: 'proven', caller: { key: address, audiences: undefined } }
 }

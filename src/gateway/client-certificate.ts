@@ -43,7 +43,8 @@ export function createCertificateReader(
   }
 }
 
-const withoutMapping = (address: string): string =>
+/** Returns the IPv4 address that an IPv6 one carries; any other as it is. */
+export const withoutMapping = (address: string): string =>
   address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address
 
 // RFC 9440 §2.1: a Byte Sequence of RFC 8941 §3.3.5 with the certificate in DER.

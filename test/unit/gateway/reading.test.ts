@@ -182,6 +182,7 @@ describe('the gateway that asks', () => {
       ),
     readCertificate: ({ headers }) => headers['client-cert'] as string | undefined,
     isTrusted: (address) => address.startsWith('10.'),
+    isProxy: (address) => address === '10.0.0.1' || address === '192.0.2.50',
   })
   const by = (credentials: string | string[]) => ({
     headers: { [CREDENTIALS_HEADER]: credentials },
@@ -232,9 +233,24 @@ describe('the gateway that asks', () => {
     const refusal = 'forwarded_by_a_proxy_that_is_not_trusted'
     expect(await ask(proxied)).toBe(refusal)
     expect(await ask({ ...proxied, remoteAddress: '::ffff:10.0.0.7' })).toBe(refusal)
+    // Another address that merely ends like the one of the connection.
+    expect(await ask({ ...proxied, remoteAddress: '110.0.0.7' })).toMatchObject({ key: '10.0.0.7' })
     // A proxy of ours said where the request came from, and that is a gateway.
     expect(await ask({ ...proxied, remoteAddress: '192.0.2.50' })).toMatchObject({
       key: '10.0.0.7',
     })
+  })
+
+  it('is told what is wrong where it is one of our own proxies', async () => {
+    const own = { remoteAddress: '10.0.0.1', rawHeaders: FORWARDED }
+    expect(await ask({ ...own, address: '10.0.0.1' })).toBe(
+      'x_forwarded_for_names_nobody_but_the_proxy_itself',
+    )
+    expect(await ask({ ...own, address: '192.0.2.9' })).toBe(
+      'x_forwarded_for_names_an_address_that_is_not_trusted',
+    )
+    expect(await ask({ ...own, address: '192.0.2.9', remoteAddress: '192.0.2.50' })).toBe(
+      'no_credentials_and_network_not_trusted',
+    )
   })
 })

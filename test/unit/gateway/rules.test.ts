@@ -15,6 +15,9 @@ describe('the path of a call', () => {
     ['/', '/'],
     ['/caf%C3%A9/a%20b', '/caf%c3%a9/a%20b'],
     ['/v1/a.b/c..d', '/v1/a.b/c..d'],
+    ['/cafe%CC%81', '/cafe%cc%81'],
+    ['/%E6%97%A5%E6%9C%AC/stra%C3%9Fe', '/%e6%97%a5%e6%9c%ac/stra%c3%9fe'],
+    ['/%F0%9F%8E%89', '/%f0%9f%8e%89'],
   ])('%s is %s', (uri, path) => {
     expect(readPath(uri)).toBe(path)
   })
@@ -46,6 +49,29 @@ describe('the path of a call', () => {
     '/v1/x y',
     '/v1/é',
   ])('%s has more than one reading', (uri) => {
+    expect(readPath(uri)).toBeUndefined()
+  })
+
+  it.each([
+    ['an overlong slash', '/v1/%c0%afx'],
+    ['overlong dots', '/bookings/%c0%ae%c0%ae/admin'],
+    ['half a letter', '/v1/%c3'],
+    ['a surrogate', '/v1/%ed%a0%80'],
+    ['Latin-1', '/caf%e9'],
+    ['a fullwidth slash', '/bookings/%ef%bc%8f..'],
+    ['fullwidth dots', '/bookings/%ef%bc%8e%ef%bc%8e/admin'],
+    ['a two-dot leader', '/bookings/%e2%80%a5/admin'],
+    ['a fullwidth letter', '/v1/%ef%bd%81dmin'],
+    ['a fullwidth percent sign', '/v1/%ef%bc%852e'],
+    ['a letter that is k in lower case', '/v1/%e2%84%aaeys'],
+    ['a long s', '/v1/%c5%bfecrets'],
+    ['a fraction slash', '/bookings%e2%81%84..'],
+    ['a letter without width', '/bookings%e2%80%8b'],
+    ['a byte order mark', '/%ef%bb%bfbookings'],
+    ['a C1 control', '/bookings%c2%85'],
+    ['the end of a line', '/v1/admin%0a'],
+    ['a delete', '/v1/admin%7f'],
+  ])('%s has more than one reading', (_what, uri) => {
     expect(readPath(uri)).toBeUndefined()
   })
 
