@@ -4,6 +4,7 @@ import { Cluster } from 'ioredis'
 import type { RedisClient } from '../storage/redis.ts'
 import { withRedis } from '../storage/redis.ts'
 import type { FamilyChange, ShortLivedStore } from './family-store.ts'
+import { GRANT } from './grant.ts'
 import { createJointReads } from './joint-reads.ts'
 
 // KEYS: expectations, puts, extensions, removals, in this order. ARGV: how many of each of the first three; then per expectation '+' (present),
@@ -40,7 +41,12 @@ return 1
 // The script is one command per number of keys: only then is the first argument a key, by which ioredis gathers the commits of a moment into
 // one batch per Cluster node. With the number as an argument, commits for different nodes met in one batch and were refused.
 const MOST_KEYS = 16
-const commandFor = (keyCount: number): string => `otesseCommit${keyCount}`
+const commandFor = (keyCount: number, isEnding = false): string =>
+  `${isEnding ? 'otesseEnd' : 'otesseCommit'}${keyCount}`
+// What ends something is carried out also when memory is full, and makes room; what is issued is refused then.
+const END = `#!lua flags=allow-oom${COMMIT}`
+const isEnding = ({ remove = [], put = [] }: FamilyChange): boolean =>
+  remove.includes(GRANT) || put.every(({ value }) => value === '')
 type CommitCommand = (...keysAndArgs: (string | number)[]) => Promise<number>
 
 // An index outlives its last member by nothing: members leave at their own time, the whole at the end of the longest.
@@ -52,8 +58,10 @@ const INDEX_SLACK_MILLIS = 60_000
  * @param keyPrefix keeps several servers on one Redis apart
  */
 export function createRedisStore(client: RedisClient, keyPrefix: string): ShortLivedStore {
-  for (let keyCount = 1; keyCount <= MOST_KEYS; keyCount += 1)
+  for (let keyCount = 1; keyCount <= MOST_KEYS; keyCount += 1) {
     client.defineCommand(commandFor(keyCount), { lua: COMMIT, numberOfKeys: keyCount })
+    client.defineCommand(commandFor(keyCount, true), { lua: END, numberOfKeys: keyCount })
+  }
   // What the script adds to a client, which ioredis' types cannot know.
   const commands = client as unknown as Record<string, CommitCommand | undefined>
   const familyKey = (family: string, name: string): string => `${keyPrefix}{${family}}:${name}`
@@ -68,7 +76,7 @@ export function createRedisStore(client: RedisClient, keyPrefix: string): ShortL
     read: (family, names) => readKeys(names.map((name) => familyKey(family, name))),
     async commit(family, change) {
       const { keys, args } = scriptCall(change, (name) => familyKey(family, name))
-      const name = commandFor(keys.length)
+      const name = commandFor(keys.length, isEnding(change))
       if (commands[name] === undefined)
         throw new Error(`a commit touches 1 to ${MOST_KEYS} names, not ${keys.length}`)
       return (await withRedis(async () => commands[name]?.(...keys, ...args))) === 1

@@ -25,6 +25,11 @@ const RETRY_MILLIS = 100
 /** Marks the beginning, so that there always is a last entry. Followers are not told. */
 const START = 'start'
 
+// A script only for its flag: a revocation is told also when the memory of Redis is full.
+const APPEND = `#!lua flags=allow-oom
+return redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'kind', ARGV[2], 'key', ARGV[3])
+`
+
 type Row = [id: string, fields: string[]]
 
 /**
@@ -49,9 +54,9 @@ export function openRedisRevocationLog(
   let isClosed = false
 
   const add = (kind: string, subject: string): Promise<string | null> =>
-    withRedis(() =>
-      client.xadd(key, 'MAXLEN', '~', MOST_ENTRIES, '*', 'kind', kind, 'key', subject),
-    )
+    withRedis(() => client.eval(APPEND, 1, key, MOST_ENTRIES, kind, subject)) as Promise<
+      string | null
+    >
 
   async function append(revocation: Revocation): Promise<void> {
     const name = `${revocation.kind} ${revocation.key}`
