@@ -55,12 +55,7 @@ export function createApp(foundation: Foundation): App {
   const { streams, verify } = createGateways(foundation, inspect, limits)
   const templates = compileAllTemplates(foundation)
   const views = createViews(templates)
-  const interactions = createInteractions(
-    engine,
-    issuer,
-    config.signIn.sessionTtlSeconds,
-    foundation.clock,
-  )
+  const interactions = createInteractions(engine, issuer, config.signIn.sessionTtlSeconds)
   const previews = createPreviewGuard(foundation, interactions)
   const upkeep = startUpkeep(foundation)
   let isDraining = false

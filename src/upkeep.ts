@@ -25,11 +25,15 @@ export const revocationAudit = ({ events }: Foundation['audit']) => ({
 
 /** Starts the background work. */
 export function startUpkeep(foundation: Foundation): Upkeep {
-  const { db, store, grants, clock, logger, metrics, audit, invalidation } = foundation
+  const { db, store, accounts, grants, clock, logger, metrics, audit, invalidation } = foundation
   const purger = createPurger({
     jobs: createPurgeJobStore(db),
     grants,
-    sessions: createLoginSessions(store, clock),
+    sessions: createLoginSessions(
+      store,
+      clock,
+      async (accountId) => (await accounts.get(accountId)).sessionsFrom,
+    ),
     audit: revocationAudit(audit),
     clock,
     logger,

@@ -1,7 +1,7 @@
 // People who can sign in. Invariants: every rejected login costs the same work and differs only in the reason kept for the event log; an
 // account that was deactivated is written down first, then forgotten by every process, and its tokens and sessions are purged by the job
 // written with it. Called by sign-in/, oauth/ (is the account active?), admin/ and the command line.
-import { dateNow, type Clock } from '../shared/clock.ts'
+import { dateNow, epochSeconds, type Clock } from '../shared/clock.ts'
 import { AppError, isUnavailable } from '../shared/errors.ts'
 import { newAccountId } from '../shared/ids.ts'
 import { createAnnouncer } from '../storage/announcement.ts'
@@ -62,7 +62,14 @@ export type AccountUpdate =
 
 /** How a login went; the reason is for the event log and must not be shown. */
 export type Authentication =
-  | { kind: 'authenticated'; account: Account }
+  | {
+      kind: 'authenticated'
+      account: Account
+      /** The account's generation as it was read together with the password's hash. */
+      generation: number
+      /** When the check began, in seconds since the epoch. */
+      checkedAt: number
+    }
   | {
       kind: 'rejected'
       reason: 'account_unknown' | 'password_wrong' | 'account_deactivated' | 'password_unset'
@@ -217,6 +224,7 @@ export function createAccounts(deps: {
 
     async authenticate(emailText, password, place) {
       const email = parseEmail(emailText)
+      const checkedAt = epochSeconds(clock)
       const found = email === undefined ? undefined : await store.findByEmailKey(emailKey(email))
       // Before any branch: whoever measures the time learns nothing about which accounts exist.
       const matches = await passwords.verify(password, found?.passwordHash, place)
@@ -228,11 +236,13 @@ export function createAccounts(deps: {
       if (!matches) return rejected('password_wrong')
       if (found.account.status !== 'active') return rejected('account_deactivated')
       await rehash(found.account.id, password, found.passwordHash, place)
-      // Checks may have waited for seconds; whoever was deactivated meanwhile must not get in.
-      const account = await cache.find(found.account.id)
-      return account?.status === 'active'
-        ? { kind: 'authenticated', account }
-        : rejected('account_deactivated')
+      // The check may have waited for seconds. A password that was replaced meanwhile, or an account
+      // that was deactivated, must not get in; the row tells, whatever the cache still believes.
+      const { generation } = found.account
+      const account = await store.find(found.account.id)
+      if (account?.status !== 'active') return rejected('account_deactivated')
+      if (generation < account.sessionsFrom) return rejected('password_wrong')
+      return { kind: 'authenticated', account, generation, checkedAt }
     },
 
     find: (id) => cache.find(id),

@@ -57,7 +57,11 @@ export function createFrontChannel(
     records: foundation.store,
     clock,
     logger,
-    begin: (grant, code, record) => begin(foundation, grant, code, record),
+    begin: (grant, code, record, generation) => begin(foundation, grant, code, record, generation),
+    async loginsCountFrom(accountId) {
+      return (await accounts.find(accountId))?.sessionsFrom ?? 0
+    },
+    sessionMaxSeconds: config.signIn.sessionMaxSeconds,
     findGrant: grants.find,
     inspect,
     clients: {
@@ -110,23 +114,37 @@ async function begin(
   grant: Grant & { accountId: string },
   code: string,
   record: CodeRecord,
+  loginGeneration: number,
 ): Promise<void> {
   const { appId, accountId } = grant
-  const app = await apps.find(appId)
-  if (app === undefined) throw new AppError('authorize_app_unknown')
+  // From the database, not from a cache: what counts is what has ended at this moment.
+  const [app, account] = await Promise.all([apps.get(appId), accounts.get(accountId)])
+  if (account.status !== 'active' || loginGeneration < account.sessionsFrom)
+    throw new AppError('grant_revoked')
   const isPreview = record.redirectUri === previews.returnUri
   if (isPreview && !(await previews.admitGrant(record.codeChallenge, grant)))
     throw new AppError('preview_over')
-  await grants.begin(grant, code, record, longestLife(termsFor(app, config.tokens)))
+  const born = {
+    ...grant,
+    accountGeneration: account.generation,
+    appGeneration: app.generation,
+  }
+  await grants.begin(born, code, record, longestLife(termsFor(app, config.tokens)))
   // Looked at again after the grant is written: an account or app that was shut down meanwhile, and a connection that was ended meanwhile,
   // has had its grants revoked already.
-  const [isActive, now, isWithdrawn] = await Promise.all([
-    accounts.isActive(accountId),
-    apps.find(appId),
+  const [after, now, isWithdrawn] = await Promise.all([
+    accounts.get(accountId),
+    apps.get(appId),
     // Of a preview nothing is remembered.
     remembersConsent(app) &&
       !isPreview &&
       consents.find(accountId, appId).then((scopes) => scopes === undefined),
   ])
-  if (!isActive || now?.status !== 'active' || isWithdrawn) await grants.revoke(grant.id)
+  const isEnded =
+    after.status !== 'active' ||
+    after.grantsFrom > account.generation ||
+    after.sessionsFrom > loginGeneration ||
+    now.status !== 'active' ||
+    now.grantsFrom > app.generation
+  if (isEnded || isWithdrawn) await grants.revoke(grant.id)
 }

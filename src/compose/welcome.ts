@@ -15,7 +15,7 @@ const POLL_MILLIS = 50
 
 /** Creates the router of one-time links. */
 export function createWelcome(
-  { config, serverKeys, accountLinks, audit, db }: Foundation,
+  { config, serverKeys, accountLinks, audit, clock, db }: Foundation,
   deps: {
     interactions: Interactions
     views: Views
@@ -26,6 +26,7 @@ export function createWelcome(
   const jobs = createPurgeJobStore(db)
   return createWelcomeRouter({
     ...deps,
+    clock,
     issuer: config.server.issuer,
     links: accountLinks,
     csrf: createCsrf(serverKeys),

@@ -219,7 +219,13 @@ export const SETTINGS = {
       parse: ttl,
       default: 1_209_600,
       unit: 's',
-      doc: 'How long a person stays signed in to this server. Tokens do not depend on it.',
+      doc: 'How long a person stays signed in to this server without using it. Tokens do not depend on it.',
+    }),
+    sessionMaxSeconds: setting('OTESSE_SESSION_MAX_SECONDS', {
+      parse: ttl,
+      default: 2_592_000,
+      unit: 's',
+      doc: 'After how long a person must sign in again, however much the session is used.',
     }),
     passwordHashingConcurrency: setting('OTESSE_PASSWORD_HASHING_CONCURRENCY', {
       parse: parse.wholeNumber(1, 64),

@@ -6,6 +6,7 @@ import type { CodeRecord, Grant } from '../grants/grant.ts'
 import type { IndexStore, RecordStore } from '../grants/family-store.ts'
 import { type Clock, epochSeconds } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
+import { type LoginGeneration, requestGeneration } from './engine-internals.ts'
 import type { Inspection } from './token-inspector.ts'
 
 /** What the adapter needs. */
@@ -14,8 +15,17 @@ export interface EngineAdapterDeps {
   clock: Clock
   /** Where the engine resumes an interaction; the stored record does not hold it, because it contains the interaction's id. */
   resumeUrl: (uid: string) => string
-  /** Writes a new authorization with its code. */
-  begin: (grant: Grant & { accountId: string }, code: string, record: CodeRecord) => Promise<void>
+  /** Writes a new authorization with its code. @param generation the one of the login that it stands on */
+  begin: (
+    grant: Grant & { accountId: string },
+    code: string,
+    record: CodeRecord,
+    generation: number,
+  ) => Promise<void>
+  /** Returns from which generation of the account on logins count. */
+  loginsCountFrom: (accountId: string) => Promise<number>
+  /** How long a login counts, however much it is used, in seconds. */
+  sessionMaxSeconds: number
   findGrant: (grantId: string) => Promise<Grant | undefined>
   inspect: (token: string) => Promise<Inspection>
   /** Lets a stranger begin a sign-in, which is kept. @throws {AppError} `temporarily_unavailable` where there are too many */
@@ -24,6 +34,8 @@ export interface EngineAdapterDeps {
 
 const sessionKey = (id: string): string => `s:${sha256(id)}`
 const sessionUidKey = (uid: string): string => `su:${sha256(uid)}`
+/** The mark of a session that was ended, by its uid. */
+const endedKey = (uid: string): string => `se:${sha256(uid)}`
 const interactionKey = (uid: string): string => `i:${sha256(uid)}`
 
 /** The index of an account's login sessions; members are record keys. */
@@ -59,7 +71,26 @@ function refusing(model: string): Adapter {
 const read = (text: string | undefined): AdapterPayload | undefined =>
   text === undefined ? undefined : (JSON.parse(text) as AdapterPayload)
 
-function sessionAdapter({ records, clock }: EngineAdapterDeps): Partial<Adapter> {
+/** The engine's adapter of sessions, and how one is ended for good. */
+interface SessionAdapter extends Partial<Adapter> {
+  endUid(uid: string): Promise<void>
+}
+
+function sessionAdapter(deps: EngineAdapterDeps): SessionAdapter {
+  const { records, clock, sessionMaxSeconds } = deps
+
+  /** Returns whether the session still counts; what was ended stays ended, whoever writes it back. */
+  async function counts(stored: AdapterPayload): Promise<boolean> {
+    const { accountId, uid, loginTs } = stored as AdapterPayload & { loginTs?: number }
+    if (uid !== undefined && (await records.findRecord(endedKey(uid))) !== undefined) return false
+    if (accountId === undefined) return true
+    if (loginTs !== undefined && loginTs + sessionMaxSeconds <= epochSeconds(clock)) return false
+    const { generation = 0 } = stored as LoginGeneration
+    return generation >= (await deps.loginsCountFrom(accountId))
+  }
+  const counting = async (stored: AdapterPayload | undefined) =>
+    stored !== undefined && (await counts(stored)) ? stored : undefined
+
   return {
     async upsert(id, payload, expiresIn = 0) {
       const { jti: _jti, ...stored } = payload
@@ -77,14 +108,15 @@ function sessionAdapter({ records, clock }: EngineAdapterDeps): Partial<Adapter>
       ])
     },
     async find(id) {
-      const stored = read(await records.findRecord(sessionKey(id)))
+      const stored = await counting(read(await records.findRecord(sessionKey(id))))
       return stored && { ...stored, jti: id }
     },
     async findByUid(uid) {
       const key = await records.findRecord(sessionUidKey(uid))
-      return key === undefined ? undefined : read(await records.findRecord(key))
+      return key === undefined ? undefined : counting(read(await records.findRecord(key)))
     },
     destroy: (id) => records.removeRecord(sessionKey(id)),
+    endUid: (uid) => records.putRecord(endedKey(uid), '', sessionMaxSeconds * 1000),
   }
 }
 
@@ -93,6 +125,17 @@ const STRANGER_SECONDS = 600
 
 function interactionAdapter(deps: EngineAdapterDeps): Partial<Adapter> {
   const { records, resumeUrl } = deps
+
+  /** A login that waits here to be resumed counts no longer than a session would. */
+  async function withoutEndedLogin(stored: AdapterPayload): Promise<AdapterPayload> {
+    const login = stored.result?.['login'] as
+      (LoginGeneration & { accountId: string; ts?: number }) | undefined
+    if (login === undefined) return stored
+    const countsFrom = await deps.loginsCountFrom(login.accountId)
+    if ((login.generation ?? 0) >= countsFrom) return stored
+    const { login: _login, ...result } = stored.result ?? {}
+    return { ...stored, result }
+  }
   return {
     async upsert(id, payload, expiresIn = 0) {
       const { jti: _jti, returnTo: _returnTo, session, ...stored } = payload
@@ -106,7 +149,8 @@ function interactionAdapter(deps: EngineAdapterDeps): Partial<Adapter> {
     },
     async find(id) {
       const stored = read(await records.findRecord(interactionKey(id)))
-      return stored && { ...stored, jti: id, returnTo: resumeUrl(id) }
+      if (stored === undefined) return undefined
+      return { ...(await withoutEndedLogin(stored)), jti: id, returnTo: resumeUrl(id) }
     },
     destroy: (id) => records.removeRecord(interactionKey(id)),
   }
@@ -135,6 +179,7 @@ function codeAdapter({ begin, clock }: EngineAdapterDeps): Partial<Adapter> {
           ...(payload.nonce === undefined ? {} : { nonce: payload.nonce }),
           ...(typeof authTime === 'number' ? { authTime } : {}),
         },
+        requestGeneration(),
       )
     },
   }

@@ -1,7 +1,7 @@
 // The only file that leans on what oidc-provider does not promise. Each override says what breaks without it; test/http/engine.test.ts pins
 // them all (test/http/connected-apps.test.ts the login session), so that an upgrade that moves the ground is noticed.
 import type { Context } from 'koa'
-import type Provider from 'oidc-provider'
+import Provider, { type KoaContextWithOIDC } from 'oidc-provider'
 import type { App } from '../apps/app.ts'
 import { newCode } from '../shared/token-format.ts'
 
@@ -28,6 +28,20 @@ interface ClientClass {
 /** Apps are answered in the query and nowhere else. */
 const RESPONSE_MODE = 'query'
 
+/** That an account's password was right, and when that was looked at. */
+export interface LoginProof {
+  accountId: string
+  /** The account's generation as it was read together with the password's hash. */
+  generation: number
+  /** Seconds since the epoch. */
+  checkedAt: number
+}
+
+/** What a login session and a login that waits in an interaction hold beside what the engine puts there. */
+export interface LoginGeneration {
+  generation?: number
+}
+
 /** What the engine is told about apps. */
 export interface EngineClients {
   find(clientId: string): Promise<App | undefined>
@@ -45,6 +59,11 @@ export function overrideEngine(provider: Provider, clients: EngineClients): void
   codes.generateTokenId = function generateTokenId() {
     return newCode(this.grantId)
   }
+
+  // The engine stores of a session only what it knows itself (models/payload.js).
+  const sessionClass = provider.Session as unknown as { IN_PAYLOAD: readonly string[] }
+  const { IN_PAYLOAD: inSession } = sessionClass
+  Object.defineProperty(sessionClass, 'IN_PAYLOAD', { value: [...inSession, 'generation'] })
 
   // The engine validates a client's metadata again at each look-up once more than 100 apps are active (client.js, an LRU of 100).
   const clientClass = provider.Client as unknown as ClientClass
@@ -95,25 +114,52 @@ export function unsavedGrant(
  * middleware (shared/session.js) do: so one sign-in serves the authorization endpoint and our own pages. The identifier always changes, and with
  * it the cookie: whoever planted or read the one before has nothing. What another person left in the browser is not taken over.
  *
- * @param login how the session's cookie is called, how long both live, and when the person signed in, in seconds since the epoch
+ * @param login how the session's cookie is called and how long both live
  */
 export async function startLoginSession(
   provider: Provider,
   ctx: Context,
-  accountId: string,
-  login: { name: string; ttlSeconds: number; at: number },
+  { accountId, generation, checkedAt }: LoginProof,
+  login: { name: string; ttlSeconds: number },
 ): Promise<void> {
   let session = await provider.Session.get(ctx)
   if (session.accountId !== undefined && session.accountId !== accountId) {
-    await session.destroy()
+    await endLoginSession(session)
     session = new provider.Session()
   } else session.resetIdentifier()
-  session.loginAccount({ accountId, loginTs: login.at })
+  session.loginAccount({ accountId, loginTs: checkedAt })
+  Object.assign(session, { generation } satisfies LoginGeneration)
   await session.save(login.ttlSeconds)
   ctx.cookies.set(login.name, session.jti, {
     ...SESSION_COOKIE,
     expires: new Date(session.exp * 1000),
   })
+}
+
+/**
+ * Ends a login session for good. The engine writes a session back at the end of each request, also one that another request has ended meanwhile, and
+ * under another identifier after a login; its uid stays, so the uid is what ends (engine-adapter.ts).
+ */
+export async function endLoginSession(session: InstanceType<Provider['Session']>): Promise<void> {
+  const { adapter } = session as unknown as {
+    adapter: { endUid(uid: string): Promise<void> }
+  }
+  await adapter.endUid(session.uid)
+  await session.destroy()
+}
+
+/** Keeps with the session what the engine's resume action (actions/authorization/resume.js) leaves out of a login. */
+export function keepLoginGeneration(ctx: KoaContextWithOIDC, accountId: string): void {
+  const login = ctx.oidc.result?.login as (LoginGeneration & { accountId: string }) | undefined
+  const { session } = ctx.oidc
+  if (login?.accountId === accountId && session?.accountId === accountId)
+    Object.assign(session, { generation: login.generation ?? 0 } satisfies LoginGeneration)
+}
+
+/** Returns the generation of the login of the request that the engine is answering; 0 where there is none. */
+export function requestGeneration(): number {
+  const { ctx } = Provider as unknown as { ctx?: { oidc?: { session?: LoginGeneration } } }
+  return ctx?.oidc?.session?.generation ?? 0
 }
 
 /** Runs the engine on the outer app's context, so that both share cookies, body and error boundary. */

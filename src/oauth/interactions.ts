@@ -3,10 +3,14 @@
 import type { Context } from 'koa'
 import { errors } from 'oidc-provider'
 import type Provider from 'oidc-provider'
-import { type Clock, epochSeconds } from '../shared/clock.ts'
 import { AppError } from '../shared/errors.ts'
 import type { Engine } from './engine.ts'
-import { SESSION_COOKIE, startLoginSession } from './engine-internals.ts'
+import {
+  endLoginSession,
+  type LoginProof,
+  SESSION_COOKIE,
+  startLoginSession,
+} from './engine-internals.ts'
 import type { Approval } from './existing-grant.ts'
 import { parseScopeList } from './scope-list.ts'
 import { cookieNames } from './provider.ts'
@@ -28,13 +32,13 @@ export interface PendingInteraction {
 export interface Interactions {
   /** @throws {AppError} `interaction_expired`, `interaction_foreign` */
   get(ctx: Context, uid: string): Promise<PendingInteraction>
-  signIn(ctx: Context, accountId: string): Promise<string>
+  signIn(ctx: Context, proof: LoginProof): Promise<string>
   approve(ctx: Context, approval: Approval): Promise<string>
   deny(ctx: Context): Promise<string>
   /** Signs the person out and asks anew who is there. */
   switchAccount(ctx: Context): Promise<string>
   /** Signs a person in who did not come from an app; see startLoginSession. */
-  signInDirectly(ctx: Context, accountId: string): Promise<void>
+  signInDirectly(ctx: Context, proof: LoginProof): Promise<void>
   /** Returns who is signed in in this browser. */
   signedIn(ctx: Context): Promise<string | undefined>
   /** Returns that, and when the person proved it with their password, in seconds since the epoch. */
@@ -49,7 +53,6 @@ export function createInteractions(
   engine: Engine,
   issuer: string,
   sessionTtlSeconds: number,
-  clock: Clock,
 ): Interactions {
   const details = async (ctx: Context) => {
     try {
@@ -94,8 +97,9 @@ export function createInteractions(
         loginHint: text('login_hint'),
       }
     },
-    async signIn(ctx, accountId) {
-      const onward = await finish(ctx, { login: { accountId, remember: true } }, true)
+    async signIn(ctx, { accountId, generation, checkedAt }) {
+      const login = { accountId, generation, ts: checkedAt, remember: true }
+      const onward = await finish(ctx, { login }, true)
       const session = await sessionOf(ctx)
       // The engine answers a change of person with a page of its own that needs JavaScript; without the old person there is no change.
       if (session.accountId !== undefined && session.accountId !== accountId)
@@ -116,11 +120,10 @@ export function createInteractions(
       if (session.accountId !== undefined) await forgetPerson(session)
       return onward
     },
-    signInDirectly: (ctx, accountId) =>
-      startLoginSession(engine.current(), ctx, accountId, {
+    signInDirectly: (ctx, proof) =>
+      startLoginSession(engine.current(), ctx, proof, {
         name: cookieNames(issuer).session,
         ttlSeconds: sessionTtlSeconds,
-        at: epochSeconds(clock),
       }),
     async signedIn(ctx) {
       return (await sessionOf(ctx)).accountId
@@ -131,7 +134,7 @@ export function createInteractions(
     },
     async signOut(ctx) {
       const session = await sessionOf(ctx)
-      if (session.accountId !== undefined) await session.destroy()
+      if (session.accountId !== undefined) await endLoginSession(session)
       ctx.cookies.set(cookieNames(issuer).session, null, SESSION_COOKIE)
     },
   }

@@ -5,7 +5,12 @@ import Provider, { interactionPolicy, type JWK, type KoaContextWithOIDC } from '
 import { authorizationScopeCheck, LATE_MAX_AGE, lateMaxAge } from './authorization-request.ts'
 import { refuse } from './back-channel.ts'
 import { createEngineAdapter, type EngineAdapterDeps } from './engine-adapter.ts'
-import { type EngineClients, overrideEngine, SESSION_COOKIE } from './engine-internals.ts'
+import {
+  type EngineClients,
+  keepLoginGeneration,
+  overrideEngine,
+  SESSION_COOKIE,
+} from './engine-internals.ts'
 import { loadGrant, type RememberedConsents } from './existing-grant.ts'
 import { pageErrorOf } from './engine-errors.ts'
 
@@ -127,7 +132,8 @@ export function createProvider(
       // Never stored by the engine; only its notion of an expired grant must not cut tokens short.
       Grant: 10 * 365 * 24 * 3600,
     },
-    async findAccount(_ctx, accountId) {
+    async findAccount(ctx, accountId) {
+      keepLoginGeneration(ctx, accountId)
       const account = await deps.findAccount(accountId)
       return (
         account && {

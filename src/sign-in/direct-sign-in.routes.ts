@@ -83,7 +83,7 @@ export function createDirectSignInRouter(deps: DirectSignInDeps): Router {
       const { accountId } = outcome
       deps.browserCookie.write(ctx, outcome.browser)
       const before = await interactions.signedIn(ctx)
-      await interactions.signInDirectly(ctx, accountId)
+      await interactions.signInDirectly(ctx, outcome)
       if (before !== undefined && before !== accountId)
         events.sessionEnded(
           { accountId: before, reason: 'account_switched' },

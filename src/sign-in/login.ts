@@ -22,10 +22,19 @@ export interface LoginAttempt {
   requestId: string
 }
 
+/** That an account's password was right, and when that was looked at. */
+export interface Proof {
+  accountId: string
+  /** The account's generation as it was read together with the password's hash. */
+  generation: number
+  /** Seconds since the epoch. */
+  checkedAt: number
+}
+
 /** How it went. Why it was rejected is in the event log only. */
 export type LoginOutcome =
   /** `browser` is the browser's cookie from now on. */
-  | { kind: 'signed-in'; accountId: string; browser: string }
+  | (Proof & { kind: 'signed-in'; browser: string })
   | { kind: 'rejected' }
   | { kind: 'throttled'; retryAfterSeconds: number }
 
@@ -101,7 +110,8 @@ export function createLogin(deps: {
     ])
     const accountId = outcome.account.id
     events.loginSucceeded({ accountId, appId }, { ...context, actor: accountId })
-    return { kind: 'signed-in', accountId, browser: cookie }
+    const { generation, checkedAt } = outcome
+    return { kind: 'signed-in', accountId, generation, checkedAt, browser: cookie }
   }
 }
 

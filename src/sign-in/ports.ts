@@ -3,6 +3,7 @@
 import type { Account } from '../accounts/account.store.ts'
 import type { App } from '../apps/app.ts'
 import type { Events } from '../audit/events.ts'
+import type { Proof } from './login.ts'
 
 /** What an app's authorization request waits for. */
 export interface PendingInteraction {
@@ -21,13 +22,13 @@ export interface PendingInteraction {
 export interface Interactions<Exchange> {
   /** @throws {AppError} `interaction_expired`, `interaction_foreign` */
   get(exchange: Exchange, uid: string): Promise<PendingInteraction>
-  signIn(exchange: Exchange, accountId: string): Promise<string>
+  signIn(exchange: Exchange, proof: Proof): Promise<string>
   approve(exchange: Exchange, approval: { accountId: string; scopes: string[] }): Promise<string>
   deny(exchange: Exchange): Promise<string>
   /** Signs the person out and asks anew who is there. */
   switchAccount(exchange: Exchange): Promise<string>
   /** Signs a person in who did not come from an app. */
-  signInDirectly(exchange: Exchange, accountId: string): Promise<void>
+  signInDirectly(exchange: Exchange, proof: Proof): Promise<void>
   /** Returns the id of the account that is signed in in this browser. */
   signedIn(exchange: Exchange): Promise<string | undefined>
   signOut(exchange: Exchange): Promise<void>

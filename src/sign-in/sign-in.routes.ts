@@ -74,7 +74,7 @@ export function createSignInRouter(deps: SignInDeps): Router {
     const outcome = await deps.login({ email, password, appId, browser, ...requestFacts(ctx) })
     if (outcome.kind === 'signed-in') {
       deps.browserCookie.write(ctx, outcome.browser)
-      goOn(ctx, await interactions.signIn(ctx, outcome.accountId))
+      goOn(ctx, await interactions.signIn(ctx, outcome))
       return
     }
     const { status, problem, retryAfterSeconds } = problemOf(outcome)

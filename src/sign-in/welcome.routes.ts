@@ -12,6 +12,7 @@ import type { BatchedLimit } from '../http/rate-limit.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { sendPage } from '../http/send-page.ts'
 import type { Views, WelcomePage } from '../http/views.ts'
+import { type Clock, epochSeconds } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
 import { createFormKeys } from '../http/form-key.ts'
@@ -28,6 +29,7 @@ export interface WelcomeDeps {
   perAddress: Pick<BatchedLimit, 'hit'>
   /** Resolves when what was signed in with the old password has ended; false where that takes longer than a person waits. */
   hasEnded: (accountId: string) => Promise<boolean>
+  clock: Clock
   /** Where people go on to. */
   onward: { member: string; admin: string; signIn: (to: string) => string }
 }
@@ -89,7 +91,11 @@ export function createWelcomeRouter(deps: WelcomeDeps): Router {
     }
     const facts = requestFacts(ctx)
     const before = await interactions.signedIn(ctx)
-    await interactions.signInDirectly(ctx, account.id)
+    await interactions.signInDirectly(ctx, {
+      accountId: account.id,
+      generation: account.generation,
+      checkedAt: epochSeconds(deps.clock),
+    })
     if (before !== undefined && before !== account.id)
       events.sessionEnded(
         { accountId: before, reason: 'account_switched' },

@@ -38,6 +38,8 @@ function engineOver(initial: App) {
       records,
       clock: () => 0,
       begin: notHere,
+      loginsCountFrom: notHere,
+      sessionMaxSeconds: 60,
       findGrant: notHere,
       inspect: notHere,
       clients: {

@@ -65,7 +65,7 @@ function aLogin(sizes: Sizes = {}) {
       const isRight = email.trim().toLowerCase() === maria.email && password === RIGHT
       return Promise.resolve(
         isRight
-          ? { kind: 'authenticated', account: maria }
+          ? { kind: 'authenticated', account: maria, generation: 0, checkedAt: 0 }
           : { kind: 'rejected', reason: 'password_wrong', accountId: maria.id },
       )
     },
@@ -327,7 +327,12 @@ describe('login', () => {
     const login = createLogin({
       authenticate() {
         checks += 1
-        return Promise.resolve({ kind: 'authenticated', account: maria })
+        return Promise.resolve({
+          kind: 'authenticated',
+          account: maria,
+          generation: 0,
+          checkedAt: 0,
+        })
       },
       limits: {
         perAddress: limit,

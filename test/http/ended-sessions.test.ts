@@ -1,0 +1,147 @@
+// Sign-ins that were ended stay ended: what was put by before a reset, what is in flight while it happens, and what is older than a session may be.
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
+import { type Browser, createBrowser } from '../support/browser-flow.ts'
+import { createAccount, createScopes, purged, registerApp } from '../support/builders.ts'
+import type { TestClient } from '../support/builders.ts'
+import { createMovableClock } from '../support/movable-clock.ts'
+
+const OLD = 'the old password 123'
+const NEW = 'a wholly new password 456'
+const LIST = '/connected-apps'
+
+describe.each(BACKENDS)('ended sessions, %s', (backend) => {
+  const clock = createMovableClock()
+  let server: TestApp
+  let app: TestClient
+  beforeAll(async () => {
+    server = await startTestApp({
+      backend,
+      clock,
+      overrides: { OTESSE_LIMIT_AUTHORIZE_PER_ADDRESS: '0' },
+    })
+    await createScopes(server)
+    app = await registerApp(server)
+  })
+  afterAll(async () => {
+    await server[Symbol.asyncDispose]()
+  })
+
+  const somebody = () => createAccount(server, { password: OLD })
+
+  const authorizeUrl = (): string => {
+    const query = new URLSearchParams({
+      client_id: app.id,
+      redirect_uri: app.redirectUri,
+      response_type: 'code',
+      scope: 'bookings:read',
+    })
+    return `${server.issuer}/oauth/authorize?${query.toString()}`
+  }
+
+  async function signIn(browser: Browser, email: string, password = OLD) {
+    const page = await browser.open(`${server.issuer}/sign-in?to=${encodeURIComponent(LIST)}`)
+    return browser.submit(page, '/sign-in?to=%2Fconnected-apps', { email, password })
+  }
+
+  const isSignedIn = async (browser: Browser): Promise<boolean> =>
+    (await browser.request(server.issuer + LIST)).status === 200
+
+  /** Proves the password on the way to an app and does not go on; returns where it would. */
+  async function putBy(browser: Browser, email: string): Promise<string> {
+    const page = await browser.open(authorizeUrl())
+    const action = /<form[^>]* method="post" action="([^"]+\/login)"/.exec(page.html)?.[1] ?? ''
+    const csrf = /name="csrf" value="([^"]+)"/.exec(page.html)?.[1] ?? ''
+    const answer = await browser.request(server.issuer + action, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/x-www-form-urlencoded',
+        'sec-fetch-site': 'same-origin',
+      },
+      body: new URLSearchParams({ csrf, email, password: OLD }).toString(),
+    })
+    return /url=(.*)$/.exec(answer.headers.get('refresh') ?? '')?.[1] ?? ''
+  }
+
+  it.each(['a reset', 'a deactivation'])('a sign-in that was put by dies with %s', async (act) => {
+    const { id, email } = await somebody()
+    const { accounts } = server.foundation
+    const [browser, control] = [createBrowser(server), createBrowser(server)]
+    const onward = await putBy(browser, email)
+    const unharmed = await putBy(control, (await somebody()).email)
+    if (act === 'a reset') await accounts.setPassword(id, NEW)
+    else {
+      await accounts.deactivate(id, 'stolen')
+      await accounts.reactivate(id)
+    }
+    await purged(server)
+    expect((await control.open(unharmed)).html).toContain('/approve"')
+    expect((await browser.open(onward)).html).not.toContain('/approve"')
+    expect(await isSignedIn(browser)).toBe(false)
+  })
+
+  it('a check of the old password that is under way does not sign in afterwards', async () => {
+    const { id, email } = await somebody()
+    const browsers = Array.from({ length: 8 }, () => createBrowser(server))
+    const tries = browsers.map((browser) => signIn(browser, email))
+    await server.foundation.accounts.setPassword(id, NEW)
+    await Promise.all(tries)
+    await purged(server)
+    const alive = await Promise.all(browsers.map(isSignedIn))
+    expect(alive.filter(Boolean)).toEqual([])
+    const owner = createBrowser(server)
+    await signIn(owner, email, NEW)
+    expect(await isSignedIn(owner)).toBe(true)
+  })
+
+  it.each(['a reset', 'signing out'])(
+    'a copied session does not come back after %s, whatever is in flight',
+    async (act) => {
+      const { id, email } = await somebody()
+      const browser = createBrowser(server)
+      await signIn(browser, email)
+      const copy = createBrowser(server)
+      for (const [name, cookie] of browser.jar) copy.jar.set(name, { ...cookie })
+      expect(await isSignedIn(copy)).toBe(true)
+      let isOver = false
+      let requests = 0
+      const copied = new Map(copy.jar)
+      const hammer = Array.from({ length: 16 }, async () => {
+        while (!isOver) {
+          const thief = createBrowser(server)
+          for (const [name, cookie] of copied) thief.jar.set(name, cookie)
+          await thief.request(`${server.issuer}/oauth/authorize/x`)
+          requests += 1
+        }
+      })
+      try {
+        if (act === 'a reset') {
+          await server.foundation.accounts.setPassword(id, NEW)
+          await purged(server)
+        } else await browser.submit(await browser.open(`${server.issuer}/sign-out`), '/sign-out')
+      } finally {
+        isOver = true
+        await Promise.all(hammer)
+      }
+      expect(requests).toBeGreaterThan(16)
+      copy.jar.clear()
+      for (const [name, cookie] of copied) copy.jar.set(name, cookie)
+      expect(await isSignedIn(copy)).toBe(false)
+    },
+  )
+
+  it('a session that is used all the time ends all the same', async () => {
+    const { email } = await somebody()
+    const browser = createBrowser(server)
+    await signIn(browser, email)
+    const { sessionMaxSeconds } = server.foundation.config.signIn
+    const step = 5 * 24 * 3600
+    for (let used = step; used < sessionMaxSeconds; used += step) {
+      clock.move(step * 1000)
+      await browser.open(authorizeUrl())
+      expect(await isSignedIn(browser)).toBe(true)
+    }
+    clock.move(step * 1000)
+    expect(await isSignedIn(browser)).toBe(false)
+  })
+})
