@@ -162,14 +162,18 @@ export function createEvents(deps: {
     tokenIssued: (facts: OfApp & { grantType: string }, context?: EventContext) =>
       record('token.issued', undefined, facts, { grantType: facts.grantType }, context),
     tokenRefreshed: (
-      facts: OfGrant & { rotated: boolean; grace: boolean },
+      facts: OfGrant & { rotated: boolean; grace: boolean; elsewhere?: boolean },
       context?: EventContext,
     ) =>
       record(
         'token.refreshed',
         undefined,
         facts,
-        { rotated: facts.rotated, grace: facts.grace },
+        {
+          rotated: facts.rotated,
+          grace: facts.grace,
+          ...(facts.elsewhere === true && { elsewhere: true }),
+        },
         context,
       ),
     tokenRevoked: (facts: Subject & { reason: RevocationReason }, context?: EventContext) =>

@@ -82,15 +82,27 @@ export function signingKey({ keyRing }: Foundation) {
 }
 
 /** Tells the event log of the back channel what happened. */
-function backChannelEvents({ audit: { events } }: Foundation) {
+function backChannelEvents({ audit: { events }, logger }: Foundation) {
   return {
     tokenIssued: (facts: Parameters<typeof events.tokenIssued>[0] & RequestIds) =>
       events.tokenIssued(facts, facts),
-    tokenRefreshed: (facts: TokenRefreshed) =>
+    tokenRefreshed(facts: TokenRefreshed) {
+      const { appId, grantId, requestId, isFromElsewhere } = facts
+      if (isFromElsewhere)
+        logger.warn(
+          { appId, grantId, requestId },
+          'a replaced refresh token came back from another network: somebody may have copied it',
+        )
       events.tokenRefreshed(
-        { ...facts, rotated: facts.how === 'rotated', grace: facts.how === 'repeated' },
+        {
+          ...facts,
+          rotated: facts.how === 'rotated',
+          grace: facts.how === 'repeated',
+          ...(isFromElsewhere && { elsewhere: true }),
+        },
         facts,
-      ),
+      )
+    },
     familyRevoked: (facts: Parameters<typeof events.grantRevoked>[0] & RequestIds) =>
       events.grantRevoked(facts, facts),
     accessRevoked: (
@@ -109,6 +121,7 @@ interface TokenRefreshed extends RequestIds {
   accountId: string | undefined
   grantId: string
   how: 'kept' | 'rotated' | 'repeated'
+  isFromElsewhere: boolean
 }
 
 /** Keeps why a request was refused, so that an admin can tell the app's developer. */

@@ -6,17 +6,19 @@ import { base62Hash, randomBase62 } from '../shared/crypto.ts'
 import { type Grant, GRANT, parseRecord } from './grant.ts'
 import {
   accessPut,
-  ATTEMPTS,
   GRANT_SLACK_SECONDS,
   type IssueDeps,
   type Issued,
   outliving,
   type TokenTerms,
 } from './issue.ts'
+import { LOST, retryCommit } from './retry-commit.ts'
 import { incarnationsFor } from './scope-incarnations.ts'
 
 /** The family of an app's own tokens: a function of its id, so that every node finds the same one. */
 export const appFamily = (appId: string): string => base62Hash(`app ${appId}`, 16)
+
+type AppTokenDeps = Pick<IssueDeps, 'store' | 'clock' | 'incarnations'>
 
 interface KnownGrant {
   grant: Grant
@@ -36,28 +38,30 @@ export interface AppTokens {
 }
 
 /** Creates the issuer; it remembers each app's own grant, which spares a read and at worst costs a second attempt. */
-export function createAppTokens(deps: IssueDeps): AppTokens {
+export function createAppTokens(deps: AppTokenDeps): AppTokens {
   const remembered = new LRUCache<string, KnownGrant>({ max: 10_000 })
   return {
     async issue(appId, scopes, audience, terms) {
       let known = remembered.get(appId)
-      for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      let attempts = 0
+      return retryCommit(async () => {
         const next = known ?? newAppGrant(deps, appId)
         const issued = await issueFrom(deps, next, known === undefined, scopes, audience, terms)
+        attempts += 1
         if (issued !== undefined) {
-          if (next !== known || attempt > 0) remembered.set(appId, next)
+          if (next !== known || attempts > 1) remembered.set(appId, next)
           return issued
         }
         // Revoked, expired, or made by another node in the meantime.
         const [text] = await deps.store.read(next.grant.id, [GRANT])
         known = text === undefined ? undefined : { grant: parseRecord<Grant>(text), text }
-      }
-      throw new Error('an app grant changed at every attempt')
+        return LOST
+      })
     },
   }
 }
 
-function newAppGrant(deps: IssueDeps, appId: string): KnownGrant {
+function newAppGrant(deps: AppTokenDeps, appId: string): KnownGrant {
   const grant: Grant = {
     id: appFamily(appId),
     appId,
@@ -69,7 +73,7 @@ function newAppGrant(deps: IssueDeps, appId: string): KnownGrant {
 }
 
 async function issueFrom(
-  deps: IssueDeps,
+  deps: AppTokenDeps,
   { grant, text }: KnownGrant,
   isNew: boolean,
   scopes: readonly string[],

@@ -46,6 +46,7 @@ export async function openEmbeddedStore(db: Database, clock: Clock): Promise<Sho
   const holds = (family: string, expectation: Expectation): boolean => {
     const entry = live(`${family}:${expectation.name}`)
     if (expectation.state === 'equals') return entry?.value === expectation.value
+    if (expectation.state === 'below') return Number(entry?.value ?? 0) < expectation.limit
     return (entry !== undefined) === (expectation.state === 'present')
   }
 
@@ -71,6 +72,10 @@ export async function openEmbeddedStore(db: Database, clock: Clock): Promise<Sho
         const entry = live(`${family}:${name}`)
         if (entry !== undefined && entry.expiresAt < now + ttlMillis)
           put(`${family}:${name}`, entry.value, now + ttlMillis)
+      }
+      for (const { name, ttlMillis } of change.increment ?? []) {
+        const key = `${family}:${name}`
+        put(key, String(Number(live(key)?.value ?? 0) + 1), now + ttlMillis)
       }
       for (const name of change.remove ?? []) remove(`${family}:${name}`)
       await journal.settle()

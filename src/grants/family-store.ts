@@ -4,7 +4,8 @@
 //              r            the refresh state (JSON)
 //              a:<hash>     an access token (JSON), until it expires
 //              c:<hash>     an authorization code (JSON), until it is redeemed or expires
-//              e            says for a minute that the grant may not begin any more
+//              n            how often the grace answered since the last rotation (a number)
+//              e            says for some minutes that the grant has ended, or may not begin any more
 //   preview    preview, preview-grant  an admin's preview of an app, sealed, and the grant that it led to (previews.ts)
 //   record     s:<hash>     a login session;  su:<hash> the same by its uid;  i:<hash> an interaction
 //   index      u:<account>, p:<app>  the ids of grants;  us:<account> the records of sessions
@@ -18,6 +19,8 @@ export type Expectation =
   | { name: string; state: 'present' }
   | { name: string; state: 'absent' }
   | { name: string; state: 'equals'; value: string }
+  /** The number under the name, 0 where there is none, is lower than `limit`. */
+  | { name: string; state: 'below'; limit: number }
 
 /** One atomic change within a family. */
 export interface FamilyChange {
@@ -25,6 +28,8 @@ export interface FamilyChange {
   put?: readonly { name: string; value: string; ttlMillis: number }[]
   /** Lengthens, never shortens, the life of a name. */
   extend?: readonly { name: string; ttlMillis: number }[]
+  /** Adds one to the number under the name, which then lives for so long. */
+  increment?: readonly { name: string; ttlMillis: number }[]
   remove?: readonly string[]
 }
 

@@ -45,8 +45,11 @@ export interface RefreshRecord {
   expiresAt: number
   /** Hash of the code that started the family: the same code again is a replay. */
   code: string
-  /** The immediate predecessor and when it was replaced (milliseconds), while the current one was not used yet. */
-  previous?: { hash: string; replacedAt: number }
+  /**
+   * The immediate predecessor and when it was replaced (milliseconds), while the current one was not used yet; `from` marks the network from
+   * which the replacement was asked for.
+   */
+  previous?: { hash: string; replacedAt: number; from?: string }
 }
 
 /** An access token. */
@@ -64,7 +67,9 @@ export interface AccessRecord {
 
 export const GRANT = 'g'
 export const REFRESH = 'r'
-/** Forbids a grant to begin that an index listed and that was ended before it was there. */
+/** How often the grace has answered the predecessor of the current refresh token. */
+export const REPEATS = 'n'
+/** Says for a while that the grant has ended, or may not begin any more. */
 export const ENDED = 'e'
 export const accessName = (hash: string): string => `a:${hash}`
 export const codeName = (hash: string): string => `c:${hash}`

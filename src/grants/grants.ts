@@ -3,7 +3,7 @@
 // is gone nothing of the family is issued or valid; a replayed code or a replaced refresh token takes the family with it.
 import { LRUCache } from 'lru-cache'
 import { type Clock, DAY, epochSeconds, SECOND } from '../shared/clock.ts'
-import { sha256 } from '../shared/crypto.ts'
+import { randomBase62, sha256 } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
 import type { ParsedToken, RefreshTokenForm } from '../shared/token-format.ts'
 import { createAppTokens } from './app-tokens.ts'
@@ -21,10 +21,12 @@ import {
   parseRecord,
   REFRESH,
   type RefreshRecord,
+  REPEATS,
 } from './grant.ts'
-import { ATTEMPTS, GRANT_SLACK_SECONDS, type IssueDeps } from './issue.ts'
+import { GRANT_SLACK_SECONDS, type IssueDeps } from './issue.ts'
 import { redeemCode } from './redeem-code.ts'
 import { refreshGrant } from './refresh-grant.ts'
+import { LOST, retryCommit } from './retry-commit.ts'
 import { incarnationsFor } from './scope-incarnations.ts'
 
 /** A live access token and its grant. */
@@ -57,13 +59,22 @@ export interface Ended {
 /** Makes an ending durable and tells whoever remembers tokens. @throws {AppError} `temporarily_unavailable` */
 export type OnEnded = (ended: Ended) => Promise<void>
 
-// Longer than the two round trips of a beginning can take.
-const ENDED_MILLIS = 60_000
+// Longer than a beginning can be on its way, and long enough for an app that was told to try again.
+const ENDED_MILLIS = 600_000
+const ENDED_MARK = 8
 
 // An ending is kept for so long beyond what it ends, because clocks differ; and so long where nothing is known of what it ends.
 const KEPT_MILLIS = DAY
 const LONGEST_KNOWN_MILLIS = 400 * DAY
 const NO_INCARNATIONS: ReadonlyMap<string, number> = new Map()
+
+/** The mark that an ended grant leaves: whose act it was, and which grant it was where another one may follow under the id. */
+const markOf = (mark: string, { epoch }: Grant): string =>
+  epoch === undefined ? mark : `${mark} ${epoch}`
+function epochIn(ended: string): { epoch?: string } {
+  const [, epoch] = ended.split(' ')
+  return epoch === undefined ? {} : { epoch }
+}
 
 const accountMember = ({ id, appId }: Pick<Grant, 'id' | 'appId'>): string => `${id} ${appId}`
 
@@ -87,7 +98,8 @@ export function createGrants(deps: {
     refreshTokens,
     clock,
     incarnations,
-    revoke: (grantId, reason) => revoke(grantId, undefined, reason),
+    revoke: (grantId, reason, onDead) => revoke(grantId, undefined, reason, onDead),
+    tellAgain,
   }
   const appTokens = createAppTokens(issueDeps)
   const readBefore = new LRUCache<string, { text: string; grant: Grant }>({ max: READ_BEFORE })
@@ -197,43 +209,58 @@ export function createGrants(deps: {
   }
 
   /**
-   * Ends a grant and with it every token of the family, in one atomic step.
+   * Ends a grant and with it every token of the family, in one atomic step. It leaves a mark, so that a second delivery of its beginning
+   * cannot raise it.
    *
    * @param listed where it was found; it leaves these indexes also when it is gone already, and does not begin any more
    * @param reason the reason code that is kept with its end
+   * @param onDead hears of the grant where it was alive: before anybody else is told, which may fail
    * @returns the grant where it was alive, to one caller alone however many there are
    */
   async function revoke(
     grantId: string,
     listed?: ListedIn,
     reason = 'revoked',
+    onDead?: (grant: Grant) => void,
   ): Promise<Grant | undefined> {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-      const [text] = await store.read(grantId, [GRANT])
-      const isAlive = text !== undefined
-      if (!isAlive && listed === undefined) return undefined
-      const done = await store.commit(
-        grantId,
-        isAlive
-          ? {
-              expect: [{ name: GRANT, state: 'equals', value: text }],
-              remove: [GRANT, REFRESH],
-            }
-          : {
-              // An index is written before its grant, which may therefore be about to begin.
-              expect: [{ name: GRANT, state: 'absent' }],
-              put: [{ name: ENDED, value: '', ttlMillis: ENDED_MILLIS }],
-            },
-      )
-      // Ended or begun by somebody else in the meantime.
-      if (!done) continue
-      const grant = isAlive ? parseRecord<Grant>(text) : undefined
-      // Before the indexes: where it fails, a purge finds the grant once more and tells again.
-      await tellOfEnd({ family: grantId, reason }, grant)
-      await removeFromIndexes(grantId, { ...grant, ...listed })
-      return grant
-    }
-    throw new AppError('temporarily_unavailable', { detail: 'a grant changed at every attempt' })
+    const { grant, earlier } = await end(grantId, listed)
+    if (grant !== undefined) onDead?.(grant)
+    // Also of a grant that ended a short while ago: whoever ended it may not have got so far, and an entry too many costs nothing. Before
+    // the indexes: where it fails, a purge finds the grant once more and tells again.
+    if (grant !== undefined || earlier !== undefined || listed !== undefined)
+      await tellOfEnd({ family: grantId, reason, ...earlier }, grant)
+    await removeFromIndexes(grantId, { ...grant, ...listed })
+    return grant
+  }
+
+  async function end(
+    grantId: string,
+    listed: ListedIn | undefined,
+  ): Promise<{ grant?: Grant | undefined; earlier?: { epoch?: string } }> {
+    const mark = randomBase62(ENDED_MARK)
+    let tried: Grant | undefined
+    return retryCommit(async () => {
+      const [text, ended] = await store.read(grantId, [GRANT, ENDED])
+      if (text === undefined) {
+        // Our own commit: its answer was lost with the connection, which sent it a second time.
+        if (ended?.startsWith(mark) === true) return { grant: tried }
+        if (listed === undefined) return ended === undefined ? {} : { earlier: epochIn(ended) }
+        // An index is written before its grant, which may therefore be about to begin.
+        const done = await store.commit(grantId, {
+          expect: [{ name: GRANT, state: 'absent' }],
+          put: [{ name: ENDED, value: mark, ttlMillis: ENDED_MILLIS }],
+        })
+        return done ? {} : LOST
+      }
+      tried = parseRecord<Grant>(text)
+      const done = await store.commit(grantId, {
+        expect: [{ name: GRANT, state: 'equals', value: text }],
+        put: [{ name: ENDED, value: markOf(mark, tried), ttlMillis: ENDED_MILLIS }],
+        remove: [GRANT, REFRESH, REPEATS],
+      })
+      // Else ended by somebody else in the meantime.
+      return done ? { grant: tried } : LOST
+    })
   }
 
   async function removeFromIndexes(id: string, { accountId, appId }: ListedIn): Promise<void> {
@@ -281,6 +308,13 @@ export function createGrants(deps: {
     })
     const ended = { family: presented.locator, token: hash, reason }
     await tellOfEnd(ended, expiresAt === undefined ? undefined : { endsAt: expiresAt })
+  }
+
+  /** Tells again of a family that ended within the last minutes: whoever ended it may have failed before everybody was told of it. */
+  async function tellAgain(grantId: string): Promise<void> {
+    const [ended] = await store.read(grantId, [ENDED])
+    if (ended !== undefined)
+      await tellOfEnd({ family: grantId, reason: 'revoked', ...epochIn(ended) })
   }
 
   /** Tells again of a token that is dead: the revocation that killed it may have failed before everybody was told. */

@@ -39,14 +39,17 @@ export interface Issued {
   code: CodeRecord | undefined
   /** How a refresh went: the token stayed, was replaced, or a lost answer was given again. */
   refresh: 'kept' | 'rotated' | 'repeated' | undefined
+  /** Whether a repeat came from another network than the rotation: a lost answer rarely does. */
+  isFromElsewhere?: boolean
 }
 
-/** Why nothing was issued; `revoked` where the family died of it. */
+/** Why nothing was issued; `revoked` where the family died of it, for which `because` is the reason to keep. */
 export interface Refused {
   kind: 'refused'
   reason: ErrorCode
   about?: string
   revoked?: Grant
+  because?: 'code_replay' | 'refresh_reuse'
 }
 
 /** What every way of issuing needs. */
@@ -55,15 +58,35 @@ export interface IssueDeps {
   refreshTokens: RefreshTokenForm
   clock: Clock
   incarnations: () => ReadonlyMap<string, number>
-  /** Ends the family; returns its grant where it was alive. */
-  revoke: (grantId: string, reason: string) => Promise<Grant | undefined>
+  /** Ends the family; calls back with its grant where it was alive, before anybody is told. */
+  revoke: (grantId: string, reason: string, onDead: (grant: Grant) => void) => Promise<unknown>
+  /** Tells once more of a family that ended a short while ago, where it did. */
+  tellAgain: (grantId: string) => Promise<void>
+}
+
+/**
+ * Ends a family for what was presented, and refuses.
+ *
+ * @returns the family that ended also where nobody could be told yet: then the app is asked to come again, and the end is in the refusal
+ */
+export async function refuseAndEnd(
+  deps: Pick<IssueDeps, 'revoke'>,
+  family: string,
+  reason: ErrorCode,
+  because: NonNullable<Refused['because']>,
+): Promise<Refused> {
+  let revoked: Grant | undefined
+  try {
+    await deps.revoke(family, because, (grant) => (revoked = grant))
+  } catch (error) {
+    if (revoked === undefined) throw error
+    return { kind: 'refused', reason: 'temporarily_unavailable', because, revoked }
+  }
+  return { kind: 'refused', reason, because, ...(revoked && { revoked }) }
 }
 
 /** How much longer than its tokens a grant is kept. */
 export const GRANT_SLACK_SECONDS = 3600
-
-/** How often a commit is tried again after losing against another one, before giving up. */
-export const ATTEMPTS = 4
 
 /**
  * Makes an access token and the write that stores it.

@@ -6,7 +6,7 @@ import { pkceChallenge, randomBase62, sha256 } from '../shared/crypto.ts'
 import type { SealedBox, SealedPlace } from '../shared/sealed-box.ts'
 import type { FamilyStore } from './family-store.ts'
 import type { Grant } from './grant.ts'
-import { ATTEMPTS } from './issue.ts'
+import { LOST, retryCommit } from './retry-commit.ts'
 
 /** Where previews come back to: a page of the console, the same for all apps. */
 export const PREVIEW_RETURN_PATH = '/admin/try/return'
@@ -107,7 +107,7 @@ export function createPreviews(deps: {
 
     async take(id) {
       const family = familyOf(id)
-      for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      return retryCommit(async () => {
         const found = await read(family)
         if (found === undefined) return undefined
         const { sealed, preview, grantId } = found
@@ -121,9 +121,8 @@ export function createPreviews(deps: {
           remove: [BEGUN, LED_TO],
         })
         // Else somebody else took it, or it led to a grant this very moment.
-        if (done) return { preview, grantId }
-      }
-      return undefined
+        return done ? { preview, grantId } : LOST
+      })
     },
   }
 }

@@ -15,14 +15,15 @@ import {
 } from './grant.ts'
 import {
   accessPut,
-  ATTEMPTS,
   type IssueDeps,
   type Issued,
   outliving,
   refreshPut,
+  refuseAndEnd,
   type Refused,
   type TokenTerms,
 } from './issue.ts'
+import { LOST, retryCommit } from './retry-commit.ts'
 
 /**
  * Exchanges a code for tokens, once.
@@ -41,13 +42,17 @@ export async function redeemCode(
   const hash = sha256(presented.token)
   const family = presented.locator
   let tried: Issued | undefined
-  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+  return retryCommit(async () => {
     const [grantText, refreshText, codeText] = await deps.store.read(family, [
       GRANT,
       REFRESH,
       codeName(hash),
     ])
-    if (grantText === undefined) return { kind: 'refused', reason: 'code_unknown' }
+    if (grantText === undefined) {
+      // It may be a second try after one that ended the family and could not tell everybody.
+      await deps.tellAgain(family)
+      return { kind: 'refused', reason: 'code_unknown' }
+    }
     const grant = parseRecord<Grant>(grantText)
     const state = refreshText === undefined ? undefined : parseRecord<RefreshRecord>(refreshText)
     const isReplay = state?.code === hash
@@ -57,8 +62,7 @@ export async function redeemCode(
       // Our own commit: its answer was lost with the connection, which sent it a second time.
       if (tried?.refreshToken !== undefined && state.hash === sha256(tried.refreshToken))
         return tried
-      const revoked = await deps.revoke(family, 'code_replay')
-      return { kind: 'refused', reason: 'code_used', ...(revoked && { revoked }) }
+      return refuseAndEnd(deps, family, 'code_used', 'code_replay')
     }
     const code = parseRecord<CodeRecord>(codeText ?? '')
     const nowSeconds = epochSeconds(deps.clock)
@@ -96,8 +100,7 @@ export async function redeemCode(
       code,
       refresh: undefined,
     }
-    if (done) return tried
     // Lost against another redemption: look again, and find the replay.
-  }
-  return { kind: 'refused', reason: 'code_unknown' }
+    return done ? tried : LOST
+  })
 }

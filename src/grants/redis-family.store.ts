@@ -7,16 +7,19 @@ import type { FamilyChange, ShortLivedStore } from './family-store.ts'
 import { GRANT } from './grant.ts'
 import { createJointReads } from './joint-reads.ts'
 
-// KEYS: expectations, puts, extensions, removals, in this order. ARGV: how many of each of the first three; then per expectation '+' (present),
-// '-' (absent) or '=' and the value; per put the value and its life; per extension the life.
+// KEYS: expectations, puts, extensions, increments, removals, in this order. ARGV: how many of each of the first four; then per expectation '+'
+// (present), '-' (absent), '=' and the value, or '<' and the limit; per put the value and its life; per extension and increment the life.
 const COMMIT = `
-local expectations, puts, extensions = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local key, arg = 1, 4
+local expectations, puts, extensions, increments = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local key, arg = 1, 5
 for _ = 1, expectations do
   local mode = ARGV[arg]
   arg = arg + 1
   if mode == '=' then
     if redis.call('GET', KEYS[key]) ~= ARGV[arg] then return 0 end
+    arg = arg + 1
+  elseif mode == '<' then
+    if tonumber(redis.call('GET', KEYS[key]) or '0') >= tonumber(ARGV[arg]) then return 0 end
     arg = arg + 1
   elseif redis.call('EXISTS', KEYS[key]) == (mode == '+' and 0 or 1) then
     return 0
@@ -31,6 +34,12 @@ end
 for _ = 1, extensions do
   local life = redis.call('PTTL', KEYS[key])
   if life >= 0 and life < tonumber(ARGV[arg]) then redis.call('PEXPIRE', KEYS[key], ARGV[arg]) end
+  key = key + 1
+  arg = arg + 1
+end
+for _ = 1, increments do
+  redis.call('INCR', KEYS[key])
+  redis.call('PEXPIRE', KEYS[key], ARGV[arg])
   key = key + 1
   arg = arg + 1
 end
@@ -122,19 +131,20 @@ function scriptCall(
   change: FamilyChange,
   keyOf: (name: string) => string,
 ): { keys: string[]; args: (string | number)[] } {
-  const { expect, put = [], extend = [], remove = [] } = change
-  const args: (string | number)[] = [expect.length, put.length, extend.length]
+  const { expect, put = [], extend = [], increment = [], remove = [] } = change
+  const args: (string | number)[] = [expect.length, put.length, extend.length, increment.length]
   const keys: string[] = []
   for (const expectation of expect) {
     keys.push(keyOf(expectation.name))
     if (expectation.state === 'equals') args.push('=', expectation.value)
+    else if (expectation.state === 'below') args.push('<', expectation.limit)
     else args.push(expectation.state === 'present' ? '+' : '-')
   }
   for (const { name, value, ttlMillis } of put) {
     keys.push(keyOf(name))
     args.push(value, ttlMillis)
   }
-  for (const { name, ttlMillis } of extend) {
+  for (const { name, ttlMillis } of [...extend, ...increment]) {
     keys.push(keyOf(name))
     args.push(ttlMillis)
   }

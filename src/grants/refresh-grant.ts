@@ -1,19 +1,21 @@
 // The use of a refresh token. Invariant: a family has one current refresh token; concurrent uses of one token give one successor.
 import { epochSeconds } from '../shared/clock.ts'
-import { sha256 } from '../shared/crypto.ts'
+import { base62Hash, sha256 } from '../shared/crypto.ts'
 import type { ParsedToken } from '../shared/token-format.ts'
-import { type Grant, GRANT, parseRecord, REFRESH, type RefreshRecord } from './grant.ts'
+import type { FamilyChange } from './family-store.ts'
+import { type Grant, GRANT, parseRecord, REFRESH, type RefreshRecord, REPEATS } from './grant.ts'
 import {
   accessPut,
-  ATTEMPTS,
   type IssueDeps,
   type Issued,
   outliving,
   refreshPut,
+  refuseAndEnd,
   type Refused,
   type TokenTerms,
 } from './issue.ts'
-import { decideRefresh } from './refresh-policy.ts'
+import { decideRefresh, MOST_REPEATS, type PresentedRefresh } from './refresh-policy.ts'
+import { LOST, retryCommit } from './retry-commit.ts'
 
 /** A use of a refresh token. */
 export interface RefreshRequest {
@@ -23,6 +25,8 @@ export interface RefreshRequest {
   scopes: readonly string[] | undefined
   /** Whether a granted scope may still be issued: scopes can be taken from an app or from the catalogue. */
   isPermitted: (scope: string, grant: Grant) => boolean
+  /** The network from which it comes, as limits tell networks apart. */
+  network?: string
 }
 
 /**
@@ -40,61 +44,98 @@ export async function refreshGrant(
   // A token whose server key has left the configuration proves itself by the stored hash alone: it can
   // be current or the immediate predecessor, and never a reason to end the family.
   const generation = deps.refreshTokens.genuineGeneration(presented.token) ?? Infinity
-  const unknown = generation === Infinity ? 'refresh_token_malformed' : 'refresh_token_unknown'
-  const hash = sha256(presented.token)
-  const family = presented.locator
-  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    const [grantText, refreshText] = await deps.store.read(family, [GRANT, REFRESH])
-    if (grantText === undefined || refreshText === undefined)
-      return { kind: 'refused', reason: unknown }
-    const grant = parseRecord<Grant>(grantText)
-    const state = parseRecord<RefreshRecord>(refreshText)
-    if (grant.appId !== request.appId)
-      return { kind: 'refused', reason: 'refresh_token_of_another_client' }
-    const decision = decideRefresh(
-      state,
-      { hash, generation },
-      deps.clock(),
-      request.terms.graceSeconds * 1000,
-    )
-    if (decision.kind === 'unknown') return { kind: 'refused', reason: unknown }
-    if (decision.kind === 'reused') {
-      const revoked = await deps.revoke(family, 'refresh_reuse')
-      return { kind: 'refused', reason: 'refresh_token_reused', ...(revoked && { revoked }) }
-    }
-    const asked = narrow(grant, request)
-    if ('reason' in asked) return asked
-    const next = nextState(deps, presented.token, state, decision.kind, grant, request.terms)
-    // Its successor was made under a server key that is configured no more: the window is closed.
-    if (next === undefined) return { kind: 'refused', reason: 'refresh_token_unknown' }
-    const access = accessPut(deps.clock, grant, asked.scopes, request.terms)
-    const done = await deps.store.commit(family, {
-      expect: [
-        { name: GRANT, state: 'present' },
-        { name: REFRESH, state: 'equals', value: refreshText },
-      ],
-      put:
-        next.record === state
-          ? [access.put]
-          : [access.put, refreshPut(deps.clock, next.record, request.terms)],
-      extend: outliving(
-        Math.max(next.record.expiresAt - epochSeconds(deps.clock), request.terms.accessTtlSeconds),
-      ),
-    })
-    if (!done) continue
-    return {
-      kind: 'issued',
-      accessToken: access.token,
-      refreshToken: next.token,
-      expiresInSeconds: access.expiresInSeconds,
-      scopes: asked.scopes,
-      grant,
-      code: undefined,
-      refresh: next.how,
-    }
-  }
-  return { kind: 'refused', reason: 'temporarily_unavailable' }
+  const known = { token: presented.token, hash: sha256(presented.token), generation }
+  return retryCommit(() => refreshOnce(deps, presented.locator, known, request))
 }
+
+async function refreshOnce(
+  deps: IssueDeps,
+  family: string,
+  presented: PresentedRefresh & { token: string },
+  request: RefreshRequest,
+): Promise<Issued | Refused | typeof LOST> {
+  const { terms } = request
+  const isGenuine = presented.generation !== Infinity
+  const unknown = isGenuine ? 'refresh_token_unknown' : 'refresh_token_malformed'
+  const [grantText, refreshText, repeats] = await deps.store.read(
+    family,
+    terms.rotate ? [GRANT, REFRESH, REPEATS] : [GRANT, REFRESH],
+  )
+  if (grantText === undefined || refreshText === undefined) {
+    // It may be a second try after one that ended the family and could not tell everybody.
+    if (grantText === undefined && isGenuine) await deps.tellAgain(family)
+    return { kind: 'refused', reason: unknown }
+  }
+  const grant = parseRecord<Grant>(grantText)
+  const state = parseRecord<RefreshRecord>(refreshText)
+  if (grant.appId !== request.appId)
+    return { kind: 'refused', reason: 'refresh_token_of_another_client' }
+  const decision = decideRefresh(
+    state,
+    presented,
+    deps.clock(),
+    terms.graceSeconds * 1000,
+    Number(repeats ?? 0),
+  )
+  if (decision.kind === 'unknown') return { kind: 'refused', reason: unknown }
+  if (decision.kind === 'reused')
+    return refuseAndEnd(deps, family, 'refresh_token_reused', 'refresh_reuse')
+  const asked = narrow(grant, request)
+  if ('reason' in asked) return asked
+  const from = request.network === undefined ? undefined : networkMark(grant.id, request.network)
+  const next = nextState(deps, presented.token, state, decision.kind, grant, terms, from)
+  // Its successor was made under a server key that is configured no more: the window is closed.
+  if (next === undefined) return { kind: 'refused', reason: 'refresh_token_unknown' }
+  const access = accessPut(deps.clock, grant, asked.scopes, terms)
+  const done = await deps.store.commit(family, {
+    ...counting(next.how, terms),
+    expect: [
+      { name: GRANT, state: 'present' },
+      { name: REFRESH, state: 'equals', value: refreshText },
+      ...(next.how === 'repeated'
+        ? [{ name: REPEATS, state: 'below', limit: MOST_REPEATS } as const]
+        : []),
+    ],
+    put:
+      next.record === state
+        ? [access.put]
+        : [access.put, refreshPut(deps.clock, next.record, terms)],
+    extend: outliving(
+      Math.max(next.record.expiresAt - epochSeconds(deps.clock), terms.accessTtlSeconds),
+    ),
+  })
+  if (!done) return LOST
+  const first = state.previous?.from
+  return {
+    kind: 'issued',
+    accessToken: access.token,
+    refreshToken: next.token,
+    expiresInSeconds: access.expiresInSeconds,
+    scopes: asked.scopes,
+    grant,
+    code: undefined,
+    refresh: next.how,
+    ...(next.how === 'repeated' &&
+      first !== undefined &&
+      from !== undefined && { isFromElsewhere: first !== from }),
+  }
+}
+
+/** The count of repeats: in the store apart from the state, so that repeats of one moment do not make each other lose. */
+function counting(
+  how: 'kept' | 'rotated' | 'repeated',
+  terms: TokenTerms,
+): Pick<FamilyChange, 'increment' | 'remove'> {
+  if (how === 'repeated')
+    return { increment: [{ name: REPEATS, ttlMillis: (terms.graceSeconds + 60) * 1000 }] }
+  return how === 'rotated' ? { remove: [REPEATS] } : {}
+}
+
+const MARK_LENGTH = 8
+
+/** Tells networks apart within one family; from a mark nobody reads the address. */
+const networkMark = (grantId: string, network: string): string =>
+  base62Hash(`network ${grantId} ${network}`, MARK_LENGTH)
 
 function nextState(
   deps: IssueDeps,
@@ -103,6 +144,7 @@ function nextState(
   decision: 'current' | 'repeat',
   grant: Grant,
   terms: TokenTerms,
+  from: string | undefined,
 ): { record: RefreshRecord; token: string; how: 'kept' | 'rotated' | 'repeated' } | undefined {
   if (decision === 'repeat') {
     for (const successor of deps.refreshTokens.successors(token))
@@ -125,7 +167,7 @@ function nextState(
       generation: state.generation + 1,
       expiresAt,
       code: state.code,
-      previous: { hash: state.hash, replacedAt: now },
+      previous: { hash: state.hash, replacedAt: now, ...(from !== undefined && { from }) },
     }
     return { record, token: successor, how: 'rotated' }
   }

@@ -19,8 +19,15 @@ export interface PresentedRefresh {
 }
 
 /**
+ * How often the grace answers for one rotation. More than the workers of one app that meet at a token, and a bound for whoever copied one. What
+ * comes beyond it is a replaced token without the excuse of a lost answer: reuse (RFC 9700 §4.14.2).
+ */
+export const MOST_REPEATS = 50
+
+/**
  * Decides about a genuine refresh token.
  *
+ * @param repeats how often the grace has answered since the rotation
  * @see RFC 9700 §4.14.2 rotation detects replay; RFC 6749 §10.4
  */
 export function decideRefresh(
@@ -28,12 +35,14 @@ export function decideRefresh(
   presented: PresentedRefresh,
   nowMillis: number,
   graceMillis: number,
+  repeats = 0,
 ): RefreshDecision {
   if (state.expiresAt * 1000 <= nowMillis) return { kind: 'unknown' }
   if (presented.hash === state.hash) return { kind: 'current' }
   if (
     presented.hash === state.previous?.hash &&
-    nowMillis - state.previous.replacedAt <= graceMillis
+    nowMillis - state.previous.replacedAt <= graceMillis &&
+    repeats < MOST_REPEATS
   )
     return { kind: 'repeat' }
   return presented.generation < state.generation ? { kind: 'reused' } : { kind: 'unknown' }

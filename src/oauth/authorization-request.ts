@@ -69,6 +69,7 @@ export function normaliseAuthorizationQuery(ctx: Context): void {
   const query = new URLSearchParams(ctx.querystring)
   for (const name of UNUSED) query.delete(name)
   ctx.querystring = query.toString()
+  refuseRepeatedResponseType(ctx, query)
   const [scope, ...more] = query.getAll('scope')
   if (scope === undefined || more.length > 0) return
   let names: string[]
@@ -86,6 +87,16 @@ export function normaliseAuthorizationQuery(ctx: Context): void {
       query.set(LATE_MAX_AGE, maxAges[0] ?? '')
     }
   }
+  ctx.querystring = query.toString()
+}
+
+/** RFC 6749 §3.1.1: the order of the values does not matter, their number does. The engine takes `code code` for `code`. */
+function refuseRepeatedResponseType(ctx: Context, query: URLSearchParams): void {
+  const [types = '', ...more] = query.getAll('response_type')
+  const words = types.split(' ')
+  if (more.length > 0 || new Set(words).size === words.length) return
+  // One word that no engine knows.
+  query.set('response_type', words.join('+'))
   ctx.querystring = query.toString()
 }
 

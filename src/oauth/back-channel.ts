@@ -27,6 +27,8 @@ export type HotLimit = BatchedLimit
 export interface BackChannelRequest {
   app: App
   parameters: Parameters
+  /** Absent where the server asks itself. */
+  address?: string
 }
 
 const refusedApp = new WeakMap<AppError, Pick<App, 'id'>>()
@@ -90,7 +92,7 @@ export async function takeIn(
   } catch (error) {
     throw error instanceof AppError ? refuse(error, app) : error
   }
-  return { app, parameters }
+  return { app, parameters, address }
 }
 
 async function authenticate(

@@ -1,11 +1,12 @@
 // POST /oauth/introspect (RFC 7662): a resource server, or the app itself, asks what a token is worth. The hottest path of all: one store
 // round trip, no database, and no engine. Invariant: whoever may not see a token gets the same answer as for one that does not exist.
-import type { App } from '../apps/app.ts'
+import { type App, isConfidential } from '../apps/app.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Endpoint } from '../http/hot-lane.ts'
 import { getParameter } from '../http/parameters.ts'
 import { type Clock, epochSeconds } from '../shared/clock.ts'
-import { answer, type IntakeDeps, takeIn } from './back-channel.ts'
+import { AppError } from '../shared/errors.ts'
+import { answer, type IntakeDeps, refuse, takeIn } from './back-channel.ts'
 import type { ClientDirectory } from './client-authentication.ts'
 import type { Sign } from './signer.ts'
 import type { ActiveToken, InspectToken } from './token-inspector.ts'
@@ -26,6 +27,8 @@ export function createIntrospection(deps: IntrospectionDeps): Endpoint {
   const intake = { clients: deps.clients, ...deps.limits }
   return async function introspectToken(exchange) {
     const { app, parameters } = await takeIn(exchange, intake)
+    // RFC 7662 §2.1: the endpoint MUST require authorization. A client_id alone is none: whoever copied a refresh token could learn when it is replaced.
+    if (!isConfidential(app)) throw refuse(unproven(exchange), app)
     const inspection = await deps.inspect(getParameter(parameters, 'token'))
     const visible = inspection.active && maySee(app, inspection)
     deps.onIntrospected(app.id, visible ? 'active' : 'inactive')
@@ -34,6 +37,13 @@ export function createIntrospection(deps: IntrospectionDeps): Endpoint {
     if (wantsJwt(exchange)) await answerSigned(exchange, described, app, deps)
     else answer(exchange, described)
   }
+}
+
+/** RFC 6749 §5.2: a client that used the Authorization header is answered with the matching scheme. */
+function unproven(exchange: Exchange): AppError {
+  if (exchange.req.headers.authorization !== undefined)
+    exchange.set('WWW-Authenticate', 'Basic realm="otesse"')
+  return new AppError('introspection_not_allowed')
 }
 
 const INACTIVE = { active: false }

@@ -6,6 +6,7 @@ import { isAdminScope, needsPerson } from '../apps/scope.ts'
 import type { CodeRecord, Grant } from '../grants/grant.ts'
 import type { Grants } from '../grants/grants.ts'
 import type { Issued, Refused } from '../grants/issue.ts'
+import { limitKey } from '../http/client-address.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Endpoint } from '../http/hot-lane.ts'
 import { getParameter, type Parameters } from '../http/parameters.ts'
@@ -34,6 +35,8 @@ export interface TokenEvents {
     accountId: string | undefined
     grantId: string
     how: 'kept' | 'rotated' | 'repeated'
+    /** A replaced token came back within the grace, from another network than the one that has its successor. */
+    isFromElsewhere: boolean
     requestId: string
     address: string
   }): void
@@ -126,10 +129,13 @@ async function issue(exchange: Exchange, request: BackChannelRequest, deps: Toke
         appId: app.id,
         accountId: outcome.revoked.accountId,
         grantId: outcome.revoked.id,
-        reason: outcome.reason === 'code_used' ? 'code_replay' : 'refresh_reuse',
+        reason: outcome.because ?? 'refresh_reuse',
         ...facts,
       })
-    throw new AppError(outcome.reason, outcome.about === undefined ? {} : { about: outcome.about })
+    throw new AppError(outcome.reason, {
+      ...(outcome.about !== undefined && { about: outcome.about }),
+      ...(outcome.reason === 'temporarily_unavailable' && { retryAfterSeconds: 1 }),
+    })
   }
   const { accountId, id: grantId } = outcome.grant
   // Checked after the commit and before the answer: tokens of an account that was shut down meanwhile are never handed out.
@@ -145,6 +151,7 @@ async function issue(exchange: Exchange, request: BackChannelRequest, deps: Toke
       accountId,
       grantId,
       how: outcome.refresh,
+      isFromElsewhere: outcome.isFromElsewhere === true,
       ...facts,
     })
   answer(exchange, await tokenAnswer(outcome, app, deps))
@@ -210,13 +217,18 @@ function wrongRedemption(
     // RFC 9700 §2.1.1: a verifier without a challenge means that the challenge was taken out of the request on its way (PKCE downgrade).
     return verifier === undefined ? undefined : 'pkce_unexpected'
   if (verifier === undefined) return 'pkce_missing'
+  // RFC 7636 §4.1: 43 to 128 characters. Which ones is left open, because clients in use send others than the unreserved ones.
+  if (verifier.length < 43 || verifier.length > 128) return 'pkce_verifier_malformed'
   // RFC 7636 §4.6: the server verifies code_verifier against the challenge.
   return equalInConstantTime(pkceChallenge(verifier), code.codeChallenge)
     ? undefined
     : 'pkce_mismatch'
 }
 
-async function exchangeRefreshToken({ app, parameters }: BackChannelRequest, deps: RedemptionDeps) {
+async function exchangeRefreshToken(
+  { app, parameters, address }: BackChannelRequest,
+  deps: RedemptionDeps,
+) {
   const presented = parseTokenOf('refresh', getParameter(parameters, 'refresh_token'))
   if (presented === undefined) throw new AppError('refresh_token_malformed')
   const scope = parameters.get('scope')
@@ -225,6 +237,7 @@ async function exchangeRefreshToken({ app, parameters }: BackChannelRequest, dep
     terms: termsFor(app, deps.settings),
     scopes: scope === undefined ? undefined : parseScopeList(scope),
     isPermitted: permits(app, deps),
+    ...(address !== undefined && { network: limitKey(address) }),
   })
 }
 

@@ -130,6 +130,11 @@ export const ERRORS = {
     'unauthorized_client',
     'This grant is for confidential clients only.',
   ),
+  introspection_not_allowed: row(
+    401,
+    'invalid_client',
+    'Introspection is for clients that prove themselves with a secret; a public client cannot.',
+  ),
   grant_not_allowed: row(400, 'unauthorized_client', 'This client may not use this grant type.'),
   stream_not_allowed: row(
     403,
@@ -156,6 +161,7 @@ export const ERRORS = {
     'invalid_grant',
     'The authorization code is not valid or has expired.',
   ),
+  pkce_verifier_malformed: row(400, 'invalid_grant', 'A code_verifier has 43 to 128 characters.'),
   code_used: row(
     400,
     'invalid_grant',

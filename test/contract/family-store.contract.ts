@@ -37,6 +37,20 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
         expect(await store.read(newLocator(), ['a'])).toEqual([undefined])
       })
 
+      it('count, and commit only below a limit: of 20 at one moment as many as there is room for', async () => {
+        const family = newLocator()
+        const outcomes = await Promise.all(
+          Array.from({ length: 20 }, () =>
+            store.commit(family, {
+              expect: [{ name: 'n', state: 'below', limit: 7 }],
+              increment: [{ name: 'n', ttlMillis: MINUTE }],
+            }),
+          ),
+        )
+        expect(outcomes.filter((done) => done)).toHaveLength(7)
+        expect(await store.read(family, ['n'])).toEqual(['7'])
+      })
+
       it('keep any JSON text as it is', async () => {
         const family = newLocator()
         const value = JSON.stringify({

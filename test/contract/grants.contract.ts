@@ -2,7 +2,7 @@
 // store, because what it promises rests on their atomicity.
 import { createAppTokens, appFamily } from '../../src/grants/app-tokens.ts'
 import type { CodeRecord, Grant } from '../../src/grants/grant.ts'
-import { createGrants, type Grants } from '../../src/grants/grants.ts'
+import { createGrants, type Grants, type OnEnded } from '../../src/grants/grants.ts'
 import type { Issued, Refused, TokenTerms } from '../../src/grants/issue.ts'
 import {
   createServerKeys,
@@ -20,6 +20,8 @@ import {
   parseToken,
   type ParsedToken,
 } from '../../src/shared/token-format.ts'
+import { AppError } from '../../src/shared/errors.ts'
+import { MOST_REPEATS } from '../../src/grants/refresh-policy.ts'
 import type { OpenedStore } from './short-lived-stores.ts'
 
 const DAY_SECONDS = 86_400
@@ -504,6 +506,55 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
         expect(await findAccess(second.access)).toBeDefined()
       })
 
+      it('answers within the grace a bounded number of times; what comes beyond is reuse (RFC 9700 §4.14.2)', async () => {
+        const { grant, refreshToken } = await authorize(ROTATING)
+        const second = await refreshed(refreshToken, grant.appId, ROTATING)
+        const repeats = await Promise.all(
+          Array.from({ length: MOST_REPEATS }, () => refresh(refreshToken, grant.appId, ROTATING)),
+        )
+        expect(new Set(repeats.map(reasonOf))).toEqual(new Set(['issued']))
+        expect(await refresh(refreshToken, grant.appId, ROTATING)).toMatchObject({
+          reason: 'refresh_token_reused',
+          because: 'refresh_reuse',
+          revoked: grant,
+        })
+        expect(await findAccess(second.access)).toBeUndefined()
+      })
+
+      it('counts the answers of the grace anew after each rotation', async () => {
+        const { grant, refreshToken } = await authorize(ROTATING)
+        let current = refreshToken
+        for (let round = 0; round < 3; round += 1) {
+          const next = await refreshed(current, grant.appId, ROTATING)
+          for (let at = 0; at < MOST_REPEATS - 10; at += 1)
+            await refreshed(current, grant.appId, ROTATING)
+          current = next.refreshToken
+        }
+        expect(await isAlive(grant.id)).toBe(true)
+      })
+
+      it('tells a repeat from another network from one of the same', async () => {
+        const { grant, refreshToken } = await authorize(ROTATING)
+        const from = (network?: string) =>
+          grants.refresh(parsed(refreshToken), {
+            appId: grant.appId,
+            terms: ROTATING,
+            scopes: undefined,
+            isPermitted: always,
+            ...(network !== undefined && { network }),
+          })
+        await from('192.0.2.1')
+        expect(await from('192.0.2.1')).toMatchObject({
+          refresh: 'repeated',
+          isFromElsewhere: false,
+        })
+        expect(await from('192.0.2.2')).toMatchObject({
+          refresh: 'repeated',
+          isFromElsewhere: true,
+        })
+        expect((await opened.dump()).join('\n')).not.toContain('192.0.2.')
+      })
+
       it.each([
         ['outside the grace', 31_000, false],
         ['inside the grace, when the successor is in use', 1000, true],
@@ -656,6 +707,154 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
         expect(await grants.revoke(grant.id)).toBeUndefined()
         expect(await grants.listOfAccount(grant.accountId, 0, 10)).toEqual([])
         expect(await grants.listOfApp(grant.appId, 0, 10)).toEqual([])
+      })
+
+      /** Grants whose commits reach the store, and whose answers are lost: the connection sends each once more. */
+      const withLostAnswers = (onEnded?: OnEnded) =>
+        createGrants({
+          store: {
+            ...opened.store,
+            commit: async (family, change) => {
+              await opened.store.commit(family, change)
+              return opened.store.commit(family, change)
+            },
+          },
+          clock: opened.clock,
+          refreshTokens,
+          ...(onEnded && { onEnded }),
+        })
+      const tellingTo =
+        (told: string[]): OnEnded =>
+        ({ family, token }) => {
+          told.push(token === undefined ? `grant ${family}` : `token ${token}`)
+          return Promise.resolve()
+        }
+
+      it('is told, and returns the grant, also where the connection sent it twice', async () => {
+        const { grant } = await authorize()
+        const told: string[] = []
+        const ended = await withLostAnswers(tellingTo(told)).revoke(grant.id)
+        expect(ended).toMatchObject(grant)
+        expect(told).toEqual([`grant ${grant.id}`])
+      })
+
+      it.each(['a code that comes back', 'a refresh token that comes back'])(
+        'for %s is reported also where the connection sent it twice',
+        async (what) => {
+          const { grant, code, refreshToken } = await authorize(ROTATING)
+          const told: string[] = []
+          const lossy = withLostAnswers(tellingTo(told))
+          if (what.startsWith('a refresh')) {
+            const second = await refreshed(refreshToken, grant.appId, ROTATING)
+            await refreshed(second.refreshToken, grant.appId, ROTATING)
+            const request = {
+              appId: grant.appId,
+              terms: ROTATING,
+              scopes: undefined,
+              isPermitted: always,
+            }
+            expect(await lossy.refresh(parsed(refreshToken), request)).toMatchObject({
+              because: 'refresh_reuse',
+              revoked: grant,
+            })
+          } else
+            expect(await redeem(code, grant.appId, ROTATING, lossy)).toMatchObject({
+              because: 'code_replay',
+              revoked: grant,
+            })
+          expect(told).toEqual([`grant ${grant.id}`])
+        },
+      )
+
+      it.each(['a code that comes back', 'a refresh token that comes back'])(
+        'for %s that could not be told is reported, answered as a failure, and told at the second try',
+        async (what) => {
+          const { grant, code, refreshToken } = await authorize(ROTATING)
+          const second = await refreshed(refreshToken, grant.appId, ROTATING)
+          await refreshed(second.refreshToken, grant.appId, ROTATING)
+          const told: string[] = []
+          let isAway = true
+          const telling = createGrants({
+            ...opened,
+            refreshTokens,
+            onEnded: (ended) =>
+              isAway
+                ? Promise.reject(new AppError('temporarily_unavailable'))
+                : tellingTo(told)(ended),
+          })
+          const present = () =>
+            what.startsWith('a code')
+              ? redeem(code, grant.appId, ROTATING, telling)
+              : telling.refresh(parsed(refreshToken), {
+                  appId: grant.appId,
+                  terms: ROTATING,
+                  scopes: undefined,
+                  isPermitted: always,
+                })
+          expect(await present()).toMatchObject({
+            kind: 'refused',
+            reason: 'temporarily_unavailable',
+            revoked: grant,
+          })
+          isAway = false
+          expect((await present()).kind).toBe('refused')
+          expect(told).toEqual([`grant ${grant.id}`])
+        },
+      )
+
+      it('is told also of a grant that ended a short while ago: whoever ended it may not have come to that', async () => {
+        const told: string[] = []
+        const telling = createGrants({ ...opened, refreshTokens, onEnded: tellingTo(told) })
+        const { grant } = await authorize()
+        await grants.revoke(grant.id)
+        expect(await telling.revoke(grant.id)).toBeUndefined()
+        await telling.revoke(newLocator())
+        expect(told).toEqual([`grant ${grant.id}`])
+      })
+
+      it('of the tokens of an app for itself names the one that ended when it is told again', async () => {
+        const appId = newClientId()
+        const { grant } = await grants.issueToApp(appId, ['a'], undefined, TERMS)
+        await grants.revoke(grant.id)
+        const epochs: unknown[] = []
+        const telling = createGrants({
+          ...opened,
+          refreshTokens,
+          onEnded: ({ epoch }) => Promise.resolve(void epochs.push(epoch)),
+        })
+        await telling.revoke(grant.id)
+        expect(epochs).toEqual([grant.epoch])
+      })
+
+      it('keeps the grant from rising when its beginning is delivered a second time', async () => {
+        let deliverAgain = () => Promise.resolve(true)
+        const late = createGrants({
+          store: {
+            ...opened.store,
+            commit(family, change) {
+              deliverAgain = () => opened.store.commit(family, change)
+              return deliverAgain()
+            },
+          },
+          clock: opened.clock,
+          refreshTokens,
+        })
+        const id = newLocator()
+        const code = newCode(id)
+        const record = { redirectUri: 'x', expiresAt: nowSeconds() + 60 }
+        const grant = {
+          id,
+          appId: newClientId(),
+          accountId: newAccountId(),
+          scopes: ['a'],
+          createdAt: nowSeconds(),
+        }
+        await late.begin(grant, code, record, 1000)
+        const again = deliverAgain
+        await grants.revoke(id)
+        expect(await again()).toBe(false)
+        expect(await isAlive(id)).toBe(false)
+        expect(reasonOf(await redeem(code, grant.appId))).toBe('code_unknown')
       })
 
       it('of one access token leaves the others and the family alone', async () => {
@@ -857,13 +1056,12 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
       const second = await refreshed(issued.refreshToken ?? '', grant.appId, ROTATING)
       const again = await refreshed(issued.refreshToken ?? '', grant.appId, ROTATING)
       const open = await begin()
-      const own = await createAppTokens({
-        store: opened.store,
-        refreshTokens,
-        clock: opened.clock,
-        incarnations: () => new Map(),
-        revoke: () => Promise.resolve(undefined),
-      }).issue(newClientId(), ['a'], undefined, TERMS)
+      const own = await createAppTokens({ ...opened, incarnations: () => new Map() }).issue(
+        newClientId(),
+        ['a'],
+        undefined,
+        TERMS,
+      )
       bearers.push(
         code,
         open.code,

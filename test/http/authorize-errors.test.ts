@@ -129,6 +129,11 @@ describe('RFC 6749 §4.1.2.1 — other errors go to the app, with state and iss 
       () => [web, { response_type: 'code id_token' }],
       'unsupported_response_type',
     ],
+    [
+      'a response type twice in one value',
+      () => [web, { response_type: 'code code' }],
+      'unsupported_response_type',
+    ],
     ['no response type', () => [web, { response_type: undefined }], 'invalid_request'],
     ['a public app without PKCE (RFC 7636 §4.4.1)', () => [spa], 'invalid_request'],
     [

@@ -141,11 +141,19 @@ describe.each(BACKENDS)('introspection, %s', (backend) => {
       })
     })
 
-    it('a public app may about its own tokens', async () => {
+    it('a public app may not, not even about its own tokens (RFC 7662 §2.1)', async () => {
       const spa = createOAuthClient(server, await registerApp(server, { type: 'public' }))
-      const { access } = await spa.authorize()
+      const { access, refresh } = await spa.authorize()
+      for (const token of [access, refresh, (await web.authorize()).access, 'otesse_at_nonsense'])
+        expect(await spa.introspect(token)).toMatchObject({
+          status: 401,
+          body: {
+            error: 'invalid_client',
+            error_description:
+              'Introspection is for clients that prove themselves with a secret; a public client cannot.',
+          },
+        })
       expect(await spa.isActive(access)).toBe(true)
-      expect(await spa.introspect((await web.authorize()).access)).toMatchObject(inactive)
     })
   })
 

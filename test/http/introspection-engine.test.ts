@@ -94,18 +94,24 @@ const DIFFERENCES: readonly Difference[] = [
     askFor: (one) => ({ ...one, token: 'refresh token' }),
   },
   {
-    what: 'Basic with an empty secret is a client without one',
-    why: 'RFC 6749 §2.3.1: a client may leave an empty secret out; to a public app it makes no difference how',
-    when: ({ manner, caller }) => manner === 'basic, no secret' && caller === 'spa',
-    askFor: (one) => ({ ...one, manner: 'client_id alone' }),
-  },
-  {
     what: 'a request without, or with unreadable, client authentication is invalid_client',
     why: 'RFC 6749 §5.2 names "no client authentication included" as invalid_client; the engine says invalid_request',
     when: ({ manner, caller }, { status }) =>
       status === 400 &&
       (isOneOf(manner, 'nothing', 'basic, no colon', 'basic, not base64', 'bearer') ||
         (manner === 'basic, no secret' && caller !== 'spa')),
+    then: (_, one) => invalidClient(one),
+  },
+  {
+    what: 'a public app may not introspect at all, and is told so as a client that did not prove itself',
+    why: 'RFC 7662 §2.1: the endpoint MUST require authorization; the engine takes a client_id alone for it',
+    when: ({ caller, manner, body }, { status }) =>
+      caller === 'spa' &&
+      (status === 200 ||
+        isOneOf(manner, 'client_id alone', 'basic, no secret') ||
+        (status === 400 &&
+          isOneOf(body, 'no token', 'empty token') &&
+          !isOneOf(manner, 'basic and post', 'basic and another client_id'))),
     then: (_, one) => invalidClient(one),
   },
   {
@@ -172,6 +178,8 @@ beforeAll(async () => {
       OTESSE_LIMIT_TOKEN_PER_CLIENT: '0',
       OTESSE_LIMIT_TOKEN_PER_ADDRESS: '0',
       OTESSE_LIMIT_INTROSPECT_PER_CLIENT: '0',
+      OTESSE_LIMIT_FAILED_PROOFS_PER_ADDRESS: '0',
+      OTESSE_LIMIT_FAILED_PROOFS_PER_CLIENT: '0',
     },
   })
   await createScopes(server)

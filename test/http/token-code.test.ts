@@ -119,7 +119,7 @@ describe.each(BACKENDS)('the code grant, %s', (backend) => {
     it.each([
       ['none', undefined, 'is missing'],
       ['an empty one', '', 'is missing'],
-      ['another one', `${VERIFIER}x`, 'does not match'],
+      ['another one', `x${VERIFIER.slice(1)}`, 'does not match'],
       ['the challenge itself', pkceChallenge(VERIFIER), 'does not match'],
     ])('refuses %s', async (_, code_verifier, why) => {
       const { code } = await challenged()
@@ -128,6 +128,33 @@ describe.each(BACKENDS)('the code grant, %s', (backend) => {
         body: { error: 'invalid_grant', error_description: expect.stringContaining(why) },
       })
     })
+
+    it.each([42, 129])(
+      'RFC 7636 §4.1 — refuses a verifier of %d characters, which fits its challenge',
+      async (length) => {
+        const verifier = 'v'.repeat(length)
+        const { code } = await issueCode(server, spa.client, {
+          code: { codeChallenge: pkceChallenge(verifier) },
+        })
+        expect(await spa.exchange(code, { code_verifier: verifier })).toMatchObject({
+          status: 400,
+          body: {
+            error: 'invalid_grant',
+            error_description: 'A code_verifier has 43 to 128 characters.',
+          },
+        })
+      },
+    )
+
+    it.each(['v'.repeat(43), `${'v'.repeat(127)}=`])(
+      'RFC 7636 §4.1 — takes %s, whatever its letters',
+      async (verifier) => {
+        const { code } = await issueCode(server, spa.client, {
+          code: { codeChallenge: pkceChallenge(verifier) },
+        })
+        expect(await spa.exchange(code, { code_verifier: verifier })).toMatchObject({ status: 200 })
+      },
+    )
 
     it('refuses a verifier where the request had no challenge (RFC 9700 §2.1.1, downgrade)', async () => {
       const { code } = await issueCode(server, web.client)

@@ -11,7 +11,7 @@ describe.each(BACKENDS)('the refresh grant, %s', (backend) => {
   let web: OAuthClient
   let spa: OAuthClient
   beforeAll(async () => {
-    server = await startTestApp({ backend })
+    server = await startTestApp({ backend, overrides: { OTESSE_TRUSTED_PROXIES: '127.0.0.1' } })
     await createScopes(server)
     web = createOAuthClient(server, await registerApp(server))
     spa = createOAuthClient(server, await registerApp(server, { type: 'public' }))
@@ -106,6 +106,26 @@ describe.each(BACKENDS)('the refresh grant, %s', (backend) => {
       expect(again.body.refresh_token).toBe(first.body.refresh_token)
       expect(again.body.access_token).not.toBe(first.body.access_token)
       expect(await spa.isActive(again.body.access_token)).toBe(true)
+    })
+
+    it('marks a repeat from another network in the event, for whoever looks for a thief', async () => {
+      const { refresh, grantId } = await spa.authorize()
+      await spa.refresh(refresh)
+      await spa.refresh(refresh)
+      await spa.refresh(refresh, {}, { headers: { 'x-forwarded-for': '198.51.100.7' } })
+      await server.foundation.audit.flush()
+      const rows = await server.foundation.db
+        .selectFrom('events')
+        .select('data')
+        .where('grant_id', '=', grantId)
+        .where('name', '=', 'token.refreshed')
+        .orderBy('id')
+        .execute()
+      expect(rows.map(({ data }) => data?.['elsewhere'] === true).sort()).toEqual([
+        false,
+        false,
+        true,
+      ])
     })
 
     it('lets 20 parallel refreshes with one token share one successor, and the family lives', async () => {

@@ -144,6 +144,10 @@ const REFUSALS: Partial<Record<ErrorCode, ReasonWords>> = {
     'The app is suspended.',
     'Activate it on its Overview tab when the reason for it is gone.',
   ),
+  introspection_not_allowed: words(
+    'A public app asked what a token is worth. It has no secret, so anybody could ask in its name.',
+    'Let the API introspect, as a resource server of its own; the app sees at the API whether its token works.',
+  ),
   client_not_confidential: words(
     'An app that cannot keep a secret asked for a token of its own.',
     'Register a machine app for that.',
@@ -195,6 +199,10 @@ const REFUSALS: Partial<Record<ErrorCode, ReasonWords>> = {
   pkce_mismatch: words(
     'The code_verifier did not fit the code_challenge.',
     'Keep the verifier of each authorization in the person’s session and send that one; the challenge is its SHA-256 in base64url.',
+  ),
+  pkce_verifier_malformed: words(
+    'The code_verifier had fewer than 43 or more than 128 characters.',
+    'Make it of 32 random bytes in base64url, which are 43 characters.',
   ),
   pkce_unexpected: words(
     'A code_verifier came although the authorization had no code_challenge.',
