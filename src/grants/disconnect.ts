@@ -28,10 +28,10 @@ export function createDisconnect(deps: {
 }): Disconnect {
   const { consents, grants, jobs, audit } = deps
   return async function disconnect(accountId, appId, reason) {
-    const { jobId } = await consents.forget(accountId, appId, reason)
+    const { jobId, generation } = await consents.forget(accountId, appId, reason)
     // Not left to the purger: it may be busy with a larger job, or in another process, and the person was told "at once".
     let count = 0
-    for await (const batch of connectionBatches(grants, { accountId, appId })) {
+    for await (const batch of connectionBatches(grants, { accountId, appId }, generation)) {
       const revoked = await Promise.all(
         batch.map((found) => grants.revoke(found.grantId, found, reason)),
       )

@@ -39,6 +39,8 @@ export interface LiveAccess {
 export interface ListedIn {
   accountId?: string
   appId?: string
+  /** Only a grant that began with a lower generation is meant; another one stays where it is. */
+  before?: { account: number } | { app: number }
 }
 
 /** What has ended: a family, or one access token of it. */
@@ -67,6 +69,12 @@ const ENDED_MARK = 8
 const KEPT_MILLIS = DAY
 const LONGEST_KNOWN_MILLIS = 400 * DAY
 const NO_INCARNATIONS: ReadonlyMap<string, number> = new Map()
+
+/** Whether the grant began before what ended the account's or the app's. */
+const isBefore = (grant: Grant, before: NonNullable<ListedIn['before']>): boolean =>
+  'account' in before
+    ? (grant.accountGeneration ?? 0) < before.account
+    : (grant.appGeneration ?? 0) < before.app
 
 /** The mark that an ended grant leaves: whose act it was, and which grant it was where another one may follow under the id. */
 const markOf = (mark: string, { epoch }: Grant): string =>
@@ -223,7 +231,8 @@ export function createGrants(deps: {
     reason = 'revoked',
     onDead?: (grant: Grant) => void,
   ): Promise<Grant | undefined> {
-    const { grant, earlier } = await end(grantId, listed)
+    const { grant, earlier, isKept } = await end(grantId, listed)
+    if (isKept === true) return undefined
     if (grant !== undefined) onDead?.(grant)
     // Also of a grant that ended a short while ago: whoever ended it may not have got so far, and an entry too many costs nothing. Before
     // the indexes: where it fails, a purge finds the grant once more and tells again.
@@ -236,7 +245,7 @@ export function createGrants(deps: {
   async function end(
     grantId: string,
     listed: ListedIn | undefined,
-  ): Promise<{ grant?: Grant | undefined; earlier?: { epoch?: string } }> {
+  ): Promise<{ grant?: Grant | undefined; earlier?: { epoch?: string }; isKept?: true }> {
     const mark = randomBase62(ENDED_MARK)
     let tried: Grant | undefined
     return retryCommit(async () => {
@@ -253,6 +262,7 @@ export function createGrants(deps: {
         return done ? {} : LOST
       }
       tried = parseRecord<Grant>(text)
+      if (listed?.before !== undefined && !isBefore(tried, listed.before)) return { isKept: true }
       const done = await store.commit(grantId, {
         expect: [{ name: GRANT, state: 'equals', value: text }],
         put: [{ name: ENDED, value: markOf(mark, tried), ttlMillis: ENDED_MILLIS }],

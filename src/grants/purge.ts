@@ -95,9 +95,9 @@ export function createPurger(deps: PurgeDeps): Purger {
   }
 
   /** Revokes batch by batch; `false` where the purger closes before the end. */
-  async function isDone({ id, task }: PurgeJob): Promise<boolean> {
+  async function isDone({ id, task, generation }: PurgeJob): Promise<boolean> {
     if (task.kind !== 'connection') await endRest(task)
-    for await (const batch of batchesOf(deps, task)) {
+    for await (const batch of batchesOf(deps, task, generation)) {
       if (isClosing) return false
       await jobs.postpone(id, new Date(clock() + LEASE_MILLIS))
       await Promise.all(batch.map((found) => revoke(found.grantId, found, task.reason)))
@@ -127,47 +127,72 @@ export function createPurger(deps: PurgeDeps): Purger {
 
 type Found = ListedIn & { grantId: string }
 
-/**
- * Yields the grants of a task until no index lists any. What was yielded must have left its indexes before the next batch is asked for:
- * so the pages of an account and of an app always begin at the start.
- */
+/** Yields the grants of a task, of which those stay that began with the job's generation or a later one. */
 async function* batchesOf(
   { grants }: Pick<PurgeDeps, 'grants'>,
   task: PurgeTask,
+  generation: number | undefined,
 ): AsyncGenerator<Found[]> {
   if (task.kind === 'connection') {
-    yield* connectionBatches(grants, task)
+    yield* connectionBatches(grants, task, generation)
     return
   }
-  for (;;) {
-    const found: Found[] =
-      task.kind === 'account'
-        ? (await grants.listOfAccount(task.accountId, 0, BATCH)).map((entry) => ({
-            ...entry,
-            accountId: task.accountId,
-          }))
-        : (await grants.listOfApp(task.appId, 0, BATCH)).map((grantId) => ({
-            grantId,
-            appId: task.appId,
-          }))
-    if (found.length === 0) return
-    yield found
+  if (task.kind === 'account') {
+    const { accountId } = task
+    const before = generation === undefined ? {} : { before: { account: generation } }
+    yield* pages(
+      (offset) => grants.listOfAccount(accountId, offset, BATCH),
+      (page) => page.map((entry) => ({ ...entry, accountId, ...before })),
+    )
+    return
   }
+  const { appId } = task
+  const before = generation === undefined ? {} : { before: { app: generation } }
+  yield* pages(
+    (offset) => grants.listOfApp(appId, offset, BATCH),
+    (page) => page.map((grantId) => ({ grantId, appId, ...before })),
+  )
 }
 
 /**
- * Yields the grants of one account for one app, walking past those for other apps, which stay. What was yielded must have left its indexes
- * before the next batch is asked for.
+ * Yields the grants of one account for one app, walking past those for other apps, which stay.
+ *
+ * @param generation of the account: what began with it or a later one stays as well
  */
-export async function* connectionBatches(
+export function connectionBatches(
   grants: Pick<Grants, 'listOfAccount'>,
   { accountId, appId }: { accountId: string; appId: string },
+  generation?: number,
 ): AsyncGenerator<Found[]> {
+  const before = generation === undefined ? {} : { before: { account: generation } }
+  return pages(
+    (offset) => grants.listOfAccount(accountId, offset, BATCH),
+    (page) =>
+      page
+        .filter((entry) => entry.appId === appId)
+        .map((entry) => ({ ...entry, accountId, ...before })),
+  )
+}
+
+const nameOf = (entry: string | { grantId: string }): string =>
+  typeof entry === 'string' ? entry : entry.grantId
+
+/**
+ * Pages through an index, of which some members leave once they were yielded and others stay: a page is read again until it shows nothing new,
+ * then it is passed. What begins meanwhile and stays costs a look and no more, so that it cannot keep this going.
+ */
+async function* pages<T extends string | { grantId: string }>(
+  list: (offset: number) => Promise<T[]>,
+  meant: (page: T[]) => Found[],
+): AsyncGenerator<Found[]> {
+  let seen: ReadonlySet<string> = new Set()
   for (let offset = 0; ;) {
-    const page = await grants.listOfAccount(accountId, offset, BATCH)
-    const found = page.filter((entry) => entry.appId === appId)
-    if (found.length > 0) yield found.map((entry) => ({ ...entry, accountId }))
+    const page = await list(offset)
+    const before = seen
+    const found = meant(page.filter((entry) => !before.has(nameOf(entry))))
+    seen = new Set(page.map(nameOf))
+    if (found.length > 0) yield found
     if (page.length < BATCH) return
-    offset += Math.max(0, page.length - found.length - OVERLAP)
+    if (found.length === 0) offset += page.length - OVERLAP
   }
 }

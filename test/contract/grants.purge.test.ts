@@ -191,6 +191,61 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
     },
   )
 
+  it.each(['account', 'app', 'connection'] as const)(
+    'ends of the %s what began with a lower generation than the job, and pages past the rest',
+    async (kind) => {
+      await using node = startNode()
+      const [accountId, appId] = [newAccountId(), newClientId()]
+      const beginWith = async (generation: number) => {
+        const nowSeconds = Math.floor(clock() / 1000)
+        const id = newLocator()
+        await newGrants().begin(
+          {
+            id,
+            accountId,
+            appId,
+            scopes: ['a'],
+            createdAt: nowSeconds,
+            accountGeneration: generation,
+            appGeneration: generation,
+          },
+          newCode(id),
+          { redirectUri: 'https://app.example/cb', expiresAt: nowSeconds + 60 },
+          3600,
+        )
+        return id
+      }
+      const kept: string[] = []
+      const meant: string[] = []
+      for (const generation of [1, 2, 3, 1, 2]) {
+        clock.move(1000)
+        for (let count = 0; count < 60; count += 10)
+          (generation < 2 ? meant : kept).push(
+            ...(await Promise.all(Array.from({ length: 10 }, () => beginWith(generation)))),
+          )
+      }
+      await db
+        .insertInto('purge_jobs')
+        .values({
+          kind,
+          app_id: kind === 'account' ? null : appId,
+          account_id: kind === 'app' ? null : accountId,
+          reason: 'r',
+          generation: 2,
+          created_at: new Date(clock()),
+          attempts: 0,
+        })
+        .execute()
+      await node.kick()
+      expect(await aliveOf(meant)).toBe(0)
+      expect(await aliveOf(kept)).toBe(kept.length)
+      expect(node.revoked).toHaveLength(meant.length)
+      expect(await newGrants().listOfAccount(accountId, 0, 1000)).toHaveLength(kept.length)
+      expect(await jobs()).toEqual([])
+    },
+    60_000,
+  )
+
   it('does each job once, however many nodes look for it', async () => {
     await using one = startNode()
     await using two = startNode()
