@@ -4,7 +4,7 @@ import { Cluster } from 'ioredis'
 import type { RedisClient } from '../storage/redis.ts'
 import { withRedis } from '../storage/redis.ts'
 import type { FamilyChange, ShortLivedStore } from './family-store.ts'
-import { GRANT } from './grant.ts'
+import { ENDED, GRANT } from './grant.ts'
 import { createJointReads } from './joint-reads.ts'
 
 // KEYS: expectations, puts, extensions, increments, removals, in this order. ARGV: how many of each of the first four; then per expectation '+'
@@ -55,7 +55,7 @@ const commandFor = (keyCount: number, isEnding = false): string =>
 // What ends something is carried out also when memory is full, and makes room; what is issued is refused then.
 const END = `#!lua flags=allow-oom${COMMIT}`
 const isEnding = ({ remove = [], put = [] }: FamilyChange): boolean =>
-  remove.includes(GRANT) || put.every(({ value }) => value === '')
+  remove.includes(GRANT) || put.every(({ name }) => name === ENDED)
 type CommitCommand = (...keysAndArgs: (string | number)[]) => Promise<number>
 
 // An index outlives its last member by nothing: members leave at their own time, the whole at the end of the longest.
