@@ -30,7 +30,13 @@ import {
   type AppVerdict,
   type LifetimeBounds,
 } from './client-metadata.ts'
-import { createSecretFinder, isLive, makeClientSecret, secretHashes } from './client-secret.ts'
+import {
+  createSecretFinder,
+  isLive,
+  makeClientSecret,
+  renewedHash,
+  secretHashes,
+} from './client-secret.ts'
 import { checkLogo, type Logo } from './logo.ts'
 import { createLogoCache } from './logo-cache.ts'
 import { isPlainText, lengthOf, type Refused } from './problem.ts'
@@ -232,6 +238,15 @@ export function createAppRegistry(deps: {
   })
   const logos = createLogoCache((ids) => store.findLogos(ids))
 
+  const renewed = new WeakSet<AppSecret>()
+  /** Has a secret that an older server key made hashed under the current one, in the background. */
+  function renewIfOld(secret: AppSecret, presented: string): void {
+    if (renewed.has(secret)) return
+    renewed.add(secret)
+    const after = renewedHash(serverKeys, secret, presented)
+    if (after !== undefined) usage.renew({ id: secret.id, before: secret.hash, after })
+  }
+
   const check = (input: object, previous?: App): AppVerdict =>
     checkAppInput(input, { scopes: catalogue.current().scopes, bounds, previous })
 
@@ -309,6 +324,7 @@ export function createAppRegistry(deps: {
       if (secret === undefined) return 'wrong'
       if (!isLive(secret, clock())) return 'expired'
       usage.note(secret.id)
+      renewIfOld(secret, presented)
       return 'valid'
     },
 

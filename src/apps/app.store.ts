@@ -13,6 +13,7 @@ import {
   type AppType,
 } from './app.ts'
 import type { Logo } from './logo.ts'
+import type { HashRenewal } from './secret-usage.ts'
 
 /** A page of a list, newest first. */
 export interface AppPageQuery {
@@ -71,6 +72,7 @@ export interface AppStore {
   /** Ends all tokens, and writes the job that removes them; the app can get new ones. Returns whether there is such an app. */
   endAll(id: string, reason: string, at: Date): Promise<boolean>
   noteSecretUses(uses: ReadonlyMap<string, Date>): Promise<void>
+  replaceSecretHashes(renewals: readonly HashRenewal[]): Promise<void>
   setLogo(appId: string, logo: Logo | undefined, at: Date): Promise<boolean>
   /** Finds those that there are. */
   findLogos(ids: readonly string[]): Promise<Logo[]>
@@ -485,6 +487,17 @@ export function createAppStore(db: Database): AppStore {
           set last_used_at = greatest(secret.last_used_at, used.at)
           from jsonb_to_recordset(${list}::jsonb) as used(id text, at timestamptz)
           where secret.id = used.id
+        `.execute(db)
+      }),
+
+    replaceSecretHashes: (renewals) =>
+      withDatabase(async () => {
+        await sql`
+          update app_secrets as secret
+          set hash = renewal.after
+          from jsonb_to_recordset(${JSON.stringify(renewals)}::jsonb)
+            as renewal(id text, before text, after text)
+          where secret.id = renewal.id and secret.hash = renewal.before
         `.execute(db)
       }),
 

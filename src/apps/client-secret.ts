@@ -64,6 +64,16 @@ export function createSecretFinder(
   }
 }
 
+/** Returns the hash of a recognised secret under the current key; `undefined` where it is stored so already. */
+export function renewedHash(
+  keys: ServerKeys,
+  secret: AppSecret,
+  presented: string,
+): string | undefined {
+  const hash = keys.current(PURPOSE).mac(presented)
+  return hash === secret.hash ? undefined : hash
+}
+
 /** Returns whether the secret works at that time (milliseconds since the epoch). */
 export const isLive = (secret: AppSecret, nowMillis: number): boolean =>
   secret.expiresAt === undefined || secret.expiresAt.getTime() > nowMillis

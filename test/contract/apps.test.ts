@@ -277,6 +277,23 @@ describe.each(DATABASES)('on $name', ({ open }) => {
       expect([check(secret), check(second.secret.reveal())]).toEqual(['valid', 'expired'])
     })
 
+    test('that is used under an older key is hashed anew under the current one, and the version stays', async () => {
+      const newKey = new Secret('renewed-secret-key-0123456789abcdef')
+      await using before = await startNode()
+      const { app, secret } = await register(before.registry)
+      {
+        await using during = await startNode({ serverKeys: [newKey, secretKey] })
+        expect(during.registry.checkSecret(app, secret)).toBe('valid')
+        expect(during.registry.checkSecret(app, secret)).toBe('valid')
+      }
+      await using after = await startNode({ serverKeys: [newKey] })
+      const now = await after.registry.get(app.id)
+      expect(after.registry.checkSecret(now, secret)).toBe('valid')
+      expect(now.version).toBe(app.version)
+      // A node that has not heard yet still takes it, under the hash that it knows.
+      expect(before.registry.checkSecret(app, secret)).toBe('valid')
+    })
+
     test('made under an older server key stay valid while it is configured, and no longer', async () => {
       const newKey = new Secret('b'.repeat(43))
       await using before = await startNode()

@@ -11,6 +11,7 @@ function setUp() {
   const usage = createSecretUsage({
     clock: () => Date.now(),
     store: {
+      replaceSecretHashes: () => Promise.resolve(),
       noteSecretUses(uses) {
         if (isAway)
           return new Promise((_, reject) => setTimeout(() => reject(new Error('away')), 1000))
