@@ -13,6 +13,7 @@ import { compileAllTemplates, createPageRouters } from './compose/pages.ts'
 import { createPreviewGuard } from './compose/previews.ts'
 import { createReadiness } from './compose/readiness.ts'
 import type { Foundation } from './foundation.ts'
+import { createAnswerHeaders, setAnswerHeaders } from './http/answer-headers.ts'
 import { refuseOtherMethods } from './http/allowed-methods.ts'
 import { errorBoundary, logFailedAnswer } from './http/error-boundary.ts'
 import { createErrorPages } from './http/error-pages.ts'
@@ -69,11 +70,16 @@ export function createApp(foundation: Foundation): App {
     logger,
     onRefused: (exchange: Exchange, error: AppError) => recordRefusal(foundation, exchange, error),
   }
+  const answerHeaders = createAnswerHeaders({
+    issuer,
+    hstsSeconds: config.server.hstsSeconds,
+  })
   const takeHotLane = createHotLane({
     ...intake,
     ...failures,
     lanes: [createPostLane(endpoints), verify],
     isDraining: () => isDraining,
+    answerHeaders,
   })
 
   const koa = new Koa({ keys: serverKeys.texts('cookie'), proxy: true })
@@ -130,9 +136,12 @@ export function createApp(foundation: Foundation): App {
   const handleOps = ops.callback()
   return {
     listener(request, response) {
-      if (!takeHotLane(request, response)) void handle(request, response)
+      if (takeHotLane(request, response)) return
+      setAnswerHeaders(response, answerHeaders)
+      void handle(request, response)
     },
     ops(request, response) {
+      response.setHeader('X-Content-Type-Options', 'nosniff')
       void handleOps(request, response)
     },
     listRoutes: () =>

@@ -106,6 +106,12 @@ export const SETTINGS = {
       default: [],
       doc: 'Addresses and networks of your own proxies, comma-separated. Only they may say by X-Forwarded-For where a request came from.',
     }),
+    hstsSeconds: setting('OTESSE_HSTS_SECONDS', {
+      parse: parse.wholeNumber(0, TEN_YEARS_SECONDS),
+      default: 31_536_000,
+      unit: 's',
+      doc: 'How long browsers must come back by https only (Strict-Transport-Security), sent where the issuer is https; 0 sends nothing.',
+    }),
     shutdownGraceSeconds: setting('OTESSE_SHUTDOWN_GRACE_SECONDS', {
       parse: parse.wholeNumber(0, 3600),
       default: 20,

@@ -18,9 +18,16 @@ export interface BareExchange extends Exchange {
   send(response: ServerResponse): void
 }
 
-/** Creates an exchange over a bare request. */
-export const createBareExchange = (req: IncomingMessage, path: string): BareExchange =>
-  new Bare(req, path)
+/**
+ * Creates an exchange over a bare request.
+ *
+ * @param standing names and values of headers that the answer has in any case
+ */
+export const createBareExchange = (
+  req: IncomingMessage,
+  path: string,
+  standing: readonly string[] = [],
+): BareExchange => new Bare(req, path, standing)
 
 // A class, because an object with functions of its own would be made anew for each API call.
 class Bare implements BareExchange {
@@ -28,9 +35,10 @@ class Bare implements BareExchange {
   readonly path: string
   status = 404
   body: unknown = undefined
-  readonly #headers: string[] = []
+  readonly #headers: string[]
 
-  constructor(req: IncomingMessage, path: string) {
+  constructor(req: IncomingMessage, path: string, standing: readonly string[]) {
+    this.#headers = [...standing]
     this.req = req
     this.path = path
   }

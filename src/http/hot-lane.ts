@@ -3,6 +3,7 @@
 // and its last answer while the process drains.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from '../shared/logger.ts'
+import type { AnswerHeaders } from './answer-headers.ts'
 import { answerFailure, type FailureDeps } from './error-boundary.ts'
 import { createBareExchange, type BareExchange, type Exchange } from './exchange.ts'
 import { noteRequest, type RequestTimer } from './request-context.ts'
@@ -31,6 +32,8 @@ export interface HotLaneDeps extends FailureDeps {
   timer: RequestTimer
   addressOf: (request: IncomingMessage) => string
   isDraining: () => boolean
+  /** Of every answer. */
+  answerHeaders: AnswerHeaders
   logger: Logger
 }
 
@@ -43,10 +46,12 @@ export function createHotLane(
     for (const lane of deps.lanes) {
       const route = lane(method, url)
       if (route === undefined) continue
-      run(deps, route, createBareExchange(request, url), response).catch((error: unknown) => {
-        deps.logger.error({ err: error }, 'response failed')
-        response.destroy()
-      })
+      run(deps, route, createBareExchange(request, url, deps.answerHeaders), response).catch(
+        (error: unknown) => {
+          deps.logger.error({ err: error }, 'response failed')
+          response.destroy()
+        },
+      )
       return true
     }
     return false
