@@ -191,8 +191,13 @@ export interface PostgresServer extends Disturbable, Address {
   url: string
 }
 
-/** Starts PostgreSQL without fsync (a machine that crashes may lose the test's data). @throws {Error} when it is not installed */
-export async function startPostgres(): Promise<PostgresServer> {
+/**
+ * Starts PostgreSQL without fsync (a machine that crashes may lose the test's data).
+ *
+ * @param superuser the role that it begins with; with another name than `otesse` there is no database of ours, and the URL is that of `postgres`
+ * @throws {Error} when it is not installed
+ */
+export async function startPostgres(superuser = 'otesse'): Promise<PostgresServer> {
   const binary = getPostgresBinary('postgres')
   const initdb = getPostgresBinary('initdb')
   const user = await findPostgresUser()
@@ -202,7 +207,7 @@ export async function startPostgres(): Promise<PostgresServer> {
     const data = join(directory, 'data')
     const passwordFile = join(directory, 'password')
     writeFileSync(passwordFile, password)
-    const cluster = ['--username=otesse', '--auth=scram-sha-256', `--pwfile=${passwordFile}`]
+    const cluster = [`--username=${superuser}`, '--auth=scram-sha-256', `--pwfile=${passwordFile}`]
     const text = ['--encoding=UTF8', '--locale=C.UTF-8', '--no-sync']
     const settings = {
       listen_addresses: HOST,
@@ -229,7 +234,8 @@ export async function startPostgres(): Promise<PostgresServer> {
     return { ...running, host: HOST, port }
   })
   const url = (database: string) =>
-    `postgres://otesse:${password}@${HOST}:${server.port}/${database}`
+    `postgres://${superuser}:${password}@${HOST}:${server.port}/${database}`
+  if (superuser !== 'otesse') return { ...server, url: url('postgres') }
   await onDatabase(url('postgres'), (client) => client.query('CREATE DATABASE otesse'))
   return { ...server, url: url('otesse') }
 }
