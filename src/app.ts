@@ -48,11 +48,15 @@ export function createApp(foundation: Foundation): App {
   const { issuer } = config.server
   const { limiter, limits } = createLimits(foundation)
   const scopeExists = scopes.exists
-  const isAccountActive = (accountId: string): Promise<boolean> => accounts.isActive(accountId)
   const inspection = createInspection(foundation)
   const { inspect } = inspection
   const engine = createFrontChannel(foundation, inspect, limits.authorizeEverywhere)
-  const endpoints = createBackChannel(foundation, { inspect, isAccountActive, scopeExists, limits })
+  const endpoints = createBackChannel(foundation, {
+    inspect,
+    admitsGrant: accounts.admitsGrant,
+    scopeExists,
+    limits,
+  })
   const { streams, verify } = createGateways(foundation, inspect, limits)
   const templates = compileAllTemplates(foundation)
   const views = createViews(templates)

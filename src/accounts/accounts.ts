@@ -109,7 +109,9 @@ export interface Accounts {
   /** Finds by id, at most 30 s old and never older than an announced change. */
   find(id: string): Promise<Account | undefined>
   /** Returns whether the account exists and is active, from the same cache. */
-  isActive(id: string): Promise<boolean>
+  isActive: (id: string) => Promise<boolean>
+  /** Returns whether the account is active and grants of that generation count, from the same cache. */
+  admitsGrant: (id: string, generation: number) => Promise<boolean>
   /** Reads from the database. @throws {AppError} `not_found` */
   get(id: string): Promise<Account>
   findByEmail(email: string): Promise<Account | undefined>
@@ -247,6 +249,10 @@ export function createAccounts(deps: {
 
     find: (id) => cache.find(id),
     isActive: async (id) => (await cache.find(id))?.status === 'active',
+    async admitsGrant(id, generation) {
+      const account = await cache.find(id)
+      return account?.status === 'active' && generation >= account.grantsFrom
+    },
     get,
     hasAdmin: () => store.hasAdmin(),
 

@@ -45,7 +45,7 @@ export function createActs(foundation: Foundation): Acts {
       inspect: createTokenInspector({
         grants,
         findApp: (id) => apps.find(id),
-        isAccountActive: (id) => accounts.isActive(id),
+        admitsGrant: accounts.admitsGrant,
         scopeExists: scopes.exists,
       }),
       accountStore,

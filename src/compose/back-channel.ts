@@ -21,13 +21,13 @@ export function createBackChannel(
   foundation: Foundation,
   deps: {
     inspect: InspectToken
-    isAccountActive: (accountId: string) => Promise<boolean>
+    admitsGrant: (accountId: string, generation: number) => Promise<boolean>
     scopeExists: ScopeExists
     limits: Limits
   },
 ): ReadonlyMap<string, Endpoint> {
   const { config, clock, audit, apps, grants } = foundation
-  const { inspect, isAccountActive, scopeExists, limits } = deps
+  const { inspect, admitsGrant, scopeExists, limits } = deps
   const { issuer } = config.server
   const { failedProofs } = limits
   const shared = {
@@ -58,7 +58,7 @@ export function createBackChannel(
       PATHS.token,
       createTokenEndpoint({
         ...shared,
-        isAccountActive,
+        admitsGrant,
         scopeExists,
         issueIdToken: createIdTokenIssuer({
           issuer,

@@ -23,7 +23,7 @@ export function createInspection(foundation: Foundation): Inspection {
         findRefresh: grants.findRefresh,
       },
       findApp: (id) => apps.find(id),
-      isAccountActive: (id) => accounts.isActive(id),
+      admitsGrant: accounts.admitsGrant,
       scopeExists: scopes.exists,
     }),
     [Symbol.dispose]: () => memory?.[Symbol.dispose](),

@@ -77,7 +77,7 @@ export function createPreviewActs(foundation: Foundation): AppPreviews {
       inspect: createTokenInspector({
         grants,
         findApp: (id) => apps.find(id),
-        isAccountActive: (id) => accounts.isActive(id),
+        admitsGrant: accounts.admitsGrant,
         scopeExists,
       }),
     }),

@@ -20,17 +20,31 @@ export const appFamily = (appId: string): string => base62Hash(`app ${appId}`, 1
 
 type AppTokenDeps = Pick<IssueDeps, 'store' | 'clock' | 'incarnations'>
 
+/** What a token is to hold. */
+interface Asked {
+  scopes: readonly string[]
+  audience: readonly string[] | undefined
+  generation: number
+}
+
 interface KnownGrant {
   grant: Grant
   /** As it is stored, to be compared in the commit. */
   text: string
 }
 
+/** The app, as whoever issues knows it. */
+export interface TokenOwner {
+  id: string
+  /** Goes into the token, which is dead where the app's own tokens of it have ended meanwhile. */
+  generation: number
+}
+
 /** Issues tokens to apps for themselves. */
 export interface AppTokens {
   /** Issues an access token (RFC 6749 §4.4). */
   issue: (
-    appId: string,
+    app: TokenOwner,
     scopes: readonly string[],
     audience: readonly string[] | undefined,
     terms: TokenTerms,
@@ -41,12 +55,18 @@ export interface AppTokens {
 export function createAppTokens(deps: AppTokenDeps): AppTokens {
   const remembered = new LRUCache<string, KnownGrant>({ max: 10_000 })
   return {
-    async issue(appId, scopes, audience, terms) {
+    async issue({ id: appId, generation }, scopes, audience, terms) {
       let known = remembered.get(appId)
       let attempts = 0
       return retryCommit(async () => {
         const next = known ?? newAppGrant(deps, appId)
-        const issued = await issueFrom(deps, next, known === undefined, scopes, audience, terms)
+        const issued = await issueFrom(
+          deps,
+          next,
+          known === undefined,
+          { scopes, audience, generation },
+          terms,
+        )
         attempts += 1
         if (issued !== undefined) {
           if (next !== known || attempts > 1) remembered.set(appId, next)
@@ -76,13 +96,13 @@ async function issueFrom(
   deps: AppTokenDeps,
   { grant, text }: KnownGrant,
   isNew: boolean,
-  scopes: readonly string[],
-  audience: readonly string[] | undefined,
+  { scopes, audience, generation }: Asked,
   terms: TokenTerms,
 ): Promise<Issued | undefined> {
   const incarnations = incarnationsFor(scopes, deps.incarnations())
   const access = accessPut(deps.clock, grant, scopes, terms, {
     ...(incarnations && { incarnations }),
+    ...(generation > 0 && { generation }),
     ...(audience === undefined ? {} : { audience: [...audience] }),
     ...(grant.epoch === undefined ? {} : { epoch: grant.epoch }),
   })

@@ -62,6 +62,8 @@ export interface AccessRecord {
   audience?: string[]
   /** As in the grant; only in the tokens of an app's own grant, which names no scopes. */
   incarnations?: Incarnations
+  /** Of a token of the app's own: the app's generation as whoever issued it knew it; 0 where absent. */
+  generation?: number
   epoch?: string
 }
 

@@ -98,7 +98,7 @@ export function accessPut(
   grant: Grant,
   scopes: readonly string[],
   terms: TokenTerms,
-  extra: Pick<AccessRecord, 'audience' | 'incarnations' | 'epoch'> = {},
+  extra: Pick<AccessRecord, 'audience' | 'incarnations' | 'generation' | 'epoch'> = {},
 ) {
   const token = newAccessToken(grant.id)
   const issuedAt = epochSeconds(clock)

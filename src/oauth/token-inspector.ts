@@ -35,7 +35,8 @@ export type InspectToken = (token: string) => Promise<Inspection>
 export function createTokenInspector(deps: {
   grants: Pick<Grants, 'findAccess' | 'findRefresh'>
   findApp: (appId: string) => Promise<App | undefined>
-  isAccountActive: (accountId: string) => Promise<boolean>
+  /** Returns whether an account is active and its grants of that generation count. */
+  admitsGrant: (accountId: string, generation: number) => Promise<boolean>
   scopeExists: ScopeExists
 }): InspectToken {
   return async function inspect(token) {
@@ -50,9 +51,15 @@ export function createTokenInspector(deps: {
     if (found === undefined) return { active: false, reason: 'unknown' }
     const app = await deps.findApp(found.grant.appId)
     if (app?.status !== 'active') return { active: false, reason: 'app_inactive' }
-    const { accountId } = found.grant
-    if (accountId !== undefined && !(await deps.isAccountActive(accountId)))
-      return { active: false, reason: 'account_inactive' }
+    const { accountId, accountGeneration = 0, appGeneration = 0 } = found.grant
+    // What was ended counts no longer from that moment on, also where its removal is still under way.
+    if (accountId === undefined) {
+      if (found.ownGeneration < app.ownFrom) return { active: false, reason: 'unknown' }
+    } else {
+      if (appGeneration < app.grantsFrom) return { active: false, reason: 'unknown' }
+      if (!(await deps.admitsGrant(accountId, accountGeneration)))
+        return { active: false, reason: 'account_inactive' }
+    }
     return {
       active: true,
       kind,
@@ -81,6 +88,7 @@ async function findAccess(grants: Pick<Grants, 'findAccess'>, presented: Present
     scopes: access.scopes ?? grant.scopes,
     // An app's own grant names no scopes.
     holder: access.incarnations === undefined ? grant : access,
+    ownGeneration: access.generation ?? 0,
     audience: access.audience,
     issuedAt: access.issuedAt,
     expiresAt: access.expiresAt,
@@ -95,6 +103,7 @@ async function findRefresh(grants: Pick<Grants, 'findRefresh'>, presented: Prese
     grant,
     scopes: grant.scopes,
     holder: grant,
+    ownGeneration: 0,
     audience: undefined,
     issuedAt: undefined,
     expiresAt: refresh.expiresAt,

@@ -53,7 +53,8 @@ export interface TokenEvents {
 export interface TokenRouteDeps {
   grants: Grants
   clients: ClientDirectory
-  isAccountActive: (accountId: string) => Promise<boolean>
+  /** Returns whether an account is active and its grants of that generation count. */
+  admitsGrant: (accountId: string, generation: number) => Promise<boolean>
   scopeExists: ScopeExists
   issueIdToken: IssueIdToken
   settings: TokenSettings
@@ -137,9 +138,9 @@ async function issue(exchange: Exchange, request: BackChannelRequest, deps: Toke
       ...(outcome.reason === 'temporarily_unavailable' && { retryAfterSeconds: 1 }),
     })
   }
-  const { accountId, id: grantId } = outcome.grant
+  const { accountId, id: grantId, accountGeneration = 0 } = outcome.grant
   // Checked after the commit and before the answer: tokens of an account that was shut down meanwhile are never handed out.
-  if (accountId !== undefined && !(await deps.isAccountActive(accountId))) {
+  if (accountId !== undefined && !(await deps.admitsGrant(accountId, accountGeneration))) {
     await deps.grants.revoke(grantId)
     throw new AppError('account_deactivated')
   }
@@ -252,7 +253,7 @@ async function exchangeCredentials({ app, parameters }: BackChannelRequest, deps
   })
   if (asked.length === 0) throw new AppError('scope_missing')
   return deps.grants.issueToApp(
-    app.id,
+    app,
     asked,
     audienceOf(app, parameters, asked, deps.adminAudience),
     termsFor(app, deps.settings),

@@ -947,7 +947,12 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
 
     describe('tokens of an app for itself', () => {
       const issue = (appId: string, on: Pick<Grants, 'issueToApp'> = grants) =>
-        on.issueToApp(appId, ['reports:read'], ['https://api.example'], TERMS)
+        on.issueToApp(
+          { id: appId, generation: 0 },
+          ['reports:read'],
+          ['https://api.example'],
+          TERMS,
+        )
 
       it('carry their scopes and audience, and have no refresh token', async () => {
         const appId = newClientId()
@@ -1057,7 +1062,7 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
       const again = await refreshed(issued.refreshToken ?? '', grant.appId, ROTATING)
       const open = await begin()
       const own = await createAppTokens({ ...opened, incarnations: () => new Map() }).issue(
-        newClientId(),
+        { id: newClientId(), generation: 0 },
         ['a'],
         undefined,
         TERMS,

@@ -129,7 +129,7 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
     const appId = newClientId()
     const own = await Promise.all(Array.from({ length: 5 }, () => begin(newAccountId(), appId)))
     const others = await beginMany(2, newAccountId())
-    await newGrants().issueToApp(appId, ['a'], undefined, TERMS)
+    await newGrants().issueToApp({ id: appId, generation: 0 }, ['a'], undefined, TERMS)
     await write({ kind: 'app', appId, reason: 'app_suspended' })
     await node.kick()
     expect(await aliveOf([...own, appFamily(appId)])).toBe(0)

@@ -114,14 +114,17 @@ it.each([
   [
     'a token for an app itself',
     async () => {
-      await grants.issueToApp(appId, ['a'], undefined, TERMS)
-      return () => grants.issueToApp(appId, ['a'], undefined, TERMS)
+      await grants.issueToApp({ id: appId, generation: 0 }, ['a'], undefined, TERMS)
+      return () => grants.issueToApp({ id: appId, generation: 0 }, ['a'], undefined, TERMS)
     },
     ['eval'],
   ],
   [
     'the first token for an app itself',
-    () => Promise.resolve(() => grants.issueToApp(newClientId(), ['a'], undefined, TERMS)),
+    () =>
+      Promise.resolve(() =>
+        grants.issueToApp({ id: newClientId(), generation: 0 }, ['a'], undefined, TERMS),
+      ),
     ['eval'],
   ],
   [

@@ -98,12 +98,17 @@ export async function issueCode(
 ): Promise<{ code: string; grantId: string; accountId: string }> {
   const { grants, config, clock } = server.foundation
   const accountId = approval.accountId ?? (await createAccount(server)).id
+  const { generation: accountGeneration } = await server.foundation.accounts.get(accountId)
+  const { generation: appGeneration } = await server.foundation.apps.get(id)
   const now = Math.floor(clock() / 1000)
   const grantId = newLocator()
   const code = newCode(grantId)
   const scopes = [...(approval.scopes ?? ['bookings:read', 'customers:read'])]
   await grants.begin(
-    { id: grantId, appId: id, accountId, scopes, createdAt: now },
+    {
+      ...{ id: grantId, appId: id, accountId, scopes, createdAt: now },
+      ...{ accountGeneration, appGeneration },
+    },
     code,
     { redirectUri, expiresAt: now + config.tokens.codeTtlSeconds, ...approval.code },
     longestLife(termsFor(app, config.tokens)),
