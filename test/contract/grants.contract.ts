@@ -814,7 +814,12 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
 
       it('of the tokens of an app for itself names the one that ended when it is told again', async () => {
         const appId = newClientId()
-        const { grant } = await grants.issueToApp(appId, ['a'], undefined, TERMS)
+        const { grant } = await grants.issueToApp(
+          { id: appId, generation: 0 },
+          ['a'],
+          undefined,
+          TERMS,
+        )
         await grants.revoke(grant.id)
         const epochs: unknown[] = []
         const telling = createGrants({
