@@ -58,7 +58,10 @@ async function revoke(
       ? await deps.grants.findAccess(presented)
       : await deps.grants.findRefresh(presented)
   if (live === undefined) {
-    await deps.grants.repeatRevocation(presented)
+    // An access token that is not there may be invented. Whoever proves nothing must not fill the
+    // log of revocations with such; a refresh token proves itself (grants.repeatRevocation).
+    if (presented.kind === 'refresh' || isConfidential(app))
+      await deps.grants.repeatRevocation(presented)
     return
   }
   const { grant } = live

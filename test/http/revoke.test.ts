@@ -3,6 +3,7 @@ import { newAccessToken, newLocator } from '../../src/shared/token-format.ts'
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
 import { createScopes, registerApp } from '../support/builders.ts'
 import { createOAuthClient, type OAuthClient } from '../support/oauth-client.ts'
+import { waitUntil } from '../support/server-process.ts'
 
 describe.each(BACKENDS)('revocation, %s', (backend) => {
   let server: TestApp
@@ -100,6 +101,27 @@ describe.each(BACKENDS)('revocation, %s', (backend) => {
     const { access } = await web.authorize()
     expect(await spa.revoke(access)).toMatchObject({ status: 200, text: '{}' })
     expect(await web.isActive(access)).toBe(true)
+  })
+
+  it('keeps and tells nothing of tokens that a public app invents', async () => {
+    const { db, revocations } = server.foundation
+    const count = async () => (await db.selectFrom('ended_grants').select('seq').execute()).length
+    const told: string[] = []
+    await revocations.ready()
+    const stop = revocations.follow({
+      onRevoked: ({ key }) => void told.push(key),
+      onGap: () => undefined,
+      onContact: () => undefined,
+    })
+    const before = await count()
+    for (let at = 0; at < 20; at += 1)
+      expect(await spa.revoke(newAccessToken(newLocator()))).toMatchObject({ status: 200 })
+    const { refresh, grantId } = await spa.authorize()
+    await spa.revoke(refresh)
+    await waitUntil('the real revocation to be told', () => Promise.resolve(told.includes(grantId)))
+    stop()
+    expect(told).toEqual([grantId])
+    expect((await count()) - before).toBe(1)
   })
 
   it('needs a token', async () => {
