@@ -1,5 +1,5 @@
-// Remembered consents in the database. Invariant: scopes are only ever added to a row, in one statement, so that two consents given at the
-// same moment both count. Called by consents.ts alone.
+// Remembered consents in the database. Invariants: scopes are only ever added to a row that counts, in one statement, so that two consents given at
+// the same moment both count; a consent of before the account's `consents_from` does not count, whoever gave it. Called by consents.ts alone.
 import { sql } from 'kysely'
 import { AppError } from '../shared/errors.ts'
 import { type Database, isForeignKeyViolation, withDatabase } from '../storage/database.ts'
@@ -38,9 +38,11 @@ export function createConsentStore(db: Database): ConsentStore {
       withDatabase(async () => {
         const row = await db
           .selectFrom('consents')
-          .select('scopes')
-          .where('account_id', '=', accountId)
-          .where('app_id', '=', appId)
+          .innerJoin('accounts', 'accounts.id', 'consents.account_id')
+          .select('consents.scopes')
+          .where('consents.account_id', '=', accountId)
+          .where('consents.app_id', '=', appId)
+          .whereRef('consents.account_generation', '>=', 'accounts.consents_from')
           .executeTakeFirst()
         return row?.scopes
       }),
@@ -54,14 +56,21 @@ export function createConsentStore(db: Database): ConsentStore {
               account_id: accountId,
               app_id: appId,
               scopes: JSON.stringify([...new Set(scopes)].sort()),
+              account_generation: sql`coalesce(
+                (select generation from accounts where id = ${accountId}), 0)`,
               created_at: at,
               updated_at: at,
             })
             .onConflict((conflict) =>
               conflict.columns(['account_id', 'app_id']).doUpdateSet({
-                scopes: sql`(
-                  select jsonb_agg(distinct scope order by scope)
-                  from jsonb_array_elements(consents.scopes || excluded.scopes) as scope)`,
+                scopes: sql`case
+                  when consents.account_generation >= (
+                    select consents_from from accounts where id = excluded.account_id)
+                  then (
+                    select jsonb_agg(distinct scope order by scope)
+                    from jsonb_array_elements(consents.scopes || excluded.scopes) as scope)
+                  else excluded.scopes end`,
+                account_generation: sql`excluded.account_generation`,
                 updated_at: at,
               }),
             )
@@ -107,10 +116,12 @@ export function createConsentStore(db: Database): ConsentStore {
       withDatabase(async () => {
         const rows = await db
           .selectFrom('consents')
-          .selectAll()
-          .where('account_id', '=', accountId)
-          .orderBy('updated_at', 'desc')
-          .orderBy('app_id')
+          .innerJoin('accounts', 'accounts.id', 'consents.account_id')
+          .selectAll('consents')
+          .where('consents.account_id', '=', accountId)
+          .whereRef('consents.account_generation', '>=', 'accounts.consents_from')
+          .orderBy('consents.updated_at', 'desc')
+          .orderBy('consents.app_id')
           .$if(limit !== undefined, (query) => query.limit(limit ?? 0))
           .execute()
         return rows.map((row) => ({

@@ -29,12 +29,12 @@ describe.each(BACKENDS)('ended sessions, %s', (backend) => {
 
   const somebody = () => createAccount(server, { password: OLD })
 
-  const authorizeUrl = (): string => {
+  const authorizeUrl = (scope = 'bookings:read'): string => {
     const query = new URLSearchParams({
       client_id: app.id,
       redirect_uri: app.redirectUri,
       response_type: 'code',
-      scope: 'bookings:read',
+      scope,
     })
     return `${server.issuer}/oauth/authorize?${query.toString()}`
   }
@@ -129,6 +129,31 @@ describe.each(BACKENDS)('ended sessions, %s', (backend) => {
       expect(await isSignedIn(copy)).toBe(false)
     },
   )
+
+  it('what was allowed before a reset is asked for once more', async () => {
+    const { id, email } = await somebody()
+    const allow = async (password: string, scope?: string): Promise<void> => {
+      const browser = createBrowser(server)
+      const page = await browser.open(authorizeUrl(scope))
+      await browser.approve(await browser.signIn(page, email, password))
+    }
+    const { consents, accounts } = server.foundation
+    await allow(OLD)
+    await allow(OLD, 'bookings:write')
+    expect(await consents.find(id, app.id)).toEqual(['bookings:read', 'bookings:write'])
+    await accounts.setPassword(id, NEW)
+    expect(await consents.find(id, app.id)).toBeUndefined()
+    expect(await consents.listOfAccount(id)).toEqual([])
+    await purged(server)
+    // An app may ask without a page: it is told that the person has to be asked.
+    const owner = createBrowser(server)
+    await signIn(owner, email, NEW)
+    const answer = await owner.request(`${authorizeUrl()}&prompt=none`)
+    expect(answer.headers.get('location')).toContain('error=consent_required')
+    // What is allowed now counts, and nothing of before comes back with it.
+    await allow(NEW)
+    expect(await consents.find(id, app.id)).toEqual(['bookings:read'])
+  })
 
   it('a session that is used all the time ends all the same', async () => {
     const { email } = await somebody()
