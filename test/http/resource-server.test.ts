@@ -8,6 +8,7 @@ import {
   type Verifier,
   type VerifierOptions,
 } from '../../src/resource-server/resource-server.ts'
+import { newAccessToken, newLocator } from '../../src/shared/token-format.ts'
 import { openNetworkedStores, startTestApp, type TestApp, type TestStores } from '../support/app.ts'
 import { startRedis, type RedisServer } from '../support/backends.ts'
 import { createScopes, registerApp, type TestClient } from '../support/builders.ts'
@@ -133,12 +134,14 @@ it('refuses what was never a token without asking, and remembers a no', async ()
   for (const text of ['', 'nonsense', refresh, broken, access.slice(1)])
     expect(await kindOf(verifier, text)).toBe('inactive')
   expect(asked).not.toHaveBeenCalled()
-  await web.revoke(access)
-  asked.mockClear()
-  expect(await kindOf(verifier, access)).toBe('inactive')
-  expect(await kindOf(verifier, access)).toBe('inactive')
+  // Well formed, and nobody revoked it: only the server can say no, which it is asked for once.
+  const unknown = newAccessToken(newLocator())
+  expect(await kindOf(verifier, unknown)).toBe('inactive')
+  expect(await kindOf(verifier, unknown)).toBe('inactive')
   expect(asked).toHaveBeenCalledTimes(1)
   asked.mockRestore()
+  await web.revoke(access)
+  expect(await kindOf(verifier, access)).toBe('inactive')
 })
 
 it('refuses within 100 ms, as a rule, what was revoked at either node: four verifiers, 40 revocations', async () => {
