@@ -1,5 +1,7 @@
-// Counters that say from when on what belongs to an account or an app counts, and on each purge job the counter of the act that wrote it.
-// Invariant: additive, and every default means "nothing was ended yet", so that the release before this one goes on working on it.
+// Counters that say from when on what belongs to an account or an app counts, and on each purge job
+// the counter of the act that wrote it.
+// Invariant: additive, and every default means "nothing was ended yet", so that the release before
+// this one goes on working on it.
 import type { Kysely } from 'kysely'
 
 export async function up(db: Kysely<unknown>): Promise<void> {

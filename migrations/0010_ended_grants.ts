@@ -1,5 +1,7 @@
-// What was ended is written down before it is answered, so that a Redis that lost its last writes, or is a copy of yesterday's, can be told again.
-// The counter gives the rows their order: it is raised in the statement that inserts, so that a number that can be read has no smaller one to come.
+// What was ended is written down before it is answered, so that a Redis that lost its last writes,
+// or is a copy of yesterday's, can be told again.
+// The counter gives the rows their order: it is raised in the statement that inserts, so that a
+// number that can be read has no smaller one to come.
 import { type Kysely, sql } from 'kysely'
 
 export async function up(db: Kysely<unknown>): Promise<void> {

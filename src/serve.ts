@@ -78,7 +78,8 @@ function listen(
   server.headersTimeout = 30 * SECOND
   server.requestTimeout = 60 * SECOND
   return new Promise((resolve, reject) => {
-    // Stays for good: later it tells of connections that could not be accepted, for want of file descriptors for instance.
+    // Stays for good: later it tells of connections that could not be accepted, for want of file
+    // descriptors for instance.
     server.on('error', (error: NodeJS.ErrnoException) => {
       const { code = '', message } = error
       if (server.listening) logger.error({ code, reason: message }, 'connection not accepted')
@@ -128,7 +129,8 @@ export async function runServer(env: Environment): Promise<number> {
   }
   const logger = createLogger(read.server.logLevel)
   for (const warning of read.warnings) logger.warn(warning)
-  // Heard from the beginning: who sees "ready" may send one at once. A second one ends the process as it is.
+  // Heard from the beginning: who sees "ready" may send one at once. A second one ends the process
+  // as it is.
   const stopping = stopSignal()
   try {
     await using server = await startServer(read, logger)

@@ -1,4 +1,5 @@
-// What a fault is to the harness: a name, and variants that each get a world, a load, and something bad to do to them.
+// What a fault is to the harness: a name, and variants that each get a world, a load, and something
+// bad to do to them.
 import type { Client } from './client.ts'
 import type { Findings, Invariant } from './findings.ts'
 import type { Load } from './load.ts'
@@ -17,7 +18,10 @@ export interface Stage {
   count: (full: number, short: number) => number
   /** Redis is away while this runs: nothing may be issued meanwhile. */
   whileRedisIsAway: (work: () => Promise<void>) => Promise<void>
-  /** What was acknowledged in this time may be lost; the variant's bound says where that is documented. Default: until now. */
+  /**
+   * What was acknowledged in this time may be lost; the variant's bound says where that is
+   * documented. Default: until now.
+   */
   mayBeLost: (from: number, to?: number) => void
   /** Resolves when every node serves again; more than 10 s is a finding. */
   recovered: () => Promise<void>

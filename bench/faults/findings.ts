@@ -1,4 +1,5 @@
-// What was looked at and what was found wrong, by invariant. A finding that the README documents as a bound is counted apart; everything else
+// What was looked at and what was found wrong, by invariant. A finding that the README documents as
+// a bound is counted apart; everything else
 // fails the run.
 
 export const INVARIANTS = {

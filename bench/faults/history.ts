@@ -1,4 +1,5 @@
-// What the record says about every code and token: when it was handed out, what ended it and when, and from when on nobody can know. Pure
+// What the record says about every code and token: when it was handed out, what ended it and when,
+// and from when on nobody can know. Pure
 // functions of the entries; the judge and the last questions are made from it.
 import type { Action, Answered, Asked, Entry } from './recorder.ts'
 
@@ -180,7 +181,8 @@ function doubt(history: History, operation: Operation): void {
     }
   }
   if (action === 'refresh' && token) {
-    // A refused refresh may have ended the family as reuse: right for a dead token, and judged by itself for a living one.
+    // A refused refresh may have ended the family as reuse: right for a dead token, and judged by
+    // itself for a living one.
     if (answer.outcome === 'refused')
       token.family.refusedFrom = Math.min(token.family.refusedFrom, askedAt)
     if (mayHaveHappened(operation)) token.doubtedFrom = Math.min(token.doubtedFrom, askedAt)

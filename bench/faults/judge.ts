@@ -1,5 +1,7 @@
-// Looks over the whole record, load and last questions together, and says what was kept and what was broken. Pure: it asks nobody. A token is
-// "unknown" only where an answer was lost; a documented bound excuses what it names and nothing else.
+// Looks over the whole record, load and last questions together, and says what was kept and what
+// was broken. Pure: it asks nobody. A token is
+// "unknown" only where an answer was lost; a documented bound excuses what it names and nothing
+// else.
 import type { Findings, Invariant } from './findings.ts'
 import {
   didNothing,
@@ -13,11 +15,16 @@ import {
 } from './history.ts'
 
 export interface Terms {
-  /** What was acknowledged in these moments may be lost: a documented bound. Times of the record. */
+  /**
+   * What was acknowledged in these moments may be lost: a documented bound. Times of the record.
+   */
   lost?: { from: number; to: number }
   /** While Redis was away: nothing may be issued, and no token called active. */
   away: readonly { from: number; to: number }[]
-  /** Servers were ended on purpose, or connections dropped: requests without an answer are no fault of theirs. */
+  /**
+   * Servers were ended on purpose, or connections dropped: requests without an answer are no fault
+   * of theirs.
+   */
   mayLoseAnswers: boolean
 }
 
@@ -40,7 +47,8 @@ export function judge(history: History, terms: Terms, findings: Findings): void 
     if (answer.outcome !== 'ok') return
     const name = spell(token)
     if (mustBeDead(token, askedAt)) {
-      // A rotation that a store has lost is undone until the newest token is shown; an ending never is.
+      // A rotation that a store has lost is undone until the newest token is shown; an ending never
+      // is.
       const isRotation = token.family.endedAt >= askedAt && token.kind === 'refresh'
       const excused = isRotation && isLost(token.deadFrom)
       const since = (askedAt - Math.min(token.deadFrom, token.family.endedAt)).toFixed(0)

@@ -1,8 +1,10 @@
-// What must not be seen in answers, pages and logs while things fail: secrets, tokens, addresses with passwords, and in answers the insides
+// What must not be seen in answers, pages and logs while things fail: secrets, tokens, addresses
+// with passwords, and in answers the insides
 // of the program.
 import { ENCRYPTION_KEY, PASSWORD, SECRET_KEY } from './setup.ts'
 
-// The codes that an app gets by a redirect are 400 answers' business as well, so every kind of token counts.
+// The codes that an app gets by a redirect are 400 answers' business as well, so every kind of
+// token counts.
 const TOKEN = /otesse_(?:at|rt|ac|cs)_[A-Za-z0-9]{20,}/
 const URL_WITH_PASSWORD = /(?:postgres(?:ql)?|rediss?):\/\/[^\s"/]*:[^\s"/*]+@/
 const STACK = /\n?\s+at [\w.<>]+ \(?(?:file|node):|\bat \S+ \(?\/[^\s)]+:\d+:\d+/

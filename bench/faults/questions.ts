@@ -1,5 +1,7 @@
-// The last questions, when all is quiet again: what every token of the record is worth now, at every node. They are recorded like the load, and
-// judged with it. What changes something (a refresh, a code presented again) comes after what only looks.
+// The last questions, when all is quiet again: what every token of the record is worth now, at
+// every node. They are recorded like the load, and
+// judged with it. What changes something (a refresh, a code presented again) comes after what only
+// looks.
 import type { Client } from './client.ts'
 import {
   didNothing,
@@ -46,7 +48,10 @@ async function lookAtAll({ tokens }: History, client: Client, nodes: readonly No
   })
 }
 
-/** Codes that were not redeemed for sure, and the newest refresh token of each family that was not ended. */
+/**
+ * Codes that were not redeemed for sure, and the newest refresh token of each family that was not
+ * ended.
+ */
 async function useAgain({ exchanges, families }: History, client: Client, nodes: readonly Node[]) {
   const open = [...exchanges].filter(([, attempts]) =>
     attempts.every((attempt) => didNothing(attempt) || attempt.answer.outcome === 'lost'),

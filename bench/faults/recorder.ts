@@ -1,8 +1,13 @@
-// The record of everything that was asked and answered: one JSON object a line, appended and synchronised before anything else happens, so
-// that it is true whatever ends this process. It holds tokens in clear: it lives in a private directory and goes with it.
+// The record of everything that was asked and answered: one JSON object a line, appended and
+// synchronised before anything else happens, so
+// that it is true whatever ends this process. It holds tokens in clear: it lives in a private
+// directory and goes with it.
 import { closeSync, fdatasyncSync, openSync, readFileSync, writeSync } from 'node:fs'
 
-/** What came of a request. `lost`: it may have happened. `unsent`: it cannot have happened. `unavailable`: the server said that it did not. */
+/**
+ * What came of a request. `lost`: it may have happened. `unsent`: it cannot have happened.
+ * `unavailable`: the server said that it did not.
+ */
 export type Outcome = 'ok' | 'refused' | 'throttled' | 'unavailable' | 'failed' | 'lost' | 'unsent'
 
 export type Action =

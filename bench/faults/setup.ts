@@ -1,4 +1,5 @@
-// What the servers under test know before anything happens: scopes, apps and people, made by the command line as an operator makes them. Done
+// What the servers under test know before anything happens: scopes, apps and people, made by the
+// command line as an operator makes them. Done
 // once; each world then starts from a copy of the database, or of the data directory.
 import { execFile } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -12,7 +13,10 @@ export const SECRET_KEY = 'faults-secret-key-0123456789-abcdefghij'
 export const ENCRYPTION_KEY = 'faults-encryption-key-0123456789-abcdef'
 
 export const APP_NAMES = ['steady', 'rotating', 'machine', 'api'] as const
-/** `steady` keeps its refresh token, `rotating` gets a new one with each use, `api` is a resource server. */
+/**
+ * `steady` keeps its refresh token, `rotating` gets a new one with each use, `api` is a resource
+ * server.
+ */
 export type AppName = (typeof APP_NAMES)[number]
 
 export const PEOPLE = ['ada', 'bob', 'eve'] as const
@@ -26,7 +30,10 @@ export interface AppCredentials {
 }
 export type Apps = Record<AppName, AppCredentials>
 
-/** Settings of every server under test. Limits are counted and out of reach, but for guesses, of which few are needed to be seen. */
+/**
+ * Settings of every server under test. Limits are counted and out of reach, but for guesses, of
+ * which few are needed to be seen.
+ */
 export const COMMON_SETTINGS: Readonly<Record<string, string>> = {
   NODE_ENV: 'production',
   OTESSE_ISSUER: ISSUER,

@@ -1,4 +1,5 @@
-// The table fault × invariant. In a cell: how often something was looked at, and how often it was broken (!) or within a documented bound (~).
+// The table fault × invariant. In a cell: how often something was looked at, and how often it was
+// broken (!) or within a documented bound (~).
 import { INVARIANT_NAMES, INVARIANTS, type Tally } from './findings.ts'
 import type { TrialResult } from './trial.ts'
 

@@ -1,4 +1,5 @@
-// One trial: a world, a load on it, the fault, the recovery, the last questions and the verdict. The same course for every variant.
+// One trial: a world, a load on it, the fault, the recovery, the last questions and the verdict.
+// The same course for every variant.
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -133,7 +134,10 @@ export async function runTrial(
   }
 }
 
-/** Asks until a token is issued and called active, a person gets in and a code is redeemed. @returns how long that took */
+/**
+ * Asks until a token is issued and called active, a person gets in and a code is redeemed. @returns
+ * how long that took
+ */
 async function untilServing(node: Node, client: ReturnType<typeof createClient>): Promise<number> {
   const startedAt = performance.now()
   const person = createPerson('bob')

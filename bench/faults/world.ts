@@ -1,4 +1,5 @@
-// Everything that a fault happens to: real stores on free ports, the network between, and one or more built servers. Each variant of a fault
+// Everything that a fault happens to: real stores on free ports, the network between, and one or
+// more built servers. Each variant of a fault
 // gets a world of its own; the PostgreSQL server is shared, its databases are not.
 import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -197,7 +198,10 @@ async function startNodes(
   }
 }
 
-/** Copies the contents of a directory, which must not have to be made by the copy (it may be a mount). */
+/**
+ * Copies the contents of a directory, which must not have to be made by the copy (it may be a
+ * mount).
+ */
 export async function copyInto(from: string, to: string): Promise<void> {
   await cp(from, to, { recursive: true })
   await readdir(to)

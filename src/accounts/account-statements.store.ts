@@ -77,7 +77,8 @@ export async function hasAdmin(
 }
 
 /**
- * Ends everything of an account: what was begun before counts nowhere from the end of the transaction on, and a job removes it. What is
+ * Ends everything of an account: what was begun before counts nowhere from the end of the
+ * transaction on, and a job removes it. What is
  * begun later carries a higher generation and is not meant.
  *
  * @returns the account's new generation; `undefined` where there is no such account
@@ -139,7 +140,9 @@ export async function holdAccount(
   return row && toAccount(row)
 }
 
-/** Writes another password and ends what the one before gave: one-time links, tokens and sessions. */
+/**
+ * Writes another password and ends what the one before gave: one-time links, tokens and sessions.
+ */
 export async function writePassword(
   transaction: Transaction<Schema>,
   { id, hasPassword }: Account,

@@ -32,7 +32,10 @@ export interface Account {
   hasPassword: boolean
   /** Goes up with every change. */
   version: number
-  /** Goes up with every act that ends something of the account; what is begun carries the value of its moment. */
+  /**
+   * Goes up with every act that ends something of the account; what is begun carries the value of
+   * its moment.
+   */
   generation: number
   /** Login sessions with a lower generation have ended. */
   sessionsFrom: number
@@ -124,7 +127,9 @@ export interface AccountStore {
    * @throws {AppError} `last_admin`
    */
   deactivate(id: string, statusReason: string, jobReason: string, at: Date): Promise<boolean>
-  /** Ends all grants, sessions and remembered consents; returns whether there is such an account. */
+  /**
+   * Ends all grants, sessions and remembered consents; returns whether there is such an account.
+   */
   endAll(id: string, jobReason: string, at: Date): Promise<boolean>
   /** Returns whether it was deactivated. */
   reactivate(id: string, at: Date): Promise<boolean>

@@ -110,7 +110,9 @@ export interface Accounts {
   find(id: string): Promise<Account | undefined>
   /** Returns whether the account exists and is active, from the same cache. */
   isActive: (id: string) => Promise<boolean>
-  /** Returns whether the account is active and grants of that generation count, from the same cache. */
+  /**
+   * Returns whether the account is active and grants of that generation count, from the same cache.
+   */
   admitsGrant: (id: string, generation: number) => Promise<boolean>
   /** Reads from the database. @throws {AppError} `not_found` */
   get(id: string): Promise<Account>
@@ -238,7 +240,8 @@ export function createAccounts(deps: {
       if (!matches) return rejected('password_wrong')
       if (found.account.status !== 'active') return rejected('account_deactivated')
       await rehash(found.account.id, password, found.passwordHash, place)
-      // The check may have waited for seconds. A password that was replaced meanwhile, or an account
+      // The check may have waited for seconds. A password that was replaced meanwhile, or an
+      // account
       // that was deactivated, must not get in; the row tells, whatever the cache still believes.
       const { generation } = found.account
       const account = await store.find(found.account.id)

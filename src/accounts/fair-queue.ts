@@ -1,5 +1,7 @@
-// The queue of slow work, such as a check of a password. Invariants: little runs at once and little waits; groups (networks) take turns, so
-// that one that sends a flood waits behind itself; where the queue is full the longest group gives way, not whoever comes last; and known
+// The queue of slow work, such as a check of a password. Invariants: little runs at once and little
+// waits; groups (networks) take turns, so
+// that one that sends a flood waits behind itself; where the queue is full the longest group gives
+// way, not whoever comes last; and known
 // places have a lane of their own, which strangers can neither fill nor hold up.
 import { AppError } from '../shared/errors.ts'
 
@@ -11,7 +13,9 @@ export interface QueuePlace {
   isKnown: boolean
 }
 
-/** Runs a piece of work in its turn. @throws {AppError} `temporarily_unavailable` when too many wait */
+/**
+ * Runs a piece of work in its turn. @throws {AppError} `temporarily_unavailable` when too many wait
+ */
 export type InTurn = <T>(work: () => Promise<T>, place?: QueuePlace) => Promise<T>
 
 const RETRY_AFTER_SECONDS = 5
@@ -25,7 +29,8 @@ interface Waiter {
 }
 
 /**
- * Creates the queue: `concurrency` works run and at most `maxWaiting` wait; of known places a quarter of that waits beside them.
+ * Creates the queue: `concurrency` works run and at most `maxWaiting` wait; of known places a
+ * quarter of that waits beside them.
  */
 export function createFairQueue(
   concurrency: number,
@@ -62,7 +67,8 @@ export function createFairQueue(
       return await work()
     } finally {
       const waiter = next()
-      // The place is handed on, not given up: nobody who comes now can slip in before the one who waited.
+      // The place is handed on, not given up: nobody who comes now can slip in before the one who
+      // waited.
       if (waiter === undefined) running -= 1
       else {
         report()

@@ -114,7 +114,10 @@ interface TokenActsDeps {
   >
   /** Tells what a token is worth, as introspection does. */
   inspect(text: string): Promise<Worth | { active: false; reason: string }>
-  /** End everything of an account or an app and write the purge job, in one transaction; return whether there is such a one. */
+  /**
+   * End everything of an account or an app and write the purge job, in one transaction; return
+   * whether there is such a one.
+   */
   accountStore: { endAll(id: string, reason: string, at: Date): Promise<boolean> }
   appStore: { endAll(id: string, reason: string, at: Date): Promise<boolean> }
   /** Has the purgers of all processes look for jobs. */

@@ -105,7 +105,10 @@ export interface AppPage {
 export interface AppRegistry extends AsyncDisposable {
   /** Tells what register() would say of the input, and changes nothing. @param previous the app, where it is one that changes */
   check(input: object, previous?: App): AppVerdict
-  /** Registers an app with its logo, in one transaction, or tells all problems of the input, which may be of any type. */
+  /**
+   * Registers an app with its logo, in one transaction, or tells all problems of the input, which
+   * may be of any type.
+   */
   register(input: AppInput, logo?: Logo): Promise<RegisterOutcome>
   /**
    * Finds an app by its client id for a request: from memory for up to 30 s, suspended ones too, deleted ones never. An id that is not
@@ -141,7 +144,8 @@ export interface AppRegistry extends AsyncDisposable {
   /** Adds a second secret, so that the app can change over without a pause. At most two are live at a time. */
   createSecret(id: string, options?: { expiresAt?: Date | undefined }): Promise<CreateSecretOutcome>
   /**
-   * Revokes a secret at once; with `endOwn`, the tokens that the app got for itself are of no worth from then on.
+   * Revokes a secret at once; with `endOwn`, the tokens that the app got for itself are of no worth
+   * from then on.
    *
    * @throws {AppError} `not_found` where the app has no such secret
    */
@@ -377,7 +381,8 @@ export function createAppRegistry(deps: {
           'Two secrets are live already: revoke one first.',
         )
       if (outcome === 'unknown-app') throw notFound()
-      // Answered from what the transaction wrote: nothing can fail between the commit and the answer.
+      // Answered from what the transaction wrote: nothing can fail between the commit and the
+      // answer.
       await announcer.announce(id)
       return { kind: 'created', app: outcome.app, secretId: entry.id, secret: made.secret }
     },

@@ -69,7 +69,10 @@ export interface AppStore {
     secretId: string,
     options: { endOwn: boolean; at: Date },
   ): Promise<boolean>
-  /** Ends all tokens, and writes the job that removes them; the app can get new ones. Returns whether there is such an app. */
+  /**
+   * Ends all tokens, and writes the job that removes them; the app can get new ones. Returns
+   * whether there is such an app.
+   */
   endAll(id: string, reason: string, at: Date): Promise<boolean>
   noteSecretUses(uses: ReadonlyMap<string, Date>): Promise<void>
   replaceSecretHashes(renewals: readonly HashRenewal[]): Promise<void>
@@ -178,7 +181,8 @@ async function touch(trx: Transaction<Schema>, id: string, at: Date): Promise<bo
 }
 
 /**
- * Ends what the app has: its own tokens, and with `grants` also those of people. What was begun before counts nowhere from the end of the
+ * Ends what the app has: its own tokens, and with `grants` also those of people. What was begun
+ * before counts nowhere from the end of the
  * transaction on. Returns the new generation; `undefined` where there is no such app.
  */
 async function raise(
@@ -196,7 +200,10 @@ async function raise(
   return row?.generation
 }
 
-/** Ends all tokens of an app, and writes the job that removes them. Returns whether there is such an app. */
+/**
+ * Ends all tokens of an app, and writes the job that removes them. Returns whether there is such an
+ * app.
+ */
 async function endAll(
   trx: Transaction<Schema>,
   id: string,

@@ -74,7 +74,10 @@ export interface App extends AppSettings {
   readonly statusReason: string | undefined
   /** Goes up by one with every change, of secrets and logo too; the ETag of the admin API. */
   readonly version: number
-  /** Goes up with every act that ends something of the app; what is begun carries the value of its moment. */
+  /**
+   * Goes up with every act that ends something of the app; what is begun carries the value of its
+   * moment.
+   */
   readonly generation: number
   /** Grants of people with a lower generation have ended. */
   readonly grantsFrom: number

@@ -64,7 +64,10 @@ export function createSecretFinder(
   }
 }
 
-/** Returns the hash of a recognised secret under the current key; `undefined` where it is stored so already. */
+/**
+ * Returns the hash of a recognised secret under the current key; `undefined` where it is stored so
+ * already.
+ */
 export function renewedHash(
   keys: ServerKeys,
   secret: AppSecret,

@@ -44,14 +44,17 @@ export interface ScopeCatalogue extends AsyncDisposable {
   /**
    * Returns whether there is a scope of that name.
    *
-   * @param holder what was given the scope, with the incarnations that it carries: then whether it still is that scope
+   * @param holder what was given the scope, with the incarnations that it carries: then whether it
+   * still is that scope
    */
   exists: (name: string, holder?: { incarnations?: Readonly<Record<string, number>> }) => boolean
   /** Calls the listener with each new snapshot, after current() gives it; returns what ends that. */
   onChange(listener: (snapshot: ScopeSnapshot) => void): () => void
   /** Reads a scope that an admin made, from the database. @throws {AppError} `not_found`, also for built-in scopes */
   get(name: string): Promise<Scope>
-  /** Creates a scope. Apps that named a removed scope of that name lose it: this is another scope. */
+  /**
+   * Creates a scope. Apps that named a removed scope of that name lose it: this is another scope.
+   */
   create(input: ScopeInput): Promise<ScopeOutcome>
   /** Replaces everything but the name, if `version` is still the scope's. @throws {AppError} `not_found` */
   update(input: ScopeInput, version: number): Promise<ScopeUpdateOutcome>

@@ -6,7 +6,10 @@ import { MINUTE, dateNow, type Clock } from '../shared/clock.ts'
 export interface SecretUsageStore {
   /** @param uses when each secret was last used */
   noteSecretUses(uses: ReadonlyMap<string, Date>): Promise<void>
-  /** Replaces hashes, where they are still those; no version goes up, because nothing that anybody sees changes. */
+  /**
+   * Replaces hashes, where they are still those; no version goes up, because nothing that anybody
+   * sees changes.
+   */
   replaceSecretHashes(renewals: readonly HashRenewal[]): Promise<void>
 }
 

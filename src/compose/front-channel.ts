@@ -39,7 +39,8 @@ export function createFrontChannel(
   const memory =
     redis === undefined ? UNBOUNDED : watchRedisMemory(redis, config.limits.redisMemoryPercent)
   const engine = createEngine({
-    // What a stranger begins is refused first, so that what tokens, sign-ins and revocations need is there.
+    // What a stranger begins is refused first, so that what tokens, sign-ins and revocations need
+    // is there.
     admitStranger() {
       if (memory.isNearlyFull())
         throw new AppError('temporarily_unavailable', {

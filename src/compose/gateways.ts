@@ -111,7 +111,9 @@ function authenticateByHeader({ apps }: Foundation, failedProofs: FailedProofs) 
   }
 }
 
-/** @throws {AppError} `rate_limited` where the address named too many clients that are not in memory */
+/**
+ * @throws {AppError} `rate_limited` where the address named too many clients that are not in memory
+ */
 function assertMayLookUp(
   apps: AppRegistry,
   { clientId }: PresentedClient,

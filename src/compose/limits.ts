@@ -1,5 +1,7 @@
-// The limits of hot paths and pages, and what they count: clients by their id, strangers by the network that they come from. Invariant:
-// what writes or hashes is counted for the network and for the whole server too; tokens, introspection and verify pay for one count.
+// The limits of hot paths and pages, and what they count: clients by their id, strangers by the
+// network that they come from. Invariant:
+// what writes or hashes is counted for the network and for the whole server too; tokens,
+// introspection and verify pay for one count.
 import type { IncomingMessage } from 'node:http'
 import type { Foundation } from '../foundation.ts'
 import { clientAddress, createTrustedProxies, limitKey } from '../http/client-address.ts'
@@ -51,7 +53,8 @@ export function createLimits({ config, redis, clock, logger }: Foundation): {
       'introspect-client',
       limits.introspectPerClient,
     ),
-    // One gateway is one address: who asks is bounded by its credentials, and its address by the same budget.
+    // One gateway is one address: who asks is bounded by its credentials, and its address by the
+    // same budget.
     introspectPerAddress: perAddress('introspect-address', limits.introspectPerClient),
     verifyPerGateway: limiter.createBatchedLimit('verify-gateway', limits.verifyPerGateway),
     adminPerClient: limiter.createBatchedLimit('admin-client', limits.adminPerClient),
@@ -68,7 +71,8 @@ export function createLimits({ config, redis, clock, logger }: Foundation): {
       limits.authorizeEverywhere,
     ),
     readsPerAddress: createNetworkLimit(limiter, 'reads-address', limits.readsPerAddress),
-    // Apart from what pages and apps read, so that neither keeps an orchestrator from asking; and without a count of the network,
+    // Apart from what pages and apps read, so that neither keeps an orchestrator from asking; and
+    // without a count of the network,
     // which orchestrators share with what they watch.
     probesPerAddress: perAddress('probes-address', limits.readsPerAddress),
     failedProofs: createFailedProofs({

@@ -4,11 +4,13 @@ import type { Readiness } from '../http/ops.routes.ts'
 import { isUnavailable } from '../shared/errors.ts'
 import { pingDatabase } from '../storage/database.ts'
 
-// How long a good answer of the stores counts: a flood of questions costs ten looks a second, and no orchestrator notices.
+// How long a good answer of the stores counts: a flood of questions costs ten looks a second, and
+// no orchestrator notices.
 const SHARED_MILLIS = 100
 
 /**
- * Creates the check. However many ask, the stores are looked at by one of them at a time, and a good answer counts for a moment; that
+ * Creates the check. However many ask, the stores are looked at by one of them at a time, and a
+ * good answer counts for a moment; that
  * a store is away is asked anew each time, so that the process is back as soon as it is.
  */
 export function createReadiness(

@@ -83,7 +83,8 @@ function proveByNetwork(
   const isForwarded = countOf('x-forwarded-for', rawHeaders) > 0
   if (!isTrusted(address))
     return unproven(
-      // A gateway that is one of our own proxies and sends its client's address along, as forward_auth of Caddy does by default.
+      // A gateway that is one of our own proxies and sends its client's address along, as
+      // forward_auth of Caddy does by default.
       isForwarded && isTrusted(connected)
         ? 'x_forwarded_for_names_an_address_that_is_not_trusted'
         : 'no_credentials_and_network_not_trusted',

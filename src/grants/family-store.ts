@@ -5,7 +5,8 @@
 //              a:<hash>     an access token (JSON), until it expires
 //              c:<hash>     an authorization code (JSON), until it is redeemed or expires
 //              n            how often the grace answered since the last rotation (a number)
-//              e            says for some minutes that the grant has ended, or may not begin any more
+//              e            says for some minutes that the grant has ended, or may not begin any
+// more
 //   preview    preview, preview-grant  an admin's preview of an app, sealed, and the grant that it led to (previews.ts)
 //   record     s:<hash>     a login session;  su:<hash> the same by its uid;  i:<hash> an interaction
 //   index      u:<account>, p:<app>  the ids of grants;  us:<account> the records of sessions

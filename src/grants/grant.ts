@@ -16,7 +16,8 @@ export interface Grant {
   /** Of the scopes whose name belonged to another scope before. */
   incarnations?: Incarnations
   /**
-   * The account's and the app's generation of the moment at which the grant began, 0 where absent: it is dead where the
+   * The account's and the app's generation of the moment at which the grant began, 0 where absent:
+   * it is dead where the
    * account's or the app's `grantsFrom` is higher.
    */
   accountGeneration?: number
@@ -46,7 +47,8 @@ export interface RefreshRecord {
   /** Hash of the code that started the family: the same code again is a replay. */
   code: string
   /**
-   * The immediate predecessor and when it was replaced (milliseconds), while the current one was not used yet; `from` marks the network from
+   * The immediate predecessor and when it was replaced (milliseconds), while the current one was
+   * not used yet; `from` marks the network from
    * which the replacement was asked for.
    */
   previous?: { hash: string; replacedAt: number; from?: string }
@@ -62,7 +64,9 @@ export interface AccessRecord {
   audience?: string[]
   /** As in the grant; only in the tokens of an app's own grant, which names no scopes. */
   incarnations?: Incarnations
-  /** Of a token of the app's own: the app's generation as whoever issued it knew it; 0 where absent. */
+  /**
+   * Of a token of the app's own: the app's generation as whoever issued it knew it; 0 where absent.
+   */
   generation?: number
   epoch?: string
 }

@@ -58,14 +58,18 @@ export interface Ended {
   keepUntil: number
 }
 
-/** Makes an ending durable and tells whoever remembers tokens. @throws {AppError} `temporarily_unavailable` */
+/**
+ * Makes an ending durable and tells whoever remembers tokens. @throws {AppError}
+ * `temporarily_unavailable`
+ */
 export type OnEnded = (ended: Ended) => Promise<void>
 
 // Longer than a beginning can be on its way, and long enough for an app that was told to try again.
 const ENDED_MILLIS = 600_000
 const ENDED_MARK = 8
 
-// An ending is kept for so long beyond what it ends, because clocks differ; and so long where nothing is known of what it ends.
+// An ending is kept for so long beyond what it ends, because clocks differ; and so long where
+// nothing is known of what it ends.
 const KEPT_MILLIS = DAY
 const LONGEST_KNOWN_MILLIS = 400 * DAY
 const NO_INCARNATIONS: ReadonlyMap<string, number> = new Map()
@@ -76,7 +80,10 @@ const isBefore = (grant: Grant, before: NonNullable<ListedIn['before']>): boolea
     ? (grant.accountGeneration ?? 0) < before.account
     : (grant.appGeneration ?? 0) < before.app
 
-/** The mark that an ended grant leaves: whose act it was, and which grant it was where another one may follow under the id. */
+/**
+ * The mark that an ended grant leaves: whose act it was, and which grant it was where another one
+ * may follow under the id.
+ */
 const markOf = (mark: string, { epoch }: Grant): string =>
   epoch === undefined ? mark : `${mark} ${epoch}`
 function epochIn(ended: string): { epoch?: string } {
@@ -188,7 +195,8 @@ export function createGrants(deps: {
     if (refreshRecord.expiresAt <= epochSeconds(clock)) return undefined
     const hash = sha256(presented.token)
     const isCurrent = refreshRecord.hash === hash
-    // An invented token finds nothing; one whose server key left the configuration is known by its hash.
+    // An invented token finds nothing; one whose server key left the configuration is known by its
+    // hash.
     const isProven =
       isCurrent || refreshRecord.previous?.hash === hash || isGenuineRefresh(presented)
     if (!isProven) return undefined
@@ -217,12 +225,14 @@ export function createGrants(deps: {
   }
 
   /**
-   * Ends a grant and with it every token of the family, in one atomic step. It leaves a mark, so that a second delivery of its beginning
+   * Ends a grant and with it every token of the family, in one atomic step. It leaves a mark, so
+   * that a second delivery of its beginning
    * cannot raise it.
    *
    * @param listed where it was found; it leaves these indexes also when it is gone already, and does not begin any more
    * @param reason the reason code that is kept with its end
-   * @param onDead hears of the grant where it was alive: before anybody else is told, which may fail
+   * @param onDead hears of the grant where it was alive: before anybody else is told, which may
+   * fail
    * @returns the grant where it was alive, to one caller alone however many there are
    */
   async function revoke(
@@ -234,7 +244,8 @@ export function createGrants(deps: {
     const { grant, earlier, isKept } = await end(grantId, listed)
     if (isKept === true) return undefined
     if (grant !== undefined) onDead?.(grant)
-    // Also of a grant that ended a short while ago: whoever ended it may not have got so far, and an entry too many costs nothing. Before
+    // Also of a grant that ended a short while ago: whoever ended it may not have got so far, and
+    // an entry too many costs nothing. Before
     // the indexes: where it fails, a purge finds the grant once more and tells again.
     if (grant !== undefined || earlier !== undefined || listed !== undefined)
       await tellOfEnd({ family: grantId, reason, ...earlier }, grant)
@@ -283,7 +294,10 @@ export function createGrants(deps: {
     ])
   }
 
-  /** @param grant where it is known; what is not may have been anything, so it is kept for the longest time */
+  /**
+   * @param grant where it is known; what is not may have been anything, so it is kept for the
+   * longest time
+   */
   async function tellOfEnd(
     ended: Pick<Ended, 'family' | 'token' | 'reason'>,
     grant?: Pick<Grant, 'endsAt' | 'epoch'>,
@@ -320,7 +334,10 @@ export function createGrants(deps: {
     await tellOfEnd(ended, expiresAt === undefined ? undefined : { endsAt: expiresAt })
   }
 
-  /** Tells again of a family that ended within the last minutes: whoever ended it may have failed before everybody was told of it. */
+  /**
+   * Tells again of a family that ended within the last minutes: whoever ended it may have failed
+   * before everybody was told of it.
+   */
   async function tellAgain(grantId: string): Promise<void> {
     const [ended] = await store.read(grantId, [ENDED])
     if (ended !== undefined)

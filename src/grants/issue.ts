@@ -43,7 +43,10 @@ export interface Issued {
   isFromElsewhere?: boolean
 }
 
-/** Why nothing was issued; `revoked` where the family died of it, for which `because` is the reason to keep. */
+/**
+ * Why nothing was issued; `revoked` where the family died of it, for which `because` is the reason
+ * to keep.
+ */
 export interface Refused {
   kind: 'refused'
   reason: ErrorCode
@@ -67,7 +70,8 @@ export interface IssueDeps {
 /**
  * Ends a family for what was presented, and refuses.
  *
- * @returns the family that ended also where nobody could be told yet: then the app is asked to come again, and the end is in the refusal
+ * @returns the family that ended also where nobody could be told yet: then the app is asked to come
+ * again, and the end is in the refusal
  */
 export async function refuseAndEnd(
   deps: Pick<IssueDeps, 'revoke'>,

@@ -17,7 +17,8 @@ export interface PurgeJob {
   attempts: number
   task: PurgeTask
   /**
-   * The task means grants with a lower generation: of the app (`appGeneration`) where it is about an app, otherwise of the account. Absent:
+   * The task means grants with a lower generation: of the app (`appGeneration`) where it is about
+   * an app, otherwise of the account. Absent:
    * all of them.
    */
   generation: number | undefined

@@ -127,7 +127,10 @@ export function createPurger(deps: PurgeDeps): Purger {
 
 type Found = ListedIn & { grantId: string }
 
-/** Yields the grants of a task, of which those stay that began with the job's generation or a later one. */
+/**
+ * Yields the grants of a task, of which those stay that began with the job's generation or a later
+ * one.
+ */
 async function* batchesOf(
   { grants }: Pick<PurgeDeps, 'grants'>,
   task: PurgeTask,
@@ -178,8 +181,10 @@ const nameOf = (entry: string | { grantId: string }): string =>
   typeof entry === 'string' ? entry : entry.grantId
 
 /**
- * Pages through an index, of which some members leave once they were yielded and others stay: a page is read again until it shows nothing new,
- * then it is passed. What begins meanwhile and stays costs a look and no more, so that it cannot keep this going.
+ * Pages through an index, of which some members leave once they were yielded and others stay: a
+ * page is read again until it shows nothing new,
+ * then it is passed. What begins meanwhile and stays costs a look and no more, so that it cannot
+ * keep this going.
  */
 async function* pages<T extends string | { grantId: string }>(
   list: (offset: number) => Promise<T[]>,

@@ -7,8 +7,10 @@ import type { FamilyChange, ShortLivedStore } from './family-store.ts'
 import { ENDED, GRANT } from './grant.ts'
 import { createJointReads } from './joint-reads.ts'
 
-// KEYS: expectations, puts, extensions, increments, removals, in this order. ARGV: how many of each of the first four; then per expectation '+'
-// (present), '-' (absent), '=' and the value, or '<' and the limit; per put the value and its life; per extension and increment the life.
+// KEYS: expectations, puts, extensions, increments, removals, in this order. ARGV: how many of each
+// of the first four; then per expectation '+'
+// (present), '-' (absent), '=' and the value, or '<' and the limit; per put the value and its life;
+// per extension and increment the life.
 const COMMIT = `
 local expectations, puts, extensions, increments = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local key, arg = 1, 5
@@ -52,7 +54,8 @@ return 1
 const MOST_KEYS = 16
 const commandFor = (keyCount: number, isEnding = false): string =>
   `${isEnding ? 'otesseEnd' : 'otesseCommit'}${keyCount}`
-// What ends something is carried out also when memory is full, and makes room; what is issued is refused then.
+// What ends something is carried out also when memory is full, and makes room; what is issued is
+// refused then.
 const END = `#!lua flags=allow-oom${COMMIT}`
 const isEnding = ({ remove = [], put = [] }: FamilyChange): boolean =>
   remove.includes(GRANT) || put.every(({ name }) => name === ENDED)

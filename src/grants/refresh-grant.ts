@@ -41,7 +41,8 @@ export async function refreshGrant(
   presented: ParsedToken,
   request: RefreshRequest,
 ): Promise<Issued | Refused> {
-  // A token whose server key has left the configuration proves itself by the stored hash alone: it can
+  // A token whose server key has left the configuration proves itself by the stored hash alone: it
+  // can
   // be current or the immediate predecessor, and never a reason to end the family.
   const generation = deps.refreshTokens.genuineGeneration(presented.token) ?? Infinity
   const known = { token: presented.token, hash: sha256(presented.token), generation }
@@ -121,7 +122,10 @@ async function refreshOnce(
   }
 }
 
-/** The count of repeats: in the store apart from the state, so that repeats of one moment do not make each other lose. */
+/**
+ * The count of repeats: in the store apart from the state, so that repeats of one moment do not
+ * make each other lose.
+ */
 function counting(
   how: 'kept' | 'rotated' | 'repeated',
   terms: TokenTerms,

@@ -19,8 +19,10 @@ export interface PresentedRefresh {
 }
 
 /**
- * How often the grace answers for one rotation. More than the workers of one app that meet at a token, and a bound for whoever copied one. What
- * comes beyond it is a replaced token without the excuse of a lost answer: reuse (RFC 9700 §4.14.2).
+ * How often the grace answers for one rotation. More than the workers of one app that meet at a
+ * token, and a bound for whoever copied one. What
+ * comes beyond it is a replaced token without the excuse of a lost answer: reuse (RFC 9700
+ * §4.14.2).
  */
 export const MOST_REPEATS = 50
 

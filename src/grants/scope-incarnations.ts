@@ -1,10 +1,15 @@
-// Which scope a name means. A scope that was removed and created again is another scope, told apart by its incarnation (apps/scope.store.ts).
-// Invariant: what names a scope carries its incarnation from the moment at which it was granted; 0, which most have, is left out.
+// Which scope a name means. A scope that was removed and created again is another scope, told apart
+// by its incarnation (apps/scope.store.ts).
+// Invariant: what names a scope carries its incarnation from the moment at which it was granted; 0,
+// which most have, is left out.
 
 /** The incarnations of scopes by name; 0 where a name is not there. */
 export type Incarnations = Readonly<Record<string, number>>
 
-/** Returns what a new grant, token or consent has to carry for its scopes; `undefined` where there is nothing to carry. */
+/**
+ * Returns what a new grant, token or consent has to carry for its scopes; `undefined` where there
+ * is nothing to carry.
+ */
 export function incarnationsFor(
   scopes: readonly string[],
   current: ReadonlyMap<string, number>,
@@ -17,7 +22,8 @@ export function incarnationsFor(
   return entries.length === 0 ? undefined : Object.fromEntries(entries)
 }
 
-// A space cannot be part of a scope's name, so a release that does not know incarnations takes the whole for a name that nobody asks for.
+// A space cannot be part of a scope's name, so a release that does not know incarnations takes the
+// whole for a name that nobody asks for.
 const SEPARATOR = ' '
 
 /** Writes a scope as remembered consents name it. */

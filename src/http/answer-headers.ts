@@ -1,4 +1,5 @@
-// The headers of every answer of the public port, whoever gives it and whatever went wrong. Invariant: they are the same for a whole process, so
+// The headers of every answer of the public port, whoever gives it and whatever went wrong.
+// Invariant: they are the same for a whole process, so
 // they are made once and cost nothing on the hot lane.
 
 /** Names and values in turn, as node:http takes them. */
@@ -7,7 +8,8 @@ export type AnswerHeaders = readonly string[]
 /**
  * Returns the headers of every answer.
  *
- * RFC 6797 §7.2: Strict-Transport-Security belongs to answers over TLS alone. Behind a proxy that ends it, the issuer says whether that is so.
+ * RFC 6797 §7.2: Strict-Transport-Security belongs to answers over TLS alone. Behind a proxy that
+ * ends it, the issuer says whether that is so.
  *
  * @param options.hstsSeconds how long browsers must come back by TLS only; 0 says nothing to them
  */

@@ -58,7 +58,8 @@ export function createAssetsRouter(deps: {
     function serveAsset(ctx: Context & { params: { file: string } }) {
       const asset = assets.get(ctx.params.file)
       if (asset === undefined) throw new AppError('not_found')
-      // While a new version is rolled out, its pages may ask an old process: that answer must not stay.
+      // While a new version is rolled out, its pages may ask an old process: that answer must not
+      // stay.
       const isCurrent = ctx.query['v'] === asset.version
       send(ctx, asset, isCurrent ? FOR_EVER : 'no-cache')
       ctx.etag = asset.version

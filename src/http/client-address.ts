@@ -88,8 +88,10 @@ function normalAddress(text: string): string | undefined {
 
 /**
  * Returns what a limit counts for the address: IPv4 as it is, IPv6 by its /64 network, which is what one subscriber has; by single
- * addresses a limit would never be reached. An IPv6 address that carries an IPv4 one counts as that: behind 6to4, Teredo and
- * NAT64 (RFC 3056, 4380, 6052) the IPv4 address is the subscriber, and the /64 belongs to everybody or to nobody.
+ * addresses a limit would never be reached. An IPv6 address that carries an IPv4 one counts as
+ * that: behind 6to4, Teredo and
+ * NAT64 (RFC 3056, 4380, 6052) the IPv4 address is the subscriber, and the /64 belongs to everybody
+ * or to nobody.
  */
 export function limitKey(address: string): string {
   if (!address.includes(':')) return address
@@ -99,7 +101,8 @@ export function limitKey(address: string): string {
 }
 
 /**
- * Returns the network around an address, of which somebody may have all: IPv6 by /48, which anybody gets from a tunnel broker, IPv4
+ * Returns the network around an address, of which somebody may have all: IPv6 by /48, which anybody
+ * gets from a tunnel broker, IPv4
  * by /24. For a second, wider count on what writes or hashes.
  */
 export function networkKey(address: string): string {
@@ -120,7 +123,8 @@ function carriedIpv4(groups: readonly number[]): string | undefined {
   const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, high = 0, low = 0] = groups
   // 6to4: the IPv4 address has the whole /48.
   if (a === 0x2002) return dotted(b, c)
-  // Teredo: all clients of one Teredo server share a /64; theirs is at the end, with all bits turned over.
+  // Teredo: all clients of one Teredo server share a /64; theirs is at the end, with all bits
+  // turned over.
   if (a === 0x2001 && b === 0) return dotted(high ^ 0xffff, low ^ 0xffff)
   // NAT64, the well-known prefix and the one for local use.
   if (a === 0x64 && b === 0xff9b && (c === 1 || (c === 0 && d === 0 && e === 0 && f === 0)))

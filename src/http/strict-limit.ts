@@ -1,6 +1,9 @@
-// A limit that is exact over all processes: each try is a member of a set in Redis, under an id of its own. Invariants: a try is counted
-// once however often it is sent, and taking it back takes back this one and no other, also where nobody knows whether it arrived; so an
-// outage counts against nobody, and gives nobody tries that they have used. Counts in fixed windows that begin with a key's first try.
+// A limit that is exact over all processes: each try is a member of a set in Redis, under an id of
+// its own. Invariants: a try is counted
+// once however often it is sent, and taking it back takes back this one and no other, also where
+// nobody knows whether it arrived; so an
+// outage counts against nobody, and gives nobody tries that they have used. Counts in fixed windows
+// that begin with a key's first try.
 import { LRUCache } from 'lru-cache'
 import { SECOND, type Clock } from '../shared/clock.ts'
 import { randomBase62, sha256 } from '../shared/crypto.ts'
@@ -10,7 +13,8 @@ import type { LimitOutcome, LimitSize } from './rate-limit.ts'
 /**
  * A limit that is exact over all processes.
  *
- * Each call is one trip to Redis, and throws AppError `temporarily_unavailable` when it is away: sign-in without a limit is not offered.
+ * Each call is one trip to Redis, and throws AppError `temporarily_unavailable` when it is away:
+ * sign-in without a limit is not offered.
  */
 export interface StrictLimit {
   readonly size: LimitSize
@@ -22,7 +26,10 @@ export interface StrictLimit {
   consume(key: string, tryId: string): Promise<LimitOutcome>
   /** Says what `consume` would say, without counting. */
   peek(key: string): Promise<LimitOutcome>
-  /** Takes a try back that was not judged, or was right. Never rejects: where Redis is away it is done when it is back. */
+  /**
+   * Takes a try back that was not judged, or was right. Never rejects: where Redis is away it is
+   * done when it is back.
+   */
   giveBack(key: string, tryId: string): Promise<void>
 }
 
@@ -31,7 +38,10 @@ export const newTryId = (): string => randomBase62(11)
 
 /** Where tries are kept: Redis, or this process. */
 export interface TryStore {
-  /** Adds a try unless the limit is reached; returns how many there are, this one included, and how long the window still lasts. */
+  /**
+   * Adds a try unless the limit is reached; returns how many there are, this one included, and how
+   * long the window still lasts.
+   */
   add(key: string, tryId: string, size: LimitSize): Promise<Tries>
   count(key: string): Promise<Tries>
   remove(key: string, tryId: string): Promise<void>
@@ -115,7 +125,8 @@ export function createLocalTryStore(clock: Clock): TryStore {
   }
 }
 
-// Tries that are still to be taken back. Beyond that an outage does count against people, for one window.
+// Tries that are still to be taken back. Beyond that an outage does count against people, for one
+// window.
 const MAX_OWED = 10_000
 const RETRY_MILLIS = SECOND
 

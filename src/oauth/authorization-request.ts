@@ -12,7 +12,8 @@ export const LATE_MAX_AGE = 'otesse_max_age'
 // Parameters that mean something only with `openid`; the engine refuses them without it, RFC 6749 §3.1 says to ignore them.
 const OPENID_ONLY = ['nonce', 'claims', 'id_token_hint']
 
-// Bytes of each value as it is before percent-encoding. What people have seen in the wild fits: sealed states of frameworks have
+// Bytes of each value as it is before percent-encoding. What people have seen in the wild fits:
+// sealed states of frameworks have
 // about 1 kB, the longest redirect URI that can be registered 2000 characters.
 const MOST_BYTES: ReadonlyMap<string, number> = new Map([
   ['client_id', 100],
@@ -44,7 +45,8 @@ const MOST_PARAMETERS = 50
 const UNUSED = ['ui_locales', 'claims_locales', 'display', 'acr_values']
 
 /**
- * Refuses a request that is longer than any honest one, before anything is looked up or written: what it says would be kept for as
+ * Refuses a request that is longer than any honest one, before anything is looked up or written:
+ * what it says would be kept for as
  * long as its sign-in page is open, for whoever sends it.
  *
  * @throws {AppError} `authorize_parameter_too_long`, which names the parameter and its bound
@@ -90,7 +92,10 @@ export function normaliseAuthorizationQuery(ctx: Context): void {
   ctx.querystring = query.toString()
 }
 
-/** RFC 6749 §3.1.1: the order of the values does not matter, their number does. The engine takes `code code` for `code`. */
+/**
+ * RFC 6749 §3.1.1: the order of the values does not matter, their number does. The engine takes
+ * `code code` for `code`.
+ */
 function refuseRepeatedResponseType(ctx: Context, query: URLSearchParams): void {
   const [types = '', ...more] = query.getAll('response_type')
   const words = types.split(' ')

@@ -1,6 +1,8 @@
 // What token, revocation and introspection share: read the body, bound the rate, authenticate the client, answer JSON that nobody caches.
-// A refusal knows the app it concerns, so that its developer can be told why. Invariant: limits count before a store is asked for
-// a token, and a stranger cannot use up the budget of an app that it cannot authenticate as, nor that of an address.
+// A refusal knows the app it concerns, so that its developer can be told why. Invariant: limits
+// count before a store is asked for
+// a token, and a stranger cannot use up the budget of an app that it cannot authenticate as, nor
+// that of an address.
 import Router from '@koa/router'
 import type { App } from '../apps/app.ts'
 import { isConfidential } from '../apps/app.ts'
@@ -63,7 +65,8 @@ export interface IntakeDeps {
 /**
  * Takes a back-channel request in: parameters, client, limits.
  *
- * The client comes before the limits, because a secret is compared in microseconds and without I/O: so a wrong one is counted by itself,
+ * The client comes before the limits, because a secret is compared in microseconds and without I/O:
+ * so a wrong one is counted by itself,
  * and draws nothing from what the honest apps at its address may ask.
  *
  * @param inspectParameters runs before the client is looked up, for what is wrong whoever asks
@@ -113,11 +116,13 @@ async function authenticate(
   } catch (error) {
     if (!(error instanceof AppError) || error.status >= 500) throw error
     const app = appOfRefusal(error)
-    // Where it is not known whose page this is, and nothing in the answer is about anybody, each may read it.
+    // Where it is not known whose page this is, and nothing in the answer is about anybody, each
+    // may read it.
     if (app === undefined) letEveryPageRead(exchange)
     if (error.code === 'rate_limited') throw error
     try {
-      // By the id of a client that there is: others are invented, and each would have a budget of its own.
+      // By the id of a client that there is: others are invented, and each would have a budget of
+      // its own.
       assertAllowed(failedProofs.count(address, app?.id))
     } catch (limited) {
       throw limited instanceof AppError ? refuse(limited, app) : limited

@@ -26,7 +26,8 @@ export function allowOrigin(exchange: Exchange, app: App): void {
 }
 
 /**
- * Lets every web page read the answer: a refusal before it is known who asks, in which nothing stands of anybody. Without it a page
+ * Lets every web page read the answer: a refusal before it is known who asks, in which nothing
+ * stands of anybody. Without it a page
  * sees a network error and no Retry-After.
  */
 export function letEveryPageRead(exchange: Exchange): void {

@@ -15,7 +15,10 @@ export interface EngineAdapterDeps {
   clock: Clock
   /** Where the engine resumes an interaction; the stored record does not hold it, because it contains the interaction's id. */
   resumeUrl: (uid: string) => string
-  /** Writes a new authorization with its code. @param generation the one of the login that it stands on */
+  /**
+   * Writes a new authorization with its code. @param generation the one of the login that it stands
+   * on
+   */
   begin: (
     grant: Grant & { accountId: string },
     code: string,
@@ -28,7 +31,10 @@ export interface EngineAdapterDeps {
   sessionMaxSeconds: number
   findGrant: (grantId: string) => Promise<Grant | undefined>
   inspect: (token: string) => Promise<Inspection>
-  /** Lets a stranger begin a sign-in, which is kept. @throws {AppError} `temporarily_unavailable` where there are too many */
+  /**
+   * Lets a stranger begin a sign-in, which is kept. @throws {AppError} `temporarily_unavailable`
+   * where there are too many
+   */
   admitStranger: () => void
 }
 
@@ -79,7 +85,9 @@ interface SessionAdapter extends Partial<Adapter> {
 function sessionAdapter(deps: EngineAdapterDeps): SessionAdapter {
   const { records, clock, sessionMaxSeconds } = deps
 
-  /** Returns whether the session still counts; what was ended stays ended, whoever writes it back. */
+  /**
+   * Returns whether the session still counts; what was ended stays ended, whoever writes it back.
+   */
   async function counts(stored: AdapterPayload): Promise<boolean> {
     const { accountId, uid, loginTs } = stored as AdapterPayload & { loginTs?: number }
     if (uid !== undefined && (await records.findRecord(endedKey(uid))) !== undefined) return false
@@ -120,7 +128,8 @@ function sessionAdapter(deps: EngineAdapterDeps): SessionAdapter {
   }
 }
 
-// A sign-in page that nobody has signed in on: anybody can open as many as they like. Afterwards the engine's own time counts.
+// A sign-in page that nobody has signed in on: anybody can open as many as they like. Afterwards
+// the engine's own time counts.
 const STRANGER_SECONDS = 600
 
 function interactionAdapter(deps: EngineAdapterDeps): Partial<Adapter> {

@@ -37,7 +37,10 @@ export interface LoginProof {
   checkedAt: number
 }
 
-/** What a login session and a login that waits in an interaction hold beside what the engine puts there. */
+/**
+ * What a login session and a login that waits in an interaction hold beside what the engine puts
+ * there.
+ */
 export interface LoginGeneration {
   generation?: number
 }
@@ -137,8 +140,10 @@ export async function startLoginSession(
 }
 
 /**
- * Ends a login session for good. The engine writes a session back at the end of each request, also one that another request has ended meanwhile, and
- * under another identifier after a login; its uid stays, so the uid is what ends (engine-adapter.ts).
+ * Ends a login session for good. The engine writes a session back at the end of each request, also
+ * one that another request has ended meanwhile, and
+ * under another identifier after a login; its uid stays, so the uid is what ends
+ * (engine-adapter.ts).
  */
 export async function endLoginSession(session: InstanceType<Provider['Session']>): Promise<void> {
   const { adapter } = session as unknown as {
@@ -148,7 +153,10 @@ export async function endLoginSession(session: InstanceType<Provider['Session']>
   await session.destroy()
 }
 
-/** Keeps with the session what the engine's resume action (actions/authorization/resume.js) leaves out of a login. */
+/**
+ * Keeps with the session what the engine's resume action (actions/authorization/resume.js) leaves
+ * out of a login.
+ */
 export function keepLoginGeneration(ctx: KoaContextWithOIDC, accountId: string): void {
   const login = ctx.oidc.result?.login as (LoginGeneration & { accountId: string }) | undefined
   const { session } = ctx.oidc
@@ -156,7 +164,10 @@ export function keepLoginGeneration(ctx: KoaContextWithOIDC, accountId: string):
     Object.assign(session, { generation: login.generation ?? 0 } satisfies LoginGeneration)
 }
 
-/** Returns the generation of the login of the request that the engine is answering; 0 where there is none. */
+/**
+ * Returns the generation of the login of the request that the engine is answering; 0 where there is
+ * none.
+ */
 export function requestGeneration(): number {
   const { ctx } = Provider as unknown as { ctx?: { oidc?: { session?: LoginGeneration } } }
   return ctx?.oidc?.session?.generation ?? 0

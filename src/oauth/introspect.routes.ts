@@ -27,7 +27,8 @@ export function createIntrospection(deps: IntrospectionDeps): Endpoint {
   const intake = { clients: deps.clients, ...deps.limits }
   return async function introspectToken(exchange) {
     const { app, parameters } = await takeIn(exchange, intake)
-    // RFC 7662 §2.1: the endpoint MUST require authorization. A client_id alone is none: whoever copied a refresh token could learn when it is replaced.
+    // RFC 7662 §2.1: the endpoint MUST require authorization. A client_id alone is none: whoever
+    // copied a refresh token could learn when it is replaced.
     if (!isConfidential(app)) throw refuse(unproven(exchange), app)
     const inspection = await deps.inspect(getParameter(parameters, 'token'))
     const visible = inspection.active && maySee(app, inspection)
@@ -39,7 +40,9 @@ export function createIntrospection(deps: IntrospectionDeps): Endpoint {
   }
 }
 
-/** RFC 6749 §5.2: a client that used the Authorization header is answered with the matching scheme. */
+/**
+ * RFC 6749 §5.2: a client that used the Authorization header is answered with the matching scheme.
+ */
 function unproven(exchange: Exchange): AppError {
   if (exchange.req.headers.authorization !== undefined)
     exchange.set('WWW-Authenticate', 'Basic realm="otesse"')

@@ -19,7 +19,10 @@ export function parseScopeList(text: string): string[] {
   return [...names]
 }
 
-/** Returns whether a scope is in the catalogue; for a holder of it, whether it still is the scope that the holder was given. */
+/**
+ * Returns whether a scope is in the catalogue; for a holder of it, whether it still is the scope
+ * that the holder was given.
+ */
 export type ScopeExists = (
   scope: string,
   holder?: { incarnations?: Readonly<Record<string, number>> },

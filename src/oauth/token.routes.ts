@@ -35,7 +35,10 @@ export interface TokenEvents {
     accountId: string | undefined
     grantId: string
     how: 'kept' | 'rotated' | 'repeated'
-    /** A replaced token came back within the grace, from another network than the one that has its successor. */
+    /**
+     * A replaced token came back within the grace, from another network than the one that has its
+     * successor.
+     */
     isFromElsewhere: boolean
     requestId: string
     address: string
@@ -218,7 +221,8 @@ function wrongRedemption(
     // RFC 9700 §2.1.1: a verifier without a challenge means that the challenge was taken out of the request on its way (PKCE downgrade).
     return verifier === undefined ? undefined : 'pkce_unexpected'
   if (verifier === undefined) return 'pkce_missing'
-  // RFC 7636 §4.1: 43 to 128 characters. Which ones is left open, because clients in use send others than the unreserved ones.
+  // RFC 7636 §4.1: 43 to 128 characters. Which ones is left open, because clients in use send
+  // others than the unreserved ones.
   if (verifier.length < 43 || verifier.length > 128) return 'pkce_verifier_malformed'
   // RFC 7636 §4.6: the server verifies code_verifier against the challenge.
   return equalInConstantTime(pkceChallenge(verifier), code.codeChallenge)
@@ -262,8 +266,10 @@ async function exchangeCredentials({ app, parameters }: BackChannelRequest, deps
 
 /**
  * Reads the audience that a machine client asks for, as `resource` (RFC 8707 §2) or `audience`. An app without registered audiences may send
- * any, as generic connectors do, and gets a token that is not bound to one. A token with admin scopes always names
- * its audience: what it was asked for, and without that the admin API alone. So none of another API opens the
+ * any, as generic connectors do, and gets a token that is not bound to one. A token with admin
+ * scopes always names
+ * its audience: what it was asked for, and without that the admin API alone. So none of another API
+ * opens the
  * admin API, and an API that is shown one for the admin API can do nothing with it.
  */
 function audienceOf(

@@ -1,5 +1,7 @@
-// What was ended, written down in the database. Invariants: whoever can read a number can read every row below it, because the counter is
-// raised in the statement that inserts and stays locked until that is committed; a row stays until no copy of the short-lived store can know
+// What was ended, written down in the database. Invariants: whoever can read a number can read
+// every row below it, because the counter is
+// raised in the statement that inserts and stays locked until that is committed; a row stays until
+// no copy of the short-lived store can know
 // what it ends. Called by endings.ts and catch-up.ts.
 import { sql } from 'kysely'
 import { type Database, withDatabase } from '../storage/database.ts'
@@ -29,7 +31,9 @@ export interface EndedStore {
   add(endings: readonly Ending[]): Promise<number>
   /** Returns the number of the last ending that was written down. */
   last(): Promise<number>
-  /** Lists up to `limit` endings after a number, in order, without those that are past their time. */
+  /**
+   * Lists up to `limit` endings after a number, in order, without those that are past their time.
+   */
   listAfter(seq: number, now: Date, limit: number): Promise<NumberedEnding[]>
   /** Removes some that are past their time; returns how many. */
   removeExpired(now: Date): Promise<number>

@@ -1,6 +1,9 @@
-// The end of a family or of one token, after the store has forgotten it and before anybody is answered: written down in the database and
-// appended to the log of revocations, both at once. Invariants: what was answered as ended is in the database, so that no failover, crash or
-// restore of the short-lived store brings it back; endings of one moment share a statement, so that a flood costs few; what could not be
+// The end of a family or of one token, after the store has forgotten it and before anybody is
+// answered: written down in the database and
+// appended to the log of revocations, both at once. Invariants: what was answered as ended is in
+// the database, so that no failover, crash or
+// restore of the short-lived store brings it back; endings of one moment share a statement, so that
+// a flood costs few; what could not be
 // written is tried again until it can. Called by grants/.
 import type { Logger } from '../shared/logger.ts'
 import type { EndedStore, Ending } from './ended.store.ts'
@@ -8,7 +11,10 @@ import type { Revocation, RevocationLog } from './revocation-log.ts'
 
 const BATCH = 500
 const RETRY_MILLIS = 1000
-/** Beyond it the database has been away for so long that a process cannot hold what it must remember. */
+/**
+ * Beyond it the database has been away for so long that a process cannot hold what it must
+ * remember.
+ */
 const MOST_UNWRITTEN = 100_000
 
 /** Takes endings in. */
@@ -16,7 +22,8 @@ export interface Endings extends AsyncDisposable {
   /**
    * Resolves when the ending is durable and everybody has been told.
    *
-   * @throws {AppError} `temporarily_unavailable`; it is tried again in the background, and may be recorded again
+   * @throws {AppError} `temporarily_unavailable`; it is tried again in the background, and may be
+   * recorded again
    */
   record(ending: Ending): Promise<void>
 }
@@ -24,7 +31,8 @@ export interface Endings extends AsyncDisposable {
 /**
  * Creates the endings.
  *
- * @param deps.afterWritten is waited for when endings are in the database: the short-lived store is told how far it knows them; its failure
+ * @param deps.afterWritten is waited for when endings are in the database: the short-lived store is
+ * told how far it knows them; its failure
  * is nobody's, because the database has them
  */
 export function createEndings(deps: {

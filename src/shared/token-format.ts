@@ -6,8 +6,10 @@
 //   otesse_cs_ / otesse_ln_   secret(43)                                           crc(6)
 //
 // 16 + 27 base62 characters are 256 bits, 160 of them secret. The refresh token's authenticity code
-// tells a replayed token of long ago from an invented one without storing every token that ever was.
-// Rotation moves a family to the newest server key: a successor is always made under the current key.
+// tells a replayed token of long ago from an invented one without storing every token that ever
+// was.
+// Rotation moves a family to the newest server key: a successor is always made under the current
+// key.
 import { crc32 } from 'node:zlib'
 import {
   base62Number,
@@ -116,7 +118,8 @@ export interface RefreshTokenForm {
   /** Returns the token's generation, or `undefined` where we never made it. */
   genuineGeneration(token: string): number | undefined
   /**
-   * Returns the one successor of a genuine token under the current key: always the same for the same
+   * Returns the one successor of a genuine token under the current key: always the same for the
+   * same
    * predecessor, so that repeating a lost answer needs nothing stored in clear.
    */
   successor(token: string): string
@@ -129,7 +132,8 @@ export interface RefreshTokenForm {
 }
 
 /**
- * Creates the form over the server's keys. Tokens of an older key stay genuine while it is configured;
+ * Creates the form over the server's keys. Tokens of an older key stay genuine while it is
+ * configured;
  * what is made from now on, successors too, is made under the current key alone.
  */
 export function createRefreshTokenForm(keys: ServerKeys): RefreshTokenForm {

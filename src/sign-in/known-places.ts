@@ -1,6 +1,9 @@
-// The browsers and networks that have signed an account in before, so that a flood of strangers does not keep its owner out. Invariants: a
-// browser proves itself by a cookie that only we can make, for exactly the accounts that were signed in in it; nothing in the cookie or in
-// the store tells which these are; and being known opens nothing: it only spares a small number of tries the limits of strangers.
+// The browsers and networks that have signed an account in before, so that a flood of strangers
+// does not keep its owner out. Invariants: a
+// browser proves itself by a cookie that only we can make, for exactly the accounts that were
+// signed in in it; nothing in the cookie or in
+// the store tells which these are; and being known opens nothing: it only spares a small number of
+// tries the limits of strangers.
 import { DAY } from '../shared/clock.ts'
 import { equalInConstantTime, type MacKey, randomBase62 } from '../shared/crypto.ts'
 
@@ -10,7 +13,10 @@ export interface PlaceStore {
   putRecord(key: string, value: string, ttlMillis: number): Promise<void>
 }
 
-/** Recognises places. An account is named by the key of its e-mail address, a network by the key of its limit. */
+/**
+ * Recognises places. An account is named by the key of its e-mail address, a network by the key of
+ * its limit.
+ */
 export interface KnownPlaces {
   /** Returns a name for the browser that sent the cookie, where the account was signed in in it. */
   browserOf(cookie: string | undefined, account: string): string | undefined

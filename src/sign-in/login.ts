@@ -1,6 +1,8 @@
 // One attempt to sign in: limits, password, events. Invariants: a try counts before the password is looked at, so that parallel guesses do not
-// slip through; what was not judged, or was right, is given back, so that only failures add up and an outage counts against nobody; strangers
-// together have a bounded number of guesses at one account, and cannot use up those of the places that have signed it in before.
+// slip through; what was not judged, or was right, is given back, so that only failures add up and
+// an outage counts against nobody; strangers
+// together have a bounded number of guesses at one account, and cannot use up those of the places
+// that have signed it in before.
 import { emailKey, parseEmail } from '../accounts/account-input.ts'
 import type { Authentication } from '../accounts/accounts.ts'
 import type { QueuePlace } from '../accounts/fair-queue.ts'
@@ -137,7 +139,9 @@ function keysOf(email: string, address: string): Keys {
 type Admission =
   { kind: 'admitted'; isKnown: boolean } | { kind: 'throttled'; retryAfterSeconds: number }
 
-/** Counts the try, what is the sender's own first, and says whether the password may be looked at. */
+/**
+ * Counts the try, what is the sender's own first, and says whether the password may be looked at.
+ */
 async function admit(
   limits: LoginLimits,
   places: KnownPlaces,
@@ -146,7 +150,8 @@ async function admit(
   tries: Tries,
 ): Promise<Admission> {
   const browser = places.browserOf(cookie, keys.account)
-  // What others do at its address, in its network or to its account does not concern it; its own tries are few.
+  // What others do at its address, in its network or to its account does not concern it; its own
+  // tries are few.
   if (browser !== undefined)
     return verdict([await tries.count(limits.perBrowser, `${browser} ${keys.account}`)], true)
   const [ofAddress, ofPair, ofNetwork, isKnown] = await Promise.all([
@@ -156,7 +161,8 @@ async function admit(
     places.isKnownNetwork(keys.address, keys.account),
   ])
   const own = verdict(isKnown ? [ofAddress, ofPair] : [ofAddress, ofPair, ofNetwork], isKnown)
-  // A known address has as many tries as it has at this account; a stranger needs room among all strangers too.
+  // A known address has as many tries as it has at this account; a stranger needs room among all
+  // strangers too.
   if (own.kind === 'throttled' || isKnown) return own
   return verdict(
     await Promise.all([

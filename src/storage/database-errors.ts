@@ -1,8 +1,11 @@
-// Tells what an error of the database means. Invariant: only the server's answer about a statement of ours counts as our fault; everything else
-// that a driver throws (the network, name resolution, TLS, a pooler, a server that starts, stops or is full) means "not now".
+// Tells what an error of the database means. Invariant: only the server's answer about a statement
+// of ours counts as our fault; everything else
+// that a driver throws (the network, name resolution, TLS, a pooler, a server that starts, stops or
+// is full) means "not now".
 import { AppError } from '../shared/errors.ts'
 
-// SQLSTATE classes, and single states, in which the server speaks of itself and not of the statement.
+// SQLSTATE classes, and single states, in which the server speaks of itself and not of the
+// statement.
 const NOT_NOW_CLASSES = new Set([
   '08', // connection exception; also what poolers answer with
   '28', // invalid authorization: a password that an operator is just changing
@@ -54,7 +57,10 @@ export const isUniqueViolation = (error: unknown): boolean => stateOf(error) ===
 /** Returns whether a database error is a reference to a row that is not there. */
 export const isForeignKeyViolation = (error: unknown): boolean => stateOf(error) === '23503'
 
-/** Returns whether the error means that the database cannot do its work now, whatever the statement was. */
+/**
+ * Returns whether the error means that the database cannot do its work now, whatever the statement
+ * was.
+ */
 export function isNotNow(error: unknown): error is Error {
   const state = stateOf(error)
   if (state !== undefined)
@@ -62,7 +68,10 @@ export function isNotNow(error: unknown): error is Error {
   return isObject(error) && ofDriver.has(error)
 }
 
-/** Returns whether what refused a connection may have meant a parameter of ours: neither the login, nor the load, nor a shutdown. */
+/**
+ * Returns whether what refused a connection may have meant a parameter of ours: neither the login,
+ * nor the load, nor a shutdown.
+ */
 export const isStartupRefusal = (error: unknown): boolean =>
   /^(08P|0A|22|42|XX)/.test(stateOf(error) ?? '')
 
@@ -75,7 +84,8 @@ export function isConnectionFailure(error: unknown): error is Error {
 }
 
 /**
- * Runs database work and turns "not now" into `temporarily_unavailable`. Stores wrap each query in it, so that nobody above sees a driver's
+ * Runs database work and turns "not now" into `temporarily_unavailable`. Stores wrap each query in
+ * it, so that nobody above sees a driver's
  * error.
  */
 export async function withDatabase<T>(work: () => Promise<T>): Promise<T> {

@@ -1,5 +1,7 @@
-// Brings the database to the newest schema by Kysely's Migrator, in one transaction that holds a lock, so that several nodes may start at once.
-// Invariants: the server never serves a database that lacks a migration; nothing is left behind in the session, which a pooler in transaction
+// Brings the database to the newest schema by Kysely's Migrator, in one transaction that holds a
+// lock, so that several nodes may start at once.
+// Invariants: the server never serves a database that lacks a migration; nothing is left behind in
+// the session, which a pooler in transaction
 // mode gives to somebody else after the commit.
 import { sql } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'

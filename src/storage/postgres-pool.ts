@@ -1,5 +1,7 @@
-// The pool of connections to Postgres, in the form that Kysely wants. Invariants: a lost connection never ends the process, whatever waited on
-// it; a connection that failed, or did not answer in time, is never used again; the log has one line when connections are lost and one
+// The pool of connections to Postgres, in the form that Kysely wants. Invariants: a lost connection
+// never ends the process, whatever waited on
+// it; a connection that failed, or did not answer in time, is never used again; the log has one
+// line when connections are lost and one
 // when they are back, with a message and a code and nothing else of the driver.
 import { PostgresAdapter, PostgresDialect, type PostgresPool } from 'kysely'
 import pg from 'pg'
@@ -17,7 +19,8 @@ export function openPostgresPool(settings: PoolSettings, logger: Logger): Postgr
   const pool = new pg.Pool({ ...settings, Client: PooledClient })
   // Of connections that nobody uses at the moment; those in use tell whoever waits on them.
   pool.on('error', (error) => health.onLost(error))
-  // Poolers such as PgBouncer refuse parameters that they do not know. Without this one our own time limit still ends the wait, and drops
+  // Poolers such as PgBouncer refuse parameters that they do not know. Without this one our own
+  // time limit still ends the wait, and drops
   // the connection.
   async function connect(): Promise<pg.PoolClient> {
     const offered = pool.options.statement_timeout
@@ -57,7 +60,8 @@ class PooledClient extends pg.Client {
 
   constructor(config?: pg.ClientConfig) {
     super(config)
-    // pg tells of a lost connection twice: to the statement that waits, and by this event. The pool listens only while nobody uses the
+    // pg tells of a lost connection twice: to the statement that waits, and by this event. The pool
+    // listens only while nobody uses the
     // connection, and an event of this name without a listener ends the process.
     this.on('error', (error) => (this.failure ??= error))
   }
@@ -94,7 +98,10 @@ function createHealth(logger: Logger) {
   }
 }
 
-/** Postgres as Kysely knows it, without locks that outlive a transaction: migrate.ts takes one of its own. */
+/**
+ * Postgres as Kysely knows it, without locks that outlive a transaction: migrate.ts takes one of
+ * its own.
+ */
 export class PooledPostgresDialect extends PostgresDialect {
   override createAdapter(): PostgresAdapter {
     return new LocklessAdapter()

@@ -1,17 +1,23 @@
-// Directories that nobody else on the machine may look into: an embedded database trusts whoever can write its files. Invariant: what is handed
+// Directories that nobody else on the machine may look into: an embedded database trusts whoever
+// can write its files. Invariant: what is handed
 // back can be entered by its owner alone. Called by database.ts and own-secrets.ts.
 import { chmod, mkdir, stat } from 'node:fs/promises'
 
-/** A directory is open to others and cannot be closed to them, or cannot be used at all; the message is for the operator. */
+/**
+ * A directory is open to others and cannot be closed to them, or cannot be used at all; the message
+ * is for the operator.
+ */
 export class DirectoryRefused extends Error {}
 
 const OTHERS = 0o077
 const STICKY = 0o1000
 
 /**
- * Makes a directory that only its owner may enter; one that exists and is open to others is closed to them.
+ * Makes a directory that only its owner may enter; one that exists and is open to others is closed
+ * to them.
  *
- * @throws {DirectoryRefused} where it is somebody else's, is shared on purpose (such as /tmp), or cannot be made
+ * @throws {DirectoryRefused} where it is somebody else's, is shared on purpose (such as /tmp), or
+ * cannot be made
  */
 export async function makePrivateDirectory(path: string): Promise<void> {
   try {

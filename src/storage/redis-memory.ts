@@ -1,4 +1,5 @@
-// How full Redis is, so that what anybody can cause is refused before memory ends and every write with it. Invariant: nobody waits for
+// How full Redis is, so that what anybody can cause is refused before memory ends and every write
+// with it. Invariant: nobody waits for
 // the answer; Redis is asked once a second at the most, and only while somebody wants to know.
 import { Cluster, type Redis } from 'ioredis'
 import { SECOND } from '../shared/clock.ts'
@@ -36,7 +37,8 @@ export function watchRedisMemory(client: RedisClient, percent: number): MemoryWa
       if (!isAsking && now - askedAt >= MAX_AGE_MILLIS) {
         isAsking = true
         askedAt = now
-        // Redis that does not answer, or forbids to ask, decides nothing here: it refuses by itself.
+        // Redis that does not answer, or forbids to ask, decides nothing here: it refuses by
+        // itself.
         void ask()
           .catch(() => undefined)
           .finally(() => (isAsking = false))

@@ -38,9 +38,12 @@ const hostsOf = (list: string, defaultPort: number): { host: string; port: numbe
 /**
  * Reads where Redis is.
  *
- * `redis://` and `rediss://` name one server; `redis-sentinel://[user:password@]host:port,host:port/master[/number]` a Sentinel set;
- * `redis-cluster://[user:password@]host:port,host:port` a Cluster (`rediss-sentinel`, `rediss-cluster` with TLS, which is for the sentinels as
- * well). The sentinels get the same login as the master, unless the URL ends in `?sentinelUsername=…&sentinelPassword=…`; an empty
+ * `redis://` and `rediss://` name one server;
+ * `redis-sentinel://[user:password@]host:port,host:port/master[/number]` a Sentinel set;
+ * `redis-cluster://[user:password@]host:port,host:port` a Cluster (`rediss-sentinel`,
+ * `rediss-cluster` with TLS, which is for the sentinels as
+ * well). The sentinels get the same login as the master, unless the URL ends in
+ * `?sentinelUsername=…&sentinelPassword=…`; an empty
  * `sentinelPassword` means that they want none.
  *
  * @throws {Error} with a sentence for the person who wrote the URL
@@ -148,7 +151,8 @@ function connect(location: RedisLocation): RedisClient {
         enableAutoPipelining: true,
         // A Cluster reads each family by itself.
         autoPipeliningIgnoredCommands: [],
-        // Certificates carry names: what the Cluster calls its nodes is handed to TLS as it is, and resolved by the socket.
+        // Certificates carry names: what the Cluster calls its nodes is handed to TLS as it is, and
+        // resolved by the socket.
         dnsLookup: (address, callback) => callback(null, address),
         clusterRetryStrategy: (attempt) => Math.min(attempt * 50, 1000),
         slotsRefreshTimeout: 1000,
@@ -160,8 +164,10 @@ function connect(location: RedisLocation): RedisClient {
   }
 }
 
-// First words of replies that are about our own command. Every other word is Redis, or something in front of it, speaking of itself: LOADING,
-// BUSY, MASTERDOWN, READONLY, TRYAGAIN, CLUSTERDOWN, OOM, MISCONF, NOREPLICAS, NOAUTH, NOPERM, UNBLOCKED…
+// First words of replies that are about our own command. Every other word is Redis, or something in
+// front of it, speaking of itself: LOADING,
+// BUSY, MASTERDOWN, READONLY, TRYAGAIN, CLUSTERDOWN, OOM, MISCONF, NOREPLICAS, NOAUTH, NOPERM,
+// UNBLOCKED…
 const ABOUT_US = new Set(
   'ERR WRONGTYPE CROSSSLOT NOSCRIPT EXECABORT NOGROUP BUSYGROUP BUSYKEY NOPROTO'.split(' '),
 )
@@ -169,13 +175,18 @@ const ABOUT_US = new Set(
 const NOT_NOW_BEHIND_ERR =
   /max number of clients|shutting down|upstream|proxy|no connection|connection (refused|reset|timed out|closed)/i
 
-/** Returns the word with which a reply begins; where a script failed, the word of what failed in it. */
+/**
+ * Returns the word with which a reply begins; where a script failed, the word of what failed in it.
+ */
 function wordOf({ message }: Error): string {
   const [, inner] = /^ERR Error running script.* -([A-Z]+) /s.exec(message) ?? []
   return inner ?? message.split(' ', 1)[0] ?? ''
 }
 
-/** Returns whether Redis cannot do its work now, whatever the command was: all that ioredis throws, but for replies about our command. */
+/**
+ * Returns whether Redis cannot do its work now, whatever the command was: all that ioredis throws,
+ * but for replies about our command.
+ */
 function isAway(error: unknown): error is Error {
   // By shape: Node's own errors are of another realm in some places.
   if (typeof error !== 'object' || error === null || error instanceof AppError) return false

@@ -120,7 +120,9 @@ export interface ConsentRow {
   account_id: string
   app_id: string
   scopes: Json<string[]>
-  /** The account's generation in the session in which it was given; see `accounts.consents_from`. */
+  /**
+   * The account's generation in the session in which it was given; see `accounts.consents_from`.
+   */
   account_generation: Counter
   created_at: Timestamp
   updated_at: Timestamp
@@ -166,7 +168,10 @@ export interface PurgeJobRow {
   app_id: string | null
   account_id: string | null
   reason: string
-  /** The job means what carries a lower generation, of the app for `app` and of the account otherwise; null: everything. */
+  /**
+   * The job means what carries a lower generation, of the app for `app` and of the account
+   * otherwise; null: everything.
+   */
   generation: ColumnType<number | null, number | null | undefined, number | null>
   created_at: Timestamp
   attempts: number
@@ -205,7 +210,10 @@ export interface GrantJournalRow {
   expires_at: ColumnType<string | null, number | null, number | null>
 }
 
-/** An authorization, or one access token, that was ended; kept until no copy of the short-lived store can still know it. */
+/**
+ * An authorization, or one access token, that was ended; kept until no copy of the short-lived
+ * store can still know it.
+ */
 export interface EndedGrantRow {
   /** The order in which endings were written down, without gaps. */
   seq: ColumnType<string, number, number>

@@ -1,4 +1,5 @@
-// What was ended is in the database before it is answered: the order of the rows, their end, and what happens while the database is away.
+// What was ended is in the database before it is answered: the order of the rows, their end, and
+// what happens while the database is away.
 import {
   createEndedStore,
   type EndedStore,

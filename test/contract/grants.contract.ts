@@ -676,7 +676,8 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
           const again = await after.refresh(parsed(refreshToken), request(grant.appId))
           assertIssued(again)
           expect(again.refreshToken).toBe(next.refreshToken)
-          // Beyond the grace it is refused. It cannot be told from an invented one, so it ends nothing.
+          // Beyond the grace it is refused. It cannot be told from an invented one, so it ends
+          // nothing.
           opened.clock.move(DAY_MILLIS)
           expect(reasonOf(await after.refresh(parsed(refreshToken), request(grant.appId)))).toBe(
             'refresh_token_malformed',
@@ -709,7 +710,10 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
         expect(await grants.listOfApp(grant.appId, 0, 10)).toEqual([])
       })
 
-      /** Grants whose commits reach the store, and whose answers are lost: the connection sends each once more. */
+      /**
+       * Grants whose commits reach the store, and whose answers are lost: the connection sends each
+       * once more.
+       */
       const withLostAnswers = (onEnded?: OnEnded) =>
         createGrants({
           store: {

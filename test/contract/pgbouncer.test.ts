@@ -1,4 +1,5 @@
-// Postgres behind a pooler in transaction mode: each transaction may run on another connection, and parameters of the session are refused.
+// Postgres behind a pooler in transaction mode: each transaction may run on another connection, and
+// parameters of the session are refused.
 import { sql } from 'kysely'
 import { migrate, pendingMigrations } from '../../src/storage/migrate.ts'
 import { withDatabase } from '../../src/storage/database.ts'

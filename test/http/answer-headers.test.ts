@@ -1,4 +1,5 @@
-// The headers of every answer: the routers are asked for their routes, and the answers that come from elsewhere (the hot lane, errors, what has no
+// The headers of every answer: the routers are asked for their routes, and the answers that come
+// from elsewhere (the hot lane, errors, what has no
 // route) are listed here.
 import { createApp } from '../../src/app.ts'
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'

@@ -1,4 +1,5 @@
-// How much a stranger can leave behind: bounded parameters, short-lived sign-ins, and fewer of them where memory runs out.
+// How much a stranger can leave behind: bounded parameters, short-lived sign-ins, and fewer of them
+// where memory runs out.
 import type { Redis } from 'ioredis'
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
 import { createScopes, REDIRECT_URI, registerApp, type TestClient } from '../support/builders.ts'

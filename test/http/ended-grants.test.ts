@@ -1,4 +1,5 @@
-// What an act ends is dead from that moment on, also before its removal and where a process that knew of nothing issues late.
+// What an act ends is dead from that moment on, also before its removal and where a process that
+// knew of nothing issues late.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
 import { createScopes, registerApp } from '../support/builders.ts'

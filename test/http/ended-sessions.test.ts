@@ -1,4 +1,5 @@
-// Sign-ins that were ended stay ended: what was put by before a reset, what is in flight while it happens, and what is older than a session may be.
+// Sign-ins that were ended stay ended: what was put by before a reset, what is in flight while it
+// happens, and what is older than a session may be.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
 import { type Browser, createBrowser } from '../support/browser-flow.ts'

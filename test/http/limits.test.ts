@@ -28,7 +28,9 @@ beforeAll(async () => {
 afterAll(() => server[Symbol.asyncDispose]())
 
 let lastAddress = 0
-/** Requests of one test come from an address and a network of its own, as a trusted proxy tells it. */
+/**
+ * Requests of one test come from an address and a network of its own, as a trusted proxy tells it.
+ */
 const from = (address = `10.${++lastAddress >> 8}.${lastAddress & 255}.7`): Manner => ({
   headers: { 'x-forwarded-for': address },
 })

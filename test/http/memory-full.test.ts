@@ -1,4 +1,5 @@
-// The memory of Redis runs out: strangers are refused first, then what is issued; revocations never. Nothing is answered 200 falsely.
+// The memory of Redis runs out: strangers are refused first, then what is issued; revocations
+// never. Nothing is answered 200 falsely.
 import type { Redis } from 'ioredis'
 import { openNetworkedStores, startTestApp, type TestApp, type TestStores } from '../support/app.ts'
 import { startRedis } from '../support/backends.ts'
@@ -30,7 +31,10 @@ afterAll(async () => {
 
 const direct = (): Redis => server.foundation.redis as Redis
 
-/** Bounds the memory so that this share of it is used; beyond 1 Redis refuses every write that needs more. */
+/**
+ * Bounds the memory so that this share of it is used; beyond 1 Redis refuses every write that needs
+ * more.
+ */
 async function setUsedShare(wanted: number): Promise<void> {
   const info = await direct().info('memory')
   const used = Number(/used_memory:(\d+)/.exec(info)?.[1])

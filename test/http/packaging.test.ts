@@ -1,4 +1,5 @@
-// What runs in production beside our code: the image and the composition on one machine. There is no container engine here: their files are read,
+// What runs in production beside our code: the image and the composition on one machine. There is
+// no container engine here: their files are read,
 // and what they make Postgres and Redis do is done with the real programs.
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -125,7 +126,10 @@ describe('the composition', () => {
 describe('the stores as the composition sets them up', () => {
   const password = 'd5ef7d1c0a5e4f31a9'
 
-  /** deploy/redis-start.sh and deploy/redis.conf as they are, with a port and a directory of the test's. */
+  /**
+   * deploy/redis-start.sh and deploy/redis.conf as they are, with a port and a directory of the
+   * test's.
+   */
   async function startComposedRedis() {
     const { port, ...server } = await onFreePort(async (port) => {
       const directory = createServerDirectory('composed-redis')

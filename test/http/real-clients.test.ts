@@ -78,7 +78,8 @@ describe('openid-client', () => {
 
       const refreshed = await openid.refreshTokenGrant(config, tokens.refresh_token!)
       expect(refreshed.access_token).not.toBe(tokens.access_token)
-      // A public app proves nothing and may not introspect (RFC 7662 §2.1): it sees at userinfo what its token is worth.
+      // A public app proves nothing and may not introspect (RFC 7662 §2.1): it sees at userinfo
+      // what its token is worth.
       const isActive = async () =>
         client === spa
           ? openid.fetchUserInfo(config, refreshed.access_token, sub).then(

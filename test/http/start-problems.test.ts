@@ -1,4 +1,5 @@
-// What keeps the server from starting, or ends it, and is the operator's to mend: one sentence and exit code 1, never a stack trace.
+// What keeps the server from starting, or ends it, and is the operator's to mend: one sentence and
+// exit code 1, never a stack trace.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdtemp, rm, stat } from 'node:fs/promises'

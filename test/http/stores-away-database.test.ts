@@ -1,4 +1,5 @@
-// A database connection that is lost while a statement waits on it, in each way in which that happens: the process lives, what waited is
+// A database connection that is lost while a statement waits on it, in each way in which that
+// happens: the process lives, what waited is
 // answered 503, and it is ready again by itself.
 import pg from 'pg'
 import { openNetworkedStores, type TestStores } from '../support/app.ts'
@@ -50,7 +51,8 @@ const askAsStranger = () =>
 
 /** Has statements wait for a lock, cuts, and returns what was answered. */
 async function cutUnderWaiting(cut: () => Promise<unknown>): Promise<Response[]> {
-  // Prepared, the transaction holds its lock whatever is cut, and also over a restart: what waits cannot be answered first.
+  // Prepared, the transaction holds its lock whatever is cut, and also over a restart: what waits
+  // cannot be answered first.
   await onPostgres(
     'begin; lock table apps in access exclusive mode',
     `prepare transaction 'blocker'`,

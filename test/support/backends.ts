@@ -194,7 +194,8 @@ export interface PostgresServer extends Disturbable, Address {
 /**
  * Starts PostgreSQL without fsync (a machine that crashes may lose the test's data).
  *
- * @param superuser the role that it begins with; with another name than `otesse` there is no database of ours, and the URL is that of `postgres`
+ * @param superuser the role that it begins with; with another name than `otesse` there is no
+ * database of ours, and the URL is that of `postgres`
  * @throws {Error} when it is not installed
  */
 export async function startPostgres(superuser = 'otesse'): Promise<PostgresServer> {
@@ -240,7 +241,9 @@ export async function startPostgres(superuser = 'otesse'): Promise<PostgresServe
   return { ...server, url: url('otesse') }
 }
 
-/** Starts PgBouncer in transaction mode before a database. @throws {Error} when it is not installed */
+/**
+ * Starts PgBouncer in transaction mode before a database. @throws {Error} when it is not installed
+ */
 export async function startPgBouncer(databaseUrl: string): Promise<PostgresServer> {
   const binary = getBinary('pgbouncer', 'pgbouncer')
   const user = await findPostgresUser()

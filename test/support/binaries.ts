@@ -25,7 +25,10 @@ export function getPostgresBinary(name: string): string {
 const PROGRAMS =
   process.env['OTESSE_TEST_PROGRAMS'] ?? join(homedir(), '.cache', 'otesse-test-programs')
 
-/** Answers the path of a program that test/install-packages.sh took from a Python package. @throws {Error} */
+/**
+ * Answers the path of a program that test/install-packages.sh took from a Python package. @throws
+ * {Error}
+ */
 export function getPythonPackageBinary(name: string): string {
   const found = firstExecutable([PROGRAMS], name)
   if (found === undefined)

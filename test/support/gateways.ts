@@ -1,6 +1,7 @@
 // Real gateways of this machine with the configurations of examples/gateways/, in front of a sample API. What a distribution puts around such a
 // file (modules, temporary directories, users) is written here; the file itself is taken as it is.
-// Invariant: the API and the authorization server are reached through recorders that keep names of headers as they were written.
+// Invariant: the API and the authorization server are reached through recorders that keep names of
+// headers as they were written.
 import { execFile } from 'node:child_process'
 import {
   appendFileSync,
@@ -231,7 +232,10 @@ export interface SampleApi extends AsyncDisposable {
     method: string
     url: string
     headers: IncomingHttpHeaders
-    /** What a CGI, WSGI, Rack or PHP application makes of the headers (RFC 3875 §4.1.18): all values of a name. */
+    /**
+     * What a CGI, WSGI, Rack or PHP application makes of the headers (RFC 3875 §4.1.18): all values
+     * of a name.
+     */
     variables: Record<string, string[]>
     body: string
   }[]
@@ -241,7 +245,8 @@ export interface SampleApi extends AsyncDisposable {
 export const LARGE_HEADER_BYTES = 12_000
 export const LARGE_BODY_BYTES = 3_000_000
 
-// Some servers turn every character that is no letter or digit into an underscore, not the hyphen alone.
+// Some servers turn every character that is no letter or digit into an underscore, not the hyphen
+// alone.
 function variablesOf(rawHeaders: readonly string[]): Record<string, string[]> {
   const variables: Record<string, string[]> = {}
   for (let at = 0; at < rawHeaders.length; at += 2) {

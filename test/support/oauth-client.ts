@@ -133,7 +133,10 @@ export function createOAuthClient(server: TestApp, client: TestClient, usual: Ma
       if (status !== 200) throw new Error(`the code was refused: ${JSON.stringify(body)}`)
       return { access: body.access_token, refresh: body.refresh_token, code, grantId, accountId }
     },
-    /** Tells whether the token is active: as the app itself sees it, or of a public app, which may not ask, as the admin sees it. */
+    /**
+     * Tells whether the token is active: as the app itself sees it, or of a public app, which may
+     * not ask, as the admin sees it.
+     */
     isActive: async (tokenText: string): Promise<boolean> =>
       client.secret === undefined
         ? (

@@ -1,9 +1,13 @@
-// A TCP proxy that a test can break: between the server and a store it stands for the network. Disposing closes it.
+// A TCP proxy that a test can break: between the server and a store it stands for the network.
+// Disposing closes it.
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 
 export interface TcpProxy extends AsyncDisposable {
   port: number
-  /** Ends every connection: by a reset, by an orderly end, or not at all, so that bytes vanish from then on. */
+  /**
+   * Ends every connection: by a reset, by an orderly end, or not at all, so that bytes vanish from
+   * then on.
+   */
   cut(how: 'reset' | 'end' | 'silence'): void
 }
 

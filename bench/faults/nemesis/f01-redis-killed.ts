@@ -1,4 +1,5 @@
-// F1: Redis is killed and comes back with what its own persistence kept. A killed process loses nothing that it has written to its file; what
+// F1: Redis is killed and comes back with what its own persistence kept. A killed process loses
+// nothing that it has written to its file; what
 // a machine that loses power would lose is cut off the file by hand.
 import { statSync, truncateSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'

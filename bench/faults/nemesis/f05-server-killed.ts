@@ -1,4 +1,5 @@
-// F5: a server is killed in the middle of exchanges and refreshes. Each code is then the one success or invalid_grant, each refresh token has
+// F5: a server is killed in the middle of exchanges and refreshes. Each code is then the one
+// success or invalid_grant, each refresh token has
 // one living successor, and what was handed out works.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Fault, Stage } from '../fault.ts'
@@ -6,7 +7,10 @@ import type { Node } from '../node.ts'
 
 const CODES_AT_ONCE = 20
 
-/** Lets exchanges and refreshes run into a killed server; then presents the same codes and tokens again. */
+/**
+ * Lets exchanges and refreshes run into a killed server; then presents the same codes and tokens
+ * again.
+ */
 async function killUnderWay(stage: Stage, victim: Node, other: Node | undefined): Promise<void> {
   const { client, load, world } = stage
   const codes: string[] = []

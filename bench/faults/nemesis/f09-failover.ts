@@ -1,4 +1,5 @@
-// F9: the replica is promoted while it lacks what the primary has acknowledged last. What was ended stays ended; what was issued in that
+// F9: the replica is promoted while it lacks what the primary has acknowledged last. What was ended
+// stays ended; what was issued in that
 // moment is lost, which is what asynchronous replication means and what the README says.
 import { Redis } from 'ioredis'
 import { startRedis } from '../../../test/support/backends.ts'
@@ -40,7 +41,8 @@ export const FAILOVER: Fault = {
           (await command(replica.port, 'INFO', 'replication')).includes('master_link_status:up'),
         )
         await hold(2, 1)
-        // From here on the primary acknowledges what nobody else has. A replica that is only paused would read it later from its socket.
+        // From here on the primary acknowledges what nobody else has. A replica that is only paused
+        // would read it later from its socket.
         const from = recorder.mark('the replica hears nothing')
         replication.set({ isDeaf: true })
         await hold(3, 1.5)

@@ -1,4 +1,5 @@
-// F16: bursts of one code and of one refresh token over two servers at once, and revocations into them.
+// F16: bursts of one code and of one refresh token over two servers at once, and revocations into
+// them.
 import type { Fault } from '../fault.ts'
 
 const BURST = 20

@@ -1,4 +1,5 @@
-// F19: Postgres goes away under a statement that waits. The process must live, what waited is told 503, and all is well again by itself.
+// F19: Postgres goes away under a statement that waits. The process must live, what waited is told
+// 503, and all is well again by itself.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client as PgClient } from 'pg'
 import type { Fault, Stage } from '../fault.ts'

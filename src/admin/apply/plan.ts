@@ -70,7 +70,8 @@ export function makePlan(
   const scopes = declaration.scopes.flatMap((declared) => planScope(declared, state, problems))
   const catalogue = new Map(state.scopes)
   for (const { name, scope } of scopes) catalogue.set(name, { ...scope, version: 0 })
-  // An app that still names a removed scope loses it when one of that name is created: that is another scope.
+  // An app that still names a removed scope loses it when one of that name is created: that is
+  // another scope.
   const created = new Set(scopes.flatMap(({ kind, name }) => (kind === 'create' ? [name] : [])))
   const apps = declaration.apps.flatMap((declared) =>
     planApp(
@@ -86,7 +87,10 @@ export function makePlan(
   return { kind: 'planned', plan: { scopes, apps, suspensions } }
 }
 
-/** Returns the app as it will be: each scope that it loses is a change of its own, which raises the version by one. */
+/**
+ * Returns the app as it will be: each scope that it loses is a change of its own, which raises the
+ * version by one.
+ */
 function withoutScopes(app: App, names: ReadonlySet<string>): App {
   const kept = app.scopes.filter((name) => !names.has(name))
   const lost = app.scopes.length - kept.length

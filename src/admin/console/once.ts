@@ -1,4 +1,5 @@
-// The one phase of every form that counts once: take the form, act, and give it back where the act came
+// The one phase of every form that counts once: take the form, act, and give it back where the act
+// came
 // to nothing. Invariant: a form whose act was refused or failed can be sent again; one whose act
 // succeeded does nothing a second time. Called by the routes whose answer shows something once.
 import type { UsedForms } from './used-forms.store.ts'
