@@ -118,6 +118,7 @@ const common: ConnectionOptions = {
 /** Opens a connection (a pool of them for a Cluster) that reconnects by itself. */
 export function openRedis(location: RedisLocation, logger: Logger): RedisClient {
   const client = connect(location)
+  if (client instanceof Redis) keepConnected(client)
   let wasDown = false
   client.on('error', (error: unknown) => {
     const { code, message } = error as NodeJS.ErrnoException
@@ -131,6 +132,22 @@ export function openRedis(location: RedisLocation, logger: Logger): RedisClient 
   return client
 }
 
+/**
+ * Connects again when ioredis ended a connection that nobody closed. It does so when the news of a
+ * failover arrives while it asks the sentinels for the master.
+ */
+export function keepConnected(client: Redis): void {
+  let isClosed = false
+  const disconnect = client.disconnect.bind(client)
+  client.disconnect = (reconnect = false) => {
+    isClosed ||= !reconnect
+    disconnect(reconnect)
+  }
+  client.on('end', () => {
+    if (!isClosed) setTimeout(() => void client.connect().catch(() => undefined), 100).unref()
+  })
+}
+
 function connect(location: RedisLocation): RedisClient {
   switch (location.kind) {
     case 'single':
@@ -142,6 +159,8 @@ function connect(location: RedisLocation): RedisClient {
         ...location.login,
         sentinels: location.sentinels,
         name: location.master,
+        // Without it a frozen sentinel is waited for without an end.
+        sentinelCommandTimeout: 1000,
         sentinelRetryStrategy: (attempt) => Math.min(attempt * 50, 500),
         failoverDetector: true,
       })

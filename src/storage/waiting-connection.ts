@@ -1,6 +1,6 @@
 // A connection of one's own for commands that wait (XREAD BLOCK): on a shared one everybody else would wait along.
 import { Cluster } from 'ioredis'
-import type { RedisClient } from './redis.ts'
+import { keepConnected, type RedisClient } from './redis.ts'
 
 // How much longer than the wait an answer may take before the connection counts as dead.
 const PATIENCE_MILLIS = 1500
@@ -12,11 +12,13 @@ const PATIENCE_MILLIS = 1500
  */
 export function openWaitingConnection(client: RedisClient, waitMillis: number): RedisClient {
   const own = { commandTimeout: waitMillis + PATIENCE_MILLIS, enableAutoPipelining: false }
-  return client instanceof Cluster
-    ? client.duplicate([], {
-        enableAutoPipelining: false,
-        // As when it was opened (redis.ts): the option that gets in the way of the type is never set.
-        redisOptions: { ...(client.options.redisOptions as object), ...own },
-      })
-    : client.duplicate(own)
+  if (client instanceof Cluster)
+    return client.duplicate([], {
+      enableAutoPipelining: false,
+      // As when it was opened (redis.ts): the option that gets in the way of the type is never set.
+      redisOptions: { ...(client.options.redisOptions as object), ...own },
+    })
+  const connection = client.duplicate(own)
+  keepConnected(connection)
+  return connection
 }

@@ -1,5 +1,6 @@
 // Redis that fails over, freezes, dies, restarts or is full: commands fail soon and by name, and the same client finds it again by itself.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { openRedisRevocationLog } from '../../src/revocations/redis-revocation-log.ts'
 import { createRedisStore } from '../../src/grants/redis-family.store.ts'
 import type { ShortLivedStore } from '../../src/grants/family-store.ts'
 import { newLocator } from '../../src/shared/token-format.ts'
@@ -72,6 +73,28 @@ it('a Sentinel set is followed to its new master without a restart of the client
   expect(await store.read(family, ['g'])).toEqual(['grant'])
   expect(await putOne(store, family)).toBe(false)
 })
+
+it('a frozen sentinel, and a failover that is told while the sentinels are asked, end no connection', async () => {
+  await using group = await startSentinel()
+  const hosts = group.sentinels.map(({ host, port }) => `${host}:${port}`).join(',')
+  using opened = openStore(`redis-sentinel://${hosts}/${group.name}`)
+  await using log = openRedisRevocationLog(opened.client, 'p:', { logger: quiet })
+  const heard: string[] = []
+  log.follow({
+    onRevoked: ({ key }) => void heard.push(key),
+    onGap: () => undefined,
+    onContact: () => undefined,
+  })
+  await log.ready()
+  group.sentinels[0]?.pause()
+  await group.master.kill()
+  await untilItCommits(opened.store, 30_000)
+  for (let tries = 0; heard.length === 0 && tries < 200; tries += 1) {
+    await log.append({ kind: 'grant', key: 'g' })
+    await sleep(50)
+  }
+  expect(heard).toContain('g')
+}, 60_000)
 
 describe('one Redis', () => {
   it('that is frozen makes commands fail within 2 s, and is used again when it thaws', async () => {

@@ -105,7 +105,7 @@ export async function startRedisCluster(): Promise<RedisCluster> {
 export interface Sentinel extends Disturbable {
   /** The name that clients ask the sentinels for. */
   name: string
-  sentinels: Address[]
+  sentinels: RedisServer[]
   master: RedisServer
   replica: RedisServer
   /** Kills the master and resolves when all sentinels name the replica as the master. */
@@ -138,7 +138,7 @@ export async function startSentinel({ password }: { password?: string } = {}): P
     return {
       ...together(started),
       name: SENTINEL_MASTER_NAME,
-      sentinels: sentinels.map(({ host, port }) => ({ host, port })),
+      sentinels,
       master,
       replica,
       async killMaster() {
