@@ -44,7 +44,9 @@ import {
 } from './storage/invalidation.ts'
 import { migrate, pendingMigrations } from './storage/migrate.ts'
 import { DirectoryRefused } from './storage/private-directory.ts'
-import { judgeRedis, openRedis, parseRedisUrl, type RedisClient } from './storage/redis.ts'
+import { parseRedisUrl } from './storage/redis-location.ts'
+import { judgeRedis } from './storage/redis-verdict.ts'
+import { openRedis, type RedisClient } from './storage/redis.ts'
 
 /** Everything below HTTP. */
 export interface Foundation extends AsyncDisposable {

@@ -1,103 +1,11 @@
-// Opens Redis: single, Sentinel or Cluster, told apart by the URL's scheme, and judges whether it may hold grants.
+// Opens Redis: single, Sentinel or Cluster.
 // Invariant: a Redis that is away makes commands fail within two seconds with `temporarily_unavailable`, and it is found again by itself.
-import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import { Cluster, Redis } from 'ioredis'
 import { AppError } from '../shared/errors.ts'
 import type { Logger } from '../shared/logger.ts'
+import type { ConnectionOptions, RedisLocation } from './redis-location.ts'
 
 export type RedisClient = Redis | Cluster
-
-// Left out, because its type does not survive exactOptionalPropertyTypes.
-type ConnectionOptions = Omit<RedisOptions, 'replyMapping'>
-
-/** How to log in to the sentinels themselves. */
-export interface SentinelLogin {
-  sentinelUsername?: string
-  sentinelPassword?: string
-  sentinelTLS?: object
-  enableTLSForSentinelMode?: boolean
-}
-
-/** Where Redis is; see parseRedisUrl for how it is written. */
-export type RedisLocation =
-  | { kind: 'single'; url: string }
-  | {
-      kind: 'sentinel'
-      sentinels: { host: string; port: number }[]
-      master: string
-      options: ConnectionOptions
-      login: SentinelLogin
-    }
-  | { kind: 'cluster'; nodes: { host: string; port: number }[]; options: ConnectionOptions }
-
-const hostsOf = (list: string, defaultPort: number): { host: string; port: number }[] =>
-  list.split(',').map((item) => {
-    const url = new URL(`redis://${item}`)
-    return { host: url.hostname, port: url.port === '' ? defaultPort : Number(url.port) }
-  })
-
-/**
- * Reads where Redis is.
- *
- * `redis://` and `rediss://` name one server;
- * `redis-sentinel://[user:password@]host:port,host:port/master[/number]` a Sentinel set;
- * `redis-cluster://[user:password@]host:port,host:port` a Cluster (`rediss-sentinel`,
- * `rediss-cluster` with TLS, which is for the sentinels as
- * well). The sentinels get the same login as the master, unless the URL ends in
- * `?sentinelUsername=…&sentinelPassword=…`; an empty
- * `sentinelPassword` means that they want none.
- *
- * @throws {Error} with a sentence for the person who wrote the URL
- */
-export function parseRedisUrl(text: string): RedisLocation {
-  const match =
-    /^(redis|rediss)(?:-(sentinel|cluster))?:\/\/(?:([^@/]*)@)?([^/?]+)(?:\/([^?]*))?(?:\?(.*))?$/.exec(
-      text,
-    )
-  if (match === null)
-    throw new Error(
-      'write redis://host:port, redis-sentinel://host:port,host:port/master or redis-cluster://host:port,host:port',
-    )
-  const [, scheme, kind, login = '', hosts = '', path = '', query = ''] = match
-  if (kind === undefined) return { kind: 'single', url: text }
-  if (kind === 'cluster' && query !== '') throw new Error('a Cluster URL takes no ?parameters')
-  const colon = login.indexOf(':')
-  const options: ConnectionOptions = {
-    ...(scheme === 'rediss' ? { tls: {} } : {}),
-    ...(colon > 0 ? { username: decodeURIComponent(login.slice(0, colon)) } : {}),
-    ...(login === '' ? {} : { password: decodeURIComponent(login.slice(colon + 1)) }),
-  }
-  if (kind === 'cluster') return { kind, nodes: hostsOf(hosts, 6379), options }
-  if (path === '')
-    throw new Error(
-      'a Sentinel URL ends in the name of the master: redis-sentinel://host:port/mymaster',
-    )
-  const [master = '', number] = path.split('/')
-  if (number !== undefined && !/^\d{1,5}$/.test(number))
-    throw new Error('after the name of the master comes the number of the database, or nothing')
-  return {
-    kind: 'sentinel',
-    sentinels: hostsOf(hosts, 26_379),
-    master,
-    options: { ...options, ...(number === undefined ? {} : { db: Number(number) }) },
-    login: sentinelLogin(options, new URLSearchParams(query)),
-  }
-}
-
-function sentinelLogin(master: ConnectionOptions, query: URLSearchParams): SentinelLogin {
-  for (const name of query.keys())
-    if (name !== 'sentinelUsername' && name !== 'sentinelPassword')
-      throw new Error('a Sentinel URL takes ?sentinelUsername= and ?sentinelPassword= only')
-  const tls =
-    master.tls === undefined ? {} : { sentinelTLS: master.tls, enableTLSForSentinelMode: true }
-  const isOwn = query.has('sentinelPassword')
-  const password = isOwn ? query.get('sentinelPassword') : master.password
-  const username = isOwn ? query.get('sentinelUsername') : master.username
-  return {
-    ...tls,
-    ...(username ? { sentinelUsername: username } : {}),
-    ...(password ? { sentinelPassword: password } : {}),
-  }
-}
 
 const COMMAND_TIMEOUT_MILLIS = 1500
 // Counts from the call, for what ioredis counts no time for: a Cluster that knows no node keeps commands back without an end.
@@ -278,48 +186,4 @@ export async function withRedis<T>(work: () => Promise<T>): Promise<T> {
 export async function redisTime(client: RedisClient): Promise<number> {
   const [seconds, micros] = await withRedis(() => client.time())
   return Number(seconds) * 1000 + Number(micros) / 1000
-}
-
-/** What a look at Redis found: `refusals` forbid to serve, `warnings` are logged. */
-export interface RedisVerdict {
-  refusals: string[]
-  warnings: string[]
-}
-
-/**
- * Looks whether Redis may hold grants: one that evicts keys would forget revocations and authorizations at random, one without
- * persistence forgets them all when it restarts.
- */
-export async function judgeRedis(client: RedisClient): Promise<RedisVerdict> {
-  const masters = client instanceof Cluster ? client.nodes('master') : [client]
-  const verdict: RedisVerdict = { refusals: [], warnings: [] }
-  for (const node of masters) {
-    const info = await withRedis(() => node.info())
-    const field = (name: string): string | undefined =>
-      new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1]
-    const policy = field('maxmemory_policy')
-    if (policy !== undefined && policy !== 'noeviction')
-      verdict.refusals.push(
-        `Redis may evict keys (maxmemory-policy ${policy}): set it to noeviction`,
-      )
-    if (field('aof_enabled') === '0' && !(await savesSnapshots(node)))
-      verdict.warnings.push(
-        'Redis keeps nothing on disk: a restart signs everybody out and ends every authorization (set appendonly yes)',
-      )
-    else if (field('aof_enabled') === '0')
-      verdict.warnings.push(
-        'Redis only saves snapshots: a crash may bring revoked tokens back (set appendonly yes, appendfsync always)',
-      )
-  }
-  return { refusals: [...new Set(verdict.refusals)], warnings: [...new Set(verdict.warnings)] }
-}
-
-async function savesSnapshots(node: Redis): Promise<boolean> {
-  try {
-    const answer = await node.config('GET', 'save')
-    return (answer[1] ?? '') !== ''
-  } catch {
-    // Hosted Redis often forbids CONFIG; it also takes its own snapshots.
-    return true
-  }
 }

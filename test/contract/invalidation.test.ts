@@ -8,7 +8,8 @@ import {
   openRedisInvalidation,
   type Invalidation,
 } from '../../src/storage/invalidation.ts'
-import { openRedis, parseRedisUrl, type RedisClient } from '../../src/storage/redis.ts'
+import { parseRedisUrl } from '../../src/storage/redis-location.ts'
+import { openRedis, type RedisClient } from '../../src/storage/redis.ts'
 import { startRedis } from '../support/backends.ts'
 import { quiet } from './short-lived-stores.ts'
 

@@ -11,7 +11,8 @@ import {
 import { newTryId } from '../../src/http/strict-limit.ts'
 import { systemClock } from '../../src/shared/clock.ts'
 import { createLogger } from '../../src/shared/logger.ts'
-import { openRedis, parseRedisUrl } from '../../src/storage/redis.ts'
+import { parseRedisUrl } from '../../src/storage/redis-location.ts'
+import { openRedis } from '../../src/storage/redis.ts'
 import { startRedis } from '../support/backends.ts'
 
 const logger = createLogger('silent')

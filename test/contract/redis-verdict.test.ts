@@ -1,6 +1,8 @@
 // The look at Redis before serving: one that may forget grants is refused, one that keeps nothing over a restart is warned about.
 import { Redis } from 'ioredis'
-import { judgeRedis, openRedis, parseRedisUrl, type RedisVerdict } from '../../src/storage/redis.ts'
+import { parseRedisUrl } from '../../src/storage/redis-location.ts'
+import { judgeRedis, type RedisVerdict } from '../../src/storage/redis-verdict.ts'
+import { openRedis } from '../../src/storage/redis.ts'
 import { startRedis, type RedisOptions } from '../support/backends.ts'
 import { quiet } from './short-lived-stores.ts'
 

@@ -11,7 +11,8 @@ import {
   type Revocation,
   type RevocationLog,
 } from '../../src/revocations/revocation-log.ts'
-import { openRedis, parseRedisUrl, type RedisClient } from '../../src/storage/redis.ts'
+import { parseRedisUrl } from '../../src/storage/redis-location.ts'
+import { openRedis, type RedisClient } from '../../src/storage/redis.ts'
 import { startRedis } from '../support/backends.ts'
 import { createMovableClock, quiet } from './short-lived-stores.ts'
 

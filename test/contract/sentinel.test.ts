@@ -4,7 +4,9 @@ import { openRedisRevocationLog } from '../../src/revocations/redis-revocation-l
 import { createRedisStore } from '../../src/grants/redis-family.store.ts'
 import type { ShortLivedStore } from '../../src/grants/family-store.ts'
 import { newLocator } from '../../src/shared/token-format.ts'
-import { judgeRedis, openRedis, parseRedisUrl } from '../../src/storage/redis.ts'
+import { parseRedisUrl } from '../../src/storage/redis-location.ts'
+import { judgeRedis } from '../../src/storage/redis-verdict.ts'
+import { openRedis } from '../../src/storage/redis.ts'
 import { startRedis, startRedisCluster, startSentinel } from '../support/backends.ts'
 import { quiet } from './short-lived-stores.ts'
 

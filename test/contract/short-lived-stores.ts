@@ -9,7 +9,8 @@ import { createRedisStore } from '../../src/grants/redis-family.store.ts'
 import { createLogger } from '../../src/shared/logger.ts'
 import { IN_MEMORY, openDatabase } from '../../src/storage/database.ts'
 import { migrate } from '../../src/storage/migrate.ts'
-import { openRedis, parseRedisUrl, type RedisClient } from '../../src/storage/redis.ts'
+import { parseRedisUrl } from '../../src/storage/redis-location.ts'
+import { openRedis, type RedisClient } from '../../src/storage/redis.ts'
 
 export const quiet = createLogger('silent')
 
