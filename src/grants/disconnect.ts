@@ -5,7 +5,7 @@ import type { Consents } from './consents.ts'
 import type { Grant } from './grant.ts'
 import type { Grants } from './grants.ts'
 import type { PurgeJobStore } from './purge-job.store.ts'
-import { connectionBatches } from './purge.ts'
+import { batchesOf } from './purge-batches.ts'
 
 /**
  * Ends a connection at once and for all devices; also one that has ended already.
@@ -19,7 +19,7 @@ export type Disconnect = (accountId: string, appId: string, reason: string) => P
 /** Creates the function that ends connections. */
 export function createDisconnect(deps: {
   consents: Pick<Consents, 'forget'>
-  grants: Pick<Grants, 'listOfAccount' | 'revoke'>
+  grants: Pick<Grants, 'walkOfAccount' | 'walkOfApp' | 'revoke'>
   jobs: Pick<PurgeJobStore, 'remove'>
   audit: {
     /** Records the end of one grant; never throws. */
@@ -31,9 +31,10 @@ export function createDisconnect(deps: {
     const { jobId, generation } = await consents.forget(accountId, appId, reason)
     // Not left to the purger: it may be busy with a larger job, or in another process, and the person was told "at once".
     let count = 0
-    for await (const batch of connectionBatches(grants, { accountId, appId }, generation)) {
+    const task = { kind: 'connection', accountId, appId, reason } as const
+    for await (const { meant } of batchesOf(grants, task, generation)) {
       const revoked = await Promise.all(
-        batch.map((found) => grants.revoke(found.grantId, found, reason)),
+        meant.map((found) => grants.revoke(found.grantId, found, reason)),
       )
       for (const grant of revoked) {
         if (grant === undefined) continue

@@ -3,7 +3,7 @@
 import { sql } from 'kysely'
 import type { Clock } from '../shared/clock.ts'
 import { type Database, withDatabase } from '../storage/database.ts'
-import type { Expectation, ShortLivedStore } from './family-store.ts'
+import type { Expectation, IndexPlace, ShortLivedStore } from './family-store.ts'
 
 interface Entry {
   value: string
@@ -31,6 +31,11 @@ export async function openEmbeddedStore(db: Database, clock: Clock): Promise<Sho
     if (members === undefined) indexes.set(index, (members = new Map<string, number>()))
     return members
   }
+  const inOrder = (index: string, nowMillis: number): IndexPlace[] =>
+    [...(indexes.get(index) ?? [])]
+      .filter(([, endsAtMillis]) => endsAtMillis > nowMillis)
+      .map(([member, endsAtMillis]) => ({ member, endsAtMillis }))
+      .sort(byEnd)
   const indexEntry = (index: string, member: string): string => `${INDEX_PREFIX}${index} ${member}`
   const live = (key: string): Entry | undefined => {
     const entry = entries.get(key)
@@ -105,10 +110,15 @@ export async function openEmbeddedStore(db: Database, clock: Clock): Promise<Sho
       await journal.settle()
     },
     listIndex(index, nowMillis, offset, limit) {
-      const members = [...(indexes.get(index) ?? [])].filter(([, endsAt]) => endsAt > nowMillis)
-      members.sort(([a, endsA], [b, endsB]) => endsA - endsB || (a < b ? -1 : 1))
-      return Promise.resolve(members.slice(offset, offset + limit).map(([member]) => member))
+      const places = inOrder(index, nowMillis).slice(offset, offset + limit)
+      return Promise.resolve(places.map(({ member }) => member))
     },
+    walkIndex: (index, nowMillis, behind, limit) =>
+      Promise.resolve(
+        inOrder(index, nowMillis)
+          .filter((place) => behind === undefined || byEnd(behind, place) < 0)
+          .slice(0, limit),
+      ),
     async ping() {
       await withDatabase(() => sql`select 1`.execute(db))
     },
@@ -118,6 +128,9 @@ export async function openEmbeddedStore(db: Database, clock: Clock): Promise<Sho
     },
   }
 }
+
+const byEnd = (a: IndexPlace, b: IndexPlace): number =>
+  a.endsAtMillis - b.endsAtMillis || (a.member === b.member ? 0 : a.member < b.member ? -1 : 1)
 
 /** Writes noted keys in batches: while one batch is written the next one gathers, so that a crowd shares one write. */
 function createJournal(

@@ -49,12 +49,29 @@ export interface RecordStore {
   removeRecord(key: string): Promise<void>
 }
 
+/** A member of an index and its end, which together are its place in the order of the index. */
+export interface IndexPlace {
+  member: string
+  endsAtMillis: number
+}
+
 /** Lists of members that each end at a time of their own. */
 export interface IndexStore {
   addToIndex(index: string, member: string, endsAtMillis: number, nowMillis: number): Promise<void>
   removeFromIndex(index: string, members: readonly string[]): Promise<void>
   /** Lists up to `limit` members that have not ended, in a stable order, from `offset`. */
   listIndex(index: string, nowMillis: number, offset: number, limit: number): Promise<string[]>
+  /**
+   * Lists up to `limit` members that have not ended and come behind a place, or from the start
+   * where it is absent. The place stays where it was, whatever became of its member: a walk that
+   * goes on behind it misses nothing, however many have left meanwhile.
+   */
+  walkIndex(
+    index: string,
+    nowMillis: number,
+    behind: IndexPlace | undefined,
+    limit: number,
+  ): Promise<IndexPlace[]>
 }
 
 /** Everything short-lived. */

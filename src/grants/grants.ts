@@ -7,7 +7,7 @@ import { randomBase62, sha256 } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
 import type { ParsedToken, RefreshTokenForm } from '../shared/token-format.ts'
 import { createAppTokens } from './app-tokens.ts'
-import type { FamilyStore, IndexStore } from './family-store.ts'
+import type { FamilyStore, IndexPlace, IndexStore } from './family-store.ts'
 import {
   accessName,
   type AccessRecord,
@@ -42,6 +42,20 @@ export interface ListedIn {
   /** Only a grant that began with a lower generation is meant; another one stays where it is. */
   before?: { account: number } | { app: number }
 }
+
+/** A grant as an index lists it. */
+export interface Listed extends ListedIn {
+  grantId: string
+  appId: string
+  place: IndexPlace
+}
+
+/** Lists up to `limit` grants of an owner, from behind a place on. */
+export type WalkGrants = (
+  ownerId: string,
+  behind: IndexPlace | undefined,
+  limit: number,
+) => Promise<Listed[]>
 
 /** What has ended: a family, or one access token of it. */
 export interface Ended {
@@ -92,6 +106,10 @@ function epochIn(ended: string): { epoch?: string } {
 }
 
 const accountMember = ({ id, appId }: Pick<Grant, 'id' | 'appId'>): string => `${id} ${appId}`
+function accountEntry(member: string): { grantId: string; appId: string } {
+  const [grantId = '', appId = ''] = member.split(' ')
+  return { grantId, appId }
+}
 
 // An app's tokens are looked at again and again; 5,000 parsed grants are some 2 MB.
 const READ_BEFORE = 5000
@@ -358,10 +376,19 @@ export function createGrants(deps: {
     limit: number,
   ): Promise<{ grantId: string; appId: string }[]> {
     const members = await store.listIndex(accountIndex(accountId), clock(), offset, limit)
-    return members.map((member) => {
-      const [grantId = '', appId = ''] = member.split(' ')
-      return { grantId, appId }
-    })
+    return members.map(accountEntry)
+  }
+
+  /** Lists an account's grants behind a place in their index, for whoever means to end them. */
+  const walkOfAccount: WalkGrants = async (accountId, behind, limit) => {
+    const places = await store.walkIndex(accountIndex(accountId), clock(), behind, limit)
+    return places.map((place) => ({ ...accountEntry(place.member), accountId, place }))
+  }
+
+  /** Lists an app's grants for people behind a place in their index. */
+  const walkOfApp: WalkGrants = async (appId, behind, limit) => {
+    const places = await store.walkIndex(appIndex(appId), clock(), behind, limit)
+    return places.map((place) => ({ grantId: place.member, appId, place }))
   }
 
   /** Lists an app's grants for people, up to `limit` from `offset`. */
@@ -386,6 +413,8 @@ export function createGrants(deps: {
     repeatRevocation,
     listOfAccount,
     listOfApp,
+    walkOfAccount,
+    walkOfApp,
   }
 }
 

@@ -3,6 +3,7 @@
 // and a transaction held open over a revocation would wait for itself.
 import { sql } from 'kysely'
 import { type Database, withDatabase } from '../storage/database.ts'
+import type { IndexPlace } from './family-store.ts'
 
 /** What to revoke, and the reason that each revoked grant will carry. */
 export type PurgeTask =
@@ -13,7 +14,7 @@ export type PurgeTask =
 /** A task that this process holds. */
 export interface PurgeJob {
   id: string
-  /** How often it was begun, this time included. */
+  /** How often it was begun since it last came further, this time included. */
   attempts: number
   task: PurgeTask
   /**
@@ -22,15 +23,33 @@ export interface PurgeJob {
    * all of them.
    */
   generation: number | undefined
+  /** How far the task has come; absent where nothing of it is done. */
+  progress: PurgeProgress | undefined
 }
+
+/** How far a task has come. */
+export interface PurgeProgress {
+  /** Every grant up to here has ended, or stays. Absent: none was looked at yet. */
+  behind?: IndexPlace
+}
+
+/** Whose grants a task is about: their jobs take turns with those of others. */
+export const ownerOf = (task: PurgeTask): string =>
+  task.kind === 'app' ? task.appId : task.accountId
 
 /** Keeps purge jobs. */
 export interface PurgeJobStore {
   /** Writes a task down; whoever shuts an app or an account down does it in the transaction of that. */
   add(task: PurgeTask, at: Date): Promise<void>
-  /** Takes the oldest job that is due and holds it until `leaseEnd`; no other process gets it before. */
-  claim(now: Date, leaseEnd: Date): Promise<PurgeJob | undefined>
-  /** Makes a held job due at another time: later to hold it longer or to try it again then. */
+  /**
+   * Takes the job that is due and has waited longest for its turn, and holds it until `leaseEnd`; no other process gets it before.
+   *
+   * @param except owners whose jobs are passed over
+   */
+  claim(now: Date, leaseEnd: Date, except?: readonly string[]): Promise<PurgeJob | undefined>
+  /** Writes down how far a held job has come, and when it is due next: at once, or later to go on holding it. */
+  saveProgress(id: string, progress: PurgeProgress, dueAt: Date): Promise<void>
+  /** Gives a held job back, which failed and is tried again at that time. */
   postpone(id: string, dueAt: Date): Promise<void>
   remove(id: string): Promise<void>
   /** Returns whether a job about the whole account is not done. */
@@ -59,7 +78,7 @@ export function createPurgeJobStore(db: Database): PurgeJobStore {
           .execute()
       }),
 
-    claim: (now, leaseEnd) =>
+    claim: (now, leaseEnd, except = []) =>
       withDatabase(async () => {
         const row = await db
           .updateTable('purge_jobs')
@@ -69,12 +88,18 @@ export function createPurgeJobStore(db: Database): PurgeJobStore {
               .selectFrom('purge_jobs')
               .select('id')
               .where('due_at', '<=', now)
+              .$if(except.length > 0, (jobs) =>
+                jobs.where(sql`coalesce(account_id, app_id)`, 'not in', except),
+              )
+              // A new job is due since ever, and waits since it was written down.
+              .orderBy(sql`greatest(due_at, created_at)`)
               .orderBy('id')
               .limit(1)
               .forUpdate()
               .skipLocked(),
           )
           .returning(['id', 'attempts', 'kind', 'app_id', 'account_id', 'reason', 'generation'])
+          .returning('progress')
           .executeTakeFirst()
         return (
           row && {
@@ -82,8 +107,18 @@ export function createPurgeJobStore(db: Database): PurgeJobStore {
             attempts: row.attempts,
             task: toTask(row),
             generation: row.generation ?? undefined,
+            progress: row.progress ?? undefined,
           }
         )
+      }),
+
+    saveProgress: (id, progress, dueAt) =>
+      withDatabase(async () => {
+        await db
+          .updateTable('purge_jobs')
+          .set({ due_at: dueAt, attempts: 0, progress: JSON.stringify(progress) })
+          .where('id', '=', id)
+          .execute()
       }),
 
     postpone: (id, dueAt) =>

@@ -1,27 +1,37 @@
 // Carries out what is written down in purge_jobs: the end of all grants of an account, of an app, or of one account for one app. Whoever
-// shuts something down writes the job in the same transaction, then kicks. Invariant: a job is removed only when everything that it means is
-// revoked, so that neither a crash nor a Redis that is away leaves anything half revoked.
+// shuts something down writes the job in the same transaction, then kicks. Invariants: a job is removed only when everything that it means is
+// revoked, so that neither a crash nor a Redis that is away leaves anything half revoked; jobs work in turns of bounded length, so that a
+// large one holds up nobody.
 import { type Clock, SECOND } from '../shared/clock.ts'
 import type { Logger } from '../shared/logger.ts'
 import type { Metrics } from '../shared/metrics.ts'
 import { appFamily } from './app-tokens.ts'
 import type { Grant } from './grant.ts'
 import type { Grants, ListedIn } from './grants.ts'
-import type { PurgeJob, PurgeJobStore, PurgeTask } from './purge-job.store.ts'
+import {
+  ownerOf,
+  type PurgeJob,
+  type PurgeJobStore,
+  type PurgeProgress,
+  type PurgeTask,
+} from './purge-job.store.ts'
+import { batchesOf } from './purge-batches.ts'
 
-const BATCH = 100
+/** How many grants a job looks at before it is somebody else's turn. */
+const TURN = 500
+// How many owners a process tells apart in taking turns; a purge of more of them is fair by age alone.
+const MOST_SERVED = 1000
+const DONE = Symbol('done')
 const POLL_MILLIS = 3 * SECOND
 // Renewed with each batch; how long a job of a process that died waits for another one.
 const LEASE_MILLIS = 30 * SECOND
 const FIRST_RETRY_MILLIS = SECOND
 const LONGEST_RETRY_MILLIS = 15 * SECOND
-// How many members may leave an index between the reading of two pages without any being missed.
-const OVERLAP = 20
 
 /** What purging needs. */
 export interface PurgeDeps {
   jobs: PurgeJobStore
-  grants: Pick<Grants, 'revoke' | 'listOfAccount' | 'listOfApp'>
+  grants: Pick<Grants, 'revoke' | 'walkOfAccount' | 'walkOfApp'>
   sessions: {
     /** Signs the account out everywhere. */
     removeAllOf: (accountId: string) => Promise<void>
@@ -65,11 +75,15 @@ export function createPurger(deps: PurgeDeps): Purger {
 
   async function round(): Promise<void> {
     try {
+      // Whose jobs had a turn: the next one is somebody else's, until everybody had one.
+      const served = new Set<string>()
       while (!isClosing) {
-        const now = clock()
-        const job = await jobs.claim(new Date(now), new Date(now + LEASE_MILLIS))
-        if (job === undefined) break
-        await carryOut(job)
+        const job = await claim([...served])
+        if (job === undefined && served.size === 0) break
+        if (job === undefined || served.size >= MOST_SERVED) served.clear()
+        if (job === undefined) continue
+        served.add(ownerOf(job.task))
+        await takeTurn(job)
       }
       metrics.purgeJobs.set(await jobs.count())
     } catch (error) {
@@ -77,13 +91,19 @@ export function createPurger(deps: PurgeDeps): Purger {
     }
   }
 
-  async function carryOut(job: PurgeJob): Promise<void> {
+  function claim(except: readonly string[]): Promise<PurgeJob | undefined> {
+    const now = clock()
+    return jobs.claim(new Date(now), new Date(now + LEASE_MILLIS), except)
+  }
+
+  async function takeTurn(job: PurgeJob): Promise<void> {
     const { kind, reason } = job.task
     try {
-      if (await isDone(job)) {
+      const progress = await carryOut(job)
+      if (progress === DONE) {
         await jobs.remove(job.id)
         logger.info({ purge: kind, reason }, 'purge done')
-      } else await jobs.postpone(job.id, new Date(clock()))
+      } else await jobs.saveProgress(job.id, progress, new Date(clock()))
     } catch (error) {
       const waitMillis = Math.min(
         FIRST_RETRY_MILLIS * 2 ** (job.attempts - 1),
@@ -94,15 +114,21 @@ export function createPurger(deps: PurgeDeps): Purger {
     }
   }
 
-  /** Revokes batch by batch; `false` where the purger closes before the end. */
-  async function isDone({ id, task, generation }: PurgeJob): Promise<boolean> {
-    if (task.kind !== 'connection') await endRest(task)
-    for await (const batch of batchesOf(deps, task, generation)) {
-      if (isClosing) return false
-      await jobs.postpone(id, new Date(clock() + LEASE_MILLIS))
-      await Promise.all(batch.map((found) => revoke(found.grantId, found, task.reason)))
+  /** Revokes batch by batch until the job is done or its turn is over; returns how far it came. */
+  async function carryOut(job: PurgeJob): Promise<PurgeProgress | typeof DONE> {
+    const { id, task, generation } = job
+    if (job.progress === undefined && task.kind !== 'connection') await endRest(task)
+    let progress = job.progress ?? {}
+    let looked = 0
+    for await (const batch of batchesOf(deps.grants, task, generation, progress.behind)) {
+      if (isClosing) return progress
+      await Promise.all(batch.meant.map((found) => revoke(found.grantId, found, task.reason)))
+      progress = { behind: batch.place }
+      looked += batch.looked
+      if (looked >= TURN) return progress
+      await jobs.saveProgress(id, progress, new Date(clock() + LEASE_MILLIS))
     }
-    return true
+    return DONE
   }
 
   async function endRest(task: Exclude<PurgeTask, { kind: 'connection' }>): Promise<void> {
@@ -122,82 +148,5 @@ export function createPurger(deps: PurgeDeps): Purger {
       clearInterval(timer)
       await (following ?? running)
     },
-  }
-}
-
-type Found = ListedIn & { grantId: string }
-
-/**
- * Yields the grants of a task, of which those stay that began with the job's generation or a later
- * one.
- */
-async function* batchesOf(
-  { grants }: Pick<PurgeDeps, 'grants'>,
-  task: PurgeTask,
-  generation: number | undefined,
-): AsyncGenerator<Found[]> {
-  if (task.kind === 'connection') {
-    yield* connectionBatches(grants, task, generation)
-    return
-  }
-  if (task.kind === 'account') {
-    const { accountId } = task
-    const before = generation === undefined ? {} : { before: { account: generation } }
-    yield* pages(
-      (offset) => grants.listOfAccount(accountId, offset, BATCH),
-      (page) => page.map((entry) => ({ ...entry, accountId, ...before })),
-    )
-    return
-  }
-  const { appId } = task
-  const before = generation === undefined ? {} : { before: { app: generation } }
-  yield* pages(
-    (offset) => grants.listOfApp(appId, offset, BATCH),
-    (page) => page.map((grantId) => ({ grantId, appId, ...before })),
-  )
-}
-
-/**
- * Yields the grants of one account for one app, walking past those for other apps, which stay.
- *
- * @param generation of the account: what began with it or a later one stays as well
- */
-export function connectionBatches(
-  grants: Pick<Grants, 'listOfAccount'>,
-  { accountId, appId }: { accountId: string; appId: string },
-  generation?: number,
-): AsyncGenerator<Found[]> {
-  const before = generation === undefined ? {} : { before: { account: generation } }
-  return pages(
-    (offset) => grants.listOfAccount(accountId, offset, BATCH),
-    (page) =>
-      page
-        .filter((entry) => entry.appId === appId)
-        .map((entry) => ({ ...entry, accountId, ...before })),
-  )
-}
-
-const nameOf = (entry: string | { grantId: string }): string =>
-  typeof entry === 'string' ? entry : entry.grantId
-
-/**
- * Pages through an index, of which some members leave once they were yielded and others stay: a
- * page is read again until it shows nothing new,
- * then it is passed. What begins meanwhile and stays costs a look and no more, so that it cannot
- * keep this going.
- */
-async function* pages<T extends string | { grantId: string }>(
-  list: (offset: number) => Promise<T[]>,
-  meant: (page: T[]) => Found[],
-): AsyncGenerator<Found[]> {
-  let seen: ReadonlySet<string> = new Set()
-  for (let offset = 0; ;) {
-    const page = await list(offset)
-    const before = seen
-    const found = meant(page.filter((entry) => !before.has(nameOf(entry))))
-    seen = new Set(page.map(nameOf))
-    if (found.length > 0) yield found
-    if (page.length < BATCH) return
-    if (found.length === 0) offset += page.length - OVERLAP
   }
 }

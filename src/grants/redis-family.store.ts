@@ -3,7 +3,7 @@
 import { Cluster } from 'ioredis'
 import type { RedisClient } from '../storage/redis.ts'
 import { withRedis } from '../storage/redis.ts'
-import type { FamilyChange, ShortLivedStore } from './family-store.ts'
+import type { FamilyChange, IndexPlace, ShortLivedStore } from './family-store.ts'
 import { ENDED, GRANT } from './grant.ts'
 import { createJointReads } from './joint-reads.ts'
 
@@ -61,6 +61,21 @@ const isEnding = ({ remove = [], put = [] }: FamilyChange): boolean =>
   remove.includes(GRANT) || put.every(({ name }) => name === ENDED)
 type CommitCommand = (...keysAndArgs: (string | number)[]) => Promise<number>
 
+// KEYS: the index. ARGV: now, how many, and for a place its end and a member that sorts right behind the place's own and never is one.
+// Redis cannot be asked for what follows a pair of score and member, but it can be asked for the rank of one that is there. Memory that
+// is full must not keep a purge from making room.
+const WALK = `#!lua flags=allow-oom
+local from = redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[1])
+if ARGV[3] then
+  redis.call('ZADD', KEYS[1], ARGV[3], ARGV[4])
+  from = math.max(from, redis.call('ZRANK', KEYS[1], ARGV[4]))
+  redis.call('ZREM', KEYS[1], ARGV[4])
+end
+return redis.call('ZRANGE', KEYS[1], from, from + ARGV[2] - 1, 'WITHSCORES')
+`
+const WALK_COMMAND = 'otesseWalk'
+type WalkCommand = (...keysAndArgs: (string | number)[]) => Promise<string[]>
+
 // An index outlives its last member by nothing: members leave at their own time, the whole at the end of the longest.
 const INDEX_SLACK_MILLIS = 60_000
 
@@ -74,8 +89,12 @@ export function createRedisStore(client: RedisClient, keyPrefix: string): ShortL
     client.defineCommand(commandFor(keyCount), { lua: COMMIT, numberOfKeys: keyCount })
     client.defineCommand(commandFor(keyCount, true), { lua: END, numberOfKeys: keyCount })
   }
-  // What the script adds to a client, which ioredis' types cannot know.
+  client.defineCommand(WALK_COMMAND, { lua: WALK, numberOfKeys: 1 })
+  // What the scripts add to a client, which ioredis' types cannot know.
   const commands = client as unknown as Record<string, CommitCommand | undefined>
+  const walk = (client as unknown as Record<typeof WALK_COMMAND, WalkCommand>)[WALK_COMMAND].bind(
+    client,
+  )
   const familyKey = (family: string, name: string): string => `${keyPrefix}{${family}}:${name}`
   const recordKey = (key: string): string => keyPrefix + key
   const mget = (keys: string[]): Promise<(string | null)[]> => withRedis(() => client.mget(keys))
@@ -123,12 +142,23 @@ export function createRedisStore(client: RedisClient, keyPrefix: string): ShortL
       withRedis(() =>
         client.zrangebyscore(recordKey(index), `(${nowMillis}`, '+inf', 'LIMIT', offset, limit),
       ),
+    async walkIndex(index, nowMillis, behind, limit) {
+      const place = behind === undefined ? [] : [behind.endsAtMillis, `${behind.member}\0`]
+      const found = await withRedis(() => walk(recordKey(index), nowMillis, limit, ...place))
+      return pairs(found)
+    },
     async ping() {
       await withRedis(() => client.ping())
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   }
 }
+
+/** What Redis tells as member, score, member, score, … */
+const pairs = (found: readonly string[]): IndexPlace[] =>
+  found.flatMap((member, at) =>
+    at % 2 === 0 ? [{ member, endsAtMillis: Number(found[at + 1]) }] : [],
+  )
 
 function scriptCall(
   change: FamilyChange,

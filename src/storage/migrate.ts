@@ -16,6 +16,7 @@ import * as adminAccounts from '../../migrations/0008_admin_accounts.ts'
 import * as generations from '../../migrations/0009_generations.ts'
 import * as endedGrants from '../../migrations/0010_ended_grants.ts'
 import * as scopeIncarnations from '../../migrations/0014_scope_incarnations.ts'
+import * as purgeProgress from '../../migrations/0018_purge_progress.ts'
 import { type Database, withDatabase } from './database.ts'
 
 // Named here and not read from a folder, so that the compiled server and the sources run the same list.
@@ -31,6 +32,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0009_generations': generations,
   '0010_ended_grants': endedGrants,
   '0014_scope_incarnations': scopeIncarnations,
+  '0018_purge_progress': purgeProgress,
 }
 
 const migratorOf = (db: Database): Migrator =>

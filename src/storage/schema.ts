@@ -175,6 +175,12 @@ export interface PurgeJobRow {
   generation: ColumnType<number | null, number | null | undefined, number | null>
   created_at: Timestamp
   attempts: number
+  /** How far it has come (grants/purge-job.store.ts); null: nothing is done yet. */
+  progress: ColumnType<
+    { behind?: { member: string; endsAtMillis: number } } | null,
+    string | undefined,
+    string
+  >
   /** Not to be begun before: the end of the lease of whoever holds it, or the next try. */
   due_at: ColumnType<Date, Date | string | undefined, Date | string>
 }

@@ -272,6 +272,33 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
         expect(await list(index)).toEqual(['1', 'A', 'C', 'a', 'b'])
       })
 
+      it('are walked from place to place, whatever became of the member there', async () => {
+        const index = `p:${newLocator()}`
+        const endsAt = opened.clock() + MINUTE
+        const addAll = async (members: string[], at: number) => {
+          for (const member of members) await store.addToIndex(index, member, at, opened.clock())
+        }
+        await addAll(['b', 'C', 'a', 'aa', '1', 'A'], endsAt)
+        await addAll(['0', 'z'], endsAt + 1)
+        const walk = (behind?: { member: string; endsAtMillis: number }, limit = 100) =>
+          store.walkIndex(index, opened.clock(), behind, limit)
+        const names = async (...args: Parameters<typeof walk>) =>
+          (await walk(...args)).map(({ member }) => member)
+        expect(await names()).toEqual(['1', 'A', 'C', 'a', 'aa', 'b', '0', 'z'])
+        const [, , third] = await walk(undefined, 3)
+        expect(third).toEqual({ member: 'C', endsAtMillis: endsAt })
+        expect(await names(third, 2)).toEqual(['a', 'aa'])
+        await store.removeFromIndex(index, ['C', '1'])
+        expect(await names(third)).toEqual(['a', 'aa', 'b', '0', 'z'])
+        // What moves further back is met again.
+        await addAll(['A'], endsAt + 2)
+        expect(await names(third)).toEqual(['a', 'aa', 'b', '0', 'z', 'A'])
+        expect(await names({ member: 'A', endsAtMillis: endsAt + 2 })).toEqual([])
+        await store.removeFromIndex(index, await names())
+        expect(await names(third)).toEqual([])
+        expect(await list(index)).toEqual([])
+      })
+
       it('forget members at their end, each at its own', async () => {
         const index = `p:${newLocator()}`
         await add(index, 'short', 150)

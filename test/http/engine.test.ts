@@ -30,6 +30,7 @@ function engineOver(initial: App) {
     addToIndex: notHere,
     removeFromIndex: notHere,
     listIndex: notHere,
+    walkIndex: notHere,
   }
   const provider = createProvider(
     {

@@ -4,6 +4,8 @@ import { createDisconnect } from '../../../src/grants/disconnect.ts'
 import type { Grant } from '../../../src/grants/grant.ts'
 import { AppError } from '../../../src/shared/errors.ts'
 
+const placeOf = (id: string): number => Number(id.slice('grant'.length))
+
 function aWorld(count: number, { failsAfter = Infinity } = {}) {
   const alive = new Map<string, Grant>()
   for (let index = 0; index < count; index += 1) {
@@ -21,11 +23,19 @@ function aWorld(count: number, { failsAfter = Infinity } = {}) {
       },
     },
     grants: {
-      listOfAccount: (_accountId, offset, limit) =>
+      walkOfApp: () => Promise.reject(new Error('the whole app is not meant')),
+      walkOfAccount: (accountId, behind, limit) =>
         Promise.resolve(
           [...alive.values()]
-            .slice(offset, offset + limit)
-            .map(({ id, appId }) => ({ grantId: id, appId })),
+            .map(({ id, appId }, endsAtMillis) => ({ id, appId, endsAtMillis: endsAtMillis + 1 }))
+            .filter(({ id }) => behind === undefined || placeOf(id) > placeOf(behind.member))
+            .slice(0, limit)
+            .map(({ id, appId, endsAtMillis }) => ({
+              grantId: id,
+              appId,
+              accountId,
+              place: { member: id, endsAtMillis },
+            })),
         ),
       revoke(grantId) {
         if (revoked >= failsAfter) return Promise.reject(new AppError('temporarily_unavailable'))
