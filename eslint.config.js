@@ -5,7 +5,7 @@ import tseslint from 'typescript-eslint'
 const onlyInClock = 'Time comes from shared/clock.ts, so that tests can hold it still.'
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', 'coverage/', '.data/'] },
+  { ignores: ['**/dist/', 'node_modules/', 'coverage/', '.data/'] },
   { files: ['**/*.js'], languageOptions: { globals: globals.node } },
   {
     files: ['**/*.ts'],
@@ -40,7 +40,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['src/**/*.ts'],
+    files: ['src/**/*.ts', 'packages/*/src/**/*.ts'],
     rules: {
       'no-console': 'error',
       'no-restricted-properties': [
@@ -50,7 +50,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['src/{shared,resource-server}/clock.ts'],
+    files: ['src/shared/clock.ts', 'packages/resource-server/src/clock.ts'],
     rules: { 'no-restricted-properties': 'off' },
   },
   {
@@ -58,7 +58,7 @@ export default tseslint.config(
     rules: { 'no-console': 'off' },
   },
   {
-    files: ['test/**/*.ts', 'bench/**/*.ts', 'demo/**/*.ts'],
+    files: ['test/**/*.ts', 'bench/**/*.ts'],
     rules: {
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/no-unsafe-assignment': 'off',

@@ -1,10 +1,10 @@
-// `node bench/verifier.ts`: what checking tokens costs an API that uses otesse-auth/resource-server, and how long after a revocation it still
+// `node bench/verifier.ts`: what checking tokens costs an API that uses @otesse/resource-server, and how long after a revocation it still
 // accepts: two servers on one Redis and Postgres, four verifiers, revocations while checks run; with --kill and --pause also while a server dies or
 // Redis does not answer. Fails when a revoked token passes after its bound, or when anything does not come back by itself.
 import { loadavg } from 'node:os'
 import { setImmediate as turn } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { requireToken } from '../src/resource-server/resource-server.ts'
+import { requireToken } from '../packages/resource-server/src/resource-server.ts'
 import { measureDisturbances } from './verifier-disturbances.ts'
 import { openVerifierFleet } from './verifier-fleet.ts'
 

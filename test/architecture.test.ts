@@ -4,9 +4,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 
 // Imports only go down: never up, never to another folder of the same level. `import type` counts. Only the top reads config/, and its
-// files know each other; resource-server/ and migrations/ know nobody, and only storage/ knows the migrations.
+// files know each other; migrations/ know nobody, and only storage/ knows the migrations. A package stands alone.
 const LEVELS = [
-  ['shared', 'resource-server'],
+  ['shared'],
   ['config', 'storage', 'http'],
   ['accounts', 'apps', 'grants', 'keys', 'audit', 'revocations'],
   ['oauth', 'sign-in', 'connected-apps', 'admin', 'gateway'],
@@ -35,18 +35,10 @@ const HOMES = [
   home('SQL', imports('kysely|pg|@electric-sql/pglite'), /^(storage|migrations)\/|\.store\.ts$/),
   home('ioredis', imports('ioredis'), /^storage\/|^grants\/redis-[^/]*\.ts$/),
   home('password hashes', imports('argon2|@node-rs/bcrypt'), /^accounts\//),
-  home('node:crypto', imports('(node:)?crypto'), /^(shared|resource-server)\//),
-  home(
-    'web crypto',
-    /\bcrypto\.(subtle|getRandomValues|randomUUID)\b/,
-    /^(shared|resource-server)\//,
-  ),
+  home('node:crypto', imports('(node:)?crypto'), /^shared\//),
+  home('web crypto', /\bcrypto\.(subtle|getRandomValues|randomUUID)\b/, /^shared\//),
   home('process.env', /\bprocess\.env\b|from '(node:)?process'/, /^(main|cli)\.ts$/),
-  home(
-    'the time of day',
-    /\bDate\.now\b|\bnew Date(\(\)|(?![\w(]))/,
-    /^(shared|resource-server)\/clock\.ts$/,
-  ),
+  home('the time of day', /\bDate\.now\b|\bnew Date(\(\)|(?![\w(]))/, /^shared\/clock\.ts$/),
 ]
 
 const files = ['src', 'migrations'].flatMap(readSources)
@@ -65,6 +57,18 @@ test('imports only go down', () => {
     return isAllowed ? undefined : `${folder} may not import ${other}`
   })
   expect(problems).toEqual([])
+})
+
+test('the package for APIs stands alone: it imports its own files and Node', () => {
+  const sources = readSources('packages/resource-server/src')
+  expect(sources.length).toBeGreaterThan(5)
+  const strangers = sources.flatMap(({ path, lines }) =>
+    lines
+      .map((line) => /\bfrom '([^']+)'/.exec(line)?.[1] ?? './')
+      .filter((target) => !/^(\.\/|node:)/.test(target))
+      .map((target) => `${path} ${target}`),
+  )
+  expect(strangers).toEqual([])
 })
 
 test('each folder of src has a level', () => {

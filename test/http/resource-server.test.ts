@@ -7,7 +7,7 @@ import {
   createVerifier,
   type Verifier,
   type VerifierOptions,
-} from '../../src/resource-server/resource-server.ts'
+} from '../../packages/resource-server/src/resource-server.ts'
 import { newAccessToken, newLocator } from '../../src/shared/token-format.ts'
 import { openNetworkedStores, startTestApp, type TestApp, type TestStores } from '../support/app.ts'
 import { startRedis, type RedisServer } from '../support/backends.ts'

@@ -2,7 +2,10 @@
 import { createHash } from 'node:crypto'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createEventReader, type StreamEvent } from '../../src/resource-server/event-stream.ts'
+import {
+  createEventReader,
+  type StreamEvent,
+} from '../../packages/resource-server/src/event-stream.ts'
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
 import {
   createAccount,

@@ -1,8 +1,8 @@
 // What is remembered, and how it is forgotten.
 import fc from 'fast-check'
-import type { AccessToken } from '../../../src/resource-server/access-token.ts'
-import { createAnswerCache, namesOf } from '../../../src/resource-server/answer-cache.ts'
-import { createRecentRevocations } from '../../../src/resource-server/recent-revocations.ts'
+import type { AccessToken } from '../../../packages/resource-server/src/access-token.ts'
+import { createAnswerCache, namesOf } from '../../../packages/resource-server/src/answer-cache.ts'
+import { createRecentRevocations } from '../../../packages/resource-server/src/recent-revocations.ts'
 
 const token = (overrides: Partial<AccessToken> = {}): AccessToken => ({
   subject: 'acc_1',

@@ -1,7 +1,7 @@
 // Server-sent events in pieces of any size.
 import fc from 'fast-check'
-import { createEventReader } from '../../../src/resource-server/event-stream.ts'
-import { hasTokenForm, tokenHash } from '../../../src/resource-server/token-form.ts'
+import { createEventReader } from '../../../packages/resource-server/src/event-stream.ts'
+import { hasTokenForm, tokenHash } from '../../../packages/resource-server/src/token-form.ts'
 import { sha256 } from '../../../src/shared/crypto.ts'
 import { newAccessToken, newCode, newLocator } from '../../../src/shared/token-format.ts'
 

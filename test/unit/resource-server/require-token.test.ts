@@ -10,7 +10,7 @@ import {
   type Requirement,
   type TokenGuard,
   type Verification,
-} from '../../../src/resource-server/resource-server.ts'
+} from '../../../packages/resource-server/src/resource-server.ts'
 
 const TOKEN: AccessToken = {
   subject: 'acc_1',
