@@ -16,6 +16,8 @@ import { createUsageStore } from './audit/usage.store.ts'
 import type { Config, SecretsConfig } from './config/config.ts'
 import { createConsentStore } from './grants/consent.store.ts'
 import { type Consents, createConsents } from './grants/consents.ts'
+import { createBelievedStore } from './grants/believed-store.ts'
+import { createEndAgain } from './grants/end-again.ts'
 import { openEmbeddedStore } from './grants/embedded-family.store.ts'
 import type { ShortLivedStore } from './grants/family-store.ts'
 import { createGrants, type Grants } from './grants/grants.ts'
@@ -24,9 +26,11 @@ import { createRedisStore } from './grants/redis-family.store.ts'
 import { type KeyRing, openKeyRing } from './keys/key-ring.ts'
 import { createKeyStore } from './keys/key.store.ts'
 import { announceChanges } from './revocations/announce-changes.ts'
+import { type CatchUp, openCatchUp, StoresDisagree } from './revocations/catch-up.ts'
 import { createEndedStore, type EndedStore } from './revocations/ended.store.ts'
 import { createEndings } from './revocations/endings.ts'
 import { openEmbeddedRevocationLog } from './revocations/embedded-revocation-log.ts'
+import { createRedisFence } from './revocations/redis-fence.ts'
 import { openRedisRevocationLog } from './revocations/redis-revocation-log.ts'
 import type { RevocationLog } from './revocations/revocation-log.ts'
 import { type Clock, systemClock } from './shared/clock.ts'
@@ -42,6 +46,7 @@ import {
   type Invalidation,
   openRedisInvalidation,
 } from './storage/invalidation.ts'
+import { watchConnections } from './storage/redis-connections.ts'
 import { migrate, pendingMigrations } from './storage/migrate.ts'
 import { DirectoryRefused } from './storage/private-directory.ts'
 import { parseRedisUrl } from './storage/redis-location.ts'
@@ -101,9 +106,10 @@ export async function openFoundation(
   const metrics = createMetrics({ processMetrics: deps.processMetrics ?? false })
   await using stack = new AsyncDisposableStack()
   const { db } = await openMigratedDatabase(config, logger, stack)
-  const { redis, store, invalidation, revocations } = await openShortLived(
+  const endedStore = createEndedStore(db)
+  const { redis, store, invalidation, revocations, catchUp } = await openShortLived(
     config,
-    { db, logger, clock, metrics },
+    { db, logger, clock, metrics, endedStore },
     stack,
   )
 
@@ -163,8 +169,14 @@ export async function openFoundation(
       onRefreshFailed,
     }),
   )
-  const endedStore = createEndedStore(db)
-  const endings = stack.use(createEndings({ store: endedStore, log: revocations, logger }))
+  const endings = stack.use(
+    createEndings({
+      store: endedStore,
+      log: revocations,
+      logger,
+      afterWritten: catchUp?.afterWritten,
+    }),
+  )
   const grants = createGrants({
     store,
     refreshTokens: createRefreshTokenForm(serverKeys),
@@ -250,9 +262,20 @@ const databaseDirectory = (dataDirectory: string): string =>
 /** Opens the store of grants and the channel between processes. */
 async function openShortLived(
   config: Config,
-  deps: { db: Database; logger: Logger; clock: Clock; metrics: Metrics },
+  deps: {
+    db: Database
+    logger: Logger
+    clock: Clock
+    metrics: Metrics
+    endedStore: EndedStore
+  },
   stack: AsyncDisposableStack,
-): Promise<Pick<Foundation, 'redis' | 'store' | 'invalidation' | 'revocations'>> {
+): Promise<
+  Pick<Foundation, 'redis' | 'store' | 'invalidation' | 'revocations'> & {
+    /** Absent when embedded: there is only one copy. */
+    catchUp?: CatchUp
+  }
+> {
   const { stores } = config
   if (stores.kind === 'embedded') {
     const revocations = stack.use(openEmbeddedRevocationLog(deps.clock))
@@ -272,14 +295,54 @@ async function openShortLived(
     throw new StartRefused(refusals.join('\n'))
   const { prefix } = stores.redis
   const onLost = (): void => metrics.invalidationGaps.inc()
-  const revocations = stack.use(openRedisRevocationLog(redis, prefix, { logger, onGap: onLost }))
+  const suspect = (): void => {
+    catchUp.doubt()
+    catchUp.look().catch(() => undefined)
+  }
+  const revocations = stack.use(
+    openRedisRevocationLog(redis, prefix, {
+      logger,
+      onGap() {
+        onLost()
+        suspect()
+      },
+    }),
+  )
+  const redisStore = createRedisStore(redis, prefix)
+  const catchUp = stack.use(
+    openCatchUp({
+      fence: createRedisFence(redis, prefix),
+      endedStore: deps.endedStore,
+      endAgain: createEndAgain(redisStore, deps.clock),
+      log: revocations,
+      clock: deps.clock,
+      logger,
+      onEndedAgain: (count) => metrics.endedAgain.inc(count),
+    }),
+  )
+  watchConnections(redis, { onLost: catchUp.doubt, onReady: suspect })
+  await assertInStep(catchUp)
   return {
     redis,
-    store: stack.use(createRedisStore(redis, prefix)),
+    store: stack.use(createBelievedStore(redisStore, catchUp)),
     invalidation: announceChanges(
       stack.use(await openRedisInvalidation(redis, prefix, { logger, onLost })),
       revocations,
     ),
     revocations,
+    catchUp,
+  }
+}
+
+/** @throws {StartRefused} where the database is older than Redis */
+async function assertInStep(catchUp: CatchUp): Promise<void> {
+  try {
+    await catchUp.look()
+  } catch (error) {
+    if (!(error instanceof StoresDisagree)) throw error
+    throw new StartRefused(
+      `The database is older than Redis (${error.detail ?? ''}): it was restored, or lost its last writes. Stop all servers and run "otesse stores reconcile".`,
+      { cause: error },
+    )
   }
 }

@@ -40,6 +40,11 @@ export interface FamilyStore {
   read(family: string, names: readonly string[]): Promise<(string | undefined)[]>
   /** Carries the change out if every expectation holds, in one round trip; returns whether it did. */
   commit(family: string, change: FamilyChange): Promise<boolean>
+  /**
+   * Stands for the copy of the store that answers now: another value once another copy may have
+   * taken over. Absent where there is only one.
+   */
+  copy?(): object | undefined
 }
 
 /** Single values that expire. */

@@ -3,10 +3,18 @@
 // is gone nothing of the family is issued or valid; a replayed code or a replaced refresh token takes the family with it.
 import { LRUCache } from 'lru-cache'
 import { type Clock, DAY, epochSeconds, SECOND } from '../shared/clock.ts'
-import { randomBase62, sha256 } from '../shared/crypto.ts'
+import { sha256 } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
 import type { ParsedToken, RefreshTokenForm } from '../shared/token-format.ts'
 import { createAppTokens } from './app-tokens.ts'
+import {
+  accountMember,
+  endingOf,
+  epochIn,
+  forbiddingBeginning,
+  leaveIndexes,
+  newMark,
+} from './ended-mark.ts'
 import type { FamilyStore, IndexPlace, IndexStore } from './family-store.ts'
 import {
   accessName,
@@ -21,7 +29,6 @@ import {
   parseRecord,
   REFRESH,
   type RefreshRecord,
-  REPEATS,
 } from './grant.ts'
 import { GRANT_SLACK_SECONDS, type IssueDeps } from './issue.ts'
 import { redeemCode } from './redeem-code.ts'
@@ -62,14 +69,16 @@ export interface Ended {
   /** The id of the grant. */
   family: string
   /** SHA-256 of the access token that ended alone. */
-  token?: string
+  token?: string | undefined
   /** Which grant under the id ended, where another one may follow. */
-  epoch?: string
+  epoch?: string | undefined
   reason: string
   /** Milliseconds since the epoch. */
   endedAt: number
   /** Until then some copy of the store may still know it. */
   keepUntil: number
+  /** What stood for the copy of the store before it ended there. */
+  copy?: object | undefined
 }
 
 /**
@@ -77,10 +86,6 @@ export interface Ended {
  * `temporarily_unavailable`
  */
 export type OnEnded = (ended: Ended) => Promise<void>
-
-// Longer than a beginning can be on its way, and long enough for an app that was told to try again.
-const ENDED_MILLIS = 600_000
-const ENDED_MARK = 8
 
 // An ending is kept for so long beyond what it ends, because clocks differ; and so long where
 // nothing is known of what it ends.
@@ -94,18 +99,6 @@ const isBefore = (grant: Grant, before: NonNullable<ListedIn['before']>): boolea
     ? (grant.accountGeneration ?? 0) < before.account
     : (grant.appGeneration ?? 0) < before.app
 
-/**
- * The mark that an ended grant leaves: whose act it was, and which grant it was where another one
- * may follow under the id.
- */
-const markOf = (mark: string, { epoch }: Grant): string =>
-  epoch === undefined ? mark : `${mark} ${epoch}`
-function epochIn(ended: string): { epoch?: string } {
-  const [, epoch] = ended.split(' ')
-  return epoch === undefined ? {} : { epoch }
-}
-
-const accountMember = ({ id, appId }: Pick<Grant, 'id' | 'appId'>): string => `${id} ${appId}`
 function accountEntry(member: string): { grantId: string; appId: string } {
   const [grantId = '', appId = ''] = member.split(' ')
   return { grantId, appId }
@@ -259,6 +252,7 @@ export function createGrants(deps: {
     reason = 'revoked',
     onDead?: (grant: Grant) => void,
   ): Promise<Grant | undefined> {
+    const copy = store.copy?.()
     const { grant, earlier, isKept } = await end(grantId, listed)
     if (isKept === true) return undefined
     if (grant !== undefined) onDead?.(grant)
@@ -266,8 +260,8 @@ export function createGrants(deps: {
     // an entry too many costs nothing. Before
     // the indexes: where it fails, a purge finds the grant once more and tells again.
     if (grant !== undefined || earlier !== undefined || listed !== undefined)
-      await tellOfEnd({ family: grantId, reason, ...earlier }, grant)
-    await removeFromIndexes(grantId, { ...grant, ...listed })
+      await tellOfEnd({ family: grantId, reason, ...earlier, copy }, grant)
+    await leaveIndexes(store, grantId, { ...grant, ...listed })
     return grant
   }
 
@@ -275,7 +269,7 @@ export function createGrants(deps: {
     grantId: string,
     listed: ListedIn | undefined,
   ): Promise<{ grant?: Grant | undefined; earlier?: { epoch?: string }; isKept?: true }> {
-    const mark = randomBase62(ENDED_MARK)
+    const mark = newMark()
     let tried: Grant | undefined
     return retryCommit(async () => {
       const [text, ended] = await store.read(grantId, [GRANT, ENDED])
@@ -284,32 +278,14 @@ export function createGrants(deps: {
         if (ended?.startsWith(mark) === true) return { grant: tried }
         if (listed === undefined) return ended === undefined ? {} : { earlier: epochIn(ended) }
         // An index is written before its grant, which may therefore be about to begin.
-        const done = await store.commit(grantId, {
-          expect: [{ name: GRANT, state: 'absent' }],
-          put: [{ name: ENDED, value: mark, ttlMillis: ENDED_MILLIS }],
-        })
-        return done ? {} : LOST
+        return (await store.commit(grantId, forbiddingBeginning(mark))) ? {} : LOST
       }
       tried = parseRecord<Grant>(text)
       if (listed?.before !== undefined && !isBefore(tried, listed.before)) return { isKept: true }
-      const done = await store.commit(grantId, {
-        expect: [{ name: GRANT, state: 'equals', value: text }],
-        put: [{ name: ENDED, value: markOf(mark, tried), ttlMillis: ENDED_MILLIS }],
-        remove: [GRANT, REFRESH, REPEATS],
-      })
+      const done = await store.commit(grantId, endingOf(text, tried, mark))
       // Else ended by somebody else in the meantime.
       return done ? { grant: tried } : LOST
     })
-  }
-
-  async function removeFromIndexes(id: string, { accountId, appId }: ListedIn): Promise<void> {
-    if (appId === undefined) return
-    await Promise.all([
-      store.removeFromIndex(appIndex(appId), [id]),
-      accountId === undefined
-        ? undefined
-        : store.removeFromIndex(accountIndex(accountId), [accountMember({ id, appId })]),
-    ])
   }
 
   /**
@@ -317,7 +293,7 @@ export function createGrants(deps: {
    * longest time
    */
   async function tellOfEnd(
-    ended: Pick<Ended, 'family' | 'token' | 'reason'>,
+    ended: Pick<Ended, 'family' | 'token' | 'reason' | 'copy'>,
     grant?: Pick<Grant, 'endsAt' | 'epoch'>,
   ): Promise<void> {
     const now = clock()
@@ -343,12 +319,13 @@ export function createGrants(deps: {
     reason = 'revoked',
     expiresAt?: number,
   ): Promise<void> {
+    const copy = store.copy?.()
     const hash = sha256(presented.token)
     await store.commit(presented.locator, {
       expect: [],
       remove: [accessName(hash)],
     })
-    const ended = { family: presented.locator, token: hash, reason }
+    const ended = { family: presented.locator, token: hash, reason, copy }
     await tellOfEnd(ended, expiresAt === undefined ? undefined : { endsAt: expiresAt })
   }
 
@@ -357,9 +334,10 @@ export function createGrants(deps: {
    * before everybody was told of it.
    */
   async function tellAgain(grantId: string): Promise<void> {
+    const copy = store.copy?.()
     const [ended] = await store.read(grantId, [ENDED])
     if (ended !== undefined)
-      await tellOfEnd({ family: grantId, reason: 'revoked', ...epochIn(ended) })
+      await tellOfEnd({ family: grantId, reason: 'revoked', ...epochIn(ended), copy })
   }
 
   /** Tells again of a token that is dead: the revocation that killed it may have failed before everybody was told. */

@@ -18,6 +18,8 @@ export interface Ending {
   /** Milliseconds since the epoch. */
   endedAt: number
   keepUntil: number
+  /** What was believed of the short-lived store before it was ended there; not written down. */
+  copy?: object | undefined
 }
 
 /** An ending with its place in the order of all. */
@@ -31,6 +33,8 @@ export interface EndedStore {
   add(endings: readonly Ending[]): Promise<number>
   /** Returns the number of the last ending that was written down. */
   last(): Promise<number>
+  /** The same, asked of the server that takes writes. */
+  lastForCertain(): Promise<number>
   /**
    * Lists up to `limit` endings after a number, in order, without those that are past their time.
    */
@@ -40,6 +44,9 @@ export interface EndedStore {
 }
 
 const REMOVED_AT_ONCE = 1000
+
+const counter = (db: Database) => db.selectFrom('ended_counter').select('last')
+const numberIn = ({ last }: { last: string }): number => Number(last)
 
 /** Creates the store. */
 export function createEndedStore(db: Database): EndedStore {
@@ -70,14 +77,11 @@ export function createEndedStore(db: Database): EndedStore {
         return Number(answer[0]?.last)
       }),
 
-    last: () =>
-      withDatabase(async () => {
-        const { last } = await db
-          .selectFrom('ended_counter')
-          .select('last')
-          .executeTakeFirstOrThrow()
-        return Number(last)
-      }),
+    last: () => withDatabase(async () => numberIn(await counter(db).executeTakeFirstOrThrow())),
+
+    // A replica takes no locks.
+    lastForCertain: () =>
+      withDatabase(async () => numberIn(await counter(db).forUpdate().executeTakeFirstOrThrow())),
 
     listAfter: (seq, now, limit) =>
       withDatabase(async () => {

@@ -7,6 +7,7 @@
 // written is tried again until it can. Called by grants/.
 import type { Logger } from '../shared/logger.ts'
 import type { EndedStore, Ending } from './ended.store.ts'
+import type { EndingRange } from './fence.ts'
 import type { Revocation, RevocationLog } from './revocation-log.ts'
 
 const BATCH = 500
@@ -31,15 +32,14 @@ export interface Endings extends AsyncDisposable {
 /**
  * Creates the endings.
  *
- * @param deps.afterWritten is waited for when endings are in the database: the short-lived store is
- * told how far it knows them; its failure
- * is nobody's, because the database has them
+ * @param deps.afterWritten is waited for when endings are in the database, until the copy of the
+ * short-lived store that answers knows them; see catch-up.ts
  */
 export function createEndings(deps: {
   store: Pick<EndedStore, 'add'>
   log: Pick<RevocationLog, 'append'>
   logger: Logger
-  afterWritten?: () => Promise<void>
+  afterWritten?: ((range: EndingRange, copy: object | undefined) => Promise<void>) | undefined
 }): Endings {
   const { store, log, logger } = deps
   let waiting: Ending[] = []
@@ -55,22 +55,34 @@ export function createEndings(deps: {
     if (next === undefined) {
       waiting = []
       const batch = waiting
-      next = running.then(() => writeBatch(batch))
-      running = next.catch(() => undefined)
+      const written = running.then(() => writeBatch(batch))
+      running = written.then(
+        () => undefined,
+        () => undefined,
+      )
+      next = written.then((last) => afterWritten(batch, last))
     }
     waiting.push(ending)
     return next
   }
 
-  async function writeBatch(batch: Ending[]): Promise<void> {
+  async function writeBatch(batch: Ending[]): Promise<number> {
     if (batch === waiting) next = undefined
     try {
-      await store.add(batch)
+      const last = await store.add(batch)
       for (const ending of batch) unwritten.delete(nameOf(ending))
+      return last
     } catch (error) {
       for (const ending of batch) keepForLater(ending)
       throw error
     }
+  }
+
+  async function afterWritten(batch: readonly Ending[], last: number): Promise<void> {
+    const [first] = batch
+    const isOfOneCopy = batch.every(({ copy }) => copy === first?.copy)
+    const range = { first: last - batch.length + 1, last }
+    await deps.afterWritten?.(range, isOfOneCopy ? first?.copy : undefined)
   }
 
   function keepForLater(ending: Ending): void {
@@ -98,7 +110,6 @@ export function createEndings(deps: {
         log.append(revocationOf(ending)),
       ])
       for (const outcome of [written, told]) if (outcome.status === 'rejected') throw outcome.reason
-      await deps.afterWritten?.()
     },
     async [Symbol.asyncDispose]() {
       if (unwritten.size > 0) tryAgain()

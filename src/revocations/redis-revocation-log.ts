@@ -49,6 +49,8 @@ export function openRedisRevocationLog(
   let reach = (): void => undefined
   const reached = new Promise<void>((resolve) => (reach = resolve))
   let position = ''
+  // The entry there: another server can give an id once more, with something else under it.
+  let entryThere = ''
   let connection: RedisClient | undefined
   let retry: NodeJS.Timeout | undefined
   let isClosed = false
@@ -104,7 +106,7 @@ export function openRedisRevocationLog(
         if (rows.length > 0) await findPlace(own)
         if (position !== before) continue
         for (const row of rows) {
-          position = row[0]
+          stand(row)
           const entry = toEntry(row)
           if (entry !== undefined) followers.onRevoked(entry)
         }
@@ -121,7 +123,8 @@ export function openRedisRevocationLog(
 
   /** Makes sure that the next read goes on where the last one ended; where it cannot, begins at the end and tells of the gap. */
   async function findPlace(own: RedisClient): Promise<void> {
-    if (position !== '' && (await own.xrange(key, position, position)).length === 1) return
+    const [there] = position === '' ? [] : await own.xrange(key, position, position)
+    if (there !== undefined && there[1].join() === entryThere) return
     let [last] = await own.xrevrange(key, '+', '-', 'COUNT', 1)
     if (last === undefined) {
       await add(START, '')
@@ -129,7 +132,7 @@ export function openRedisRevocationLog(
     }
     if (last === undefined) throw new Error('the log of revocations is empty')
     const isFirst = position === ''
-    position = last[0]
+    stand(last)
     if (isFirst) {
       reach()
       return
@@ -137,6 +140,11 @@ export function openRedisRevocationLog(
     hooks.logger.warn('revocations may have been missed: everything remembered is forgotten')
     hooks.onGap?.()
     followers.onGap()
+  }
+
+  function stand([id, fields]: Row): void {
+    position = id
+    entryThere = fields.join()
   }
 
   function start(): void {

@@ -41,6 +41,11 @@ export function createMetrics(options: { processMetrics: boolean }) {
       help: 'Times that the invalidation channel was lost and all caches were emptied',
       registers,
     }),
+    endedAgain: new Counter({
+      name: 'otesse_endings_carried_out_again_total',
+      help: 'Revocations that Redis had lost and that were carried out again from the database',
+      registers,
+    }),
     purgeJobs: new Gauge({
       name: 'otesse_purge_jobs',
       help: 'Revocations of whole apps or accounts that are written down and not yet carried out',

@@ -39,6 +39,8 @@ export interface OpenedStore extends AsyncDisposable {
   remainingMillis(family: string, name: string): Promise<number>
   /** Where the store is on Redis. */
   redis?: RedisClient
+  /** The beginning of its keys there. */
+  prefix?: string
 }
 
 export const OPENERS: Record<string, () => Promise<OpenedStore>> = {
@@ -57,6 +59,7 @@ export async function openOnRedis(url: string): Promise<OpenedStore> {
   return {
     store,
     redis: client,
+    prefix: keyPrefix,
     clock: createMovableClock(),
     pass: (millis) => sleep(millis + 30),
     dump: async () => {

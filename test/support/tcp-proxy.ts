@@ -9,13 +9,16 @@ export interface TcpProxy extends AsyncDisposable {
    * then on.
    */
   cut(how: 'reset' | 'end' | 'silence'): void
+  /** Leads connections that come from now on to another port of 127.0.0.1. */
+  leadTo(port: number): void
 }
 
 /** Starts a proxy to a port of 127.0.0.1. */
 export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
+  let target = targetPort
   const open = new Set<[client: Socket, server: Socket]>()
   const server = createServer((client) => {
-    const upstream = connect(targetPort, '127.0.0.1')
+    const upstream = connect(target, '127.0.0.1')
     const pair: [Socket, Socket] = [client, upstream]
     open.add(pair)
     client.pipe(upstream).pipe(client)
@@ -38,6 +41,9 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
         if (how === 'reset') client.resetAndDestroy()
         else client.end()
       }
+    },
+    leadTo(port) {
+      target = port
     },
     async [Symbol.asyncDispose]() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
