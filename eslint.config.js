@@ -54,7 +54,7 @@ export default tseslint.config(
     rules: { 'no-restricted-properties': 'off' },
   },
   {
-    files: ['src/cli.ts', 'src/main.ts', 'src/cli/**', 'src/demo/**', 'bench/**', 'test/**'],
+    files: ['src/cli.ts', 'src/main.ts', 'src/cli/**', 'examples/**', 'bench/**', 'test/**'],
     rules: { 'no-console': 'off' },
   },
   {

@@ -20,7 +20,7 @@ const LEVELS = [
       'own-secrets.ts',
       'main.ts',
     ],
-    ...['compose', 'cli.ts', 'cli', 'demo'],
+    ...['compose', 'cli.ts', 'cli'],
   ],
 ]
 const TOP = LEVELS.length - 1
@@ -71,6 +71,17 @@ test('the package for APIs stands alone: it imports its own files and Node', () 
   expect(strangers).toEqual([])
 })
 
+test('what only the demo needs is no dependency of the server', () => {
+  const read = (path: string) => JSON.parse(readFileSync(path, 'utf8')) as Packages
+  const { dependencies, devDependencies = {} } = read('package.json')
+  const demo = Object.entries(read('examples/demo/package.json').dependencies)
+  expect(demo.length).toBeGreaterThan(0)
+  for (const [name, version] of demo) {
+    expect(devDependencies[name]).toBe(version)
+    expect(Object.keys(dependencies)).not.toContain(name)
+  }
+})
+
 test('each folder of src has a level', () => {
   const known = ({ folder }: SourceFile) => levelOf(folder) >= 0 || folder === 'migrations'
   expect(files.filter((file) => !known(file)).map(({ path }) => path)).toEqual([])
@@ -101,6 +112,11 @@ test('each file opens with the comment that says what it is', () => {
   const isSilent = ({ lines }: SourceFile) => !/^(#!|\/\/ \w|\/\*)/.test(lines[0] ?? '')
   expect(files.filter(isSilent).map(({ path }) => `${path}:1`)).toEqual([])
 })
+
+interface Packages {
+  dependencies: Record<string, string>
+  devDependencies?: Record<string, string>
+}
 
 interface SourceFile {
   path: string

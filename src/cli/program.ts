@@ -22,15 +22,23 @@ export type Does = (
   action: (session: Session, ...args: string[]) => Promise<Outcome | number>,
 ) => void
 
-/** Runs one command. @returns the exit code */
-export async function runCli(
+/** Runs one command of `otesse`. @returns the exit code */
+export const runCli = (
   argv: readonly string[],
   env: Environment,
   terminal: Terminal,
+): Promise<number> => runProgram(argv, env, terminal, createOtesse)
+
+/** Runs a program of the kind of `otesse`. @returns the exit code */
+export async function runProgram(
+  argv: readonly string[],
+  env: Environment,
+  terminal: Terminal,
+  create: (terminal: Terminal, isJson: boolean, does: Does) => Command,
 ): Promise<number> {
   const isJson = argv.includes('--json')
   let done: Outcome | number = 0
-  const program = createProgram(terminal, isJson, (command, action) => {
+  const program = create(terminal, isJson, (command, action) => {
     command.action(async () => {
       const session = createSession(env, terminal, command.optsWithGlobals())
       done = await action(session, ...command.processedArgs.map(String))
@@ -87,11 +95,9 @@ const PLAIN_FLAGS =
 const flagOf = (field: string): string =>
   FLAGS[field] ?? (PLAIN_FLAGS.test(field) ? `--${field}` : field)
 
-function createProgram(terminal: Terminal, isJson: boolean, does: Does): Command {
-  const program = new Command('otesse')
-    .description(
-      'Runs and administers Otesse Auth. Settings come from the environment, as for the server.',
-    )
+/** Creates a program without commands: its flags, and where its texts go. */
+export const createProgram = (name: string, terminal: Terminal): Command =>
+  new Command(name)
     .addOption(new Option('--json', 'print one JSON document, also for errors'))
     .addOption(new Option('--verbose', 'write the log to standard error'))
     .exitOverride()
@@ -102,11 +108,16 @@ function createProgram(terminal: Terminal, isJson: boolean, does: Does): Command
       writeErr: () => undefined,
       outputError: () => undefined,
     })
+
+function createOtesse(terminal: Terminal, isJson: boolean, does: Does): Command {
+  const program = createProgram('otesse', terminal)
+    .description(
+      'Runs and administers Otesse Auth. Settings come from the environment, as for the server.',
+    )
     .addHelpText(
       'after',
       `
 Examples:
-  $ otesse demo
   $ otesse scope create bookings:read --sentence "See your bookings" --group Bookings
   $ otesse app create --name "Bookings Dashboard" --type web \\
       --redirect-uri https://dashboard.example.com/callback --scope bookings:read

@@ -1,11 +1,11 @@
-// otesse serve, migrate, doctor and demo: the commands about the server itself. Each loads what it needs when it runs, so that the others start
+// otesse serve, migrate and doctor: the commands about the server itself. Each loads what it needs when it runs, so that the others start
 // quickly.
 import type { Command } from 'commander'
 import { HOUR } from '../shared/clock.ts'
 import type { Does } from './program.ts'
 import type { Outcome, Session } from './session.ts'
 
-/** Adds `otesse serve`, `migrate`, `doctor` and `demo`. */
+/** Adds `otesse serve`, `migrate` and `doctor`. */
 export function addServerCommands(program: Command, does: Does): void {
   const serve = program
     .command('serve')
@@ -48,17 +48,6 @@ It changes nothing. Each check ends as ok, warn or fail with what to do about it
     const { issuer } = doctor.opts<{ issuer: boolean }>()
     return (await import('./doctor.ts')).examine(session, { withIssuer: issuer })
   })
-
-  const demo = program
-    .command('demo')
-    .description('run a server, an app and an API to try everything out, on this machine only')
-    .option('--fresh', 'forget what earlier demos kept')
-    .option('--port <port>', 'the server; 3000, or a free one near it')
-    .option('--app-port <port>', 'the app; 3001, or a free one near it')
-    .option('--api-port <port>', 'the API; 3002, or a free one near it')
-    .option('--data-dir <directory>', 'where it keeps everything', '.data/demo')
-    .addHelpText('after', '\nExample:\n  $ otesse demo --fresh')
-  does(demo, async (session) => (await import('../demo/demo.ts')).runDemo(session, demo.opts()))
 }
 
 async function runMigrations(session: Session, isCheck: boolean): Promise<Outcome> {

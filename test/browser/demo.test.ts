@@ -15,7 +15,7 @@ import {
   wordsOn,
 } from '../support/browser-page.ts'
 import { launchChromium } from '../support/chromium.ts'
-import { startCli } from '../support/cli-process.ts'
+import { startDemo } from '../support/cli-process.ts'
 import { embeddedTemplate } from '../support/embedded-template.ts'
 import { findFreePort } from '../support/ports.ts'
 import { problemsOf } from './axe.ts'
@@ -50,7 +50,7 @@ afterAll(async () => {
 async function start(): Promise<Demo> {
   const ports = [await findFreePort(), await findFreePort(), await findFreePort()].map(String)
   const flags = ['--port', '--app-port', '--api-port'].flatMap((flag, at) => [flag, ports[at]!])
-  child = startCli(['demo', '--json', '--data-dir', dataDir, ...flags], {})
+  child = startDemo(['--json', '--data-dir', dataDir, ...flags])
   let [out, err] = ['', '']
   child.stderr!.on('data', (chunk: Buffer) => (err += chunk.toString()))
   return new Promise((resolve, reject) => {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { approveInBrowser, createBrowser } from '../support/browser-flow.ts'
-import { startCli } from '../support/cli-process.ts'
+import { startDemo } from '../support/cli-process.ts'
 import { embeddedTemplate } from '../support/embedded-template.ts'
 import { findFreePort } from '../support/ports.ts'
 
@@ -40,7 +40,7 @@ afterAll(async () => {
 })
 
 async function start(...flags: string[]): Promise<Facts> {
-  const started = startCli(['demo', '--json', '--data-dir', dataDir, ...ports, ...flags], {})
+  const started = startDemo(['--json', '--data-dir', dataDir, ...ports, ...flags])
   child = started
   let [out, err] = ['', '']
   started.stderr!.on('data', (chunk: Buffer) => (err += chunk.toString()))
@@ -138,7 +138,7 @@ test('the API refuses as RFC 6750 §3 says, the app refuses forms of other sites
     headers: { origin: 'https://evil.example' },
   })
   expect(foreign.status).toBe(403)
-  const second = startCli(['demo', '--data-dir', dataDir, ...ports], {})
+  const second = startDemo(['--data-dir', dataDir, ...ports])
   const [code] = (await once(second, 'exit')) as [number]
   expect(code).toBe(1)
   await stop('SIGTERM')

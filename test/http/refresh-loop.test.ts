@@ -9,8 +9,8 @@ import {
   type Tokens,
   type TokenStore,
 } from '../../examples/clients/refresh-on-401.ts'
-import { createBookingsApi } from '../../src/demo/bookings-api.ts'
-import { createBookings } from '../../src/demo/bookings.ts'
+import { createBookingsApi } from '../../examples/demo/bookings-api.ts'
+import { createBookings } from '../../examples/demo/bookings.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { createScopes, registerApp, type TestClient } from '../support/builders.ts'
 import { createOAuthClient, type OAuthClient } from '../support/oauth-client.ts'

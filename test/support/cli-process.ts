@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 
+const DEMO = fileURLToPath(new URL('../../examples/demo/main.ts', import.meta.url))
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 
 /** The answer of a command with --json: a test looks only at what it knows to be there. */
@@ -23,7 +24,18 @@ export function startCli(
   args: readonly string[],
   settings: Readonly<Record<string, string>>,
 ): ChildProcess {
-  return spawn(process.execPath, [CLI, ...args], {
+  return start(CLI, args, settings)
+}
+
+/** Starts the demo. */
+export const startDemo = (args: readonly string[]): ChildProcess => start(DEMO, args, {})
+
+function start(
+  program: string,
+  args: readonly string[],
+  settings: Readonly<Record<string, string>>,
+): ChildProcess {
+  return spawn(process.execPath, [program, ...args], {
     env: { PATH: process.env['PATH'] ?? '', ...settings },
     stdio: ['pipe', 'pipe', 'pipe'],
   })

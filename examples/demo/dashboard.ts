@@ -2,8 +2,8 @@
 // address and nothing else. One browser is one session; a session has a connection or none.
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import * as oauth from 'openid-client'
-import { MINUTE, type Clock } from '../shared/clock.ts'
-import { randomBase62 } from '../shared/crypto.ts'
+import { MINUTE, type Clock } from '../../src/shared/clock.ts'
+import { randomBase62 } from '../../src/shared/crypto.ts'
 import type { Booking, Customer } from './bookings.ts'
 import type { Connection, Connections } from './connections.ts'
 import {

@@ -1,13 +1,13 @@
-// otesse demo: a server, a third-party app and a protected API on this machine, to see everything work before deciding anything. The server is
+// The demo: a server, a third-party app and a protected API on this machine, to see everything work before deciding anything. The server is
 // the real one in embedded mode; the app and the API speak to it over HTTP only. What was connected stays connected over restarts.
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as oauth from 'openid-client'
-import { type Session, Refusal } from '../cli/session.ts'
-import { type Environment, loadConfig } from '../config/config.ts'
-import { startServer } from '../serve.ts'
-import { SECOND, systemClock } from '../shared/clock.ts'
-import { lockDirectory } from '../storage/directory-lock.ts'
+import { type Session, Refusal } from '../../src/cli/session.ts'
+import { type Environment, loadConfig } from '../../src/config/config.ts'
+import { startServer } from '../../src/serve.ts'
+import { SECOND, systemClock } from '../../src/shared/clock.ts'
+import { lockDirectory } from '../../src/storage/directory-lock.ts'
 import { createBookings } from './bookings.ts'
 import { createBookingsApi } from './bookings-api.ts'
 import { openConnections } from './connections.ts'

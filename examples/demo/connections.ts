@@ -2,9 +2,9 @@
 // outlives a restart and a crash; sealed, as a real app should, so that the file alone opens nothing.
 import { mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { randomBase62 } from '../shared/crypto.ts'
-import { createSealedBox, type SealedBox } from '../shared/sealed-box.ts'
-import { Secret } from '../shared/secret.ts'
+import { randomBase62 } from '../../src/shared/crypto.ts'
+import { createSealedBox, type SealedBox } from '../../src/shared/sealed-box.ts'
+import { Secret } from '../../src/shared/secret.ts'
 
 /** One connected account. */
 export interface Connection {

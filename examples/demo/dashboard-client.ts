@@ -1,7 +1,7 @@
 // The demo app's side of OAuth, with a library that anybody would take (openid-client) against the server's public endpoints alone. Every
 // request is noted, so that the page can show what went over the wire.
 import * as oauth from 'openid-client'
-import type { Clock } from '../shared/clock.ts'
+import type { Clock } from '../../src/shared/clock.ts'
 import type { Connection } from './connections.ts'
 
 /** One request as the page shows it. */

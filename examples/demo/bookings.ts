@@ -1,5 +1,5 @@
 // The data behind the demo's API. Dates count from today, so that the demo never looks old.
-import { DAY, type Clock } from '../shared/clock.ts'
+import { DAY, type Clock } from '../../src/shared/clock.ts'
 
 export interface Customer {
   id: string
