@@ -18,7 +18,7 @@ import {
   linkText,
   listText,
 } from './account-text.ts'
-import type { Does } from './program.ts'
+import type { Does } from './command.ts'
 import {
   conflictRefusal,
   inputRefusal,

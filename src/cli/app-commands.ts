@@ -8,7 +8,7 @@ import { AppError } from '../shared/errors.ts'
 import { addAppFlags, addClearingFlags, readAppInput, readLogo } from './app-flags.ts'
 import { appJson, appText, listText, SHOWN_ONCE } from './app-text.ts'
 import { facts } from './layout.ts'
-import type { Does } from './program.ts'
+import type { Does } from './command.ts'
 import {
   conflictRefusal,
   inputRefusal,

@@ -15,7 +15,7 @@ import { readBytes, readLogo } from './app-flags.ts'
 import type { DeclarationFile, LinedProblem } from './declaration-file.ts'
 import { facts } from './layout.ts'
 import { planJson, planText } from './plan-text.ts'
-import type { Does } from './program.ts'
+import type { Does } from './command.ts'
 import { inputRefusal, OPERATOR, type Outcome, type Session, toRefusal } from './session.ts'
 
 interface ApplyFlags {

@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import type { KeyFacts } from '../keys/key-ring.ts'
 import { moment, table } from './layout.ts'
-import type { Does } from './program.ts'
+import type { Does } from './command.ts'
 import { OPERATOR } from './session.ts'
 
 const keyJson = (key: KeyFacts): object => ({

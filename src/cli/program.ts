@@ -12,15 +12,10 @@ import { problemList } from './layout.ts'
 import { addScopeCommands } from './scope-commands.ts'
 import { addSecretCommands } from './secret-commands.ts'
 import { addServerCommands } from './server-commands.ts'
-import { createSession, type Outcome, Refusal, type Session, toRefusal } from './session.ts'
+import { createSession, type Outcome, Refusal, toRefusal } from './session.ts'
 import type { Terminal } from './terminal.ts'
+import type { Does } from './command.ts'
 import { addTokenCommands } from './token-commands.ts'
-
-/** Gives a command its action. */
-export type Does = (
-  command: Command,
-  action: (session: Session, ...args: string[]) => Promise<Outcome | number>,
-) => void
 
 /** Runs one command of `otesse`. @returns the exit code */
 export const runCli = (

@@ -4,7 +4,7 @@ import { isBuiltInScope, type Scope, type ScopeInput } from '../apps/scope.ts'
 import type { Acts } from '../compose/acts.ts'
 import type { Foundation } from '../foundation.ts'
 import { facts, table } from './layout.ts'
-import type { Does } from './program.ts'
+import type { Does } from './command.ts'
 import {
   conflictRefusal,
   inputRefusal,

@@ -4,7 +4,7 @@ import type { LeakOutcome } from '../admin/token-acts.ts'
 import { getNamedApp } from './app-commands.ts'
 import { SHOWN_ONCE } from './app-text.ts'
 import { facts, moment } from './layout.ts'
-import type { Does } from './program.ts'
+import type { Does } from './command.ts'
 import { inputRefusal, OPERATOR, type Outcome } from './session.ts'
 
 /** Adds `otesse secret …`. */

@@ -2,7 +2,7 @@
 // quickly.
 import type { Command } from 'commander'
 import { HOUR } from '../shared/clock.ts'
-import type { Does } from './program.ts'
+import type { Does } from './command.ts'
 import type { Outcome, Session } from './session.ts'
 
 /** Adds `otesse serve`, `migrate` and `doctor`. */

@@ -7,7 +7,7 @@ import { MINUTE } from '../shared/clock.ts'
 import { AppError } from '../shared/errors.ts'
 import { getNamedApp } from './app-commands.ts'
 import { facts, moment } from './layout.ts'
-import type { Does } from './program.ts'
+import type { Does } from './command.ts'
 import { OPERATOR, type Outcome, Refusal, usageRefusal } from './session.ts'
 
 interface RevokeFlags {

@@ -7,12 +7,8 @@ import type { Foundation } from '../foundation.ts'
 import { clientAddress, createTrustedProxies, limitKey } from '../http/client-address.ts'
 import { createFailedProofs, type FailedProofs } from '../http/failed-proofs.ts'
 import { createNetworkLimit, sizeOfNetwork } from '../http/network-limit.ts'
-import {
-  type BatchedLimit,
-  createRateLimiter,
-  type LimitSize,
-  type RateLimiter,
-} from '../http/rate-limit.ts'
+import { type BatchedLimit, createRateLimiter, type RateLimiter } from '../http/rate-limit.ts'
+import type { LimitSize } from '../http/limit.ts'
 import type { LoginLimits } from '../sign-in/login.ts'
 
 /** The limits by what they bound. */

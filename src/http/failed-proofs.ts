@@ -3,7 +3,8 @@
 // right secret is heard however many wrong ones came from its address or for its client; and what
 // strangers fail at takes nothing
 // from the budgets of honest apps.
-import type { BatchedLimit, LimitOutcome } from './rate-limit.ts'
+import type { BatchedLimit } from './rate-limit.ts'
+import type { LimitOutcome } from './limit.ts'
 
 /** Counts proofs that failed. */
 export interface FailedProofs {

@@ -5,7 +5,8 @@
 // refuses is not counted by the wider ones, so that one address alone never uses up what its
 // neighbours share.
 import { limitKey, networkKey } from './client-address.ts'
-import type { BatchedLimit, LimitSize, RateLimiter } from './rate-limit.ts'
+import type { BatchedLimit, RateLimiter } from './rate-limit.ts'
+import type { LimitSize } from './limit.ts'
 
 /** How many addresses at their limit one network may have, where it has no size of its own. */
 const ADDRESSES_PER_NETWORK = 10

@@ -17,17 +17,7 @@ import {
   type EvalRedis,
   type StrictLimit,
 } from './strict-limit.ts'
-
-/** So many points within so many seconds; `points: 0` is no limit. */
-export interface LimitSize {
-  points: number
-  seconds: number
-}
-
-/** What a limit says to one request. */
-export type LimitOutcome =
-  | { allowed: true; remaining: number; resetSeconds: number }
-  | { allowed: false; retryAfterSeconds: number }
+import type { LimitOutcome, LimitSize } from './limit.ts'
 
 /** A limit that costs a request no trip. */
 export interface BatchedLimit {

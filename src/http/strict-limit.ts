@@ -8,7 +8,7 @@ import { LRUCache } from 'lru-cache'
 import { SECOND, type Clock } from '../shared/clock.ts'
 import { randomBase62, sha256 } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
-import type { LimitOutcome, LimitSize } from './rate-limit.ts'
+import type { LimitOutcome, LimitSize } from './limit.ts'
 
 /**
  * A limit that is exact over all processes.

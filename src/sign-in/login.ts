@@ -7,11 +7,11 @@ import { emailKey, parseEmail } from '../accounts/account-input.ts'
 import type { Authentication } from '../accounts/accounts.ts'
 import type { QueuePlace } from '../accounts/fair-queue.ts'
 import { limitKey, networkKey } from '../http/client-address.ts'
-import type { LimitOutcome } from '../http/rate-limit.ts'
+import type { LimitOutcome } from '../http/limit.ts'
 import { newTryId, type StrictLimit } from '../http/strict-limit.ts'
 import { durationInWords } from '../http/views.ts'
 import type { KnownPlaces } from './known-places.ts'
-import type { SignInEvents } from './ports.ts'
+import type { Proof, SignInEvents } from './ports.ts'
 
 /** What was typed, where, on the way to which app. */
 export interface LoginAttempt {
@@ -22,15 +22,6 @@ export interface LoginAttempt {
   /** The cookie of a browser that signed somebody in before (known-places.ts). */
   browser: string | undefined
   requestId: string
-}
-
-/** That an account's password was right, and when that was looked at. */
-export interface Proof {
-  accountId: string
-  /** The account's generation as it was read together with the password's hash. */
-  generation: number
-  /** Seconds since the epoch. */
-  checkedAt: number
 }
 
 /** How it went. Why it was rejected is in the event log only. */

@@ -3,7 +3,15 @@
 import type { Account } from '../accounts/account.store.ts'
 import type { App } from '../apps/app.ts'
 import type { Events } from '../audit/events.ts'
-import type { Proof } from './login.ts'
+
+/** That an account's password was right, and when that was looked at. */
+export interface Proof {
+  accountId: string
+  /** The account's generation as it was read together with the password's hash. */
+  generation: number
+  /** Seconds since the epoch. */
+  checkedAt: number
+}
 
 /** What an app's authorization request waits for. */
 export interface PendingInteraction {

@@ -2,7 +2,7 @@
 // never a domain object that knows a hash; every value is escaped, and an app's addresses become links only where they are plain web addresses.
 import type { Account } from '../../accounts/account.store.ts'
 import type { Templates } from '../../http/views.ts'
-import { ownAddress, timeInWords } from './words.ts'
+import { type Badge, ownAddress, timeInWords } from './words.ts'
 
 /** The parts of the console. */
 export const SECTIONS = [
@@ -17,12 +17,6 @@ export type Section = (typeof SECTIONS)[number]['id']
 export interface LinkTo {
   label: string
   href: string
-}
-
-/** A state in one word; the tone is colour besides, never instead. */
-export interface Badge {
-  label: string
-  tone: 'good' | 'care' | 'off'
 }
 
 /** One problem of a form, as the summary links to it. */

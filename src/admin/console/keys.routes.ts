@@ -2,7 +2,7 @@
 import Router from '@koa/router'
 import type { KeyFacts } from '../../keys/key-ring.ts'
 import type { ConsoleDeps } from './console-deps.ts'
-import type { Badge } from './console-views.ts'
+import type { Badge } from './words.ts'
 import { type Gate, goTo } from './gate.routes.ts'
 import { queryOf } from './paging.ts'
 import { questionPage } from './question.ts'

@@ -2,7 +2,12 @@
 import type { App, AppStatus, AppType } from '../../apps/app.ts'
 import type { Account } from '../../accounts/account.store.ts'
 import { webAddress } from '../../http/views.ts'
-import type { Badge } from './console-views.ts'
+
+/** A state in one word; the tone is colour besides, never instead. */
+export interface Badge {
+  label: string
+  tone: 'good' | 'care' | 'off'
+}
 
 const TIME = new Intl.DateTimeFormat('en', {
   dateStyle: 'medium',

@@ -1,5 +1,5 @@
 import { createRateLimiter, rateLimitHeaders } from '../../../src/http/rate-limit.ts'
-import type { LimitOutcome } from '../../../src/http/rate-limit.ts'
+import type { LimitOutcome } from '../../../src/http/limit.ts'
 import { newTryId } from '../../../src/http/strict-limit.ts'
 import { createLogger } from '../../../src/shared/logger.ts'
 

@@ -1,6 +1,7 @@
 // Attempts to sign in: what counts against whom, what a success gives back, and that nobody can keep another person out.
 import { describe, expect, it } from '@jest/globals'
-import { createRateLimiter, type LimitSize } from '../../../src/http/rate-limit.ts'
+import { createRateLimiter } from '../../../src/http/rate-limit.ts'
+import type { LimitSize } from '../../../src/http/limit.ts'
 import { systemClock } from '../../../src/shared/clock.ts'
 import { AppError } from '../../../src/shared/errors.ts'
 import { createLogger } from '../../../src/shared/logger.ts'
