@@ -1,9 +1,16 @@
 // The short-lived store of embedded mode: maps in this process, journalled to the database before a change is answered, so that a restart
-// forgets nothing that anyone was told. Invariant: a commit checks and changes the maps in one synchronous step, so it is atomic.
+// forgets nothing that anyone was told. Invariants: a commit checks and changes the maps in one
+// synchronous step, so it is atomic; one that cannot be journalled has not happened, but for what ends.
 import { sql } from 'kysely'
 import type { Clock } from '../shared/clock.ts'
 import { type Database, withDatabase } from '../storage/database.ts'
-import type { Expectation, IndexPlace, ShortLivedStore } from './family-store.ts'
+import {
+  type Expectation,
+  type FamilyChange,
+  type IndexPlace,
+  isEnding,
+  type ShortLivedStore,
+} from './family-store.ts'
 
 interface Entry {
   value: string
@@ -41,18 +48,45 @@ export async function openEmbeddedStore(db: Database, clock: Clock): Promise<Sho
     const entry = entries.get(key)
     return entry !== undefined && entry.expiresAt > clock() ? entry : undefined
   }
-  const put = (key: string, value: string, expiresAt: number): void => {
-    entries.set(key, { value, expiresAt })
-    journal.note(key)
-  }
+  const put = (key: string, value: string, expiresAt: number): void =>
+    journal.change(key, { value, expiresAt })
   const remove = (key: string): void => {
-    if (entries.delete(key)) journal.note(key)
+    if (entries.has(key)) journal.change(key, undefined)
   }
   const holds = (family: string, expectation: Expectation): boolean => {
     const entry = live(`${family}:${expectation.name}`)
     if (expectation.state === 'equals') return entry?.value === expectation.value
     if (expectation.state === 'below') return Number(entry?.value ?? 0) < expectation.limit
     return (entry !== undefined) === (expectation.state === 'present')
+  }
+
+  /** Changes the maps; returns what was there before, where the change is one that can be undone. */
+  function apply(family: string, change: FamilyChange): Changed[] | undefined {
+    const now = clock()
+    const keys = [...(change.put ?? []), ...(change.extend ?? []), ...(change.increment ?? [])].map(
+      ({ name }) => name,
+    )
+    const before = [...new Set([...keys, ...(change.remove ?? [])])].map((name) => {
+      const key = `${family}:${name}`
+      return { key, before: entries.get(key) }
+    })
+    for (const { name, value, ttlMillis } of change.put ?? [])
+      put(`${family}:${name}`, value, now + ttlMillis)
+    for (const { name, ttlMillis } of change.extend ?? []) {
+      const entry = live(`${family}:${name}`)
+      if (entry !== undefined && entry.expiresAt < now + ttlMillis)
+        put(`${family}:${name}`, entry.value, now + ttlMillis)
+    }
+    for (const { name, ttlMillis } of change.increment ?? []) {
+      const key = `${family}:${name}`
+      put(key, String(Number(live(key)?.value ?? 0) + 1), now + ttlMillis)
+    }
+    for (const name of change.remove ?? []) remove(`${family}:${name}`)
+    // An end counts from the moment that it was tried.
+    if (isEnding(change)) return undefined
+    return before
+      .map((of) => ({ ...of, after: entries.get(of.key) }))
+      .filter((of) => of.before !== of.after)
   }
 
   const sweeper = setInterval(() => {
@@ -70,22 +104,16 @@ export async function openEmbeddedStore(db: Database, clock: Clock): Promise<Sho
     read: (family, names) => Promise.resolve(names.map((name) => live(`${family}:${name}`)?.value)),
     async commit(family, change) {
       if (!change.expect.every((expectation) => holds(family, expectation))) return false
-      const now = clock()
-      for (const { name, value, ttlMillis } of change.put ?? [])
-        put(`${family}:${name}`, value, now + ttlMillis)
-      for (const { name, ttlMillis } of change.extend ?? []) {
-        const entry = live(`${family}:${name}`)
-        if (entry !== undefined && entry.expiresAt < now + ttlMillis)
-          put(`${family}:${name}`, entry.value, now + ttlMillis)
-      }
-      for (const { name, ttlMillis } of change.increment ?? []) {
-        const key = `${family}:${name}`
-        put(key, String(Number(live(key)?.value ?? 0) + 1), now + ttlMillis)
-      }
-      for (const name of change.remove ?? []) remove(`${family}:${name}`)
-      await journal.settle()
+      await journal.settle(apply(family, change))
       return true
     },
+    async takeBack(family, undo) {
+      if (!undo.expect.every((expectation) => holds(family, expectation))) return
+      apply(family, undo)
+      // Where it cannot be written now it is written later.
+      await journal.settle().catch(() => undefined)
+    },
+    settled: () => undefined,
     findRecord: (key) => Promise.resolve(live(key)?.value),
     async putRecord(key, value, ttlMillis) {
       put(key, value, clock() + ttlMillis)
@@ -132,19 +160,56 @@ export async function openEmbeddedStore(db: Database, clock: Clock): Promise<Sho
 const byEnd = (a: IndexPlace, b: IndexPlace): number =>
   a.endsAtMillis - b.endsAtMillis || (a.member === b.member ? 0 : a.member < b.member ? -1 : 1)
 
+/** What one change did to one key. */
+interface Changed {
+  key: string
+  before: Entry | undefined
+  after: Entry | undefined
+}
+
+interface Journal {
+  load(now: number): Promise<void>
+  /** Sets or removes an entry and notes that it is to be written. */
+  change(key: string, entry: Entry | undefined): void
+  /**
+   * Resolves when everything noted is written.
+   *
+   * @param changed is undone where it cannot be written; the rest is written with the next batch
+   * @throws {AppError} `temporarily_unavailable`
+   */
+  settle(changed?: readonly Changed[]): Promise<void>
+}
+
 /** Writes noted keys in batches: while one batch is written the next one gathers, so that a crowd shares one write. */
-function createJournal(
-  db: Database,
-  entries: Map<string, Entry>,
-): { load(now: number): Promise<void>; note(key: string): void; settle(): Promise<void> } {
+function createJournal(db: Database, entries: Map<string, Entry>): Journal {
   let noted = new Set<string>()
   let writing: Promise<void> = Promise.resolve()
   let next: Promise<void> | undefined
+  // What is not written yet, in the order of time.
+  let unwritten: Changed[] = []
+  let failure: { error: unknown } | undefined
+
+  function change(key: string, entry: Entry | undefined): void {
+    if (entry === undefined) entries.delete(key)
+    else entries.set(key, entry)
+    noted.add(key)
+  }
+
+  /**
+   * Brings back what was there, but for what was ended meanwhile. Changes that came later may rest on
+   * what failed, so they have not happened either.
+   */
+  function undo(changes: readonly Changed[]): void {
+    for (const { key, before, after } of changes.toReversed())
+      if (entries.get(key) === after) change(key, before)
+  }
 
   async function write(): Promise<void> {
     next = undefined
     const batch = noted
+    const changes = unwritten
     noted = new Set()
+    unwritten = []
     const puts: { key: string; value: string; expires_at: number }[] = []
     const removals: string[] = []
     for (const key of batch) {
@@ -157,6 +222,9 @@ function createJournal(
     } catch (error) {
       // Nothing may be forgotten: what could not be written is tried again with the next batch.
       for (const key of batch) noted.add(key)
+      undo([...changes, ...unwritten])
+      unwritten = []
+      failure = { error }
       throw error
     }
   }
@@ -168,14 +236,18 @@ function createJournal(
       for (const { key, value, expires_at } of rows)
         entries.set(key, { value, expiresAt: expires_at === null ? Infinity : Number(expires_at) })
     },
-    note: (key) => void noted.add(key),
-    settle() {
-      if (noted.size === 0) return writing
-      if (next === undefined) {
+    change,
+    async settle(changed) {
+      if (changed !== undefined) unwritten.push(...changed)
+      if (noted.size > 0 && next === undefined) {
         next = writing.catch(() => undefined).then(write)
         writing = next
       }
-      return next
+      const lastFailure = failure
+      await (noted.size > 0 ? next : writing)
+      // The batch before its own failed, and took it along.
+      if (changed !== undefined && failure !== undefined && failure !== lastFailure)
+        throw failure.error
     },
   }
 }

@@ -14,6 +14,7 @@
 // <hash> is the SHA-256 of the bearer value, so that a dump of the store opens nothing. All names of one family live in one Cluster slot.
 // Invariants: a commit is atomic and happens only if all its expectations hold; what has expired is absent; what was answered is durable
 // as far as the store is.
+import { ENDED, GRANT } from './grant.ts'
 
 /** What must hold for a commit to happen. */
 export type Expectation =
@@ -32,19 +33,45 @@ export interface FamilyChange {
   /** Adds one to the number under the name, which then lives for so long. */
   increment?: readonly { name: string; ttlMillis: number }[]
   remove?: readonly string[]
+  /**
+   * What takes the change back, for a change that gave somebody something. Its expectations hold only
+   * while the change is what happened last and nobody has used it.
+   */
+  undo?: Undo
 }
+
+/** Whether a change ends something and gives nobody anything. */
+export const isEnding = ({ remove = [], put = [] }: FamilyChange): boolean =>
+  remove.includes(GRANT) || put.every(({ name }) => name === ENDED)
+
+/** Takes another change back. */
+export type Undo = Omit<FamilyChange, 'undo'>
 
 /** Families of tokens: read and changed as a whole. */
 export interface FamilyStore {
   /** Reads names of one family in one round trip, all as of one moment. */
   read(family: string, names: readonly string[]): Promise<(string | undefined)[]>
-  /** Carries the change out if every expectation holds, in one round trip; returns whether it did. */
+  /**
+   * Carries the change out if every expectation holds, in one round trip; returns whether it did.
+   *
+   * @throws {AppError} `temporarily_unavailable`: nothing happened and nothing will. Only where the
+   * answer of the store was lost it may have happened; then it is taken back by its `undo`.
+   */
   commit(family: string, change: FamilyChange): Promise<boolean>
   /**
    * Stands for the copy of the store that answers now: another value once another copy may have
    * taken over. Absent where there is only one.
    */
   copy?(): object | undefined
+  /** Takes a change back that was carried out and could not be answered. Never rejects. */
+  takeBack(family: string, undo: Undo): Promise<void>
+  /**
+   * Waits until nothing of the family is left to take back. Whoever decides by what a family has
+   * given asks first.
+   *
+   * @throws {AppError} `temporarily_unavailable`
+   */
+  settled(family: string): Promise<void> | undefined
 }
 
 /** Single values that expire. */

@@ -30,7 +30,7 @@ import {
   REFRESH,
   type RefreshRecord,
 } from './grant.ts'
-import { GRANT_SLACK_SECONDS, type IssueDeps } from './issue.ts'
+import { CODE_SLACK_MILLIS, GRANT_SLACK_SECONDS, type IssueDeps, type Issued } from './issue.ts'
 import { redeemCode } from './redeem-code.ts'
 import { refreshGrant } from './refresh-grant.ts'
 import { LOST, retryCommit } from './retry-commit.ts'
@@ -164,7 +164,7 @@ export function createGrants(deps: {
         { name: ENDED, state: 'absent' },
       ],
       put: [
-        { name: GRANT, value: text, ttlMillis: ttlMillis + 60_000 },
+        { name: GRANT, value: text, ttlMillis: ttlMillis + CODE_SLACK_MILLIS },
         { name: codeName(sha256(code)), value: JSON.stringify(record), ttlMillis },
       ],
     })
@@ -379,6 +379,9 @@ export function createGrants(deps: {
     redeem: redeemCode.bind(undefined, issueDeps),
     /** Uses a refresh token; see refreshGrant. */
     refresh: refreshGrant.bind(undefined, issueDeps),
+    /** Takes back what was issued and cannot be answered, so that the app may try again. */
+    takeBack: async ({ grant, undo }: Pick<Issued, 'grant' | 'undo'>): Promise<void> =>
+      undo && store.takeBack(grant.id, undo),
     /** Issues a token to an app for itself. */
     issueToApp: appTokens.issue,
     findAccess,

@@ -4,7 +4,7 @@ import { type Clock, epochSeconds } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
 import type { ErrorCode } from '../shared/errors.ts'
 import { newAccessToken, type RefreshTokenForm } from '../shared/token-format.ts'
-import type { FamilyChange, FamilyStore } from './family-store.ts'
+import type { FamilyChange, FamilyStore, Undo } from './family-store.ts'
 import {
   accessName,
   type AccessRecord,
@@ -41,6 +41,8 @@ export interface Issued {
   refresh: 'kept' | 'rotated' | 'repeated' | undefined
   /** Whether a repeat came from another network than the rotation: a lost answer rarely does. */
   isFromElsewhere?: boolean
+  /** Takes it back, where it cannot be answered; absent where it takes nothing from anybody. */
+  undo?: Undo
 }
 
 /**
@@ -88,6 +90,9 @@ export async function refuseAndEnd(
   }
   return { kind: 'refused', reason, because, ...(revoked && { revoked }) }
 }
+
+/** How much longer than its code a grant is kept that has given nothing yet. */
+export const CODE_SLACK_MILLIS = 60_000
 
 /** How much longer than its tokens a grant is kept. */
 export const GRANT_SLACK_SECONDS = 3600

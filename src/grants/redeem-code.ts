@@ -4,6 +4,7 @@ import { epochSeconds } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
 import type { ErrorCode } from '../shared/errors.ts'
 import type { ParsedToken } from '../shared/token-format.ts'
+import type { Undo } from './family-store.ts'
 import {
   type CodeRecord,
   codeName,
@@ -15,6 +16,7 @@ import {
 } from './grant.ts'
 import {
   accessPut,
+  CODE_SLACK_MILLIS,
   type IssueDeps,
   type Issued,
   outliving,
@@ -43,6 +45,7 @@ export async function redeemCode(
   const family = presented.locator
   let tried: Issued | undefined
   return retryCommit(async () => {
+    await deps.store.settled(family)
     const [grantText, refreshText, codeText] = await deps.store.read(family, [
       GRANT,
       REFRESH,
@@ -80,15 +83,30 @@ export async function redeemCode(
       code: hash,
     }
     const access = accessPut(deps.clock, grant, scopes, terms)
+    const refreshState = refreshPut(deps.clock, refresh, terms)
+    const codeMillis = code.expiresAt * 1000 - deps.clock()
+    const undo: Undo = {
+      expect: [
+        { name: GRANT, state: 'equals', value: grantText },
+        { name: REFRESH, state: 'equals', value: refreshState.value },
+        { name: access.put.name, state: 'present' },
+      ],
+      put: [
+        { name: codeName(hash), value: codeText ?? '', ttlMillis: codeMillis },
+        { name: GRANT, value: grantText, ttlMillis: codeMillis + CODE_SLACK_MILLIS },
+      ],
+      remove: [REFRESH, access.put.name],
+    }
     const done = await deps.store.commit(family, {
       expect: [
         { name: GRANT, state: 'present' },
         { name: codeName(hash), state: 'present' },
         { name: REFRESH, state: 'absent' },
       ],
-      put: [access.put, refreshPut(deps.clock, refresh, terms)],
+      put: [access.put, refreshState],
       extend: outliving(Math.max(terms.refreshTtlSeconds, terms.accessTtlSeconds)),
       remove: [codeName(hash)],
+      undo,
     })
     tried = {
       kind: 'issued',
@@ -99,6 +117,7 @@ export async function redeemCode(
       grant,
       code,
       refresh: undefined,
+      undo,
     }
     // Lost against another redemption: look again, and find the replay.
     return done ? tried : LOST

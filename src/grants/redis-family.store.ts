@@ -3,28 +3,38 @@
 import { Cluster } from 'ioredis'
 import type { RedisClient } from '../storage/redis.ts'
 import { withRedis } from '../storage/redis.ts'
-import type { FamilyChange, IndexPlace, ShortLivedStore } from './family-store.ts'
-import { ENDED, GRANT } from './grant.ts'
+import { createRedisClock } from '../storage/redis-clock.ts'
+import {
+  type FamilyChange,
+  type IndexPlace,
+  isEnding,
+  type ShortLivedStore,
+} from './family-store.ts'
 import { createJointReads } from './joint-reads.ts'
+import { type CommitAnswer, createTimelyCommits } from './timely-commits.ts'
 
-// KEYS: expectations, puts, extensions, increments, removals, in this order. ARGV: how many of each
-// of the first four; then per expectation '+'
-// (present), '-' (absent), '=' and the value, or '<' and the limit; per put the value and its life;
-// per extension and increment the life.
+// KEYS: expectations, puts, extensions, increments, removals, in this order. ARGV: the deadline, in
+// milliseconds since the epoch by the clock of Redis; how many of each of the first four; then per
+// expectation '+' (present), '-' (absent), '=' and the value, or '<' and the limit; per put the value
+// and its life; per extension and increment the life. Returns what became of it, and the time of
+// Redis.
 const COMMIT = `
-local expectations, puts, extensions, increments = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local key, arg = 1, 5
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+if now > tonumber(ARGV[1]) then return {'late', now} end
+local expectations, puts, extensions, increments = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local key, arg = 1, 6
 for _ = 1, expectations do
   local mode = ARGV[arg]
   arg = arg + 1
   if mode == '=' then
-    if redis.call('GET', KEYS[key]) ~= ARGV[arg] then return 0 end
+    if redis.call('GET', KEYS[key]) ~= ARGV[arg] then return {'lost', now} end
     arg = arg + 1
   elseif mode == '<' then
-    if tonumber(redis.call('GET', KEYS[key]) or '0') >= tonumber(ARGV[arg]) then return 0 end
+    if tonumber(redis.call('GET', KEYS[key]) or '0') >= tonumber(ARGV[arg]) then return {'lost', now} end
     arg = arg + 1
   elseif redis.call('EXISTS', KEYS[key]) == (mode == '+' and 0 or 1) then
-    return 0
+    return {'lost', now}
   end
   key = key + 1
 end
@@ -46,7 +56,7 @@ for _ = 1, increments do
   arg = arg + 1
 end
 for at = key, #KEYS do redis.call('DEL', KEYS[at]) end
-return 1
+return {'done', now}
 `
 
 // The script is one command per number of keys: only then is the first argument a key, by which ioredis gathers the commits of a moment into
@@ -57,9 +67,7 @@ const commandFor = (keyCount: number, isEnding = false): string =>
 // What ends something is carried out also when memory is full, and makes room; what is issued is
 // refused then.
 const END = `#!lua flags=allow-oom${COMMIT}`
-const isEnding = ({ remove = [], put = [] }: FamilyChange): boolean =>
-  remove.includes(GRANT) || put.every(({ name }) => name === ENDED)
-type CommitCommand = (...keysAndArgs: (string | number)[]) => Promise<number>
+type CommitCommand = (...keysAndArgs: (string | number)[]) => Promise<CommitAnswer>
 
 // KEYS: the index. ARGV: now, how many, and for a place its end and a member that sorts right behind the place's own and never is one.
 // Redis cannot be asked for what follows a pair of score and member, but it can be asked for the rank of one that is there. Memory that
@@ -102,16 +110,24 @@ export function createRedisStore(client: RedisClient, keyPrefix: string): ShortL
   const readAlone = async (keys: string[]): Promise<(string | undefined)[]> =>
     (await mget(keys)).map((value) => value ?? undefined)
   const readKeys = client instanceof Cluster ? readAlone : readTogether
+  const clock = createRedisClock(client)
+  const commits = createTimelyCommits({
+    clock,
+    carryOut(family, change, deadline, isUndo) {
+      const { keys, args } = scriptCall(change, (name) => familyKey(family, name))
+      // What takes something back makes room, too.
+      const command = commands[commandFor(keys.length, isUndo || isEnding(change))]
+      if (command === undefined)
+        throw new Error(`a commit touches 1 to ${MOST_KEYS} names, not ${keys.length}`)
+      return withRedis(() => command.call(client, ...keys, deadline, ...args))
+    },
+  })
 
   return {
     read: (family, names) => readKeys(names.map((name) => familyKey(family, name))),
-    async commit(family, change) {
-      const { keys, args } = scriptCall(change, (name) => familyKey(family, name))
-      const name = commandFor(keys.length, isEnding(change))
-      if (commands[name] === undefined)
-        throw new Error(`a commit touches 1 to ${MOST_KEYS} names, not ${keys.length}`)
-      return (await withRedis(async () => commands[name]?.(...keys, ...args))) === 1
-    },
+    commit: (family, change) => commits.commit(family, change),
+    takeBack: (family, undo) => commits.takeBack(family, undo),
+    settled: (family) => commits.settled(family),
     async findRecord(key) {
       return (await withRedis(() => client.get(recordKey(key)))) ?? undefined
     },
@@ -150,7 +166,10 @@ export function createRedisStore(client: RedisClient, keyPrefix: string): ShortL
     async ping() {
       await withRedis(() => client.ping())
     },
-    [Symbol.asyncDispose]: () => Promise.resolve(),
+    [Symbol.asyncDispose]() {
+      clock[Symbol.dispose]()
+      return Promise.resolve()
+    },
   }
 }
 

@@ -2,7 +2,7 @@
 import { epochSeconds } from '../shared/clock.ts'
 import { base62Hash, sha256 } from '../shared/crypto.ts'
 import type { ParsedToken } from '../shared/token-format.ts'
-import type { FamilyChange } from './family-store.ts'
+import type { FamilyChange, Undo } from './family-store.ts'
 import { type Grant, GRANT, parseRecord, REFRESH, type RefreshRecord, REPEATS } from './grant.ts'
 import {
   accessPut,
@@ -46,7 +46,13 @@ export async function refreshGrant(
   // be current or the immediate predecessor, and never a reason to end the family.
   const generation = deps.refreshTokens.genuineGeneration(presented.token) ?? Infinity
   const known = { token: presented.token, hash: sha256(presented.token), generation }
-  return retryCommit(() => refreshOnce(deps, presented.locator, known, request))
+  const tries: Tries = {}
+  return retryCommit(() => refreshOnce(deps, presented.locator, known, request, tries))
+}
+
+/** What the last round tried to issue, under the name of its access token. */
+interface Tries {
+  last?: { name: string; issued: Issued }
 }
 
 async function refreshOnce(
@@ -54,13 +60,15 @@ async function refreshOnce(
   family: string,
   presented: PresentedRefresh & { token: string },
   request: RefreshRequest,
+  tries: Tries,
 ): Promise<Issued | Refused | typeof LOST> {
+  await deps.store.settled(family)
   const { terms } = request
   const isGenuine = presented.generation !== Infinity
   const unknown = isGenuine ? 'refresh_token_unknown' : 'refresh_token_malformed'
-  const [grantText, refreshText, repeats] = await deps.store.read(
+  const [grantText, refreshText, repeats, ownAccess] = await deps.store.read(
     family,
-    terms.rotate ? [GRANT, REFRESH, REPEATS] : [GRANT, REFRESH],
+    namesToRead(terms, tries),
   )
   if (grantText === undefined || refreshText === undefined) {
     // It may be a second try after one that ended the family and could not tell everybody.
@@ -69,6 +77,8 @@ async function refreshOnce(
   }
   const grant = parseRecord<Grant>(grantText)
   const state = parseRecord<RefreshRecord>(refreshText)
+  // Our own commit: its answer was lost with the connection, which sent it a second time.
+  if (ownAccess !== undefined && tries.last !== undefined) return tries.last.issued
   if (grant.appId !== request.appId)
     return { kind: 'refused', reason: 'refresh_token_of_another_client' }
   const decision = decideRefresh(
@@ -88,26 +98,23 @@ async function refreshOnce(
   // Its successor was made under a server key that is configured no more: the window is closed.
   if (next === undefined) return { kind: 'refused', reason: 'refresh_token_unknown' }
   const access = accessPut(deps.clock, grant, asked.scopes, terms)
-  const done = await deps.store.commit(family, {
-    ...counting(next.how, terms),
-    expect: [
-      { name: GRANT, state: 'present' },
-      { name: REFRESH, state: 'equals', value: refreshText },
-      ...(next.how === 'repeated'
-        ? [{ name: REPEATS, state: 'below', limit: MOST_REPEATS } as const]
-        : []),
-    ],
-    put:
-      next.record === state
-        ? [access.put]
-        : [access.put, refreshPut(deps.clock, next.record, terms)],
-    extend: outliving(
-      Math.max(next.record.expiresAt - epochSeconds(deps.clock), terms.accessTtlSeconds),
-    ),
-  })
-  if (!done) return LOST
+  const refresh = next.record === state ? undefined : refreshPut(deps.clock, next.record, terms)
+  const undo: Undo | undefined =
+    next.how === 'rotated' && refresh !== undefined
+      ? {
+          expect: [
+            { name: GRANT, state: 'present' },
+            { name: REFRESH, state: 'equals', value: refresh.value },
+            { name: access.put.name, state: 'present' },
+            // Nor did the grace give the successor to anybody.
+            { name: REPEATS, state: 'absent' },
+          ],
+          put: [{ ...refreshPut(deps.clock, state, terms), value: refreshText }],
+          remove: [access.put.name],
+        }
+      : undefined
   const first = state.previous?.from
-  return {
+  const issued: Issued = {
     kind: 'issued',
     accessToken: access.token,
     refreshToken: next.token,
@@ -119,7 +126,30 @@ async function refreshOnce(
     ...(next.how === 'repeated' &&
       first !== undefined &&
       from !== undefined && { isFromElsewhere: first !== from }),
+    ...(undo && { undo }),
   }
+  tries.last = { name: access.put.name, issued }
+  const done = await deps.store.commit(family, {
+    ...counting(next.how, terms),
+    expect: [
+      { name: GRANT, state: 'present' },
+      { name: REFRESH, state: 'equals', value: refreshText },
+      ...(next.how === 'repeated'
+        ? [{ name: REPEATS, state: 'below', limit: MOST_REPEATS } as const]
+        : []),
+    ],
+    put: refresh === undefined ? [access.put] : [access.put, refresh],
+    extend: outliving(
+      Math.max(next.record.expiresAt - epochSeconds(deps.clock), terms.accessTtlSeconds),
+    ),
+    ...(undo && { undo }),
+  })
+  return done ? issued : LOST
+}
+
+function namesToRead(terms: TokenTerms, { last }: Tries): string[] {
+  if (last !== undefined) return [GRANT, REFRESH, REPEATS, last.name]
+  return terms.rotate ? [GRANT, REFRESH, REPEATS] : [GRANT, REFRESH]
 }
 
 /**

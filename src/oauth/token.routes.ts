@@ -141,12 +141,8 @@ async function issue(exchange: Exchange, request: BackChannelRequest, deps: Toke
       ...(outcome.reason === 'temporarily_unavailable' && { retryAfterSeconds: 1 }),
     })
   }
-  const { accountId, id: grantId, accountGeneration = 0 } = outcome.grant
-  // Checked after the commit and before the answer: tokens of an account that was shut down meanwhile are never handed out.
-  if (accountId !== undefined && !(await deps.admitsGrant(accountId, accountGeneration))) {
-    await deps.grants.revoke(grantId)
-    throw new AppError('account_deactivated')
-  }
+  const members = await membersOrNothing(outcome, app, deps)
+  const { accountId, id: grantId } = outcome.grant
   if (outcome.refresh === undefined)
     deps.events.tokenIssued({ appId: app.id, accountId, grantId, grantType, ...facts })
   else
@@ -158,7 +154,29 @@ async function issue(exchange: Exchange, request: BackChannelRequest, deps: Toke
       isFromElsewhere: outcome.isFromElsewhere === true,
       ...facts,
     })
-  answer(exchange, await tokenAnswer(outcome, app, deps))
+  answer(exchange, members)
+}
+
+/**
+ * Returns the members of the answer. Where they cannot be made now, what was issued is taken back:
+ * the app will try again, and must not find that its code was used.
+ *
+ * @throws {AppError} `account_deactivated`, and what the stores throw
+ */
+async function membersOrNothing(outcome: Issued, app: App, deps: TokenRouteDeps) {
+  const { accountId, id: grantId, accountGeneration = 0 } = outcome.grant
+  try {
+    // Checked after the commit and before the answer: tokens of an account that was shut down
+    // meanwhile are never handed out.
+    const isAdmitted =
+      accountId === undefined || (await deps.admitsGrant(accountId, accountGeneration))
+    if (isAdmitted) return await tokenAnswer(outcome, app, deps)
+  } catch (error) {
+    await deps.grants.takeBack(outcome)
+    throw error
+  }
+  await deps.grants.revoke(grantId)
+  throw new AppError('account_deactivated')
 }
 
 /** Returns the members of the answer (RFC 6749 §5.1). */

@@ -114,22 +114,40 @@ it('keeps every answer that was given when the process is killed', async () => {
   expect(put.filter((family, at) => found[at] === family).length).toBeGreaterThan(0)
 })
 
-it('answers a commit only when it is written: what cannot be written is an error, and is written by the next one that can', async () => {
+it('answers a commit only when it is written: what cannot be written has not happened, but for what ends', async () => {
   await using opened = await openIn(directory)
   const { db, store, clock } = opened
+  const present = (name: string) => ({ name, state: 'present' }) as const
+  const put = (name: string) => ({ name, value: 'x', ttlMillis: MINUTE })
   await store.commit('old', { expect: [], put: [{ name: 'g', value: 'grant', ttlMillis: MINUTE }] })
+  await store.commit('other', { expect: [], put: [put('g'), put('c:1')] })
   await sql`alter table grant_journal rename to grant_journal_away`.execute(db)
-  await expect(
-    store.commit('new', { expect: [], put: [{ name: 'g', value: 'x', ttlMillis: MINUTE }] }),
-  ).rejects.toThrow()
+  await expect(store.commit('new', { expect: [], put: [put('g')] })).rejects.toThrow()
   await expect(store.commit('old', { expect: [], remove: ['g'] })).rejects.toThrow()
   // A revocation counts from the moment that it was tried.
   expect(await store.read('old', ['g'])).toEqual([undefined])
+  expect(await store.read('new', ['g'])).toEqual([undefined])
+  // What rests on something that could not be written falls with it, in whichever batch it is.
+  const racing = await Promise.allSettled([
+    store.commit('other', { expect: [present('c:1')], put: [put('r')], remove: ['c:1'] }),
+    store.commit('other', {
+      expect: [present('r')],
+      put: [put('a:2')],
+      increment: [{ name: 'n', ttlMillis: MINUTE }],
+    }),
+    Promise.resolve().then(() =>
+      store.commit('other', { expect: [present('r')], put: [put('a:1')] }),
+    ),
+  ])
+  expect(racing.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
+  const untouched = ['x', 'x', ...Array<undefined>(4).fill(undefined)]
+  expect(await store.read('other', ['g', 'c:1', 'r', 'n', 'a:1', 'a:2'])).toEqual(untouched)
   await sql`alter table grant_journal_away rename to grant_journal`.execute(db)
   await store.putRecord('s:1', 'session', MINUTE)
   const again = await openEmbeddedStore(db, clock)
   expect(await again.read('old', ['g'])).toEqual([undefined])
-  expect(await again.read('new', ['g'])).toEqual(['x'])
+  expect(await again.read('new', ['g'])).toEqual([undefined])
+  expect(await again.read('other', ['g', 'c:1', 'r', 'n', 'a:1', 'a:2'])).toEqual(untouched)
   expect(await again.findRecord('s:1')).toBe('session')
   await again[Symbol.asyncDispose]()
 })

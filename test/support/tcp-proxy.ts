@@ -11,6 +11,8 @@ export interface TcpProxy extends AsyncDisposable {
   cut(how: 'reset' | 'end' | 'silence'): void
   /** Leads connections that come from now on to another port of 127.0.0.1. */
   leadTo(port: number): void
+  /** From now on what the server says on the open connections gets lost; what it is told arrives. */
+  loseAnswers(): void
 }
 
 /** Starts a proxy to a port of 127.0.0.1. */
@@ -44,6 +46,9 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     },
     leadTo(port) {
       target = port
+    },
+    loseAnswers() {
+      for (const [, upstream] of open) upstream.unpipe().resume()
     },
     async [Symbol.asyncDispose]() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))

@@ -1,0 +1,84 @@
+// Commits to Redis that happen in time or not at all: each carries a deadline by the clock of Redis,
+// which is earlier than the moment at which its caller is told that Redis is away. Without it, a
+// command that waited in a Redis that stood still would be carried out after the caller was told so.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { AppError } from '../shared/errors.ts'
+import { COMMIT_PATIENCE_MILLIS, type RedisClock } from '../storage/redis-clock.ts'
+import { withRedis } from '../storage/redis.ts'
+import type { FamilyChange, FamilyStore } from './family-store.ts'
+import { createLostAnswers } from './lost-answers.ts'
+
+/** By when, after its call, a commit that failed is answered, whatever is left to take back. */
+const ANSWER_BY_MILLIS = 1800
+
+/** What became of a commit, and the time of Redis then, in milliseconds since the epoch. */
+export type CommitAnswer = [outcome: 'done' | 'lost' | 'late', time: number]
+
+interface TimelyCommitDeps {
+  clock: RedisClock
+  /**
+   * Carries a change out.
+   *
+   * @param deadline milliseconds since the epoch, by the clock of Redis
+   */
+  carryOut: (
+    family: string,
+    change: FamilyChange,
+    deadline: number,
+    isUndo: boolean,
+  ) => Promise<CommitAnswer>
+}
+
+/** Creates the commits. */
+export function createTimelyCommits({
+  clock,
+  carryOut,
+}: TimelyCommitDeps): Pick<FamilyStore, 'commit' | 'takeBack' | 'settled'> {
+  const lost = createLostAnswers(async (family, undo) => {
+    const [, time] = await carryOut(family, undo, FOREVER, true)
+    return time
+  })
+
+  return {
+    async commit(family, change) {
+      const calledAt = performance.now()
+      const waitsUntil = calledAt + COMMIT_PATIENCE_MILLIS
+      const offset = clock.offset()
+      let deadline =
+        waitsUntil + (typeof offset === 'number' ? offset : await withRedis(() => offset))
+      try {
+        const first = await carryOut(family, change, Math.floor(deadline), false)
+        let [outcome] = first
+        if (outcome === 'late' && performance.now() < waitsUntil) {
+          // It was not late: the clock of Redis was set, or is that of another machine.
+          const [, time] = first
+          clock.correct(time)
+          deadline = time + waitsUntil - performance.now()
+          ;[outcome] = await carryOut(family, change, Math.floor(deadline), false)
+        }
+        // Also one that was carried out in time can be late, when the connection sends it once more.
+        if (outcome === 'late') throw late()
+        return outcome === 'done'
+      } catch (error) {
+        if (change.undo !== undefined && error instanceof AppError)
+          await Promise.race([
+            lost.takeBack(family, change.undo, deadline),
+            sleep(Math.max(0, calledAt + ANSWER_BY_MILLIS - performance.now()), undefined, UNHELD),
+          ])
+        throw error
+      }
+    },
+    takeBack: (family, undo) =>
+      Promise.race([lost.takeBack(family, undo, 0), sleep(ANSWER_BY_MILLIS, undefined, UNHELD)]),
+    settled: (family) => lost.settled(family),
+  }
+}
+
+const UNHELD = { ref: false }
+const FOREVER = Number.MAX_SAFE_INTEGER
+
+const late = (): AppError =>
+  new AppError('temporarily_unavailable', {
+    detail: 'redis carried a commit out too late',
+    retryAfterSeconds: 2,
+  })
