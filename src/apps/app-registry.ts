@@ -191,6 +191,7 @@ const settingsOf = (app: App): AppSettings => ({
   redirectUris: app.redirectUris,
   scopes: app.scopes,
   audiences: app.audiences,
+  clientCredentials: app.clientCredentials,
   requirePkce: app.requirePkce,
   rotateRefreshTokens: app.rotateRefreshTokens,
   slidingRefresh: app.slidingRefresh,

@@ -5,6 +5,7 @@ import { type Database, isUniqueViolation, withDatabase } from '../storage/datab
 import type { AppRow, AppSecretRow, Schema } from '../storage/schema.ts'
 import { beginsWith, contains, findsParts } from '../storage/text-search.ts'
 import {
+  canActForItself,
   freezeApp,
   type App,
   type AppSecret,
@@ -108,6 +109,8 @@ function toApp(row: Selectable<AppRow>, secrets: readonly AppSecret[]): App {
     redirectUris: row.redirect_uris,
     scopes: row.scopes,
     audiences: row.audiences,
+    // A release without the switch leaves it on for apps of every type.
+    clientCredentials: row.client_credentials && canActForItself(row.type),
     requirePkce: row.require_pkce,
     rotateRefreshTokens: row.rotate_refresh_tokens,
     slidingRefresh: row.sliding_refresh,
@@ -137,6 +140,7 @@ const settingsColumns = (settings: AppSettings) => ({
   redirect_uris: JSON.stringify(settings.redirectUris),
   scopes: JSON.stringify(settings.scopes),
   audiences: JSON.stringify(settings.audiences),
+  client_credentials: settings.clientCredentials,
   require_pkce: settings.requirePkce,
   rotate_refresh_tokens: settings.rotateRefreshTokens,
   sliding_refresh: settings.slidingRefresh,

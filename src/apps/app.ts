@@ -36,6 +36,10 @@ export interface AppSettings {
   readonly scopes: readonly string[]
   /** The audiences (RFC 8707 resources) that the app may ask for. */
   readonly audiences: readonly string[]
+  /**
+   * May ask for tokens of its own with its secret alone (RFC 6749 §4.4); web and machine apps only.
+   */
+  readonly clientCredentials: boolean
   readonly requirePkce: boolean
   readonly rotateRefreshTokens: boolean
   readonly slidingRefresh: boolean
@@ -58,6 +62,7 @@ export const APP_SETTINGS = [
   'redirectUris',
   'scopes',
   'audiences',
+  'clientCredentials',
   'requirePkce',
   'rotateRefreshTokens',
   'slidingRefresh',
@@ -96,6 +101,12 @@ export type AppChange = Partial<AppSettings>
 
 /** Returns whether the app can keep a secret and so must authenticate (RFC 6749 §2.1). */
 export const isConfidential = (app: Pick<App, 'type'>): boolean => app.type !== 'public'
+
+/** Returns whether apps of the type can have tokens of their own (RFC 6749 §4.4). */
+export const canActForItself = (type: AppType): boolean => type === 'web' || type === 'machine'
+
+/** Returns whether a new app of the type can, unless told otherwise: a machine has no other way to a token. */
+export const beginsOnItsOwn = (type: AppType): boolean => type === 'machine'
 
 const CLIENT_ID = /^app_[0-9A-Za-z]{20}$/
 

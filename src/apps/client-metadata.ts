@@ -1,7 +1,15 @@
 // Which apps may be registered, as one ordered table of rules over all fields. Invariant: whatever comes in, of whatever type, the answer is
 // either settings that keep every rule or the list of all problems at once; nothing is thrown, looked up or changed. Called by app-registry.ts
 // for each face (console, API, command line, file).
-import { APP_TYPES, isHandle, type App, type AppSettings, type AppType } from './app.ts'
+import {
+  APP_TYPES,
+  beginsOnItsOwn,
+  canActForItself,
+  isHandle,
+  type App,
+  type AppSettings,
+  type AppType,
+} from './app.ts'
 import {
   isPlainLine,
   isPlainText,
@@ -52,6 +60,7 @@ const SHAPES: Record<keyof AppSettings, Shape> = {
   redirectUris: 'texts',
   scopes: 'texts',
   audiences: 'texts',
+  clientCredentials: 'flag',
   requirePkce: 'flag',
   rotateRefreshTokens: 'flag',
   slidingRefresh: 'flag',
@@ -114,14 +123,16 @@ function readShapes(input: Record<string, unknown>): {
   const optional = (field: keyof AppSettings): string | undefined =>
     value(field) as string | undefined
   const texts = (field: keyof AppSettings): string[] => [...((value(field) ?? []) as string[])]
-  const flag = (field: keyof AppSettings): boolean => (value(field) ?? false) as boolean
+  const flag = (field: keyof AppSettings, otherwise = false): boolean =>
+    (value(field) ?? otherwise) as boolean
   const seconds = (field: keyof AppSettings): number | undefined =>
     value(field) as number | undefined
+  const type = (value('type') ?? 'web') as AppType
   const settings: AppSettings = {
     handle: optional('handle'),
     name: optional('name') ?? '',
     description: optional('description'),
-    type: (value('type') ?? 'web') as AppType,
+    type,
     homepageUrl: optional('homepageUrl'),
     privacyUrl: optional('privacyUrl'),
     termsUrl: optional('termsUrl'),
@@ -130,6 +141,7 @@ function readShapes(input: Record<string, unknown>): {
     redirectUris: texts('redirectUris'),
     scopes: texts('scopes'),
     audiences: texts('audiences'),
+    clientCredentials: flag('clientCredentials', beginsOnItsOwn(type)),
     requirePkce: flag('requirePkce'),
     rotateRefreshTokens: flag('rotateRefreshTokens'),
     slidingRefresh: flag('slidingRefresh'),
@@ -365,6 +377,15 @@ export const APP_RULES: readonly AppRule[] = [
     sentence: 'An audience has no # part.',
   },
   ...list('audiences'),
+  {
+    // RFC 6749 §4.4: "MUST only be used by confidential clients"; a resource server only asks what tokens are worth.
+    name: 'client-credentials-type',
+    field: 'clientCredentials',
+    reads: ['type'],
+    applies: ({ type }) => !canActForItself(type),
+    check: ({ clientCredentials }) => when(clientCredentials),
+    sentence: 'Only web and machine apps can get tokens of their own: leave this off.',
+  },
   lifetime('accessTtlSeconds'),
   lifetime('refreshTtlSeconds'),
   {

@@ -21,6 +21,7 @@ interface AppFlags {
   redirectUri?: string[]
   scope?: string[]
   audience?: string[]
+  clientCredentials?: boolean
   requirePkce?: boolean
   rotate?: boolean
   sliding?: boolean
@@ -74,6 +75,10 @@ export function addAppFlags(command: Command): Command {
       'an API that a machine may ask tokens for, or that a resource server is; may be repeated',
       collect,
     )
+    .option(
+      '--client-credentials',
+      'let a web app get tokens of its own with its secret alone (machines always start with it)',
+    )
     .option('--require-pkce', 'refuse authorization without PKCE (public apps always)')
     .option('--rotate', 'a new refresh token with every use (public apps always)')
     .option('--sliding', 'every use renews the life of the refresh token')
@@ -85,6 +90,7 @@ export function addAppFlags(command: Command): Command {
 /** Adds the flags that take something away from an app that is there. */
 export function addClearingFlags(command: Command): Command {
   return command
+    .option('--no-client-credentials', 'no tokens of its own any more; live ones end')
     .option('--no-require-pkce', 'PKCE is optional again')
     .option('--no-rotate', 'the refresh token stays the same')
     .option('--no-sliding', 'the life of the refresh token is fixed')
@@ -126,6 +132,7 @@ export async function readAppInput(
     redirectUris: flags.redirectUri,
     scopes: flags.scope,
     audiences: flags.audience,
+    clientCredentials: flags.clientCredentials,
     requirePkce: flags.requirePkce,
     rotateRefreshTokens: flags.rotate,
     slidingRefresh: flags.sliding,

@@ -24,6 +24,7 @@ export const appJson = (app: App): object => ({
   redirectUris: app.redirectUris,
   scopes: app.scopes,
   audiences: app.audiences,
+  clientCredentials: app.clientCredentials,
   requirePkce: app.requirePkce,
   rotateRefreshTokens: app.rotateRefreshTokens,
   slidingRefresh: app.slidingRefresh,
@@ -62,6 +63,7 @@ export function appText(app: App): string {
     [
       'Policy',
       onOff(
+        [app.clientCredentials, 'client credentials'],
         [app.requirePkce, 'PKCE required'],
         [app.rotateRefreshTokens, 'refresh tokens rotate'],
         [app.slidingRefresh, 'use renews the refresh token'],

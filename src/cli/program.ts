@@ -78,6 +78,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   audiences: '--audience',
   rotateRefreshTokens: '--rotate',
   slidingRefresh: '--sliding',
+  clientCredentials: '--client-credentials',
   requirePkce: '--require-pkce',
   accessTtlSeconds: '--access-ttl',
   refreshTtlSeconds: '--refresh-ttl',

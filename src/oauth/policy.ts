@@ -35,17 +35,17 @@ export function termsFor(app: App, settings: TokenSettings): TokenTerms {
 export const longestLife = (terms: TokenTerms): number =>
   terms.sliding ? Math.max(terms.maxLifeSeconds, terms.refreshTtlSeconds) : terms.refreshTtlSeconds
 
-/** Returns the grant types that an app may use, by its type. */
+const ownGrant = ({ clientCredentials }: App): GrantType[] =>
+  clientCredentials ? ['client_credentials'] : []
+
+/** Returns the grant types that an app may use, by its type and its switch for client_credentials. */
 export function grantTypesOf(app: App): readonly GrantType[] {
   switch (app.type) {
     case 'web':
-      return app.scopes.length > 0
-        ? ['authorization_code', 'refresh_token', 'client_credentials']
-        : ['authorization_code', 'refresh_token']
     case 'public':
-      return ['authorization_code', 'refresh_token']
+      return ['authorization_code', 'refresh_token', ...ownGrant(app)]
     case 'machine':
-      return ['client_credentials']
+      return ownGrant(app)
     case 'resource_server':
       return []
   }

@@ -55,7 +55,8 @@ export function createTokenInspector(deps: {
     // What was ended counts no longer from that moment on, also where its removal is still under
     // way.
     if (accountId === undefined) {
-      if (found.ownGeneration < app.ownFrom) return { active: false, reason: 'unknown' }
+      if (found.ownGeneration < app.ownFrom || !app.clientCredentials)
+        return { active: false, reason: 'unknown' }
     } else {
       if (appGeneration < app.grantsFrom) return { active: false, reason: 'unknown' }
       if (!(await deps.admitsGrant(accountId, accountGeneration)))

@@ -1,7 +1,7 @@
 // POST /oauth/token: code, refresh token or the app's own credentials in, tokens out (RFC 6749 §3.2). Ours and not the engine's, so that a
 // redemption is one atomic commit and a request costs one to two store round trips (src/README.md, Decisions).
 import type { App } from '../apps/app.ts'
-import { isConfidential } from '../apps/app.ts'
+import { canActForItself, isConfidential } from '../apps/app.ts'
 import { isAdminScope, needsPerson } from '../apps/scope.ts'
 import type { CodeRecord, Grant } from '../grants/grant.ts'
 import type { Grants } from '../grants/grants.ts'
@@ -113,13 +113,14 @@ export function redeem(
   deps: RedemptionDeps,
 ): Promise<Issued | Refused> {
   const { app } = request
-  if (!grantTypesOf(app).includes(grantType))
-    throw new AppError(
-      grantType === 'client_credentials' && !isConfidential(app)
-        ? 'client_not_confidential'
-        : 'grant_not_allowed',
-    )
+  if (!grantTypesOf(app).includes(grantType)) throw new AppError(whyNot(grantType, app))
   return REDEMPTIONS[grantType](request, deps)
+}
+
+function whyNot(grantType: GrantType, app: App): ErrorCode {
+  if (grantType !== 'client_credentials') return 'grant_not_allowed'
+  if (!isConfidential(app)) return 'client_not_confidential'
+  return canActForItself(app.type) ? 'client_credentials_off' : 'grant_not_allowed'
 }
 
 async function issue(exchange: Exchange, request: BackChannelRequest, deps: TokenRouteDeps) {

@@ -130,6 +130,11 @@ export const ERRORS = {
     'unauthorized_client',
     'This grant is for confidential clients only.',
   ),
+  client_credentials_off: row(
+    400,
+    'unauthorized_client',
+    'The switch client_credentials of this app is off: an admin can turn it on if the app needs tokens of its own.',
+  ),
   introspection_not_allowed: row(
     401,
     'invalid_client',

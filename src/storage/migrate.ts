@@ -15,6 +15,7 @@ import * as lists from '../../migrations/0007_lists.ts'
 import * as adminAccounts from '../../migrations/0008_admin_accounts.ts'
 import * as generations from '../../migrations/0009_generations.ts'
 import * as endedGrants from '../../migrations/0010_ended_grants.ts'
+import * as clientCredentials from '../../migrations/0012_client_credentials.ts'
 import * as scopeIncarnations from '../../migrations/0014_scope_incarnations.ts'
 import * as purgeProgress from '../../migrations/0018_purge_progress.ts'
 import { type Database, withDatabase } from './database.ts'
@@ -31,12 +32,19 @@ const MIGRATIONS: Record<string, Migration> = {
   '0008_admin_accounts': adminAccounts,
   '0009_generations': generations,
   '0010_ended_grants': endedGrants,
+  '0012_client_credentials': clientCredentials,
   '0014_scope_incarnations': scopeIncarnations,
   '0018_purge_progress': purgeProgress,
 }
 
 const migratorOf = (db: Database): Migrator =>
-  new Migrator({ db, provider: { getMigrations: () => Promise.resolve(MIGRATIONS) } })
+  new Migrator({
+    db,
+    provider: { getMigrations: () => Promise.resolve(MIGRATIONS) },
+    // Work of several people lands in any order, and none of it may be refused where a later number
+    // came first.
+    allowUnorderedMigrations: true,
+  })
 
 /**
  * Applies what is missing and returns the names of the migrations that it applied.

@@ -53,6 +53,7 @@ export interface AppRow {
   redirect_uris: Json<string[]>
   scopes: Json<string[]>
   audiences: Json<string[]>
+  client_credentials: Generated<boolean>
   require_pkce: boolean
   rotate_refresh_tokens: boolean
   sliding_refresh: boolean

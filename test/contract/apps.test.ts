@@ -1,6 +1,7 @@
 // The registry of apps and the catalogue of scopes on both databases: what is stored comes back, shutting down is whole, races have one
 // winner, and caches forget what changed.
 import { randomBytes } from 'node:crypto'
+import { sql } from 'kysely'
 import { createAppRegistry, type AppRegistry } from '../../src/apps/app-registry.ts'
 import { createAppStore, type AppStore } from '../../src/apps/app.store.ts'
 import type { AppInput } from '../../src/apps/app.ts'
@@ -153,6 +154,21 @@ describe.each(DATABASES)('on $name', ({ open }) => {
         secret: undefined,
         app: { secrets: [], requirePkce: true, rotateRefreshTokens: true },
       })
+    })
+
+    test('an app of a release without the switch for client_credentials keeps what it could do', async () => {
+      await using node = await startNode()
+      const found = []
+      for (const type of ['web', 'machine', 'public', 'resource_server'] as const) {
+        const id = newClientId()
+        await sql`
+          insert into apps (id, name, type, redirect_uris, scopes, audiences, require_pkce,
+            rotate_refresh_tokens, sliding_refresh, status, version, created_at, updated_at)
+          values (${id}, 'Old', ${type}, '[]', '[]', '[]', false, false, false, 'active', 1, now(), now())
+        `.execute(durable.db)
+        found.push((await node.registry.get(id)).clientCredentials)
+      }
+      expect(found).toEqual([true, true, false, false])
     })
 
     test('refused input changes nothing', async () => {

@@ -58,6 +58,7 @@ describe.each(BACKENDS)('the admin API, %s', (backend) => {
           redirect_uris: ['https://dashboard.example.com/callback'],
           scopes: ['bookings:read'],
           homepage_url: 'https://dashboard.example.com',
+          client_credentials: true,
           require_pkce: true,
           access_ttl_seconds: 600,
         }),

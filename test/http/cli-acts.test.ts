@@ -82,15 +82,22 @@ describe('otesse app', () => {
     })
     const back = await done(['app', 'update', id, '--no-rotate', '--clear', 'access-ttl'])
     expect(back['app']).toMatchObject({ rotateRefreshTokens: false, accessTtlSeconds: null })
+    expect(app).toMatchObject({ clientCredentials: false })
+    const own = await done(['app', 'update', id, '--client-credentials'])
+    expect(own['app']).toMatchObject({ clientCredentials: true })
+    const none = await done(['app', 'update', id, '--no-client-credentials'])
+    expect(none['app']).toMatchObject({ clientCredentials: false })
     expect(await eventsOf(id)).toEqual([
       'app.registered',
       'secret.created',
       'app.changed',
       'app.changed',
+      'app.changed',
+      'app.changed',
     ])
     expect((await events()).find(({ name }) => name === 'app.changed')).toMatchObject({
       actor: 'cli',
-      data: { diff: { rotateRefreshTokens: [true, false] } },
+      data: { diff: { clientCredentials: [true, false] } },
     })
   })
 

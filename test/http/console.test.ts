@@ -438,6 +438,28 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       expect((await server.foundation.apps.list({ search: name })).apps).toHaveLength(1)
     })
 
+    it('offers client credentials to web apps, off; a machine begins with them', async () => {
+      const browser = await aConsole()
+      const register = async (fields: Record<string, string>) => {
+        const page = await browser.open(at('/admin/apps/new'))
+        expect(page.html).toContain('name="clientCredentials"')
+        expect(page.html).not.toMatch(/name="clientCredentials" checked/)
+        const answer = await post(browser, '/admin/apps/new', registration(page, fields))
+        expect(answer.html).toMatch(SECRET)
+        const { apps } = await server.foundation.apps.list({ search: fields['name'] })
+        return apps[0]!
+      }
+      const named = (name: string) => ({ ...GOOD, name: `${name} ${backend}` })
+      const { redirectUris: _none, ...machine } = named('Quiet machine')
+      const web = await register(named('Plain web'))
+      expect(web.clientCredentials).toBe(false)
+      expect((await register({ ...machine, type: 'machine' })).clientCredentials).toBe(true)
+      const own = await register({ ...named('Own web'), clientCredentials: 'on' })
+      expect(own.clientCredentials).toBe(true)
+      const edit = await browser.open(at(`/admin/apps/${own.id}/edit`))
+      expect(edit.html).toMatch(/name="clientCredentials" checked/)
+    })
+
     it('tells all problems at once beside their fields, and keeps what was typed', async () => {
       const browser = await aConsole()
       const page = await browser.open(at('/admin/apps/new'))

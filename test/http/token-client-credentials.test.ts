@@ -194,9 +194,46 @@ describe.each(BACKENDS)('the client_credentials grant, %s', (backend) => {
       })
     })
 
-    it('takes a web app that has scopes', async () => {
-      const web = createOAuthClient(server, await registerApp(server))
-      expect(await web.credentials()).toMatchObject({ status: 200 })
+    it('takes an app by its switch, and what it got ends when that is turned off', async () => {
+      const { foundation } = server
+      const outcome = await foundation.apps.register({
+        name: 'Acme Sync',
+        type: 'web',
+        scopes: ['bookings:read', 'openid'],
+        redirectUris: ['https://yourapp.com/callback'],
+      })
+      if (outcome.kind !== 'registered') throw new Error(outcome.kind)
+      const { id } = outcome.app
+      const secret = outcome.secret!.reveal()
+      const redirectUri = 'https://yourapp.com/callback'
+      const web = createOAuthClient(server, { app: outcome.app, id, secret, redirectUri })
+      expect(await web.credentials()).toMatchObject({
+        status: 400,
+        body: {
+          error: 'unauthorized_client',
+          error_description: expect.stringContaining('The switch client_credentials of this app'),
+        },
+      })
+      const turn = async (clientCredentials: boolean) => {
+        const { version } = await foundation.apps.get(id)
+        const updated = await foundation.apps.update(id, version, { clientCredentials })
+        expect(updated).toMatchObject({ kind: 'updated', app: { clientCredentials } })
+      }
+      await turn(true)
+      const { status, body } = await web.credentials()
+      expect([status, body.scope]).toEqual([200, 'bookings:read'])
+      expect(await web.isActive(body.access_token)).toBe(true)
+      await turn(false)
+      expect(await web.isActive(body.access_token)).toBe(false)
+      expect(await web.credentials()).toMatchObject({ status: 400 })
+    })
+
+    it('refuses a machine whose switch is off', async () => {
+      const app = await registerApp(server, { type: 'machine', clientCredentials: false })
+      expect(await createOAuthClient(server, app).credentials()).toMatchObject({
+        status: 400,
+        body: { error: 'unauthorized_client' },
+      })
     })
 
     it.each([

@@ -54,6 +54,7 @@ export async function registerApp(
     type,
     scopes: type === 'resource_server' ? [] : [...SCOPES],
     redirectUris: takesPeople ? [REDIRECT_URI] : [],
+    clientCredentials: type === 'web' || type === 'machine',
     ...overrides,
   })
   if (outcome.kind === 'refused') throw new Error(JSON.stringify(outcome.problems))

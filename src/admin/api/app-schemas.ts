@@ -37,6 +37,9 @@ export const APP_SETTINGS = {
     { type: 'string' },
     'The APIs that it may ask tokens for (RFC 8707), or that it is.',
   ),
+  client_credentials: flag(
+    'May get tokens of its own with its secret alone; only `web` and `machine`. Left out: on for `machine`, else off.',
+  ),
   require_pkce: flag('Refuse authorization without PKCE; public apps always.'),
   rotate_refresh_tokens: flag('A new refresh token with every use; public apps always.'),
   sliding_refresh: flag('Every use renews the life of the refresh token.'),
@@ -93,6 +96,7 @@ export const showApp = (app: App): object => ({
   redirect_uris: app.redirectUris,
   scopes: app.scopes,
   audiences: app.audiences,
+  client_credentials: app.clientCredentials,
   require_pkce: app.requirePkce,
   rotate_refresh_tokens: app.rotateRefreshTokens,
   sliding_refresh: app.slidingRefresh,

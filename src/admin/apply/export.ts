@@ -1,6 +1,6 @@
 // What is there, written as a file that would change nothing when it is applied: where a team starts from that wants to keep its apps in git.
 // Invariant: settings that are as they are without being mentioned are left out; no secret and no built-in scope is in it.
-import { type App, isHandle } from '../../apps/app.ts'
+import { type App, beginsOnItsOwn, isHandle } from '../../apps/app.ts'
 import { isBuiltInScope, type Scope } from '../../apps/scope.ts'
 
 type Entry = Record<string, unknown>
@@ -57,7 +57,8 @@ const scopeEntry = ({ name, sentence, group, sensitive, deprecated, audience }: 
 
 function appEntry(app: App, handle: string): Entry {
   const isPublic = app.type === 'public'
-  return said({
+  const { clientCredentials } = app
+  const entry = said({
     handle,
     // Says which app takes the handle; superfluous once it has it.
     id: app.handle === undefined ? app.id : undefined,
@@ -78,4 +79,6 @@ function appEntry(app: App, handle: string): Entry {
     accessTtlSeconds: app.accessTtlSeconds,
     refreshTtlSeconds: app.refreshTtlSeconds,
   })
+  // Off is worth a word where a new app of the type would begin with it.
+  return clientCredentials === beginsOnItsOwn(app.type) ? entry : { ...entry, clientCredentials }
 }

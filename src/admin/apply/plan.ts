@@ -1,7 +1,7 @@
 // From what a file declares and what is there now to what is to be done. Pure: the same file and the same state give the same plan, and a plan of
 // what has been carried out is empty. Invariant: there is a plan only if every rule holds for everything in the file; apps are judged by the
 // catalogue as the file will have made it, because scopes are applied first.
-import { APP_SETTINGS, type App, type AppSettings } from '../../apps/app.ts'
+import { APP_SETTINGS, beginsOnItsOwn, type App, type AppSettings } from '../../apps/app.ts'
 import { checkAppInput, type LifetimeBounds } from '../../apps/client-metadata.ts'
 import { checkLogo } from '../../apps/logo.ts'
 import type { Problem } from '../../apps/problem.ts'
@@ -145,13 +145,21 @@ function planApp(
       sentence: 'Another app has this handle already.',
     })
   const picture = pictureOf(declared, options.logos, problems)
-  const settings = { ...withPlainType(declared.settings), handle }
+  const settings = {
+    // A file from before this switch must not turn it off for an app that was registered then.
+    ...(previous !== undefined && { clientCredentials: previous.clientCredentials }),
+    ...withPlainType(declared.settings),
+    handle,
+  }
   const { bounds } = options
   const verdict = checkAppInput(settings, { scopes: state.scopes, bounds, previous })
   if (verdict.kind === 'refused')
     problems.push(...placed(verdict.problems, path, declared.settings))
   if (verdict.kind === 'refused' || problems.length > known) return []
-  const changes = changesOf(previous, verdict.settings, APP_SETTINGS, DEFAULTS)
+  const changes = changesOf(previous, verdict.settings, APP_SETTINGS, {
+    ...DEFAULTS,
+    clientCredentials: beginsOnItsOwn(verdict.settings.type),
+  })
   const isNewPicture = picture !== undefined && picture.id !== previous?.logoId
   if (isNewPicture) changes.push({ field: 'logo', before: previous?.logoId, after: picture.id })
   const step = {

@@ -21,7 +21,12 @@ const TEXTS = [
   'accessTtlSeconds',
   'refreshTtlSeconds',
 ] as const
-const SWITCHES = ['requirePkce', 'rotateRefreshTokens', 'slidingRefresh'] as const
+const SWITCHES = [
+  'clientCredentials',
+  'requirePkce',
+  'rotateRefreshTokens',
+  'slidingRefresh',
+] as const
 
 /** What is in the fields of the form. */
 export type AppFormValues = Record<(typeof TEXTS)[number], string> &
@@ -45,6 +50,7 @@ export const FIELD_LABELS: Record<string, string> = {
   environment: 'Environment',
   handle: 'Handle',
   audiences: 'Audiences',
+  clientCredentials: 'Client credentials',
   requirePkce: 'Require PKCE',
   rotateRefreshTokens: 'Rotate refresh tokens',
   slidingRefresh: 'Sliding refresh tokens',
@@ -88,6 +94,7 @@ export function formOfApp(app: App): AppFormValues {
     audiences: app.audiences.join('\n'),
     accessTtlSeconds: app.accessTtlSeconds?.toString() ?? '',
     refreshTtlSeconds: app.refreshTtlSeconds?.toString() ?? '',
+    clientCredentials: app.clientCredentials,
     requirePkce: app.requirePkce,
     rotateRefreshTokens: app.rotateRefreshTokens,
     slidingRefresh: app.slidingRefresh,
@@ -121,12 +128,24 @@ export function inputOf(values: AppFormValues): AppInput {
     audiences: lines(values.audiences),
     accessTtlSeconds: number(values.accessTtlSeconds),
     refreshTtlSeconds: number(values.refreshTtlSeconds),
+    clientCredentials: values.clientCredentials,
     requirePkce: values.requirePkce,
     rotateRefreshTokens: values.rotateRefreshTokens,
     slidingRefresh: values.slidingRefresh,
     scopes: [...values.scopes],
   }
   return input as AppInput
+}
+
+/**
+ * Returns the input for a new app. The form offers client_credentials to web apps alone; apps of
+ * other types begin as the registry has it.
+ */
+export function newAppInputOf(values: AppFormValues): AppInput {
+  const input = inputOf(values)
+  if (values.type === 'web') return input
+  const { clientCredentials: _offered, ...rest } = input
+  return rest
 }
 
 /** One checkbox. */

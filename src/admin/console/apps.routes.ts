@@ -5,6 +5,7 @@ import { permissionGroups } from '../../apps/permission-groups.ts'
 import { MAX_LOGO_BYTES } from '../../apps/logo.ts'
 import {
   APP_TYPES,
+  canActForItself,
   type App,
   type AppChange,
   type AppStatus,
@@ -265,6 +266,7 @@ export function createAppRoutes(deps: ConsoleDeps, gate: Gate): Router {
         logoCsrf: gate.token(admin, `app.logo ${app.id}`),
         cancelUrl: appPath(app.id),
         isNew: false,
+        canActForItself: canActForItself(app.type),
         isMachine: app.type === 'machine',
         takesPeople: takesPeople(app.type),
         lifetimes: lifetimesInWords(deps.lifetimes),
@@ -276,12 +278,16 @@ export function createAppRoutes(deps: ConsoleDeps, gate: Gate): Router {
   return router
 }
 
-/** Whether a change opens a way that was closed: where codes are sent, what tokens may and where they count, how a code is proved. */
+/**
+ * Whether a change opens a way that was closed: where codes are sent, what tokens may and where they count, how a code is
+ * proved, and that none is needed.
+ */
 const widens = (before: App, change: AppChange): boolean =>
   (['redirectUris', 'scopes', 'audiences'] as const).some(
     (field) => change[field]?.some((value) => !before[field].includes(value)) === true,
   ) ||
-  (before.requirePkce && change.requirePkce === false)
+  (before.requirePkce && change.requirePkce === false) ||
+  (!before.clientCredentials && change.clientCredentials === true)
 
 const NO_FILE: Problem = { field: 'logo', rule: 'logo-missing', sentence: 'Choose a file first.' }
 

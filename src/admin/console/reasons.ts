@@ -152,6 +152,10 @@ const REFUSALS: Partial<Record<ErrorCode, ReasonWords>> = {
     'An app that cannot keep a secret asked for a token of its own.',
     'Register a machine app for that.',
   ),
+  client_credentials_off: words(
+    'The app asked for a token of its own with client_credentials, and that is switched off for it.',
+    'If the app acts without people too, turn on “Client credentials” under Edit, Advanced. Otherwise the app should use authorization_code.',
+  ),
   grant_not_allowed: words(
     'Apps of this type may not use that grant type.',
     'People connect web and native apps with authorization_code; machines use client_credentials.',

@@ -8,7 +8,7 @@ import {
   emptyAppForm,
   FIELD_LABELS,
   formProblems,
-  inputOf,
+  newAppInputOf,
   readAppForm,
   scopeChoices,
   sentencesByField,
@@ -60,7 +60,7 @@ export function createRegisterRoutes(deps: ConsoleDeps, gate: Gate): Router {
         })
         return
       }
-      const input = inputOf(values)
+      const input = newAppInputOf(values)
       const verdict = apps.check(input)
       const picture = logo === undefined ? undefined : checkLogo(logo.bytes, logo.contentType)
       const problems = [
@@ -144,6 +144,7 @@ export function createRegisterRoutes(deps: ConsoleDeps, gate: Gate): Router {
         hadLogo,
         signInAgainUrl: gate.signInAgainUrl(CONFIRMED_PATH),
         isNew: true,
+        canActForItself: true,
         isMachine: true,
         takesPeople: true,
         lifetimes: lifetimesInWords(deps.lifetimes),

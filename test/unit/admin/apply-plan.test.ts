@@ -44,6 +44,7 @@ const app = (overrides: Partial<App> = {}): App =>
     redirectUris: ['https://planner.example/cb'],
     scopes: ['rooms:read', 'openid'],
     audiences: [],
+    clientCredentials: false,
     requirePkce: false,
     rotateRefreshTokens: false,
     slidingRefresh: false,
@@ -154,6 +155,41 @@ test('what differs is told setting by setting; what the file leaves out is empti
   expect(shown).toContain('+ https://planner.example/cb\n')
   expect(shown).toContain('0 to create, 2 to change, 0 unchanged.')
   expect(planJson(made)).toMatchObject({ apps: [{ changes: [{ after: null }, {}, {}, {}] }] })
+})
+
+test('client_credentials stays as it is where the file does not speak of it', () => {
+  const state = stateOf({ scopes: [scope()], apps: [app({ clientCredentials: true })] })
+  expect(hasChanges(plan(PLANNER, state).plan)).toBe(false)
+  const off = `${PLANNER.trimEnd()}\n    clientCredentials: false\n`
+  expect(plan(off, state).plan.apps).toMatchObject([
+    { kind: 'update', changes: [{ field: 'clientCredentials', before: true, after: false }] },
+  ])
+  // A new web app begins without, a new machine with it, and neither is worth a line.
+  expect(plan(PLANNER).plan.apps[0]).toMatchObject({ settings: { clientCredentials: false } })
+  const machine = '{"version": 1, "apps": [{"handle": "job", "name": "Job", "type": "machine"}]}'
+  expect(plan(machine).plan.apps[0]).toMatchObject({
+    settings: { clientCredentials: true },
+    changes: [{ field: 'handle' }, { field: 'name' }, { field: 'type' }],
+  })
+})
+
+test('an export speaks of client_credentials where a new app of the type would begin otherwise', () => {
+  const machine = { type: 'machine', redirectUris: [] } as const
+  const { apps } = toDeclaration(
+    [],
+    [
+      app({ handle: 'a', clientCredentials: true }),
+      app({ handle: 'b', clientCredentials: false }),
+      app({ handle: 'c', ...machine, clientCredentials: true }),
+      app({ handle: 'd', ...machine, clientCredentials: false }),
+    ],
+  )
+  expect(apps.map(({ clientCredentials }) => clientCredentials)).toEqual([
+    true,
+    undefined,
+    undefined,
+    false,
+  ])
 })
 
 test('a text with control characters is shown as what it is', () => {

@@ -95,6 +95,15 @@ const REFUSED: [problem: string, input: object][] = [
   ['audiences: audiences-twice', { ...web, audiences: ['a', 'a'] }],
   ['audiences: audiences-count', { ...web, audiences: Array.from({ length: 21 }, String) }],
   ['requirePkce: field-type', { ...web, requirePkce: 'yes' }],
+  ['clientCredentials: field-type', { ...machine, clientCredentials: 'on' }],
+  [
+    'clientCredentials: client-credentials-type',
+    { ...web, type: 'public', clientCredentials: true },
+  ],
+  [
+    'clientCredentials: client-credentials-type',
+    { ...machine, type: 'resource_server', clientCredentials: true },
+  ],
   ['accessTtlSeconds: accessTtlSeconds-bounds', { ...web, accessTtlSeconds: 59 }],
   ['accessTtlSeconds: accessTtlSeconds-bounds', { ...web, accessTtlSeconds: 86_401 }],
   ['accessTtlSeconds: field-type', { ...web, accessTtlSeconds: 60.5 }],
@@ -186,6 +195,7 @@ describe('what is accepted', () => {
         redirectUris: ['https://xn--bcher-kva.example/cb'],
         scopes: ['openid', 'bookings:read'],
         audiences: [],
+        clientCredentials: false,
         requirePkce: false,
         rotateRefreshTokens: false,
         slidingRefresh: false,
@@ -220,6 +230,25 @@ describe('what is accepted', () => {
     expect(verdict).toMatchObject({
       settings: { requirePkce: true, rotateRefreshTokens: true, slidingRefresh: true },
     })
+  })
+
+  test.each([
+    ['web', undefined, false],
+    ['web', true, true],
+    ['web', null, false],
+    ['machine', undefined, true],
+    ['machine', false, false],
+    ['machine', '', true],
+    ['resource_server', undefined, false],
+    ['resource_server', false, false],
+    ['public', undefined, false],
+  ])('RFC 6749 §4.4 — client_credentials of a %s app, given as %j: %j', (type, given, stored) => {
+    const people = type === 'web' || type === 'public'
+    const input = {
+      ...{ name: 'App', type, redirectUris: people ? ['https://a.example/cb'] : [] },
+      clientCredentials: given,
+    }
+    expect(checkAppInput(input, context)).toMatchObject({ settings: { clientCredentials: stored } })
   })
 
   test('apps without people have none of the switches that are about people', () => {

@@ -475,6 +475,7 @@ const APP_FIELDS = [
     'redirectUris',
     'scopes',
     'audiences',
+    'clientCredentials',
     'requirePkce',
     'accessTtlSeconds',
     'refreshTtlSeconds',

@@ -20,6 +20,7 @@ const anApp = (type: AppType, overrides: Partial<App> = {}): App => ({
   redirectUris: type === 'web' || type === 'public' ? ['https://planner.example.com/cb'] : [],
   scopes: ['bookings:read', 'bookings:write'],
   audiences: [],
+  clientCredentials: type === 'machine',
   requirePkce: false,
   rotateRefreshTokens: false,
   slidingRefresh: false,
