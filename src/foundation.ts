@@ -50,6 +50,7 @@ import { watchConnections } from './storage/redis-connections.ts'
 import { migrate, pendingMigrations } from './storage/migrate.ts'
 import { DirectoryRefused } from './storage/private-directory.ts'
 import { parseRedisUrl } from './storage/redis-location.ts'
+import { openReplication, type Replication } from './storage/replication.ts'
 import { judgeRedis } from './storage/redis-verdict.ts'
 import { openRedis, type RedisClient } from './storage/redis.ts'
 
@@ -107,7 +108,7 @@ export async function openFoundation(
   await using stack = new AsyncDisposableStack()
   const { db } = await openMigratedDatabase(config, logger, stack)
   const endedStore = createEndedStore(db)
-  const { redis, store, invalidation, revocations, catchUp } = await openShortLived(
+  const { redis, store, invalidation, revocations, replication, catchUp } = await openShortLived(
     config,
     { db, logger, clock, metrics, endedStore },
     stack,
@@ -173,6 +174,7 @@ export async function openFoundation(
     createEndings({
       store: endedStore,
       log: revocations,
+      replication,
       logger,
       afterWritten: catchUp?.afterWritten,
     }),
@@ -274,6 +276,7 @@ async function openShortLived(
   Pick<Foundation, 'redis' | 'store' | 'invalidation' | 'revocations'> & {
     /** Absent when embedded: there is only one copy. */
     catchUp?: CatchUp
+    replication?: Replication
   }
 > {
   const { stores } = config
@@ -289,10 +292,9 @@ async function openShortLived(
   const { logger, metrics } = deps
   const redis = openRedis(parseRedisUrl(stores.redis.url.reveal()), logger)
   stack.defer(() => redis.disconnect())
-  const { refusals, warnings } = await judgeRedis(redis)
+  const { refusals, warnings } = await judgeRedis(redis, { mayEvict: config.unsafe.evictingRedis })
   for (const warning of warnings) logger.warn(warning)
-  if (refusals.length > 0 && !config.unsafe.evictingRedis)
-    throw new StartRefused(refusals.join('\n'))
+  if (refusals.length > 0) throw new StartRefused(refusals.join('\n'))
   const { prefix } = stores.redis
   const onLost = (): void => metrics.invalidationGaps.inc()
   const suspect = (): void => {
@@ -330,6 +332,12 @@ async function openShortLived(
       revocations,
     ),
     revocations,
+    replication: stack.use(
+      await openReplication(redis, prefix, {
+        logger,
+        onUnreached: () => metrics.unreplicatedEndings.inc(),
+      }),
+    ),
     catchUp,
   }
 }

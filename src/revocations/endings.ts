@@ -6,6 +6,7 @@
 // a flood costs few; what could not be
 // written is tried again until it can. Called by grants/.
 import type { Logger } from '../shared/logger.ts'
+import type { Replication } from '../storage/replication.ts'
 import type { EndedStore, Ending } from './ended.store.ts'
 import type { EndingRange } from './fence.ts'
 import type { Revocation, RevocationLog } from './revocation-log.ts'
@@ -38,6 +39,8 @@ export interface Endings extends AsyncDisposable {
 export function createEndings(deps: {
   store: Pick<EndedStore, 'add'>
   log: Pick<RevocationLog, 'append'>
+  /** Where the short-lived store may have replicas. */
+  replication?: Pick<Replication, 'reach'> | undefined
   logger: Logger
   afterWritten?: ((range: EndingRange, copy: object | undefined) => Promise<void>) | undefined
 }): Endings {
@@ -103,12 +106,14 @@ export function createEndings(deps: {
     for (const ending of [...unwritten.values()]) write(ending).catch(() => undefined)
   }
 
+  async function tell(ending: Ending): Promise<void> {
+    await log.append(revocationOf(ending))
+    await deps.replication?.reach(ending.family)
+  }
+
   return {
     async record(ending) {
-      const [written, told] = await Promise.allSettled([
-        write(ending),
-        log.append(revocationOf(ending)),
-      ])
+      const [written, told] = await Promise.allSettled([write(ending), tell(ending)])
       for (const outcome of [written, told]) if (outcome.status === 'rejected') throw outcome.reason
     },
     async [Symbol.asyncDispose]() {

@@ -46,6 +46,11 @@ export function createMetrics(options: { processMetrics: boolean }) {
       help: 'Revocations that Redis had lost and that were carried out again from the database',
       registers,
     }),
+    unreplicatedEndings: new Counter({
+      name: 'otesse_unreplicated_endings_total',
+      help: 'Revocations that were answered before a replica of Redis had confirmed them',
+      registers,
+    }),
     purgeJobs: new Gauge({
       name: 'otesse_purge_jobs',
       help: 'Revocations of whole apps or accounts that are written down and not yet carried out',

@@ -3,6 +3,7 @@
 // the answer; Redis is asked once a second at the most, and only while somebody wants to know.
 import { Cluster, type Redis } from 'ioredis'
 import { SECOND } from '../shared/clock.ts'
+import { fieldsOf } from './redis-info.ts'
 import type { RedisClient } from './redis.ts'
 
 /** Tells whether memory is nearly used up, as of about a second ago. */
@@ -50,9 +51,6 @@ export function watchRedisMemory(client: RedisClient, percent: number): MemoryWa
 
 /** Returns the used share of `maxmemory`; 0 where there is no such bound. */
 async function usedShare(node: Redis): Promise<number> {
-  const info = await node.info('memory')
-  const field = (name: string): number =>
-    Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0)
-  const most = field('maxmemory')
-  return most === 0 ? 0 : field('used_memory') / most
+  const { usedMemory, maxMemory } = fieldsOf(await node.info('memory'))
+  return maxMemory === 0 ? 0 : usedMemory / maxMemory
 }

@@ -1,47 +1,185 @@
-// Judges whether Redis may hold grants, before the server serves.
+// Judges whether Redis may hold grants, before the server serves and for `otesse doctor`.
+// Invariant: nothing is called good that could not be looked at.
 import { Cluster, type Redis } from 'ioredis'
+import { fieldsOf, type RedisInfo } from './redis-info.ts'
 import { type RedisClient, withRedis } from './redis.ts'
 
-/** What a look at Redis found: `refusals` forbid to serve, `warnings` are logged. */
+/** What a look at Redis found, as sentences without their full stop. */
 export interface RedisVerdict {
+  /** Forbid to serve. */
   refusals: string[]
+  /** Are logged at start. */
   warnings: string[]
+  /** What is as it should be, and what a crash or a failover takes even so. */
+  notes: string[]
 }
+
+type Judge = (node: Node, verdict: RedisVerdict) => void
+
+/** One master as it was found. */
+interface Node extends RedisInfo {
+  /** Another server takes its place when it dies. */
+  hasFailover: boolean
+  isOfCluster: boolean
+  /** Undefined where CONFIG is forbidden, as on many hosted ones. */
+  settings: ReadonlyMap<string, string> | undefined
+}
+
+const LEAST_VERSION = 7
 
 /**
- * Looks whether Redis may hold grants: one that evicts keys would forget revocations and authorizations at random, one without
- * persistence forgets them all when it restarts.
+ * Looks at Redis: one that evicts keys would forget revocations and authorizations at random, one
+ * without persistence forgets them all when it restarts.
+ *
+ * @param options.mayEvict somebody has said that eviction is to be put up with
+ * @throws {AppError} `temporarily_unavailable`
  */
-export async function judgeRedis(client: RedisClient): Promise<RedisVerdict> {
+export async function judgeRedis(
+  client: RedisClient,
+  { mayEvict = false }: { mayEvict?: boolean } = {},
+): Promise<RedisVerdict> {
+  // A Cluster knows its masters only when it is connected.
+  await withRedis(() => client.ping())
   const masters = client instanceof Cluster ? client.nodes('master') : [client]
-  const verdict: RedisVerdict = { refusals: [], warnings: [] }
+  const verdict: RedisVerdict = { refusals: [], warnings: [], notes: [] }
   for (const node of masters) {
-    const info = await withRedis(() => node.info())
-    const field = (name: string): string | undefined =>
-      new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1]
-    const policy = field('maxmemory_policy')
-    if (policy !== undefined && policy !== 'noeviction')
-      verdict.refusals.push(
-        `Redis may evict keys (maxmemory-policy ${policy}): set it to noeviction`,
-      )
-    if (field('aof_enabled') === '0' && !(await savesSnapshots(node)))
+    const info = await infoOf(node)
+    if (info === undefined) {
       verdict.warnings.push(
-        'Redis keeps nothing on disk: a restart signs everybody out and ends every authorization (set appendonly yes)',
+        'Redis does not let this user ask INFO, so that nobody can tell whether it evicts keys, writes to disk and has replicas (allow it with +info)',
       )
-    else if (field('aof_enabled') === '0')
-      verdict.warnings.push(
-        'Redis only saves snapshots: a crash may bring revoked tokens back (set appendonly yes, appendfsync always)',
-      )
+      continue
+    }
+    const found: Node = {
+      ...info,
+      isOfCluster: client instanceof Cluster,
+      hasFailover: client instanceof Cluster || Array.isArray(client.options.sentinels),
+      settings: await settingsOf(node),
+    }
+    judgePlace(found, verdict)
+    judgeEviction(found, verdict, mayEvict)
+    judgeDisk(found, verdict)
+    judgeReplicas(found, verdict)
   }
-  return { refusals: [...new Set(verdict.refusals)], warnings: [...new Set(verdict.warnings)] }
+  const once = (sentences: string[]): string[] => [...new Set(sentences)]
+  if (masters.length === 0) verdict.refusals.push('Redis names no master of the Cluster')
+  return {
+    refusals: once(verdict.refusals),
+    warnings: once(verdict.warnings),
+    notes: once(verdict.notes),
+  }
 }
 
-async function savesSnapshots(node: Redis): Promise<boolean> {
+async function infoOf(node: Redis): Promise<RedisInfo | undefined> {
   try {
-    const answer = await node.config('GET', 'save')
-    return (answer[1] ?? '') !== ''
-  } catch {
-    // Hosted Redis often forbids CONFIG; it also takes its own snapshots.
-    return true
+    return fieldsOf(await withRedis(() => node.info()))
+  } catch (error) {
+    if (isForbidden(error)) return undefined
+    throw error
   }
+}
+
+async function settingsOf(node: Redis): Promise<ReadonlyMap<string, string> | undefined> {
+  try {
+    const answer = await node.config('GET', 'appendfsync', 'save', 'min-replicas-to-write')
+    const texts = answer
+    return new Map(texts.flatMap((name, at) => (at % 2 === 0 ? [[name, texts[at + 1] ?? '']] : [])))
+  } catch {
+    return undefined
+  }
+}
+
+/** Returns whether Redis answered that its user may not run the command. */
+function isForbidden(error: unknown): boolean {
+  const { cause } = error as { cause?: unknown }
+  return cause instanceof Error && /^NOPERM|unknown command/i.test(cause.message)
+}
+
+const judgePlace: Judge = ({ mode, role, version, hasFailover, isOfCluster }, { refusals }) => {
+  if (mode === 'sentinel')
+    refusals.push(
+      'OTESSE_REDIS_URL leads to a sentinel: write redis-sentinel://host:port/name-of-the-master',
+    )
+  if (mode === 'cluster' && !isOfCluster)
+    refusals.push('OTESSE_REDIS_URL leads to a node of a Cluster: write redis-cluster://host:port')
+  if (role === 'slave' && !hasFailover)
+    refusals.push(
+      'OTESSE_REDIS_URL leads to a replica, which takes no writes: name its master, or the sentinels that know it',
+    )
+  if (version !== undefined && Number.parseInt(version) < LEAST_VERSION)
+    refusals.push(`Redis is version ${version}: ${LEAST_VERSION} is the oldest that will do`)
+}
+
+function judgeEviction(
+  { maxmemoryPolicy }: Node,
+  { refusals, warnings, notes }: RedisVerdict,
+  mayEvict: boolean,
+): void {
+  if (maxmemoryPolicy === 'noeviction') notes.push('Redis evicts no keys')
+  else if (maxmemoryPolicy === undefined)
+    notes.push('Redis does not tell whether it evicts keys: make sure that it is set to noeviction')
+  else
+    (mayEvict ? warnings : refusals).push(
+      `Redis may evict keys (maxmemory-policy ${maxmemoryPolicy}): set it to noeviction`,
+    )
+}
+
+const ENDED_AGAIN = 'what was ended is ended again from Postgres'
+
+const judgeDisk: Judge = ({ isAppendOnly, settings }, { warnings, notes }) => {
+  if (isAppendOnly === undefined) {
+    notes.push('Redis does not tell what it writes to disk: what is not there is lost in a crash')
+    return
+  }
+  if (!isAppendOnly) {
+    // Hosted Redis often forbids CONFIG; it also takes its own snapshots.
+    const savesSnapshots = settings?.get('save') !== ''
+    warnings.push(
+      savesSnapshots
+        ? `Redis only saves snapshots: a crash loses the tokens and sign-ins since the last one, and ${ENDED_AGAIN} (set appendonly yes, appendfsync always)`
+        : 'Redis keeps nothing on disk: a restart signs everybody out and ends every authorization (set appendonly yes)',
+    )
+    return
+  }
+  switch (settings?.get('appendfsync')) {
+    case 'always':
+      notes.push(
+        'Redis writes to disk before it answers (appendfsync always): a crash loses nothing',
+      )
+      break
+    case 'everysec':
+      warnings.push(
+        `Redis writes to disk once a second (appendfsync everysec): a crash loses the tokens and sign-ins of the last one or two seconds, and ${ENDED_AGAIN} (appendfsync always loses none)`,
+      )
+      break
+    case 'no':
+      warnings.push(
+        `Redis leaves the disk to its system (appendfsync no): a crash of the machine loses the tokens and sign-ins of about half a minute, and ${ENDED_AGAIN} (appendfsync always loses none)`,
+      )
+      break
+    default:
+      notes.push(
+        `Redis writes an append-only file and does not tell how often: unless appendfsync is always, a crash loses up to two seconds of tokens, and ${ENDED_AGAIN}`,
+      )
+  }
+}
+
+const judgeReplicas: Judge = ({ hasFailover, onlineReplicas, settings }, { warnings, notes }) => {
+  const least = settings?.get('min-replicas-to-write')
+  if (onlineReplicas === 0) {
+    if (hasFailover)
+      warnings.push(
+        'A master of Redis has no replica in step: when it dies, nothing takes its place',
+      )
+    else notes.push('Redis has no replica: who loses its disk loses every token and sign-in')
+    return
+  }
+  const count = onlineReplicas === 1 ? 'one replica' : `${onlineReplicas} replicas`
+  const lost = `a failover loses what no replica has received, and ${ENDED_AGAIN}`
+  if (least === '0' && hasFailover)
+    warnings.push(
+      `Redis has ${count} and writes without them (min-replicas-to-write 0): a master that is cut off goes on giving out tokens that are lost when another takes its place (set it to 1)`,
+    )
+  else if (least === undefined || least === '0') notes.push(`Redis has ${count}; ${lost}`)
+  else notes.push(`Redis has ${count} and writes with ${least} of them in reach at least; ${lost}`)
 }

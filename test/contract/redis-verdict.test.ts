@@ -27,7 +27,60 @@ it.each(['allkeys-lru', 'volatile-ttl'])(
 )
 
 it('has nothing against an append-only file and noeviction', async () => {
-  expect(await judge({ appendOnly: true })).toEqual({ refusals: [], warnings: [] })
+  expect(await judge({ appendOnly: true })).toEqual({
+    refusals: [],
+    warnings: [],
+    notes: [
+      'Redis evicts no keys',
+      'Redis writes to disk before it answers (appendfsync always): a crash loses nothing',
+      expect.stringContaining('Redis has no replica'),
+    ],
+  })
+})
+
+it.each([
+  ['everysec', 'last one or two seconds'],
+  ['no', 'half a minute'],
+])('does not call appendfsync %s safe', async (appendfsync, words) => {
+  const verdict = await judge({ appendOnly: true, config: { appendfsync } })
+  expect(verdict.refusals).toEqual([])
+  expect(verdict.warnings).toEqual([expect.stringContaining(`(appendfsync ${appendfsync})`)])
+  expect(verdict.warnings[0]).toContain(words)
+})
+
+it('refuses a replica, whoever named it', async () => {
+  await using master = await startRedis()
+  const verdict = await judge({ appendOnly: true, replicaOf: master })
+  expect(verdict.refusals).toEqual([expect.stringContaining('leads to a replica')])
+})
+
+it('lets somebody put up with eviction, and with nothing else', async () => {
+  await using server = await startRedis({ maxmemoryPolicy: 'allkeys-lru', appendOnly: true })
+  const client = openRedis(parseRedisUrl(server.url), quiet)
+  try {
+    const verdict = await judgeRedis(client, { mayEvict: true })
+    expect(verdict.refusals).toEqual([])
+    expect(verdict.warnings).toEqual([expect.stringContaining('may evict keys')])
+  } finally {
+    client.disconnect()
+  }
+})
+
+it('says what it could not look at where CONFIG or INFO is forbidden', async () => {
+  await using server = await startRedis({ appendOnly: true })
+  const admin = new Redis(server.port, server.host)
+  const client = openRedis(parseRedisUrl(server.url.replace('//', '//limited:pw@')), quiet)
+  try {
+    await admin.acl('SETUSER', 'limited', 'on', '>pw', '~*', '+@all', '-config')
+    const { warnings, notes } = await judgeRedis(client)
+    expect(warnings).toEqual([])
+    expect(notes).toContainEqual(expect.stringContaining('does not tell how often'))
+    await admin.acl('SETUSER', 'limited', '-info')
+    expect((await judgeRedis(client)).warnings).toEqual([expect.stringContaining('+info')])
+  } finally {
+    admin.disconnect()
+    client.disconnect()
+  }
 })
 
 it('warns of a Redis that keeps nothing', async () => {
@@ -47,11 +100,13 @@ it('looks at every master of a Cluster and says a thing once', async () => {
   const direct = new Redis(Number(last.port), last.hostname)
   const client = openRedis(parseRedisUrl(`redis-cluster://${nodes}`), quiet)
   try {
-    await client.get('warm')
     expect((await judgeRedis(client)).refusals).toEqual([])
     await direct.config('SET', 'maxmemory-policy', 'allkeys-lfu')
     expect((await judgeRedis(client)).refusals).toHaveLength(1)
-    expect((await judgeRedis(client)).warnings).toHaveLength(1)
+    expect((await judgeRedis(client)).warnings).toEqual([
+      expect.stringContaining('keeps nothing on disk'),
+      expect.stringContaining('has no replica in step'),
+    ])
   } finally {
     await direct.config('SET', 'maxmemory-policy', 'noeviction')
     direct.disconnect()

@@ -102,6 +102,28 @@ export async function startRedisCluster(): Promise<RedisCluster> {
   }
 }
 
+/** Adds a replica to a master of a Cluster, and resolves when it is in step. */
+export async function addClusterReplica(master: RedisServer): Promise<RedisServer> {
+  const replica = await startRedis({
+    config: { 'cluster-enabled': 'yes', 'cluster-node-timeout': '2000' },
+  })
+  try {
+    const id = await askRedis(master, ['CLUSTER', 'MYID'])
+    await askRedis(replica, ['CLUSTER', 'MEET', master.host, String(master.port)])
+    await waitUntil('the replica to know its master', async () =>
+      (await askRedis(replica, ['CLUSTER', 'NODES'])).includes(id),
+    )
+    await askRedis(replica, ['CLUSTER', 'REPLICATE', id])
+    await waitUntil('the replica to be in step', async () =>
+      (await askRedis(master, ['INFO', 'replication'])).includes('state=online'),
+    )
+    return replica
+  } catch (error) {
+    await replica.stop()
+    throw error
+  }
+}
+
 export interface Sentinel extends Disturbable {
   /** The name that clients ask the sentinels for. */
   name: string
