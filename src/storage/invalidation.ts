@@ -39,6 +39,7 @@ export function createLocalInvalidation(): Invalidation {
 }
 
 const RECONNECT_MILLIS = 200
+const HEARTBEAT_MILLIS = 5000
 
 /**
  * Opens the channel over Redis pub/sub, on a connection of its own.
@@ -76,8 +77,17 @@ export async function openRedisInvalidation(
       connection.disconnect()
       throw error
     }
-    connection.once('end', subscribeAgain)
-    if (connection.status === 'end') subscribeAgain()
+    // Who only listens does not notice that nobody is there any more. An answer that does not come
+    // ends the connection (redis.ts).
+    const heartbeat = setInterval(() => {
+      connection.ping().catch(() => undefined)
+    }, HEARTBEAT_MILLIS).unref()
+    const startAnew = (): void => {
+      clearInterval(heartbeat)
+      subscribeAgain()
+    }
+    connection.once('end', startAnew)
+    if (connection.status === 'end') startAnew()
   }
 
   function subscribeAgain(): void {

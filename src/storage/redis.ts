@@ -11,8 +11,13 @@ const COMMAND_TIMEOUT_MILLIS = 1500
 // Counts from the call, for what ioredis counts no time for: a Cluster that knows no node keeps commands back without an end.
 const DEADLINE_MILLIS = 1600
 
+// A connection that has said nothing for so long, though it was asked, leads nowhere any more: the
+// other end is gone, or something between forgot it, and nobody closed it.
+const SILENCE_MILLIS = 3000
+
 const common: ConnectionOptions = {
   commandTimeout: COMMAND_TIMEOUT_MILLIS,
+  socketTimeout: SILENCE_MILLIS,
   connectTimeout: 1000,
   maxRetriesPerRequest: 1,
   enableAutoPipelining: true,

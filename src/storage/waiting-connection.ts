@@ -11,7 +11,8 @@ const PATIENCE_MILLIS = 1500
  * @param waitMillis how long its commands wait at the most
  */
 export function openWaitingConnection(client: RedisClient, waitMillis: number): RedisClient {
-  const own = { commandTimeout: waitMillis + PATIENCE_MILLIS, enableAutoPipelining: false }
+  const longest = waitMillis + PATIENCE_MILLIS
+  const own = { commandTimeout: longest, socketTimeout: longest, enableAutoPipelining: false }
   if (client instanceof Cluster)
     return client.duplicate([], {
       enableAutoPipelining: false,

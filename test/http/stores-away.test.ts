@@ -138,6 +138,14 @@ describe('PostgreSQL is frozen', () => {
   let cold: TestClient
   let admin: AdminClient
   beforeAll(async () => {
+    // Whoever may have missed messages forgets all, and could not read it again.
+    const { redis: own, config } = server.foundation
+    const { stores: known } = config
+    const channel = `${known.kind === 'networked' ? known.redis.prefix : ''}invalidate`
+    await waitUntil('the channel between processes to be back', async () => {
+      const [, listeners] = (await own!.call('PUBSUB', 'NUMSUB', channel)) as [string, number]
+      return listeners > 0
+    })
     ;({ access } = await web.authorize())
     admin = await createAdminClient(server)
     await admin.get('/apps')
