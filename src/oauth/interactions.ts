@@ -54,9 +54,11 @@ export function createInteractions(
   issuer: string,
   sessionTtlSeconds: number,
 ): Interactions {
-  const details = async (ctx: Context) => {
+  // It may end between the look at a form and its answer, by another tab or by its time: the engine
+  // looks each time.
+  const whileOpen = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
-      return await engine.current().interactionDetails(ctx.req, ctx.res)
+      return await work()
     } catch (error) {
       if (error instanceof errors.SessionNotFound)
         throw new AppError('interaction_expired', {
@@ -72,13 +74,17 @@ export function createInteractions(
     result: Record<string, unknown>,
     isFresh = false,
   ): Promise<string> =>
-    engine
-      .current()
-      .interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: !isFresh })
+    whileOpen(() =>
+      engine
+        .current()
+        .interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: !isFresh }),
+    )
 
   return {
     async get(ctx, uid) {
-      const interaction = await details(ctx)
+      const interaction = await whileOpen(() =>
+        engine.current().interactionDetails(ctx.req, ctx.res),
+      )
       // The cookie's path already ties it to this address; a cookie that was set by hand is caught here.
       if (interaction.uid !== uid) throw new AppError('interaction_foreign')
       const { params, prompt, session } = interaction
