@@ -4,26 +4,31 @@
 import { type Findings } from './findings.ts'
 import { findLeak } from './leaks.ts'
 import type { Node } from './node.ts'
-import type { createPerson } from './person.ts'
+import type { BrowsingPerson } from './person.ts'
 import type { Action, Answered, Asked, Outcome, Recorder } from './recorder.ts'
-import { type AppName, type Apps, REDIRECT_URI, SCOPE } from './setup.ts'
+import { type AppName, type Apps, FLEETING_SCOPE, REDIRECT_URI, SCOPE } from './setup.ts'
 
-const PATIENCE_MILLIS = 10_000
+const PATIENCE: Patience = { millis: 10_000 }
 
 export interface Reply extends Answered {
   body?: Record<string, unknown>
 }
 
+/** After how long a client drops its connection; 10 s when absent. */
+export interface Patience {
+  millis: number
+}
+
 export interface Client {
-  exchange(node: Node, app: AppName, code: string): Promise<Reply>
-  refresh(node: Node, app: AppName, token: string): Promise<Reply>
+  exchange(node: Node, app: AppName, code: string, patience?: Patience): Promise<Reply>
+  refresh(node: Node, app: AppName, token: string, patience?: Patience): Promise<Reply>
   revoke(node: Node, app: AppName, token: string): Promise<Reply>
   introspect(node: Node, token: string, app?: AppName): Promise<Reply>
   credentials(node: Node): Promise<Reply>
   /** Lets a person approve the app; `code` is in the reply. */
-  authorize(node: Node, app: AppName, person: ReturnType<typeof createPerson>): Promise<Reply>
+  authorize(node: Node, app: AppName, person: BrowsingPerson): Promise<Reply>
   /** Signs in anew, with a browser that knows nothing. */
-  signIn(node: Node, person: ReturnType<typeof createPerson>): Promise<Reply>
+  signIn(node: Node, person: BrowsingPerson): Promise<Reply>
   /** From now on requests are recorded as belonging to this part of the run. */
   setPhase(phase: NonNullable<Asked['phase']>): void
 }
@@ -55,12 +60,18 @@ export function createClient(apps: Apps, recorder: Recorder, findings: Findings)
     findings.check('I8', leak === undefined, `a ${status} answer shows ${leak ?? ''}`)
   }
 
-  async function post(node: Node, path: string, app: AppName, fields: Record<string, string>) {
+  async function post(
+    node: Node,
+    path: string,
+    app: AppName,
+    fields: Record<string, string>,
+    patience: Patience,
+  ) {
     const { id, secret } = apps[app]
     const answer = await fetch(node.url + path, {
       method: 'POST',
       body: new URLSearchParams({ ...fields, client_id: id, client_secret: secret }),
-      signal: AbortSignal.timeout(PATIENCE_MILLIS),
+      signal: AbortSignal.timeout(patience.millis),
     })
     const text = await answer.text()
     inspect(answer.status, text, true)
@@ -83,16 +94,28 @@ export function createClient(apps: Apps, recorder: Recorder, findings: Findings)
     presented: string,
     path: string,
     fields: Record<string, string>,
+    patience = PATIENCE,
   ): Promise<Reply> =>
-    record({ action, node: node.index, app, presented }, () => post(node, path, app, fields))
+    record({ action, node: node.index, app, presented }, () =>
+      post(node, path, app, fields, patience),
+    )
 
-  const visit = (action: Action, node: Node, app: AppName, work: () => Promise<Visit>) =>
-    record({ action, node: node.index, app }, async () => {
-      const { status, html, retryAfter, code } = await work()
+  const visit = (
+    action: 'authorize' | 'signIn',
+    node: Node,
+    app: AppName,
+    person: BrowsingPerson,
+  ): Promise<Reply> =>
+    record({ action, node: node.index, app, person: person.name }, async () => {
+      const { status, html, retryAfter, code } = await person[action](
+        node,
+        apps[app].id,
+        app === 'fleeting' ? `${SCOPE} ${FLEETING_SCOPE}` : SCOPE,
+      )
       inspect(status, html, false)
       return {
-        outcome: code !== undefined || action === 'sign-in' ? outcomeOf(status || 200) : 'failed',
-        ...(code === undefined && action !== 'sign-in' && { outcome: outcomeOf(status || 500) }),
+        outcome: code !== undefined || action === 'signIn' ? outcomeOf(status || 200) : 'failed',
+        ...(code === undefined && action !== 'signIn' && { outcome: outcomeOf(status || 500) }),
         status,
         retryAfter,
         ...(code !== undefined && { code }),
@@ -101,17 +124,14 @@ export function createClient(apps: Apps, recorder: Recorder, findings: Findings)
 
   return {
     setPhase: (next) => void (phase = next),
-    exchange: (node, app, code) =>
-      ask('exchange', node, app, code, '/oauth/token', {
-        grant_type: 'authorization_code',
-        code,
-        redirect_uri: REDIRECT_URI,
-      }),
-    refresh: (node, app, token) =>
-      ask('refresh', node, app, token, '/oauth/token', {
-        grant_type: 'refresh_token',
-        refresh_token: token,
-      }),
+    exchange(node, app, code, patience) {
+      const fields = { grant_type: 'authorization_code', code, redirect_uri: REDIRECT_URI }
+      return ask('exchange', node, app, code, '/oauth/token', fields, patience)
+    },
+    refresh(node, app, token, patience) {
+      const fields = { grant_type: 'refresh_token', refresh_token: token }
+      return ask('refresh', node, app, token, '/oauth/token', fields, patience)
+    },
     revoke: (node, app, token) => ask('revoke', node, app, token, '/oauth/revoke', { token }),
     introspect: (node, token, app = 'api') =>
       ask('introspect', node, app, token, '/oauth/introspect', { token }),
@@ -120,10 +140,8 @@ export function createClient(apps: Apps, recorder: Recorder, findings: Findings)
         grant_type: 'client_credentials',
         scope: SCOPE,
       }),
-    authorize: (node, app, person) =>
-      visit('authorize', node, app, () => person.authorize(node, apps[app].id)),
-    signIn: (node, person) =>
-      visit('sign-in', node, 'steady', () => person.signIn(node, apps.steady.id)),
+    authorize: (node, app, person) => visit('authorize', node, app, person),
+    signIn: (node, person) => visit('signIn', node, 'steady', person),
   }
 }
 

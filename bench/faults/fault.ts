@@ -35,7 +35,12 @@ export interface Variant {
   /** Whether the usual load runs; a variant may bring its own. */
   hasLoad?: boolean
   slowness?: number
+  /** Connections are dropped on purpose: a request without an answer is no fault. */
   mayLoseAnswers?: boolean
+  /** A load balancer goes on to the next server where one takes no connection. */
+  hasBalancer?: boolean
+  /** Servers are ended on purpose. */
+  endsServers?: boolean
   /** Where it is written that less than the whole invariant holds. */
   bounds?: Partial<Record<Invariant, string>>
   /** The limits are lost with the store, as documented. */

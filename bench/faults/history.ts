@@ -1,7 +1,7 @@
 // What the record says about every code and token: when it was handed out, what ended it and when,
 // and from when on nobody can know. Pure
 // functions of the entries; the judge and the last questions are made from it.
-import type { Action, Answered, Asked, Entry } from './recorder.ts'
+import type { Action, Answered, Asked, Entry, OperatorAct, Owner } from './recorder.ts'
 
 export interface Operation extends Asked {
   n: number
@@ -31,9 +31,11 @@ export interface Token {
 export interface Family {
   app: string
   code: string | undefined
+  /** When its code, or its app's own token, was asked for; `bornAt` is when the answer was there. */
+  askedAt: number
   bornAt: number
   endedAt: number
-  /** Whether an answered revocation ended it, and not a replay. */
+  /** Whether somebody's answered wish ended it, and not a replay. */
   isRevoked: boolean
   doubtedFrom: number
   /** When a refresh was first refused, which may have ended it. */
@@ -91,6 +93,7 @@ export function readHistory(entries: readonly Entry[]): History {
   }
   for (const operation of operations) note(history, operation)
   for (const operation of operations) doubt(history, operation)
+  for (const entry of entries) if (entry.kind === 'mark') carryOut(history, entry, entry.at)
   return history
 }
 
@@ -116,9 +119,11 @@ function addToken(history: History, text: string, kind: Token['kind'], family: F
   return token
 }
 
-function addFamily(history: History, app: string, code: string | undefined, at: number): Family {
+function addFamily(history: History, operation: Operation): Family {
+  const { action, app = '', presented, askedAt, answeredAt: bornAt } = operation
+  const code = action === 'exchange' ? presented : undefined
   const family: Family = {
-    ...{ app, code, bornAt: at, endedAt: Infinity, isRevoked: false },
+    ...{ app, code, askedAt, bornAt, endedAt: Infinity, isRevoked: false },
     ...{ doubtedFrom: Infinity, refusedFrom: Infinity },
     tokens: [],
   }
@@ -128,16 +133,16 @@ function addFamily(history: History, app: string, code: string | undefined, at: 
 
 /** What is certain: answers that say that something happened. */
 function note(history: History, operation: Operation): void {
-  const { action, answer, answeredAt: at, app = '', presented = '' } = operation
+  const { action, answer, answeredAt: at, presented = '' } = operation
   const { outcome, access, refresh } = answer
   const token = history.tokens.get(presented)
   if (action === 'exchange' && outcome === 'ok') {
-    const family = addFamily(history, app, presented, at)
+    const family = addFamily(history, operation)
     if (access) addToken(history, access, 'access', family, at)
     if (refresh) addToken(history, refresh, 'refresh', family, at)
   }
   if (action === 'credentials' && outcome === 'ok' && access)
-    addToken(history, access, 'access', addFamily(history, app, undefined, at), at)
+    addToken(history, access, 'access', addFamily(history, operation), at)
   if (action === 'refresh' && outcome === 'ok' && token) {
     token.usedAt = Math.min(token.usedAt, at)
     if (access) addToken(history, access, 'access', token.family, at)
@@ -187,6 +192,28 @@ function doubt(history: History, operation: Operation): void {
       token.family.refusedFrom = Math.min(token.family.refusedFrom, askedAt)
     if (mayHaveHappened(operation)) token.doubtedFrom = Math.min(token.doubtedFrom, askedAt)
   }
+}
+
+/** What an operator ends: all that was asked for before the act was done. */
+function carryOut(history: History, { ending, ended }: OperatorAct, at: number): void {
+  for (const family of ending ? ownedBy(history, ending) : [])
+    family.doubtedFrom = Math.min(family.doubtedFrom, at)
+  for (const family of ended ? ownedBy(history, ended) : []) {
+    if (family.askedAt > at) continue
+    family.endedAt = Math.min(family.endedAt, Math.max(at, family.bornAt))
+    family.isRevoked = true
+  }
+}
+
+function ownedBy({ families, operations }: History, { app, person }: Owner): Family[] {
+  const codes = new Set(
+    operations.flatMap(({ person: by, answer: { code } }) => (by === person ? (code ?? []) : [])),
+  )
+  return families.filter(
+    (family) =>
+      (app === undefined || family.app === app) &&
+      (person === undefined || (family.code !== undefined && codes.has(family.code))),
+  )
 }
 
 /** Says whether a token must be dead at a question that was asked then. */

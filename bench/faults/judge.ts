@@ -26,6 +26,8 @@ export interface Terms {
    * of theirs.
    */
   mayLoseAnswers: boolean
+  /** A request that no server took is sent to another one. */
+  mayBeUnsent: boolean
 }
 
 const SLOWEST_MILLIS = 5000
@@ -92,7 +94,11 @@ export function judge(history: History, terms: Terms, findings: Findings): void 
 }
 
 /** What holds for every answer. */
-function general(operation: Operation, { away, mayLoseAnswers }: Terms, findings: Findings): void {
+function general(
+  operation: Operation,
+  { away, mayLoseAnswers, mayBeUnsent }: Terms,
+  findings: Findings,
+): void {
   const { answer, action, node, askedAt, answeredAt, phase } = operation
   const { outcome, status, millis } = answer
   const where = `${action} at node ${node} (${phase ?? ''})`
@@ -100,9 +106,13 @@ function general(operation: Operation, { away, mayLoseAnswers }: Terms, findings
   if (outcome === 'unavailable')
     findings.check('I5', answer.retryAfter === true, `${where}: 503 without Retry-After`)
   if (outcome === 'lost' || outcome === 'unsent')
-    findings.check('I5', mayLoseAnswers, `${where} was not answered (${outcome})`)
+    findings.check(
+      'I5',
+      mayLoseAnswers || (mayBeUnsent && outcome === 'unsent'),
+      `${where} was not answered (${outcome})`,
+    )
   else {
-    const pages = action === 'sign-in' || action === 'authorize' ? 3 : 1
+    const pages = action === 'signIn' || action === 'authorize' ? 3 : 1
     findings.check('I5', millis < SLOWEST_MILLIS * pages, `${where} took ${millis.toFixed(0)} ms`)
   }
   const isIssuing = action === 'exchange' || action === 'refresh' || action === 'credentials'

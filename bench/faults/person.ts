@@ -10,7 +10,10 @@ import { emailOf, ISSUER, PASSWORD, type Person, REDIRECT_URI, SCOPE } from './s
 const PATIENCE_MILLIS = 10_000
 
 export interface BrowsingPerson {
-  authorize(node: Pick<Node, 'url'>, clientId: string): Promise<Visit>
+  name: Person
+  /** How often a page asked for the password. */
+  timesSignedIn(): number
+  authorize(node: Pick<Node, 'url'>, clientId: string, scope?: string): Promise<Visit>
   signIn(node: Pick<Node, 'url'>, clientId: string): Promise<Visit>
 }
 
@@ -19,32 +22,37 @@ export function createPerson(person: Person, password = PASSWORD): BrowsingPerso
   const octets = [...randomBytes(3)].join('.')
   const headers = { 'x-forwarded-for': `10.${octets}` }
   let browser = open()
+  let timesSignedIn = 0
 
   function open() {
     const server = { url: '', issuer: ISSUER, headers, timeoutMillis: PATIENCE_MILLIS }
     return { server, tabs: createBrowser(server) }
   }
 
-  async function walk(node: Pick<Node, 'url'>, clientId: string): Promise<Page> {
+  async function walk(node: Pick<Node, 'url'>, clientId: string, scope = SCOPE): Promise<Page> {
     const { server, tabs } = browser
     server.url = node.url
     const query = new URLSearchParams({
       response_type: 'code',
       client_id: clientId,
       redirect_uri: REDIRECT_URI,
-      scope: SCOPE,
+      scope,
       state: 'faults',
     })
     let page = await tabs.open(`${ISSUER}/oauth/authorize?${query.toString()}`)
-    if (page.status === 200 && page.html.includes('/login"'))
+    if (page.status === 200 && page.html.includes('/login"')) {
+      timesSignedIn += 1
       page = await tabs.signIn(page, emailOf(person), password)
+    }
     if (page.status === 200 && page.html.includes('/approve"')) page = await tabs.approve(page)
     return page
   }
 
   return {
-    async authorize(node, clientId) {
-      const page = await walk(node, clientId)
+    name: person,
+    timesSignedIn: () => timesSignedIn,
+    async authorize(node, clientId, scope) {
+      const page = await walk(node, clientId, scope)
       const code = page.status === 0 ? new URL(page.url).searchParams.get('code') : null
       return { ...visitOf(page), ...(code !== null && { code }) }
     },

@@ -11,7 +11,7 @@ import { closeSync, fdatasyncSync, openSync, readFileSync, writeSync } from 'nod
 export type Outcome = 'ok' | 'refused' | 'throttled' | 'unavailable' | 'failed' | 'lost' | 'unsent'
 
 export type Action =
-  'sign-in' | 'authorize' | 'exchange' | 'refresh' | 'revoke' | 'introspect' | 'credentials'
+  'signIn' | 'authorize' | 'exchange' | 'refresh' | 'revoke' | 'introspect' | 'credentials'
 
 /** A request, written before it is sent. */
 export interface Asked {
@@ -20,6 +20,8 @@ export interface Asked {
   app?: string
   /** The code or the token that it presents. */
   presented?: string
+  /** Who allows the app, for an authorization. */
+  person?: string
   /** Whose question it is, where that matters to the judge. */
   phase?: 'load' | 'probe' | 'last'
 }
@@ -37,18 +39,30 @@ export interface Answered {
   active?: boolean
 }
 
+/** Everything of an app, of a person, or of both together. */
+export interface Owner {
+  app?: string
+  person?: string
+}
+
+/** What an operator does with it: from `ending` on its tokens may be dead, from `ended` they are. */
+export interface OperatorAct {
+  ending?: Owner
+  ended?: Owner
+}
+
 /** One line of the record. `at` is monotonic, in milliseconds; `wall` is the time of day. */
 export type Entry = { at: number; wall: string } & (
   | ({ kind: 'asked'; n: number } & Asked)
   | ({ kind: 'answered'; n: number } & Answered)
-  | { kind: 'mark'; what: string }
+  | ({ kind: 'mark'; what: string } & OperatorAct)
 )
 
 export interface Recorder {
   asked(request: Asked): number
   answered(n: number, answer: Answered): void
   /** Writes a moment of the fault: what was done to whom. @returns its monotonic time */
-  mark(what: string): number
+  mark(what: string, act?: OperatorAct): number
   /** Reads everything back from the file. */
   read(): Entry[]
   close(): void
@@ -73,7 +87,7 @@ export function openRecorder(path: string): Recorder {
       return count
     },
     answered: (n, answer) => void write({ kind: 'answered', n, ...answer }),
-    mark: (what) => write({ kind: 'mark', what }),
+    mark: (what, act) => write({ kind: 'mark', what, ...act }),
     read: () =>
       readFileSync(path, 'utf8')
         .split('\n')

@@ -16,6 +16,7 @@ const { values: options, positionals } = parseArgs({
     dist: { type: 'string', default: 'dist' },
     variant: { type: 'string' },
     json: { type: 'string' },
+    keep: { type: 'string' },
     list: { type: 'boolean', default: false },
   },
 })
@@ -46,7 +47,11 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 await using origin = await openOrigin(options.dist)
 const results: TrialResult[] = []
 for (const { fault, variant } of trials) {
-  const settings = { seed: Number(options.seed), isShort: options.short }
+  const settings = {
+    seed: Number(options.seed),
+    isShort: options.short,
+    ...(options.keep !== undefined && { keepIn: options.keep }),
+  }
   try {
     const result = await runTrial(origin, fault, variant, settings)
     results.push(result)

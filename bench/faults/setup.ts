@@ -4,23 +4,26 @@
 import { execFile } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { hash } from 'argon2'
 
 export const REDIRECT_URI = 'https://app.faults.example/callback'
 export const SCOPE = 'bookings:read'
+/** Only `fleeting` may ask for it. */
+export const FLEETING_SCOPE = 'notes:read'
 export const PASSWORD = 'a long password for faults 4711'
 export const ISSUER = 'https://auth.faults.example'
 export const SECRET_KEY = 'faults-secret-key-0123456789-abcdefghij'
 export const ENCRYPTION_KEY = 'faults-encryption-key-0123456789-abcdef'
 
-export const APP_NAMES = ['steady', 'rotating', 'machine', 'api'] as const
+export const APP_NAMES = ['steady', 'rotating', 'fleeting', 'machine', 'api'] as const
 /**
- * `steady` keeps its refresh token, `rotating` gets a new one with each use, `api` is a resource
- * server.
+ * `steady` keeps its refresh token, `rotating` gets a new one with each use, `fleeting` is no part
+ * of the load and may be switched off, `api` is a resource server.
  */
 export type AppName = (typeof APP_NAMES)[number]
 
-export const PEOPLE = ['ada', 'bob', 'eve'] as const
-/** `eve` is the one whose password is guessed. */
+export const PEOPLE = ['ada', 'bob', 'cleo', 'eve'] as const
+/** `cleo` is no part of the load and may be locked out; `eve` has her password guessed. */
 export type Person = (typeof PEOPLE)[number]
 export const emailOf = (person: Person): string => `${person}@faults.example`
 
@@ -50,16 +53,21 @@ export const COMMON_SETTINGS: Readonly<Record<string, string>> = {
   OTESSE_LIMIT_LOGIN_PER_ACCOUNT_ADDRESS: '3/900',
 }
 
-export type Cli = (args: readonly string[], input?: string) => Promise<string>
+/** @param more settings beside those of the world */
+export type Cli = (
+  args: readonly string[],
+  input?: string,
+  more?: Readonly<Record<string, string>>,
+) => Promise<string>
 
 /** Makes a caller of the built command line. @throws {Error} with what it printed, when it fails */
 export function createCli(dist: string, settings: Readonly<Record<string, string>>): Cli {
-  return (args, input) =>
+  return (args, input, more) =>
     new Promise((resolve, reject) => {
       const child = execFile(
         process.execPath,
         [join(dist, 'src/cli.js'), ...args],
-        { env: { PATH: process.env['PATH'], NODE_NO_WARNINGS: '1', ...settings } },
+        { env: { PATH: process.env['PATH'], NODE_NO_WARNINGS: '1', ...settings, ...more } },
         (error, stdout, stderr) => {
           if (error) reject(new Error(`otesse ${args.join(' ')}: ${stdout}${stderr}`))
           else resolve(stdout)
@@ -69,16 +77,19 @@ export function createCli(dist: string, settings: Readonly<Record<string, string
     })
 }
 
+const web = { type: 'web', redirectUris: [REDIRECT_URI], scopes: [SCOPE] }
 const FILE = {
-  scopes: [{ name: SCOPE, sentence: 'See your bookings', group: 'Bookings' }],
+  scopes: [
+    { name: SCOPE, sentence: 'See your bookings', group: 'Bookings' },
+    { name: FLEETING_SCOPE, sentence: 'See your notes', group: 'Notes' },
+  ],
   apps: [
-    { handle: 'steady', name: 'Steady', type: 'web' },
-    { handle: 'rotating', name: 'Rotating', type: 'web', rotateRefreshTokens: true },
+    { ...web, handle: 'steady', name: 'Steady' },
+    { ...web, handle: 'rotating', name: 'Rotating', rotateRefreshTokens: true },
+    { ...web, handle: 'fleeting', name: 'Fleeting', scopes: [SCOPE, FLEETING_SCOPE] },
     { handle: 'machine', name: 'Machine', type: 'machine', scopes: [SCOPE] },
     { handle: 'api', name: 'API', type: 'resource_server' },
-  ].map((app) =>
-    app.type === 'web' ? { ...app, redirectUris: [REDIRECT_URI], scopes: [SCOPE] } : app,
-  ),
+  ],
 }
 
 /** Migrates an empty database and fills it. */
@@ -88,9 +99,11 @@ export async function fill(cli: Cli, directory: string): Promise<Apps> {
   writeFileSync(file, JSON.stringify(FILE))
   await cli(['migrate'])
   await cli(['apply', '--file', file, '--secrets-out', secrets])
-  // One after the other: an embedded data directory has one user at a time.
-  for (const person of PEOPLE)
-    await cli(['account', 'create', '--email', emailOf(person), '--password-stdin'], PASSWORD)
+  const passwordHash = await hash(PASSWORD)
+  const people = PEOPLE.map((person) =>
+    JSON.stringify({ email: emailOf(person), password_hash: passwordHash }),
+  )
+  await cli(['account', 'import', '--format', 'ndjson', '-'], people.join('\n'))
   const lines = readFileSync(secrets, 'utf8').split('\n').filter(Boolean)
   const made = lines.map((line) => JSON.parse(line) as Record<string, string>)
   return Object.fromEntries(

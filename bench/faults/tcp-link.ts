@@ -27,8 +27,9 @@ export interface TcpLink extends AsyncDisposable {
   set(weather: Weather): void
   /** Leads new connections elsewhere. */
   leadTo(port: number): void
-  /** Ends all connections: with a reset, or in order. */
-  cut(how: 'reset' | 'end'): void
+  /** Ends all connections: by a reset, in order, or not at all, so that bytes vanish from then on. */
+  cut(how: 'reset' | 'end' | 'silence'): void
+  /** How many there are. */
   connections(): number
 }
 
@@ -37,12 +38,13 @@ export async function openTcpLink(target: number, random: () => number): Promise
   let weather: Weather = {}
   let port = target
   const sockets = new Set<Socket>()
+  const silent = new WeakSet<Socket>()
 
   function pass(from: Socket, to: Socket, isAnswer: boolean): void {
     // One queue for each direction: late pieces hold up the later ones, as TCP does.
     let last = Promise.resolve()
     from.on('data', (piece) => {
-      if (weather.isDeaf || (isAnswer && weather.isMute)) return
+      if (weather.isDeaf || silent.has(from) || (isAnswer && weather.isMute)) return
       const isLost = random() < (weather.lossShare ?? 0)
       const wait = (weather.delayMillis ?? 0) + (isLost ? RETRANSMISSION_MILLIS : 0)
       const due = performance.now() + wait
@@ -87,9 +89,10 @@ export async function openTcpLink(target: number, random: () => number): Promise
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
 
-  function cut(how: 'reset' | 'end'): void {
+  function cut(how: 'reset' | 'end' | 'silence'): void {
     for (const socket of sockets) {
-      if (how === 'reset') socket.resetAndDestroy()
+      if (how === 'silence') silent.add(socket)
+      else if (how === 'reset') socket.resetAndDestroy()
       else socket.end()
     }
   }
@@ -98,7 +101,7 @@ export async function openTcpLink(target: number, random: () => number): Promise
     set: (next) => (weather = next),
     leadTo: (next) => (port = next),
     cut,
-    connections: () => sockets.size,
+    connections: () => Math.ceil(sockets.size / 2),
     async [Symbol.asyncDispose]() {
       cut('reset')
       await new Promise<void>((resolve) => server.close(() => resolve()))

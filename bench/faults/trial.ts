@@ -1,6 +1,6 @@
 // One trial: a world, a load on it, the fault, the recovery, the last questions and the verdict.
 // The same course for every variant.
-import { mkdir } from 'node:fs/promises'
+import { cp, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from './client.ts'
@@ -21,10 +21,14 @@ const RECOVERY_GOAL_MILLIS = 10_000
 const RECOVERY_PATIENCE_MILLIS = 30_000
 const MOST_GROWTH_MEBIBYTES = 128
 const MOST_GUESSES = 12
+/** Of one server to one store: the pool of ten to Postgres, and a few for what only listens. */
+const MOST_CONNECTIONS = 14
 
 export interface TrialOptions {
   seed: number
   isShort: boolean
+  /** A directory for the record and the logs of the servers, to be looked at afterwards. */
+  keepIn?: string
 }
 
 export interface TrialResult {
@@ -43,7 +47,7 @@ export async function runTrial(
   origin: Origin,
   fault: Fault,
   variant: Variant,
-  { seed, isShort }: TrialOptions,
+  { seed, isShort, keepIn }: TrialOptions,
 ): Promise<TrialResult> {
   const startedAt = performance.now()
   const random = createRandom(seed)
@@ -56,6 +60,7 @@ export async function runTrial(
   const terms: Terms & { away: { from: number; to: number }[] } = {
     away: [],
     mayLoseAnswers: variant.mayLoseAnswers ?? false,
+    mayBeUnsent: variant.hasBalancer ?? false,
   }
   const recoveryMillis: number[] = []
 
@@ -109,7 +114,12 @@ export async function runTrial(
 
   if (!variant.losesLimits)
     findings.check('I7', (await guess()) === 'throttled', 'one more guess was let through')
-  if (!variant.mayLoseAnswers) {
+  for (const link of world.links) {
+    const most = MOST_CONNECTIONS * world.nodes.length
+    const count = link.connections()
+    findings.check('I5', count <= most, `${count} connections to one store are open`)
+  }
+  if (!variant.endsServers) {
     const same = world.nodes.slice(0, pids.length).every((node, at) => node.pid() === pids[at])
     findings.check('I5', same && world.nodes.every((node) => node.isRunning()), 'a process ended')
     for (const [at, memory] of before.entries()) {
@@ -126,6 +136,10 @@ export async function runTrial(
   const history = readHistory(recorder.read())
   judge(history, terms, findings)
   recorder.close()
+  if (keepIn !== undefined) {
+    const name = `${fault.id} ${variant.name}`.replace(/\W+/g, '-')
+    await cp(world.directory, join(keepIn, name), { recursive: true })
+  }
   const operations = countOperations(history)
   const seconds = (performance.now() - startedAt) / 1000
   return {

@@ -1,7 +1,7 @@
 // Everything that a fault happens to: real stores on free ports, the network between, and one or
 // more built servers. Each variant of a fault
 // gets a world of its own; the PostgreSQL server is shared, its databases are not.
-import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import {
@@ -26,6 +26,8 @@ export interface WorldOptions {
   /** What was built of another release, for one node each; the others run the newest. */
   dists?: readonly string[]
   settings?: Readonly<Record<string, string>>
+  /** Stores have names instead of addresses, which `failNames` can make fail. */
+  isNamed?: boolean
 }
 
 export interface World extends AsyncDisposable {
@@ -38,6 +40,10 @@ export interface World extends AsyncDisposable {
   redisLink: TcpLink
   postgres: PostgresServer
   postgresLink: TcpLink
+  /** All that lead to stores. */
+  links: readonly TcpLink[]
+  /** From now on names of stores do not resolve, with this code; again when undefined. */
+  failNames(code: 'EAI_AGAIN' | 'ENOTFOUND' | undefined): Promise<void>
   /** The database, past the link. */
   databaseUrl: string
   dataDirectory: string
@@ -113,10 +119,16 @@ async function openNetworkedWorld(
   const redisLink = stack.use(await openTcpLink(redis.port, random))
   const postgresLink = stack.use(await openTcpLink(postgres.port, random))
   const direct = { OTESSE_DATABASE_URL: database.url, OTESSE_REDIS_URL: redis.url }
+  const host = (store: string) => (options.isNamed ? `${store}.faults.test` : '127.0.0.1')
+  const resolverFile = join(directory, 'resolver')
   const settings = {
     ...COMMON_SETTINGS,
-    OTESSE_DATABASE_URL: onPort(database.url, postgresLink.port),
-    OTESSE_REDIS_URL: onPort(redis.url, redisLink.port),
+    OTESSE_DATABASE_URL: onPort(database.url, postgresLink.port, host('postgres')),
+    OTESSE_REDIS_URL: onPort(redis.url, redisLink.port, host('redis')),
+    ...(options.isNamed && {
+      NODE_OPTIONS: `--import=${new URL('failing-resolver.ts', import.meta.url).href}`,
+      FAULTS_RESOLVER_FILE: resolverFile,
+    }),
     ...options.settings,
   }
   const cli = createCli(dist, { ...COMMON_SETTINGS, ...direct, ...options.settings })
@@ -126,6 +138,8 @@ async function openNetworkedWorld(
     (nodes, addNode) => ({
       ...{ nodes, addNode, apps, directory, settings, cli, random },
       ...{ redis, redisLink, postgres, postgresLink },
+      links: [redisLink, postgresLink],
+      failNames: (code) => writeFile(resolverFile, code ?? ''),
       databaseUrl: database.url,
       dataDirectory: '',
     }),
@@ -158,6 +172,8 @@ async function openEmbeddedWorld(
       ...{ nodes, addNode, apps, directory, settings, dataDirectory, random },
       cli: createCli(dist, settings),
       ...{ redis: none, redisLink: none, postgres: none, postgresLink: none },
+      links: [],
+      failNames: none,
       databaseUrl: '',
     }),
   )
@@ -180,21 +196,22 @@ async function startNodes(
   ) => Omit<World, typeof Symbol.asyncDispose | 'keep'>,
 ): Promise<World> {
   const nodes: Node[] = []
+  let owner = stack
   const addNode: World['addNode'] = async (more = {}) => {
     const script = resolve(options.dists?.[nodes.length] ?? dist, 'src/main.js')
     const env = { ...settings, ...more }
     const node = await createNode({ index: nodes.length, script, directory, env })
-    nodes.push(node)
-    stack.defer(() => node.end('SIGKILL'))
+    owner.defer(() => node.end('SIGKILL'))
     await node.start()
+    nodes.push(node)
     return node
   }
   for (let index = 0; index < (options.nodes ?? 2); index += 1) await addNode()
-  const open = stack.move()
+  owner = stack.move()
   return {
     ...finish(nodes, addNode),
-    keep: (resource) => open.use(resource),
-    [Symbol.asyncDispose]: () => open.disposeAsync(),
+    keep: (resource) => owner.use(resource),
+    [Symbol.asyncDispose]: () => owner.disposeAsync(),
   }
 }
 
@@ -207,9 +224,10 @@ export async function copyInto(from: string, to: string): Promise<void> {
   await readdir(to)
 }
 
-/** The same URL with another port. */
-export function onPort(url: string, port: number): string {
+/** The same URL with another port, and another host. */
+export function onPort(url: string, port: number, host = '127.0.0.1'): string {
   const changed = new URL(url)
+  changed.hostname = host
   changed.port = String(port)
   return changed.href.replace(/\/$/, '')
 }

@@ -3,27 +3,11 @@
 // a machine that loses power would lose is cut off the file by hand.
 import { statSync, truncateSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { Redis } from 'ioredis'
 import type { Fault, Stage } from '../fault.ts'
+import { redisCommand } from '../redis-command.ts'
 
 const README_APPENDFSYNC =
   'README "Redis": without appendfsync always a crash may lose the last moments'
-
-async function withRedis<T>({ world }: Stage, work: (redis: Redis) => Promise<T>): Promise<T> {
-  const redis = new Redis({ host: '127.0.0.1', port: world.redis.port })
-  try {
-    return await work(redis)
-  } finally {
-    redis.disconnect()
-  }
-}
-
-async function directoryOf(stage: Stage): Promise<string> {
-  return await withRedis(stage, async (redis) => {
-    const [, directory = ''] = await redis.config('GET', 'dir')
-    return directory
-  })
-}
 
 /** The part of the append-only file that grows. */
 function growingFile(directory: string): string {
@@ -68,7 +52,10 @@ export const REDIS_KILLED: Fault = {
         I6: README_APPENDFSYNC,
       },
       async run(stage) {
-        const file = growingFile(await directoryOf(stage))
+        const [, directory = ''] = (
+          await redisCommand(stage.world.redis.port, 'CONFIG', 'GET', 'dir')
+        ).split(',')
+        const file = growingFile(directory)
         const from = stage.recorder.mark('what is written from here on will be lost')
         const { size } = statSync(file)
         await stage.hold(1, 1)
@@ -88,7 +75,7 @@ export const REDIS_KILLED: Fault = {
       },
       losesLimits: true,
       async run(stage) {
-        await withRedis(stage, (redis) => redis.save())
+        await redisCommand(stage.world.redis.port, 'SAVE')
         const from = stage.recorder.mark('saved; what comes now will be lost')
         await stage.hold(3)
         await killAndStart(stage, [2, 2])

@@ -48,6 +48,7 @@ export const SERVER_KILLED: Fault = {
       name: 'one of two',
       isShort: true,
       mayLoseAnswers: true,
+      endsServers: true,
       slowness: 2,
       async run(stage) {
         const [first, second] = stage.world.nodes
@@ -60,6 +61,7 @@ export const SERVER_KILLED: Fault = {
       isShort: true,
       world: { isEmbedded: true, nodes: 1 },
       mayLoseAnswers: true,
+      endsServers: true,
       // README "Limits": an embedded server counts in memory.
       losesLimits: true,
       slowness: 2,

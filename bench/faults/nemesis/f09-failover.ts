@@ -1,24 +1,14 @@
 // F9: the replica is promoted while it lacks what the primary has acknowledged last. What was ended
 // stays ended; what was issued in that
 // moment is lost, which is what asynchronous replication means and what the README says.
-import { Redis } from 'ioredis'
 import { startRedis } from '../../../test/support/backends.ts'
 import { waitUntil } from '../../../test/support/server-process.ts'
 import type { Fault } from '../fault.ts'
+import { redisCommand } from '../redis-command.ts'
 import { openTcpLink } from '../tcp-link.ts'
 
 const LOST_WITH_THE_PRIMARY =
   'README "Redis": replication is asynchronous; what was issued in the last moments before a failover may be gone'
-
-async function command(port: number, ...words: string[]): Promise<string> {
-  const redis = new Redis({ host: '127.0.0.1', port })
-  redis.on('error', () => undefined)
-  try {
-    return String(await redis.call(words[0]!, words.slice(1)))
-  } finally {
-    redis.disconnect()
-  }
-}
 
 export const FAILOVER: Fault = {
   id: 'F9',
@@ -38,7 +28,9 @@ export const FAILOVER: Fault = {
         const primary = { host: '127.0.0.1', port: replication.port }
         const replica = world.keep(await startRedis({ replicaOf: primary }))
         await waitUntil('the replica to be in step', async () =>
-          (await command(replica.port, 'INFO', 'replication')).includes('master_link_status:up'),
+          (await redisCommand(replica.port, 'INFO', 'replication')).includes(
+            'master_link_status:up',
+          ),
         )
         await hold(2, 1)
         // From here on the primary acknowledges what nobody else has. A replica that is only paused
@@ -48,7 +40,7 @@ export const FAILOVER: Fault = {
         await hold(3, 1.5)
         await redis.kill()
         replication.cut('reset')
-        await command(replica.port, 'REPLICAOF', 'NO', 'ONE')
+        await redisCommand(replica.port, 'REPLICAOF', 'NO', 'ONE')
         redisLink.leadTo(replica.port)
         redisLink.cut('reset')
         mayBeLost(from, recorder.mark('the replica is the primary'))
