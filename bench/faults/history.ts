@@ -48,6 +48,8 @@ export interface History {
   marks: { what: string; at: number }[]
   families: Family[]
   tokens: Map<string, Token>
+  /** When the answer with each code was there. */
+  codes: Map<string, number>
   /** Every attempt to redeem a code. */
   exchanges: Map<string, Operation[]>
   refreshes: Map<string, Operation[]>
@@ -88,6 +90,11 @@ export function readHistory(entries: readonly Entry[]): History {
     ),
     families: [],
     tokens: new Map(),
+    codes: new Map(
+      operations.flatMap(({ answer: { code }, answeredAt }) =>
+        code === undefined ? [] : [[code, answeredAt] as const],
+      ),
+    ),
     exchanges: groupBy(operations, 'exchange'),
     refreshes: groupBy(operations, 'refresh'),
   }

@@ -90,7 +90,9 @@ export function judge(history: History, terms: Terms, findings: Findings): void 
   }
   const families = new Map(history.families.map((family) => [family.code, family]))
   for (const [code, attempts] of history.exchanges)
-    redemption(attempts, families.get(code), verdict, isLost)
+    redemption(attempts, families.get(code), verdict, (at) =>
+      [at, history.codes.get(code) ?? at].some(isLost),
+    )
 }
 
 /** What holds for every answer. */

@@ -4,7 +4,7 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { FAULTS } from './catalogue.ts'
-import { isWell, spellTable } from './table.ts'
+import { explanations, isWell, spellTable } from './table.ts'
 import { runTrial, type TrialResult } from './trial.ts'
 import { openOrigin } from './world.ts'
 
@@ -57,6 +57,7 @@ for (const { fault, variant } of trials) {
     results.push(result)
     const state = isWell(result) ? 'held' : 'BROKEN'
     console.error(`${fault.id} ${variant.name}: ${state}, ${result.seconds.toFixed(0)} s`)
+    if (!isWell(result)) console.error(explanations([result]).join('\n'))
   } catch (error) {
     // One trial that cannot be carried out is a failure, and no reason to leave out the others.
     process.exitCode = 1

@@ -55,7 +55,8 @@ const countAnswers = ({ operations }: TrialResult): number =>
     .flatMap((outcomes) => Object.values(outcomes))
     .reduce((sum, count) => sum + count, 0)
 
-function explanations(results: readonly TrialResult[]): string[] {
+/** Says what was found in each of them. */
+export function explanations(results: readonly TrialResult[]): string[] {
   return results.flatMap((result) => {
     const lines = INVARIANT_NAMES.flatMap((name) => {
       const { broken, bounded, examples } = result.findings[name]
