@@ -33,6 +33,7 @@ import {
 import { CODE_SLACK_MILLIS, GRANT_SLACK_SECONDS, type IssueDeps, type Issued } from './issue.ts'
 import { redeemCode } from './redeem-code.ts'
 import { refreshGrant } from './refresh-grant.ts'
+import { isAhead } from './refresh-policy.ts'
 import { LOST, retryCommit } from './retry-commit.ts'
 import { incarnationsFor } from './scope-incarnations.ts'
 
@@ -205,12 +206,15 @@ export function createGrants(deps: {
     const refreshRecord = parseRecord<RefreshRecord>(refreshText)
     if (refreshRecord.expiresAt <= epochSeconds(clock)) return undefined
     const hash = sha256(presented.token)
-    const isCurrent = refreshRecord.hash === hash
-    // An invented token finds nothing; one whose server key left the configuration is known by its
-    // hash.
-    const isProven =
-      isCurrent || refreshRecord.previous?.hash === hash || isGenuineRefresh(presented)
-    if (!isProven) return undefined
+    const { previous } = refreshRecord
+    let isCurrent = refreshRecord.hash === hash
+    if (!isCurrent) {
+      // An invented token finds nothing; one whose server key left the configuration is known by
+      // its hash.
+      const generation = refreshTokens.genuineGeneration(presented.token)
+      if (generation === undefined && previous?.hash !== hash) return undefined
+      isCurrent = generation !== undefined && isAhead(refreshRecord, { hash, generation })
+    }
     return { grant: parseRecord<Grant>(grantText), refresh: refreshRecord, isCurrent }
   }
 

@@ -76,13 +76,13 @@ async function refreshOnce(
     return { kind: 'refused', reason: unknown }
   }
   const grant = parseRecord<Grant>(grantText)
-  const state = parseRecord<RefreshRecord>(refreshText)
+  const stored = parseRecord<RefreshRecord>(refreshText)
   // Our own commit: its answer was lost with the connection, which sent it a second time.
   if (ownAccess !== undefined && tries.last !== undefined) return tries.last.issued
   if (grant.appId !== request.appId)
     return { kind: 'refused', reason: 'refresh_token_of_another_client' }
   const decision = decideRefresh(
-    state,
+    stored,
     presented,
     deps.clock(),
     terms.graceSeconds * 1000,
@@ -93,12 +93,21 @@ async function refreshOnce(
     return refuseAndEnd(deps, family, 'refresh_token_reused', 'refresh_reuse')
   const asked = narrow(grant, request)
   if ('reason' in asked) return asked
+  const state = decision.kind === 'ahead' ? takenUp(stored, presented) : stored
   const from = request.network === undefined ? undefined : networkMark(grant.id, request.network)
-  const next = nextState(deps, presented.token, state, decision.kind, grant, terms, from)
+  const next = nextState(
+    deps,
+    presented.token,
+    state,
+    decision.kind === 'repeat',
+    grant,
+    terms,
+    from,
+  )
   // Its successor was made under a server key that is configured no more: the window is closed.
   if (next === undefined) return { kind: 'refused', reason: 'refresh_token_unknown' }
   const access = accessPut(deps.clock, grant, asked.scopes, terms)
-  const refresh = next.record === state ? undefined : refreshPut(deps.clock, next.record, terms)
+  const refresh = next.record === stored ? undefined : refreshPut(deps.clock, next.record, terms)
   const undo: Undo | undefined =
     next.how === 'rotated' && refresh !== undefined
       ? {
@@ -171,16 +180,24 @@ const MARK_LENGTH = 8
 const networkMark = (grantId: string, network: string): string =>
   base62Hash(`network ${grantId} ${network}`, MARK_LENGTH)
 
+/** The state as it was before the store lost it, as far as the token tells. */
+function takenUp(
+  { previous: _lost, ...stored }: RefreshRecord,
+  { hash, generation }: PresentedRefresh,
+): RefreshRecord {
+  return { ...stored, hash, generation }
+}
+
 function nextState(
   deps: IssueDeps,
   token: string,
   state: RefreshRecord,
-  decision: 'current' | 'repeat',
+  isRepeat: boolean,
   grant: Grant,
   terms: TokenTerms,
   from: string | undefined,
 ): { record: RefreshRecord; token: string; how: 'kept' | 'rotated' | 'repeated' } | undefined {
-  if (decision === 'repeat') {
+  if (isRepeat) {
     for (const successor of deps.refreshTokens.successors(token))
       if (sha256(successor) === state.hash)
         return { record: state, token: successor, how: 'repeated' }

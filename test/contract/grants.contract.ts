@@ -604,6 +604,70 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
         await refreshed(second.refreshToken, grant.appId, ROTATING)
       })
 
+      describe('whose last rotations the store has lost', () => {
+        /** Rotates twice; the store then knows the first token as the current one again. */
+        async function loseTwo() {
+          const { grant, refreshToken: first } = await authorize(ROTATING)
+          const [before] = await opened.store.read(grant.id, ['r'])
+          const second = await refreshed(first, grant.appId, ROTATING)
+          const third = await refreshed(second.refreshToken, grant.appId, ROTATING)
+          await opened.store.commit(grant.id, {
+            expect: [],
+            put: [{ name: 'r', value: before ?? '', ttlMillis: DAY_MILLIS }],
+          })
+          return { grant, first, second: second.refreshToken, third: third.refreshToken }
+        }
+
+        it('is the current one, and goes on from there', async () => {
+          const { grant, first, third } = await loseTwo()
+          expect(await grants.findRefresh(parsed(third))).toMatchObject({ isCurrent: true })
+          const fourth = await refreshed(third, grant.appId, ROTATING)
+          expect(fourth.how).toBe('rotated')
+          expect(refreshTokens.genuineGeneration(fourth.refreshToken)).toBe(3)
+          expect(await grants.findRefresh(parsed(first))).toMatchObject({ isCurrent: false })
+          const again = await refreshed(third, grant.appId, ROTATING)
+          expect(again.refreshToken).toBe(fourth.refreshToken)
+          expect(reasonOf(await refresh(first, grant.appId, ROTATING))).toBe('refresh_token_reused')
+          expect(await isAlive(grant.id)).toBe(false)
+        })
+
+        it('is kept where the app does not rotate any more', async () => {
+          const { grant, second, third } = await loseTwo()
+          expect(await refreshed(third, grant.appId, TERMS)).toMatchObject({
+            how: 'kept',
+            refreshToken: third,
+          })
+          expect(await grants.findRefresh(parsed(third))).toMatchObject({ isCurrent: true })
+          expect(await grants.findRefresh(parsed(second))).toMatchObject({ isCurrent: false })
+        })
+
+        it('a replaced one that the store takes for current gives its one successor again', async () => {
+          const { grant, first, second, third } = await loseTwo()
+          expect((await refreshed(first, grant.appId, ROTATING)).refreshToken).toBe(second)
+          expect((await refreshed(third, grant.appId, ROTATING)).how).toBe('rotated')
+          expect(reasonOf(await refresh(second, grant.appId, ROTATING))).toBe(
+            'refresh_token_reused',
+          )
+        })
+
+        it('helps nobody where the authorization has ended', async () => {
+          const { grant, third } = await loseTwo()
+          await grants.revoke(grant.id)
+          expect(reasonOf(await refresh(third, grant.appId, ROTATING))).toBe(
+            'refresh_token_unknown',
+          )
+        })
+
+        it('many workers that come with it get one successor', async () => {
+          const { grant, third } = await loseTwo()
+          const outcomes = await Promise.all(
+            Array.from({ length: 20 }, () => refreshed(third, grant.appId, ROTATING)),
+          )
+          expect(new Set(outcomes.map((outcome) => outcome.refreshToken)).size).toBe(1)
+          expect(outcomes.filter(({ how }) => how === 'rotated')).toHaveLength(1)
+        })
+      })
+
       it('gives 20 parallel uses one successor, and one family is alive', async () => {
         const { grant, refreshToken } = await authorize(ROTATING)
         const outcomes = await Promise.all(

@@ -112,3 +112,19 @@ it('what was revoked stays revoked, and what was not lives on', async () => {
     true,
   ])
 })
+
+it('a rotating app goes on with its newest refresh token, and replaced ones stay replaced', async () => {
+  const clients = await appsOf({ type: 'public' })
+  const [app, other] = clients as [OAuthClient, OAuthClient]
+  const tokens = [(await app.authorize()).refresh]
+  await holdReplicationUp()
+  for (let rotation = 0; rotation < 3; rotation += 1)
+    tokens.push((await app.refresh(tokens.at(-1)!)).body.refresh_token)
+  await failOver()
+
+  const next = await answered(() => other.refresh(tokens.at(-1)!))
+  expect(next.status).toBe(200)
+  expect((await app.refresh(next.body.refresh_token)).status).toBe(200)
+  expect((await app.refresh(tokens[1]!)).body.error).toBe('invalid_grant')
+  expect((await other.refresh(next.body.refresh_token)).body.error).toBe('invalid_grant')
+})

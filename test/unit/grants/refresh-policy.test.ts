@@ -41,7 +41,14 @@ it.each([
     state,
     'unknown',
   ],
-  ['one of a generation to come', { hash: 'other', generation: 6 }, state, 'unknown'],
+  ['one of a generation to come', { hash: 'other', generation: 6 }, state, 'ahead'],
+  [
+    'one of a generation to come after the end',
+    { hash: 'other', generation: 6 },
+    { ...state, expiresAt: NOW / 1000 },
+    'unknown',
+  ],
+  ['one that nothing proves', { hash: 'other', generation: Infinity }, state, 'unknown'],
   [
     'the current one at its end',
     { hash: 'current', generation: 5 },
