@@ -4,7 +4,6 @@ import { createUsedForms } from '../admin/console/used-forms.store.ts'
 import { createConsoleRouters } from '../admin/console/console.routes.ts'
 import { createUsageStore } from '../audit/usage.store.ts'
 import type { Foundation } from '../foundation.ts'
-import { appIndex } from '../grants/grant.ts'
 import { createCsrf } from '../http/csrf.ts'
 import type { BatchedLimit } from '../http/rate-limit.ts'
 import type { Templates } from '../http/views.ts'
@@ -38,12 +37,7 @@ export function createConsole(
     eventStore: foundation.eventStore,
     usage: createUsageStore(db),
     async countGrants(appId) {
-      const listed = await foundation.store.listIndex(
-        appIndex(appId),
-        clock(),
-        0,
-        COUNTED_GRANTS + 1,
-      )
+      const listed = await foundation.grants.listOfApp(appId, 0, COUNTED_GRANTS + 1)
       const count = Math.min(listed.length, COUNTED_GRANTS)
       return { count, isMore: listed.length > COUNTED_GRANTS }
     },

@@ -16,7 +16,12 @@ import { requestFacts } from '../http/request-context.ts'
 import { sendPage } from '../http/send-page.ts'
 import type { AppCard, ConnectedApp, Views } from '../http/views.ts'
 import { AppError } from '../shared/errors.ts'
-import { type Connection, type ConnectionSources, listConnections } from './connections.ts'
+import {
+  type Connection,
+  type ConnectionSources,
+  findConnection,
+  listConnections,
+} from './connections.ts'
 
 export interface ConnectedAppsDeps {
   /** Returns the id of the account that is signed in in this browser. */
@@ -72,8 +77,7 @@ export function createConnectedAppsRouter(deps: ConnectedAppsDeps): Router {
       return
     }
     const { appId } = ctx.params
-    const { connections } = await listConnections(sources, person.id)
-    const connection = connections.find((each) => each.appId === appId)
+    const connection = await findConnection(sources, person.id, appId)
     if (connection === undefined) throw new AppError('not_found')
     sendPage(ctx, views, {
       kind: 'disconnect',
@@ -148,7 +152,7 @@ const disconnectUrl = (appId: string): string => `${PATH}/${encodeURIComponent(a
 /** A signed cookie ties the session to the browser, and this ties the form to the session's person and one app. */
 const bindingOf = (accountId: string, appId: string): string => `disconnect ${accountId} ${appId}`
 
-const cardOf = ({ app, appId }: Connection): AppCard =>
+const cardOf = ({ app, appId }: Pick<Connection, 'app' | 'appId'>): AppCard =>
   app === undefined ? namelessCard(appId) : appCard(app)
 
 const namelessCard = (appId: App['id']): AppCard => ({

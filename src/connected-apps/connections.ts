@@ -38,14 +38,18 @@ export interface ConnectionSources {
 
 /** How much is looked at; more than any person has in earnest. */
 export interface ConnectionBounds {
+  /** How many apps are shown. */
   apps: number
+  /** How many grants are read. */
   grants: number
+  /** How many grants are gone through for the apps that hold them. */
+  listed: number
 }
 
 /** The most that one page shows. */
-export const BOUNDS: ConnectionBounds = { apps: 200, grants: 2000 }
+export const BOUNDS: ConnectionBounds = { apps: 200, grants: 2000, listed: 50_000 }
 
-const BATCH = 200
+const BATCH = 1000
 
 /**
  * Lists an account's connections by name.
@@ -62,7 +66,7 @@ export async function listConnections(
   const [consents, granted] = await Promise.all([
     // One more than is shown tells whether there are more.
     sources.consents.listOfAccount(accountId, bounds.apps + 1),
-    liveGrants(sources.grants, accountId, bounds.grants),
+    liveGrants(sources.grants, accountId, bounds),
   ])
   const held = new Map<string, Omit<Connection, 'app'>>()
   const add = (appId: string, scopes: readonly string[], since: Date, grants: number): void => {
@@ -89,20 +93,60 @@ export async function listConnections(
   }
 }
 
+/**
+ * Finds what one app holds of an account. Where there is more than is looked at, an app that was not met may be connected all the same:
+ * then whoever asks for it is not told that it is not.
+ */
+export async function findConnection(
+  sources: Parameters<typeof listConnections>[0],
+  accountId: string,
+  appId: string,
+): Promise<Pick<Connection, 'appId' | 'app' | 'grants'> | undefined> {
+  const { connections, isCut } = await listConnections(sources, accountId)
+  const met = connections.find((each) => each.appId === appId)
+  if (met !== undefined || !isCut) return met
+  const app = await sources.findApp(appId)
+  return app && { appId, app, grants: 0 }
+}
+
 async function liveGrants(
   grants: ConnectionSources['grants'],
   accountId: string,
-  limit: number,
+  bounds: ConnectionBounds,
 ): Promise<{ grants: Grant[]; isCut: boolean }> {
-  const found: Grant[] = []
-  for (let offset = 0; offset < limit; offset += BATCH) {
-    const page = await grants.listOfAccount(accountId, offset, BATCH)
-    // The index also lists what ended by itself: a code that nobody redeemed, for one.
-    const live = await Promise.all(page.map(({ grantId }) => grants.find(grantId)))
-    found.push(...live.filter((grant) => grant !== undefined))
-    if (page.length < BATCH) return { grants: found, isCut: false }
+  const byApp = new Map<string, string[]>()
+  let listed = 0
+  let isCut = true
+  while (isCut && listed < bounds.listed) {
+    const page = await grants.listOfAccount(accountId, listed, BATCH)
+    for (const { grantId, appId } of page) {
+      const known = byApp.get(appId)
+      if (known === undefined) byApp.set(appId, [grantId])
+      else known.push(grantId)
+    }
+    listed += page.length
+    isCut = page.length === BATCH
   }
-  return { grants: found, isCut: true }
+  const chosen = inTurns([...byApp.values()], bounds.grants)
+  // The index also lists what ended by itself, for want of use.
+  const live = await Promise.all(chosen.map((grantId) => grants.find(grantId)))
+  return {
+    grants: live.filter((grant) => grant !== undefined),
+    isCut: isCut || chosen.length < listed,
+  }
+}
+
+/** Takes up to `limit` grants, the last ones first, of each app in turn: one that has many does not hide the others. */
+function inTurns(byApp: string[][], limit: number): string[] {
+  const chosen: string[] = []
+  for (let left = byApp; left.length > 0 && chosen.length < limit;) {
+    for (const ids of left.slice(0, limit - chosen.length)) {
+      const last = ids.pop()
+      if (last !== undefined) chosen.push(last)
+    }
+    left = left.filter((ids) => ids.length > 0)
+  }
+  return chosen
 }
 
 const nameOf = ({ app, appId }: Connection): string => app?.name ?? appId

@@ -53,6 +53,12 @@ export async function openEmbeddedStore(db: Database, clock: Clock): Promise<Sho
   const remove = (key: string): void => {
     if (entries.has(key)) journal.change(key, undefined)
   }
+  const list = (index: string, member: string, endsAtMillis: number): void => {
+    const members = membersOf(index)
+    const endsAt = Math.max(endsAtMillis, members.get(member) ?? 0)
+    members.set(member, endsAt)
+    put(indexEntry(index, member), '', endsAt)
+  }
   const holds = (family: string, expectation: Expectation): boolean => {
     const entry = live(`${family}:${expectation.name}`)
     if (expectation.state === 'equals') return entry?.value === expectation.value
@@ -82,6 +88,8 @@ export async function openEmbeddedStore(db: Database, clock: Clock): Promise<Sho
       put(key, String(Number(live(key)?.value ?? 0) + 1), now + ttlMillis)
     }
     for (const name of change.remove ?? []) remove(`${family}:${name}`)
+    for (const { index, member, endsAtMillis } of change.list?.entries ?? [])
+      list(index, member, endsAtMillis)
     // An end counts from the moment that it was tried.
     if (isEnding(change)) return undefined
     return before
@@ -124,10 +132,7 @@ export async function openEmbeddedStore(db: Database, clock: Clock): Promise<Sho
       await journal.settle()
     },
     async addToIndex(index, member, endsAtMillis) {
-      const members = membersOf(index)
-      const endsAt = Math.max(endsAtMillis, members.get(member) ?? 0)
-      members.set(member, endsAt)
-      put(indexEntry(index, member), '', endsAt)
+      list(index, member, endsAtMillis)
       await journal.settle()
     },
     async removeFromIndex(index, members) {

@@ -38,6 +38,8 @@ export interface FamilyChange {
    * while the change is what happened last and nobody has used it.
    */
   undo?: Undo
+  /** Lists members in indexes, as addToIndex does. On a Cluster they are listed first, and stay where the change is not carried out. */
+  list?: { nowMillis: number; entries: readonly IndexEntry[] }
 }
 
 /** Whether a change ends something and gives nobody anything. */
@@ -87,6 +89,11 @@ export interface IndexPlace {
   endsAtMillis: number
 }
 
+/** What lists a member. */
+export interface IndexEntry extends IndexPlace {
+  index: string
+}
+
 /** Lists of members that each end at a time of their own. */
 export interface IndexStore {
   addToIndex(index: string, member: string, endsAtMillis: number, nowMillis: number): Promise<void>
@@ -94,8 +101,8 @@ export interface IndexStore {
   /** Lists up to `limit` members that have not ended, in a stable order, from `offset`. */
   listIndex(index: string, nowMillis: number, offset: number, limit: number): Promise<string[]>
   /**
-   * Lists up to `limit` members that have not ended and come behind a place, or from the start
-   * where it is absent. The place stays where it was, whatever became of its member: a walk that
+   * Lists up to `limit` members that had not ended at that time (up to a minute ago) and come behind
+   * a place, or from the start where it is absent. The place stays where it was, whatever became of its member: a walk that
    * goes on behind it misses nothing, however many have left meanwhile.
    */
   walkIndex(

@@ -37,6 +37,9 @@ export interface CodeRecord {
   authTime?: number
 }
 
+/** No code lives longer (OTESSE_CODE_TTL_SECONDS). */
+export const LONGEST_CODE_SECONDS = 600
+
 /** The refresh side of a family. */
 export interface RefreshRecord {
   /** Hash of the token that is current. */

@@ -7,20 +7,11 @@ import { sha256 } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
 import type { ParsedToken, RefreshTokenForm } from '../shared/token-format.ts'
 import { createAppTokens } from './app-tokens.ts'
-import {
-  accountMember,
-  endingOf,
-  epochIn,
-  forbiddingBeginning,
-  leaveIndexes,
-  newMark,
-} from './ended-mark.ts'
-import type { FamilyStore, IndexPlace, IndexStore } from './family-store.ts'
+import { endingOf, epochIn, forbiddingBeginning, newMark } from './ended-mark.ts'
+import type { FamilyStore, IndexStore } from './family-store.ts'
 import {
   accessName,
   type AccessRecord,
-  accountIndex,
-  appIndex,
   type CodeRecord,
   codeName,
   ENDED,
@@ -31,6 +22,7 @@ import {
   type RefreshRecord,
 } from './grant.ts'
 import { CODE_SLACK_MILLIS, GRANT_SLACK_SECONDS, type IssueDeps, type Issued } from './issue.ts'
+import { createListing, type ListedIn } from './listing.ts'
 import { redeemCode } from './redeem-code.ts'
 import { refreshGrant } from './refresh-grant.ts'
 import { isAhead } from './refresh-policy.ts'
@@ -42,28 +34,6 @@ export interface LiveAccess {
   grant: Grant
   access: AccessRecord
 }
-
-/** The indexes in which a grant was found. */
-export interface ListedIn {
-  accountId?: string
-  appId?: string
-  /** Only a grant that began with a lower generation is meant; another one stays where it is. */
-  before?: { account: number } | { app: number }
-}
-
-/** A grant as an index lists it. */
-export interface Listed extends ListedIn {
-  grantId: string
-  appId: string
-  place: IndexPlace
-}
-
-/** Lists up to `limit` grants of an owner, from behind a place on. */
-export type WalkGrants = (
-  ownerId: string,
-  behind: IndexPlace | undefined,
-  limit: number,
-) => Promise<Listed[]>
 
 /** What has ended: a family, or one access token of it. */
 export interface Ended {
@@ -100,11 +70,6 @@ const isBefore = (grant: Grant, before: NonNullable<ListedIn['before']>): boolea
     ? (grant.accountGeneration ?? 0) < before.account
     : (grant.appGeneration ?? 0) < before.app
 
-function accountEntry(member: string): { grantId: string; appId: string } {
-  const [grantId = '', appId = ''] = member.split(' ')
-  return { grantId, appId }
-}
-
 // An app's tokens are looked at again and again; 5,000 parsed grants are some 2 MB.
 const READ_BEFORE = 5000
 
@@ -120,11 +85,14 @@ export function createGrants(deps: {
 }) {
   const { store, refreshTokens, clock } = deps
   const incarnations = deps.incarnations ?? (() => NO_INCARNATIONS)
+  const listing = createListing(store, clock)
   const issueDeps: IssueDeps = {
     store,
     refreshTokens,
     clock,
     incarnations,
+    listRedeemed: listing.redeemed,
+    unlist: listing.unlist,
     revoke: (grantId, reason, onDead) => revoke(grantId, undefined, reason, onDead),
     tellAgain,
   }
@@ -146,18 +114,9 @@ export function createGrants(deps: {
   ): Promise<void> {
     const now = clock()
     const endsAt = record.expiresAt + lifeSeconds
-    const listedUntil = (endsAt + GRANT_SLACK_SECONDS) * 1000
-    // The index comes first: a grant that no index knows could not be found when its account is shut down.
-    await Promise.all([
-      store.addToIndex(accountIndex(grant.accountId), accountMember(grant), listedUntil, now),
-      store.addToIndex(appIndex(grant.appId), grant.id, listedUntil, now),
-    ])
     const carried = incarnationsFor(grant.scopes, incarnations())
-    const text = JSON.stringify({
-      ...grant,
-      endsAt,
-      ...(carried && { incarnations: carried }),
-    } satisfies Grant)
+    const born: Grant = { ...grant, endsAt, ...(carried && { incarnations: carried }) }
+    const text = JSON.stringify(born)
     const ttlMillis = record.expiresAt * 1000 - now
     const done = await store.commit(grant.id, {
       expect: [
@@ -168,6 +127,8 @@ export function createGrants(deps: {
         { name: GRANT, value: text, ttlMillis: ttlMillis + CODE_SLACK_MILLIS },
         { name: codeName(sha256(code)), value: JSON.stringify(record), ttlMillis },
       ],
+      // A grant that no index knows could not be found when its account is shut down.
+      list: listing.begun(born, record.expiresAt),
     })
     if (done) return
     // A commit whose answer was lost is sent again by the connection, and then finds itself.
@@ -265,7 +226,7 @@ export function createGrants(deps: {
     // the indexes: where it fails, a purge finds the grant once more and tells again.
     if (grant !== undefined || earlier !== undefined || listed !== undefined)
       await tellOfEnd({ family: grantId, reason, ...earlier, copy }, grant)
-    await leaveIndexes(store, grantId, { ...grant, ...listed })
+    await listing.unlist(grantId, { ...grant, ...listed })
     return grant
   }
 
@@ -351,32 +312,6 @@ export function createGrants(deps: {
     else if (refreshTokens.genuineGeneration(presented.token) !== undefined) await tellOfEnd(ended)
   }
 
-  /** Lists an account's grants that have not ended, up to `limit` from `offset`. */
-  async function listOfAccount(
-    accountId: string,
-    offset: number,
-    limit: number,
-  ): Promise<{ grantId: string; appId: string }[]> {
-    const members = await store.listIndex(accountIndex(accountId), clock(), offset, limit)
-    return members.map(accountEntry)
-  }
-
-  /** Lists an account's grants behind a place in their index, for whoever means to end them. */
-  const walkOfAccount: WalkGrants = async (accountId, behind, limit) => {
-    const places = await store.walkIndex(accountIndex(accountId), clock(), behind, limit)
-    return places.map((place) => ({ ...accountEntry(place.member), accountId, place }))
-  }
-
-  /** Lists an app's grants for people behind a place in their index. */
-  const walkOfApp: WalkGrants = async (appId, behind, limit) => {
-    const places = await store.walkIndex(appIndex(appId), clock(), behind, limit)
-    return places.map((place) => ({ grantId: place.member, appId, place }))
-  }
-
-  /** Lists an app's grants for people, up to `limit` from `offset`. */
-  const listOfApp = (appId: string, offset: number, limit: number): Promise<string[]> =>
-    store.listIndex(appIndex(appId), clock(), offset, limit)
-
   return {
     begin,
     /** Exchanges a code for tokens; see redeemCode. */
@@ -396,10 +331,10 @@ export function createGrants(deps: {
     revoke,
     revokeAccess,
     repeatRevocation,
-    listOfAccount,
-    listOfApp,
-    walkOfAccount,
-    walkOfApp,
+    listOfAccount: listing.listOfAccount,
+    listOfApp: listing.listOfApp,
+    walkOfAccount: listing.walkOfAccount,
+    walkOfApp: listing.walkOfApp,
   }
 }
 

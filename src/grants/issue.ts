@@ -63,6 +63,10 @@ export interface IssueDeps {
   refreshTokens: RefreshTokenForm
   clock: Clock
   incarnations: () => ReadonlyMap<string, number>
+  /** What lists a grant that gives tokens from now on. */
+  listRedeemed: (grant: Grant) => NonNullable<FamilyChange['list']>
+  /** Takes a grant out of the lists. */
+  unlist: (grantId: string, grant: Grant) => Promise<void>
   /** Ends the family; calls back with its grant where it was alive, before anybody is told. */
   revoke: (grantId: string, reason: string, onDead: (grant: Grant) => void) => Promise<unknown>
   /** Tells once more of a family that ended a short while ago, where it did. */

@@ -7,7 +7,8 @@ import type { Logger } from '../shared/logger.ts'
 import type { Metrics } from '../shared/metrics.ts'
 import { appFamily } from './app-tokens.ts'
 import type { Grant } from './grant.ts'
-import type { Grants, ListedIn } from './grants.ts'
+import type { Grants } from './grants.ts'
+import type { ListedIn } from './listing.ts'
 import {
   ownerOf,
   type PurgeJob,

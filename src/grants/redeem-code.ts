@@ -52,6 +52,8 @@ export async function redeemCode(
       codeName(hash),
     ])
     if (grantText === undefined) {
+      // Ended while it was being redeemed, and listed anew by that.
+      if (tried !== undefined) await deps.unlist(family, tried.grant)
       // It may be a second try after one that ended the family and could not tell everybody.
       await deps.tellAgain(family)
       return { kind: 'refused', reason: 'code_unknown' }
@@ -107,6 +109,7 @@ export async function redeemCode(
       extend: outliving(Math.max(terms.refreshTtlSeconds, terms.accessTtlSeconds)),
       remove: [codeName(hash)],
       undo,
+      list: deps.listRedeemed(grant),
     })
     tried = {
       kind: 'issued',

@@ -13,17 +13,18 @@ import {
 import { createJointReads } from './joint-reads.ts'
 import { type CommitAnswer, createTimelyCommits } from './timely-commits.ts'
 
-// KEYS: expectations, puts, extensions, increments, removals, in this order. ARGV: the deadline, in
-// milliseconds since the epoch by the clock of Redis; how many of each of the first four; then per
-// expectation '+' (present), '-' (absent), '=' and the value, or '<' and the limit; per put the value
-// and its life; per extension and increment the life. Returns what became of it, and the time of
-// Redis.
+// KEYS: expectations, puts, extensions, increments, indexes, removals, in this order. ARGV: the
+// deadline, in milliseconds since the epoch by the clock of Redis; how many of each of the first
+// five; then per expectation '+' (present), '-' (absent), '=' and the value, or '<' and the limit; per
+// put the value and its life; per extension and increment the life; per index what has ended, the
+// end, the member, and the end of the index. Returns what became of it, and the time of Redis.
 const COMMIT = `
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 if now > tonumber(ARGV[1]) then return {'late', now} end
-local expectations, puts, extensions, increments = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local key, arg = 1, 6
+local expectations, puts, extensions = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local increments, indexes = tonumber(ARGV[5]), tonumber(ARGV[6])
+local key, arg = 1, 7
 for _ = 1, expectations do
   local mode = ARGV[arg]
   arg = arg + 1
@@ -55,6 +56,14 @@ for _ = 1, increments do
   key = key + 1
   arg = arg + 1
 end
+for _ = 1, indexes do
+  redis.call('ZREMRANGEBYSCORE', KEYS[key], '-inf', ARGV[arg])
+  redis.call('ZADD', KEYS[key], 'GT', ARGV[arg + 1], ARGV[arg + 2])
+  redis.call('PEXPIREAT', KEYS[key], ARGV[arg + 3], 'NX')
+  redis.call('PEXPIREAT', KEYS[key], ARGV[arg + 3], 'GT')
+  key = key + 1
+  arg = arg + 4
+end
 for at = key, #KEYS do redis.call('DEL', KEYS[at]) end
 return {'done', now}
 `
@@ -84,7 +93,7 @@ return redis.call('ZRANGE', KEYS[1], from, from + ARGV[2] - 1, 'WITHSCORES')
 const WALK_COMMAND = 'otesseWalk'
 type WalkCommand = (...keysAndArgs: (string | number)[]) => Promise<string[]>
 
-// An index outlives its last member by nothing: members leave at their own time, the whole at the end of the longest.
+// So long members stay after their end, for whoever looks for what was still under way then.
 const INDEX_SLACK_MILLIS = 60_000
 
 /**
@@ -114,7 +123,7 @@ export function createRedisStore(client: RedisClient, keyPrefix: string): ShortL
   const commits = createTimelyCommits({
     clock,
     carryOut(family, change, deadline, isUndo) {
-      const { keys, args } = scriptCall(change, (name) => familyKey(family, name))
+      const { keys, args } = scriptCall(change, (name) => familyKey(family, name), recordKey)
       // What takes something back makes room, too.
       const command = commands[commandFor(keys.length, isUndo || isEnding(change))]
       if (command === undefined)
@@ -123,9 +132,40 @@ export function createRedisStore(client: RedisClient, keyPrefix: string): ShortL
     },
   })
 
+  async function addToIndex(
+    index: string,
+    member: string,
+    endsAtMillis: number,
+    nowMillis: number,
+  ): Promise<void> {
+    const key = recordKey(index)
+    await withRedis(async () => {
+      const results = await client
+        .pipeline()
+        .zremrangebyscore(key, '-inf', nowMillis - INDEX_SLACK_MILLIS)
+        .zadd(key, 'GT', endsAtMillis, member)
+        // Two steps, because NX and GT cannot be told in one, and a key without an end counts as endless for GT.
+        .pexpireat(key, endsAtMillis + INDEX_SLACK_MILLIS, 'NX')
+        .pexpireat(key, endsAtMillis + INDEX_SLACK_MILLIS, 'GT')
+        .exec()
+      for (const [error] of results ?? []) if (error !== null) throw error
+    })
+  }
+
   return {
     read: (family, names) => readKeys(names.map((name) => familyKey(family, name))),
-    commit: (family, change) => commits.commit(family, change),
+    async commit(family, change) {
+      const { list, ...rest } = change
+      if (list === undefined || !(client instanceof Cluster)) return commits.commit(family, change)
+      // The indexes are on other nodes than the family.
+      const { nowMillis, entries } = list
+      await Promise.all(
+        entries.map(({ index, member, endsAtMillis }) =>
+          addToIndex(index, member, endsAtMillis, nowMillis),
+        ),
+      )
+      return commits.commit(family, rest)
+    },
     takeBack: (family, undo) => commits.takeBack(family, undo),
     settled: (family) => commits.settled(family),
     async findRecord(key) {
@@ -137,20 +177,7 @@ export function createRedisStore(client: RedisClient, keyPrefix: string): ShortL
     async removeRecord(key) {
       await withRedis(() => client.del(recordKey(key)))
     },
-    async addToIndex(index, member, endsAtMillis, nowMillis) {
-      const key = recordKey(index)
-      await withRedis(async () => {
-        const results = await client
-          .pipeline()
-          .zremrangebyscore(key, '-inf', nowMillis)
-          .zadd(key, 'GT', endsAtMillis, member)
-          // Two steps, because NX and GT cannot be told in one, and a key without an end counts as endless for GT.
-          .pexpireat(key, endsAtMillis + INDEX_SLACK_MILLIS, 'NX')
-          .pexpireat(key, endsAtMillis + INDEX_SLACK_MILLIS, 'GT')
-          .exec()
-        for (const [error] of results ?? []) if (error !== null) throw error
-      })
-    },
+    addToIndex,
     async removeFromIndex(index, members) {
       if (members.length > 0) await withRedis(() => client.zrem(recordKey(index), ...members))
     },
@@ -182,9 +209,12 @@ const pairs = (found: readonly string[]): IndexPlace[] =>
 function scriptCall(
   change: FamilyChange,
   keyOf: (name: string) => string,
+  indexKey: (index: string) => string,
 ): { keys: string[]; args: (string | number)[] } {
   const { expect, put = [], extend = [], increment = [], remove = [] } = change
-  const args: (string | number)[] = [expect.length, put.length, extend.length, increment.length]
+  const { nowMillis = 0, entries = [] } = change.list ?? {}
+  const counts = [expect, put, extend, increment, entries].map(({ length }) => length)
+  const args: (string | number)[] = counts
   const keys: string[] = []
   for (const expectation of expect) {
     keys.push(keyOf(expectation.name))
@@ -199,6 +229,11 @@ function scriptCall(
   for (const { name, ttlMillis } of [...extend, ...increment]) {
     keys.push(keyOf(name))
     args.push(ttlMillis)
+  }
+  for (const { index, member, endsAtMillis } of entries) {
+    keys.push(indexKey(index))
+    args.push(nowMillis - INDEX_SLACK_MILLIS, endsAtMillis, member)
+    args.push(endsAtMillis + INDEX_SLACK_MILLIS)
   }
   for (const name of remove) keys.push(keyOf(name))
   return { keys, args }

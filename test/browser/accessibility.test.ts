@@ -15,8 +15,9 @@ import {
   type Visitor,
   wordsOn,
 } from '../support/browser-page.ts'
-import { issueCode, registerApp, type TestClient } from '../support/builders.ts'
+import { registerApp, type TestClient } from '../support/builders.ts'
 import { launchChromium } from '../support/chromium.ts'
+import { createOAuthClient } from '../support/oauth-client.ts'
 import { problemsOf } from './axe.ts'
 import { ALL_SCOPES, aPerson, createCatalogue, giveLogo } from './studio.ts'
 import { openThirdPartyApp, type ThirdPartyApp } from './third-party-app.ts'
@@ -221,7 +222,7 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     const gone = await registerApp(server, { name: 'Gone Planner', scopes: ALL_SCOPES })
     for (const client of [studio, other, gone]) {
       await server.foundation.consents.remember(id, client.id, ALL_SCOPES)
-      await issueCode(server, client, { accountId: id, scopes: ALL_SCOPES })
+      await createOAuthClient(server, client).authorize({ accountId: id, scopes: ALL_SCOPES })
     }
     await server.foundation.apps.suspend(gone.id, 'abuse')
     await page.goto(connectedApps)

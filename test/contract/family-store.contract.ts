@@ -272,6 +272,36 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
         expect(await list(index)).toEqual(['1', 'A', 'C', 'a', 'b'])
       })
 
+      it('list with a commit, and only with one that is carried out', async () => {
+        const [family, account, app] = [newLocator(), `u:${newLocator()}`, `p:${newLocator()}`]
+        const commit = (state: 'absent' | 'present', endsAtMillis: number) =>
+          store.commit(family, {
+            expect: [{ name: 'g', state }],
+            put: [{ name: 'g', value: 'v', ttlMillis: MINUTE }],
+            remove: ['c'],
+            list: {
+              nowMillis: opened.clock(),
+              entries: [
+                { index: account, member: `${family} app`, endsAtMillis },
+                { index: app, member: family, endsAtMillis },
+              ],
+            },
+          })
+        const endsAt = opened.clock() + MINUTE
+        expect(await commit('absent', endsAt)).toBe(true)
+        expect(await list(account)).toEqual([`${family} app`])
+        expect(await list(app)).toEqual([family])
+        expect(await commit('present', endsAt + MINUTE)).toBe(true)
+        expect(await commit('present', endsAt)).toBe(true)
+        expect(await store.walkIndex(app, opened.clock(), undefined, 9)).toEqual([
+          { member: family, endsAtMillis: endsAt + MINUTE },
+        ])
+        const before = await list(account)
+        expect(await commit('absent', endsAt + 9 * MINUTE)).toBe(false)
+        expect(await list(account)).toEqual(before)
+        expect(await store.read(family, ['g'])).toEqual(['v'])
+      })
+
       it('are walked from place to place, whatever became of the member there', async () => {
         const index = `p:${newLocator()}`
         const endsAt = opened.clock() + MINUTE

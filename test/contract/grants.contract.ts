@@ -71,6 +71,8 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
 
     const newGrants = () =>
       createGrants({ store: opened.store, clock: opened.clock, refreshTokens })
+    const newGrantsOn = (store: Partial<OpenedStore['store']>) =>
+      createGrants({ store: { ...opened.store, ...store }, clock: opened.clock, refreshTokens })
     const nowSeconds = () => Math.floor(opened.clock() / 1000)
 
     /** Begins an authorization, as the consent page does. */
@@ -329,8 +331,15 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
         const late = createGrants({
           store: {
             ...opened.store,
-            commit: async (family, change) => {
-              for (const { grantId, appId } of await grants.listOfAccount(grant.accountId, 0, 10))
+            // As on a Cluster, where the indexes are on other nodes.
+            commit: async (family, { list, ...change }) => {
+              for (const { index, member, endsAtMillis } of list?.entries ?? [])
+                await opened.store.addToIndex(index, member, endsAtMillis, opened.clock())
+              for (const { grantId, appId } of await grants.walkOfAccount(
+                grant.accountId,
+                undefined,
+                10,
+              ))
                 await grants.revoke(grantId, { appId, accountId: grant.accountId })
               return opened.store.commit(family, change)
             },
@@ -1015,6 +1024,64 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
           { grantId: two.grant.id, appId: two.grant.appId },
         ])
         expect(await grants.listOfApp(appId, 0, 10)).toEqual([one.grant.id])
+      })
+
+      /** Every index entry of the grant's account and app. */
+      const listed = async ({ accountId, appId }: { accountId: string; appId: string }) => [
+        ...(await opened.store.listIndex(`u:${accountId}`, opened.clock(), 0, 100)),
+        ...(await opened.store.listIndex(`p:${appId}`, opened.clock(), 0, 100)),
+      ]
+      const found = async ({ accountId, appId }: { accountId: string; appId: string }) => [
+        ...(await grants.walkOfAccount(accountId, undefined, 100)),
+        ...(await grants.walkOfApp(appId, undefined, 100)),
+      ]
+
+      it.each([60, 600])(
+        'show no code of %i s that nobody redeemed, and forget it when it ends; whoever ends grants finds it until then',
+        async (codeSeconds) => {
+          const code = { expiresAt: nowSeconds() + codeSeconds }
+          const { grant } = await begin({ code })
+          expect(await grants.listOfAccount(grant.accountId, 0, 10)).toEqual([])
+          expect(await grants.listOfApp(grant.appId, 0, 10)).toEqual([])
+          expect(await found(grant)).toMatchObject([{ grantId: grant.id }, { grantId: grant.id }])
+          opened.clock.move(codeSeconds * 1000)
+          expect(await listed(grant)).toEqual([])
+        },
+      )
+
+      it('know what was redeemed for as long as it can live, up to its last second', async () => {
+        const { grant } = await authorize(TERMS)
+        opened.clock.move((60 + TERMS.refreshTtlSeconds) * 1000 - 2000)
+        expect(await grants.listOfAccount(grant.accountId, 0, 10)).toHaveLength(1)
+        expect(await grants.listOfApp(grant.appId, 0, 10)).toEqual([grant.id])
+        expect(await found(grant)).toHaveLength(2)
+      })
+
+      it('find what was redeemed in the last moment of its code and came in after it', async () => {
+        const late = newGrantsOn({
+          commit: async (family, change) => {
+            // While the commit is on its way the code ends, and somebody ends all grants.
+            opened.clock.move(2000)
+            for (const each of await grants.walkOfAccount(grant.accountId, undefined, 10))
+              await grants.revoke(each.grantId, each)
+            return opened.store.commit(family, change)
+          },
+        })
+        const { grant, code } = await begin()
+        opened.clock.move(58_500)
+        expect(reasonOf(await redeem(code, grant.appId, TERMS, late))).toBe('code_unknown')
+        expect(await isAlive(grant.id)).toBe(false)
+        expect(await listed(grant)).toEqual([])
+      })
+
+      it('do not keep a grant that ended while its code was redeemed by several', async () => {
+        const { grant, code } = await begin()
+        const outcomes = await Promise.all(
+          Array.from({ length: 10 }, () => redeem(code, grant.appId)),
+        )
+        expect(outcomes.map(reasonOf)).toContain('code_used')
+        expect(await isAlive(grant.id)).toBe(false)
+        expect(await listed(grant)).toEqual([])
       })
     })
 

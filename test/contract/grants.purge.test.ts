@@ -124,7 +124,7 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
     expect(new Set(node.revoked.map(({ reason }) => reason))).toEqual(
       new Set(['account_deactivated']),
     )
-    expect(await newGrants().listOfAccount(accountId, 0, 10)).toEqual([])
+    expect(await newGrants().walkOfAccount(accountId, undefined, 10)).toEqual([])
     expect(await jobs()).toEqual([])
     expect(await node.jobsInMetric()).toBe(0)
   }, 60_000)
@@ -141,7 +141,7 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
     expect(await aliveOf(others)).toBe(2)
     expect(node.revoked).toHaveLength(6)
     expect(node.signedOut).toEqual([])
-    expect(await newGrants().listOfApp(appId, 0, 10)).toEqual([])
+    expect(await newGrants().walkOfApp(appId, undefined, 10)).toEqual([])
     expect(await jobs()).toEqual([])
   })
 
@@ -188,10 +188,10 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
       await node.kick()
       expect(await aliveOf([living])).toBe(0)
       expect(node.revoked).toHaveLength(1)
-      expect(await newGrants().listOfAccount(accountId, 0, 10)).toHaveLength(
+      expect(await newGrants().walkOfAccount(accountId, undefined, 10)).toHaveLength(
         kind === 'app' ? 10 : 0,
       )
-      expect(await newGrants().listOfApp(appId, 0, 10)).toEqual([])
+      expect(await newGrants().walkOfApp(appId, undefined, 10)).toEqual([])
       expect(await jobs()).toEqual([])
     },
   )
@@ -245,7 +245,7 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
       expect(await aliveOf(meant)).toBe(0)
       expect(await aliveOf(kept)).toBe(kept.length)
       expect(node.revoked).toHaveLength(meant.length)
-      expect(await newGrants().listOfAccount(accountId, 0, 1000)).toHaveLength(kept.length)
+      expect(await newGrants().walkOfAccount(accountId, undefined, 1000)).toHaveLength(kept.length)
       expect(await jobs()).toEqual([])
     },
     60_000,

@@ -80,6 +80,7 @@ const rotating = { ...TERMS, rotate: true }
 const sliding = { ...TERMS, sliding: true }
 
 it.each([
+  ['beginning an authorization', () => Promise.resolve(begin), ['eval']],
   [
     'redeeming a code',
     async () => {

@@ -394,10 +394,38 @@ describe.each(BACKENDS)('on %s', (backend) => {
       expect(entryOf(page, 'Studio Planner')).toContain('It can connect again without asking you')
     })
 
+    it('shows neither app nor connection for codes that nobody redeemed, and what they would hide', async () => {
+      const person = await aPerson()
+      const browser = await aBrowserOf(person)
+      await connect(spa, person, browser)
+      const [noisy, silent] = [await registerApp(server), await registerApp(server)]
+      const before = (await browser.open(listUrl())).html
+      for (let count = 0; count < 300; count += 30)
+        await Promise.all(
+          Array.from({ length: 30 }, () =>
+            issueCode(server, noisy, { accountId: person.id, scopes: ['bookings:read'] }),
+          ),
+        )
+      const page = await browser.open(listUrl())
+      expect(page.html).toBe(before)
+      expect(entryOf(page, 'Pocket Planner')).toContain('Use bookings:read')
+      expect((await browser.open(disconnectUrl(spa))).status).toBe(200)
+      expect((await browser.open(disconnectUrl(noisy))).status).toBe(404)
+      expect((await browser.open(disconnectUrl(silent))).status).toBe(404)
+      expect(await server.foundation.grants.listOfApp(noisy.id, 0, 10)).toEqual([])
+      // What would connect is ended with the rest all the same.
+      const { grantId } = await issueCode(server, spa, { accountId: person.id })
+      await disconnect(browser, spa)
+      expect(await server.foundation.grants.find(grantId)).toBeUndefined()
+    }, 60_000)
+
     it('unites what was remembered with what live grants hold', async () => {
       const person = await aPerson()
       await server.foundation.consents.remember(person.id, web.id, ['customers:read'])
-      await issueCode(server, web, { accountId: person.id, scopes: ['bookings:write', 'email'] })
+      await createOAuthClient(server, web).authorize({
+        accountId: person.id,
+        scopes: ['bookings:write', 'email'],
+      })
       const page = await (await aBrowserOf(person)).open(listUrl())
       const words = entryOf(page, 'Studio Planner')
       for (const sentence of [

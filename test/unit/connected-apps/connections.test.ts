@@ -1,7 +1,7 @@
 // Which apps an account has connected: consents and live grants as one list, bounded, with a word when it is cut.
 import { describe, expect, it } from '@jest/globals'
 import type { App } from '../../../src/apps/app.ts'
-import { BOUNDS, listConnections } from '../../../src/connected-apps/connections.ts'
+import { BOUNDS, findConnection, listConnections } from '../../../src/connected-apps/connections.ts'
 import type { RememberedConsent } from '../../../src/grants/consent.store.ts'
 import type { Grant } from '../../../src/grants/grant.ts'
 
@@ -127,5 +127,37 @@ describe('listConnections', () => {
     const { connections, isCut } = await listConnections(sourcesOf({ grants }), 'acc_1')
     expect(connections.map((each) => each.grants)).toEqual([450])
     expect(isCut).toBe(false)
+  })
+
+  it('shows each app, also one whose grants end after thousands of another’s', async () => {
+    const flood = many(BOUNDS.grants + 500, String).map((id) => aGrant(id, 'app_a', ['x:read']))
+    const grants = [...flood, aGrant('b1', 'app_b', ['x:read']), aGrant('b2', 'app_b', ['y:read'])]
+    const sources = sourcesOf({ grants })
+    const { connections, isCut } = await listConnections(sources, 'acc_1')
+    expect(connections.map((each) => [each.appId, each.grants])).toEqual([
+      ['app_a', BOUNDS.grants - 2],
+      ['app_b', 2],
+    ])
+    expect(connections[1]?.scopes.toSorted()).toEqual(['x:read', 'y:read'])
+    expect(sources.reads.grants).toBe(BOUNDS.grants)
+    expect(isCut).toBe(true)
+  })
+})
+
+describe('findConnection', () => {
+  it('finds an app that holds something, and none that does not', async () => {
+    const sources = sourcesOf({ grants: [aGrant('1', 'app_a', ['x:read'])] })
+    expect(await findConnection(sources, 'acc_1', 'app_a')).toMatchObject({ grants: 1 })
+    expect(await findConnection(sources, 'acc_1', 'app_b')).toBeUndefined()
+  })
+
+  it('does not deny what it could not look at', async () => {
+    const flood = many(BOUNDS.listed + 1, String).map((id) => aGrant(id, 'app_a', ['x:read']))
+    const sources = sourcesOf({ grants: [...flood, aGrant('b', 'app_b', ['x:read'])] })
+    expect(await findConnection(sources, 'acc_1', 'app_b')).toMatchObject({
+      appId: 'app_b',
+      app: { name: 'Name of app_b' },
+      grants: 0,
+    })
   })
 })
