@@ -103,8 +103,15 @@ function backChannelEvents({ audit: { events }, logger }: Foundation) {
         facts,
       )
     },
-    familyRevoked: (facts: Parameters<typeof events.grantRevoked>[0] & RequestIds) =>
-      events.grantRevoked(facts, facts),
+    familyRevoked(facts: Parameters<typeof events.grantRevoked>[0] & RequestIds) {
+      const { appId, grantId, requestId, reason } = facts
+      if (reason !== 'client')
+        logger.warn(
+          { appId, grantId, requestId, reason },
+          'a code or a refresh token was used again, and its authorization ended: somebody may have copied it',
+        )
+      events.grantRevoked(facts, facts)
+    },
     accessRevoked: (
       facts: Omit<Parameters<typeof events.tokenRevoked>[0], 'reason'> & RequestIds,
     ) => events.tokenRevoked({ ...facts, reason: 'client' }, facts),

@@ -52,9 +52,11 @@ export interface RefreshRecord {
   /**
    * The immediate predecessor and when it was replaced (milliseconds), while the current one was
    * not used yet; `from` marks the network from
-   * which the replacement was asked for.
+   * which the replacement was asked for. `doubts` as of the last repeat.
    */
-  previous?: { hash: string; replacedAt: number; from?: string }
+  previous?: { hash: string; replacedAt: number; from?: string; doubts?: number }
+  /** How many of the last rotations, in a row, were repeated doubtfully (refresh-policy.ts). */
+  doubts?: number
 }
 
 /** An access token. */

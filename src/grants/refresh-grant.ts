@@ -14,7 +14,13 @@ import {
   type Refused,
   type TokenTerms,
 } from './issue.ts'
-import { decideRefresh, MOST_REPEATS, type PresentedRefresh } from './refresh-policy.ts'
+import {
+  decideRefresh,
+  isFromElsewhere,
+  MOST_REPEATS,
+  type PresentedRefresh,
+  type RefreshDecision,
+} from './refresh-policy.ts'
 import { LOST, retryCommit } from './retry-commit.ts'
 
 /** A use of a refresh token. */
@@ -27,6 +33,8 @@ export interface RefreshRequest {
   isPermitted: (scope: string, grant: Grant) => boolean
   /** The network from which it comes, as limits tell networks apart. */
   network?: string
+  /** Whether the app proved that it is the app. */
+  isProven?: boolean
 }
 
 /**
@@ -81,29 +89,19 @@ async function refreshOnce(
   if (ownAccess !== undefined && tries.last !== undefined) return tries.last.issued
   if (grant.appId !== request.appId)
     return { kind: 'refused', reason: 'refresh_token_of_another_client' }
-  const decision = decideRefresh(
-    stored,
-    presented,
-    deps.clock(),
-    terms.graceSeconds * 1000,
-    Number(repeats ?? 0),
-  )
+  const from = request.network === undefined ? undefined : networkMark(grant.id, request.network)
+  const decision = decideRefresh(stored, presented, deps.clock(), terms.graceSeconds * 1000, {
+    repeats: Number(repeats ?? 0),
+    from,
+    isProven: request.isProven === true,
+  })
   if (decision.kind === 'unknown') return { kind: 'refused', reason: unknown }
   if (decision.kind === 'reused')
     return refuseAndEnd(deps, family, 'refresh_token_reused', 'refresh_reuse')
   const asked = narrow(grant, request)
   if ('reason' in asked) return asked
   const state = decision.kind === 'ahead' ? takenUp(stored, presented) : stored
-  const from = request.network === undefined ? undefined : networkMark(grant.id, request.network)
-  const next = nextState(
-    deps,
-    presented.token,
-    state,
-    decision.kind === 'repeat',
-    grant,
-    terms,
-    from,
-  )
+  const next = nextState(deps, presented.token, state, decision, grant, terms, from)
   // Its successor was made under a server key that is configured no more: the window is closed.
   if (next === undefined) return { kind: 'refused', reason: 'refresh_token_unknown' }
   const access = accessPut(deps.clock, grant, asked.scopes, terms)
@@ -122,7 +120,7 @@ async function refreshOnce(
           remove: [access.put.name],
         }
       : undefined
-  const first = state.previous?.from
+  const elsewhere = isFromElsewhere(state.previous, from)
   const issued: Issued = {
     kind: 'issued',
     accessToken: access.token,
@@ -132,9 +130,7 @@ async function refreshOnce(
     grant,
     code: undefined,
     refresh: next.how,
-    ...(next.how === 'repeated' &&
-      first !== undefined &&
-      from !== undefined && { isFromElsewhere: first !== from }),
+    ...(next.how === 'repeated' && elsewhere !== undefined && { isFromElsewhere: elsewhere }),
     ...(undo && { undo }),
   }
   tries.last = { name: access.put.name, issued }
@@ -188,19 +184,25 @@ function takenUp(
   return { ...stored, hash, generation }
 }
 
+/** The state with its doubts; the same one where they are known, so that repeats do not get in each other's way. */
+const doubted = (state: RefreshRecord, doubts: number): RefreshRecord =>
+  state.previous === undefined || doubts === (state.previous.doubts ?? 0)
+    ? state
+    : { ...state, previous: { ...state.previous, doubts } }
+
 function nextState(
   deps: IssueDeps,
   token: string,
   state: RefreshRecord,
-  isRepeat: boolean,
+  decision: Extract<RefreshDecision, { kind: 'current' | 'ahead' | 'repeat' }>,
   grant: Grant,
   terms: TokenTerms,
   from: string | undefined,
 ): { record: RefreshRecord; token: string; how: 'kept' | 'rotated' | 'repeated' } | undefined {
-  if (isRepeat) {
+  if (decision.kind === 'repeat') {
     for (const successor of deps.refreshTokens.successors(token))
       if (sha256(successor) === state.hash)
-        return { record: state, token: successor, how: 'repeated' }
+        return { record: doubted(state, decision.doubts), token: successor, how: 'repeated' }
     return undefined
   }
   const now = deps.clock()
@@ -219,6 +221,8 @@ function nextState(
       expiresAt,
       code: state.code,
       previous: { hash: state.hash, replacedAt: now, ...(from !== undefined && { from }) },
+      // A rotation that nobody repeated ends the row.
+      ...(state.previous?.doubts !== undefined && { doubts: state.previous.doubts }),
     }
     return { record, token: successor, how: 'rotated' }
   }

@@ -261,6 +261,7 @@ async function exchangeRefreshToken(
     terms: termsFor(app, deps.settings),
     scopes: scope === undefined ? undefined : parseScopeList(scope),
     isPermitted: permits(app, deps),
+    isProven: isConfidential(app),
     ...(address !== undefined && { network: limitKey(address) }),
   })
 }

@@ -564,6 +564,98 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
         expect((await opened.dump()).join('\n')).not.toContain('192.0.2.')
       })
 
+      describe('that somebody copied', () => {
+        const use = (token: string, appId: string, from: string, isProven = false) =>
+          grants.refresh(parsed(token), {
+            appId,
+            terms: ROTATING,
+            scopes: undefined,
+            isPermitted: always,
+            network: from,
+            isProven,
+          })
+
+        /** The app refreshes once an hour, and somebody repeats that; returns after how many hours that ended. */
+        async function hoursUntilNoticed(
+          delayMillis: (hour: number) => number,
+          thiefFrom: string,
+          isProven = false,
+        ): Promise<number> {
+          const { grant, refreshToken } = await authorize(ROTATING)
+          let current = refreshToken
+          for (let hour = 1; hour <= 12; hour += 1) {
+            opened.clock.move(3_600_000)
+            const own = await use(current, grant.appId, '192.0.2.1', isProven)
+            assertIssued(own)
+            opened.clock.move(delayMillis(hour))
+            const copy = await use(current, grant.appId, thiefFrom, isProven)
+            if (copy.kind === 'refused') {
+              expect(copy).toMatchObject({ reason: 'refresh_token_reused', revoked: grant })
+              expect(await isAlive(grant.id)).toBe(false)
+              return hour
+            }
+            current = own.refreshToken ?? ''
+          }
+          return Infinity
+        }
+
+        it.each([
+          ['late after each rotation', () => 20_000, '192.0.2.1'],
+          ['at once, from another network', () => 0, '198.51.100.7'],
+          ['now late, now at once', (hour: number) => (hour % 2 === 1 ? 20_000 : 0), '192.0.2.1'],
+        ])(
+          'is noticed within a few rotations when the copy is used %s',
+          async (_title, delayMillis, from) => {
+            expect(await hoursUntilNoticed(delayMillis, from)).toBeLessThanOrEqual(5)
+          },
+        )
+
+        it('is no matter where workers refresh at one moment, hour after hour, or the app proves itself', async () => {
+          expect(await hoursUntilNoticed(() => 1000, '192.0.2.1')).toBe(Infinity)
+          expect(await hoursUntilNoticed(() => 20_000, '192.0.2.2', true)).toBe(Infinity)
+        })
+
+        it('is forgotten where answers got lost two times, and then not', async () => {
+          const { grant, refreshToken } = await authorize(ROTATING)
+          let current = refreshToken
+          for (let hour = 1; hour <= 12; hour += 1) {
+            const next = await refreshed(current, grant.appId, ROTATING)
+            opened.clock.move(20_000)
+            if (hour % 3 !== 0) await refreshed(current, grant.appId, ROTATING)
+            current = next.refreshToken
+          }
+          expect(await isAlive(grant.id)).toBe(true)
+        })
+
+        it('gets nothing once the successor was used, in any race: 30 rounds', async () => {
+          let wasRepeated = 0
+          let wasReused = 0
+          await Promise.all(
+            Array.from({ length: 30 }, async (_, round) => {
+              const { grant, refreshToken } = await authorize(ROTATING)
+              const second = await refreshed(refreshToken, grant.appId, ROTATING)
+              const racers = [second.refreshToken, refreshToken].map(
+                (token) => () => use(token, grant.appId, '192.0.2.1'),
+              )
+              if (round % 2 === 0) racers.reverse()
+              const outcomes = await Promise.all(racers.map((race) => race()))
+              if (round % 2 === 0) outcomes.reverse()
+              const [successor, predecessor] = outcomes
+              if (predecessor?.kind === 'issued') {
+                wasRepeated += 1
+                expect(predecessor.refreshToken).toBe(second.refreshToken)
+              } else wasReused += 1
+              if (successor?.kind === 'issued')
+                expect(reasonOf(await use(refreshToken, grant.appId, '192.0.2.1'))).not.toBe(
+                  'issued',
+                )
+              expect(await isAlive(grant.id)).toBe(false)
+            }),
+          )
+          expect(wasRepeated + wasReused).toBe(30)
+        })
+      })
+
       it.each([
         ['outside the grace', 31_000, false],
         ['inside the grace, when the successor is in use', 1000, true],

@@ -108,6 +108,34 @@ describe.each(BACKENDS)('the refresh grant, %s', (backend) => {
       expect(await spa.isActive(again.body.access_token)).toBe(true)
     })
 
+    it('notices a copy that is used after each rotation, within a few of them, and says so', async () => {
+      const { refresh, grantId } = await spa.authorize()
+      let current = refresh
+      let rotations = 0
+      for (let copied = 200; copied === 200 && rotations < 24; rotations += 1) {
+        server.clock.move(3_600_000)
+        const own = await spa.refresh(current)
+        expect(own.status).toBe(200)
+        server.clock.move(20_000)
+        copied = (await spa.refresh(current)).status
+        current = own.body.refresh_token
+      }
+      expect(rotations).toBe(3)
+      expect(await spa.refresh(current)).toMatchObject(invalidGrant)
+      await server.foundation.audit.flush()
+      const ends = await server.foundation.db
+        .selectFrom('events')
+        .select('reason')
+        .where('grant_id', '=', grantId)
+        .where('name', '=', 'grant.revoked')
+        .execute()
+      expect(ends).toEqual([{ reason: 'refresh_reuse' }])
+      const warned = server.log.filter(
+        (line) => line.includes(grantId) && line.includes('copied it'),
+      )
+      expect(warned).toHaveLength(1)
+    })
+
     it('marks a repeat from another network in the event, for whoever looks for a thief', async () => {
       const { refresh, grantId } = await spa.authorize()
       await spa.refresh(refresh)

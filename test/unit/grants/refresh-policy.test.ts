@@ -1,7 +1,7 @@
 // What a presented refresh token means, over all states: a pure function.
 import fc from 'fast-check'
 import type { RefreshRecord } from '../../../src/grants/grant.ts'
-import { decideRefresh } from '../../../src/grants/refresh-policy.ts'
+import { decideRefresh, MOMENT_MILLIS } from '../../../src/grants/refresh-policy.ts'
 
 const NOW = 1_800_000_000_000
 const GRACE = 30_000
@@ -62,7 +62,7 @@ it.each([
     'unknown',
   ],
 ])('%s', (_name, presented, record, kind) => {
-  expect(decideRefresh(record, presented, NOW, GRACE)).toEqual({ kind })
+  expect(decideRefresh(record, presented, NOW, GRACE).kind).toBe(kind)
 })
 
 it('repeats nothing where there is no grace', () => {
@@ -84,4 +84,39 @@ it('a clock that runs backwards never makes a reuse of the predecessor', () => {
       expect(decision.kind).toBe('repeat')
     }),
   )
+})
+
+describe('doubts', () => {
+  const predecessor = { hash: 'previous', generation: 4 }
+  const replaced = (agoMillis: number, carried = 0, seen?: number): RefreshRecord => ({
+    ...state,
+    ...(carried > 0 && { doubts: carried }),
+    previous: {
+      hash: 'previous',
+      replacedAt: NOW - agoMillis,
+      from: 'home',
+      ...(seen !== undefined && { doubts: seen }),
+    },
+  })
+  const LATE = MOMENT_MILLIS + 1
+  const decide = (record: RefreshRecord, from = 'home', isProven = false) =>
+    decideRefresh(record, predecessor, NOW, GRACE, { from, isProven })
+
+  it.each([
+    ['a repeat of the same moment', replaced(MOMENT_MILLIS), 'home', 0],
+    ['a late one', replaced(LATE), 'home', 1],
+    ['one from another network', replaced(0), 'away', 1],
+    ['a late one after a doubted rotation', replaced(LATE, 1), 'home', 2],
+    ['one of the same moment after a doubted rotation', replaced(0, 1), 'home', 1],
+    ['one of the same moment when a late one came before', replaced(0, 1, 2), 'home', 2],
+  ])('%s', (_name, record, from, doubts) => {
+    expect(decide(record, from)).toEqual({ kind: 'repeat', doubts })
+  })
+
+  it('of the third rotation in a row are reuse, unless the app proves itself', () => {
+    expect(decide(replaced(LATE, 2)).kind).toBe('reused')
+    expect(decide(replaced(0, 2), 'away').kind).toBe('reused')
+    expect(decide(replaced(0, 2)).kind).toBe('repeat')
+    expect(decide(replaced(LATE, 2), 'away', true)).toEqual({ kind: 'repeat', doubts: 0 })
+  })
 })
