@@ -154,6 +154,18 @@ export async function endLoginSession(session: InstanceType<Provider['Session']>
 }
 
 /**
+ * Lets an interaction be resumed in another login session than the one in which it began. What ties
+ * it is `session` (actions/authorization/resume.js); the browser is still known by the
+ * interaction's own cookie.
+ */
+export async function untieInteraction(
+  interaction: InstanceType<Provider['Interaction']>,
+): Promise<void> {
+  delete interaction.session
+  await interaction.persist()
+}
+
+/**
  * Keeps with the session what the engine's resume action (actions/authorization/resume.js) leaves
  * out of a login.
  */

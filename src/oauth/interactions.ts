@@ -10,6 +10,7 @@ import {
   type LoginProof,
   SESSION_COOKIE,
   startLoginSession,
+  untieInteraction,
 } from './engine-internals.ts'
 import type { Approval } from './existing-grant.ts'
 import { parseScopeList } from './scope-list.ts'
@@ -79,6 +80,22 @@ export function createInteractions(
         .current()
         .interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: !isFresh }),
     )
+  const forgetCookie = (ctx: Context): void => {
+    ctx.cookies.set(cookieNames(issuer).session, null, SESSION_COOKIE)
+  }
+
+  /**
+   * Ends the session of the person who leaves, and lets the interaction go on in the next one. An
+   * emptied session would not do: a request of that person that is under way writes it back as it
+   * was.
+   */
+  async function leave(ctx: Context, session: Session): Promise<void> {
+    await untieInteraction(
+      await whileOpen(() => engine.current().interactionDetails(ctx.req, ctx.res)),
+    )
+    await endLoginSession(session)
+    forgetCookie(ctx)
+  }
 
   return {
     async get(ctx, uid) {
@@ -109,7 +126,7 @@ export function createInteractions(
       const session = await sessionOf(ctx)
       // The engine answers a change of person with a page of its own that needs JavaScript; without the old person there is no change.
       if (session.accountId !== undefined && session.accountId !== accountId)
-        await forgetPerson(session)
+        await leave(ctx, session)
       return onward
     },
     // `consent` tells the engine that a requested prompt=consent is done; what was allowed is read by existing-grant.ts.
@@ -123,7 +140,7 @@ export function createInteractions(
     async switchAccount(ctx) {
       const onward = await finish(ctx, {}, true)
       const session = await sessionOf(ctx)
-      if (session.accountId !== undefined) await forgetPerson(session)
+      if (session.accountId !== undefined) await leave(ctx, session)
       return onward
     },
     signInDirectly: (ctx, proof) =>
@@ -141,13 +158,7 @@ export function createInteractions(
     async signOut(ctx) {
       const session = await sessionOf(ctx)
       if (session.accountId !== undefined) await endLoginSession(session)
-      ctx.cookies.set(cookieNames(issuer).session, null, SESSION_COOKIE)
+      forgetCookie(ctx)
     },
   }
-}
-
-/** Empties a session of its person and keeps its identity, to which the interaction is tied. */
-async function forgetPerson(session: Session): Promise<void> {
-  Object.assign(session, { accountId: undefined, loginTs: undefined, authorizations: undefined })
-  await session.persist()
 }

@@ -131,6 +131,45 @@ describe.each(BACKENDS)('ended sessions, %s', (backend) => {
     },
   )
 
+  it.each(['asks for another account', 'proves another account'])(
+    'who was signed in does not come back when somebody %s, whatever is in flight',
+    async (manner) => {
+      const [first, second] = [await somebody(), await somebody()]
+      const browser = createBrowser(server)
+      await signIn(browser, first.email)
+      const copied = [...browser.jar].map(([name, cookie]) => [name, { ...cookie }] as const)
+      const asCopied = (): Browser => {
+        const copy = createBrowser(server)
+        for (const [name, cookie] of copied) copy.jar.set(name, { ...cookie })
+        return copy
+      }
+      const prompt = manner === 'asks for another account' ? '' : '&prompt=login'
+      const page = await browser.open(authorizeUrl() + prompt)
+      let isOver = false
+      let requests = 0
+      const inFlight = Array.from({ length: 16 }, async () => {
+        while (!isOver) {
+          await asCopied().request(`${server.issuer}/oauth/authorize/x`)
+          requests += 1
+        }
+      })
+      let consent
+      try {
+        const form = await browser.submit(page, '/switch')
+        expect(form.html).not.toContain(first.email)
+        consent = await browser.signIn(form, second.email, OLD)
+      } finally {
+        isOver = true
+        await Promise.all(inFlight)
+      }
+      expect(requests).toBeGreaterThan(16)
+      expect(consent.html).toContain('/approve"')
+      expect(consent.html).toContain(second.email)
+      expect((await browser.open(server.issuer + LIST)).html).toContain(second.email)
+      expect(await isSignedIn(asCopied())).toBe(false)
+    },
+  )
+
   it('what was allowed before a reset is asked for once more', async () => {
     const { id, email } = await somebody()
     const allow = async (password: string, scope?: string): Promise<void> => {
