@@ -80,7 +80,6 @@ const rotating = { ...TERMS, rotate: true }
 const sliding = { ...TERMS, sliding: true }
 
 it.each([
-  ['beginning an authorization', () => Promise.resolve(begin), ['eval']],
   [
     'redeeming a code',
     async () => {
@@ -160,6 +159,14 @@ it.each([
       return () => grants.revoke(parsed(refreshToken).locator)
     },
     ['mget', 'eval', 'zrem', 'zrem'],
+  ],
+  [
+    'beginning an authorization',
+    async () => {
+      await begin()
+      return begin
+    },
+    ['eval'],
   ],
 ])('%s', async (_name, prepare, commands) => {
   const work = await prepare()
