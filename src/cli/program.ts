@@ -15,6 +15,7 @@ import { addServerCommands } from './server-commands.ts'
 import { createSession, type Outcome, Refusal, toRefusal } from './session.ts'
 import type { Terminal } from './terminal.ts'
 import type { Does } from './command.ts'
+import { addStoreCommands } from './store-commands.ts'
 import { addTokenCommands } from './token-commands.ts'
 
 /** Runs one command of `otesse`. @returns the exit code */
@@ -130,6 +131,7 @@ Exit codes: 0 done, 1 failed or refused, 2 written wrongly.`,
   addAccountCommands(program, does)
   addTokenCommands(program, does)
   addKeyCommands(program, does)
+  addStoreCommands(program, does)
   // Without a command there is nothing to do: people get the help, scripts an error.
   program.action(() => {
     if (!isJson) terminal.warn(program.helpInformation())

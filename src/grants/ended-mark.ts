@@ -1,8 +1,10 @@
 // The end of a family as one change of the store, and the mark that it leaves. Used by grants.ts,
 // and by end-again.ts where a copy of the store has forgotten it.
+import { DAY, SECOND } from '../shared/clock.ts'
 import { randomBase62 } from '../shared/crypto.ts'
 import type { FamilyChange, IndexStore } from './family-store.ts'
 import { accountIndex, appIndex, ENDED, type Grant, GRANT, REFRESH, REPEATS } from './grant.ts'
+import { GRANT_SLACK_SECONDS } from './issue.ts'
 
 // Longer than a beginning can be on its way, and long enough for an app that was told to try again.
 export const ENDED_MILLIS = 600_000
@@ -36,6 +38,21 @@ export const forbiddingBeginning = (mark: string): FamilyChange => ({
   expect: [{ name: GRANT, state: 'absent' }],
   put: [{ name: ENDED, value: mark, ttlMillis: ENDED_MILLIS }],
 })
+
+// An ending is kept for so long beyond what it ends, because clocks differ; and so long where
+// nothing is known of what it ends.
+const KEPT_MILLIS = DAY
+const LONGEST_KNOWN_MILLIS = 400 * DAY
+
+/**
+ * Returns until when some copy of the store may still know what ends now, in milliseconds.
+ *
+ * @param endsAt when it would have ended anyway, in seconds, where that is known
+ */
+export const keptUntil = (endsAt: number | undefined, now: number): number =>
+  endsAt === undefined
+    ? now + LONGEST_KNOWN_MILLIS
+    : (endsAt + GRANT_SLACK_SECONDS) * SECOND + KEPT_MILLIS
 
 /** The member that stands for a grant in the index of its account. */
 export const accountMember = ({ id, appId }: Pick<Grant, 'id' | 'appId'>): string =>

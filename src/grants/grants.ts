@@ -2,12 +2,12 @@
 // Invariants: a code and a rotating refresh token are redeemed in one atomic commit, so of any number of racers one wins; where the grant
 // is gone nothing of the family is issued or valid; a replayed code or a replaced refresh token takes the family with it.
 import { LRUCache } from 'lru-cache'
-import { type Clock, DAY, epochSeconds, SECOND } from '../shared/clock.ts'
+import { type Clock, epochSeconds } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
 import type { ParsedToken, RefreshTokenForm } from '../shared/token-format.ts'
 import { createAppTokens } from './app-tokens.ts'
-import { endingOf, epochIn, forbiddingBeginning, newMark } from './ended-mark.ts'
+import { endingOf, epochIn, forbiddingBeginning, keptUntil, newMark } from './ended-mark.ts'
 import type { FamilyStore, IndexStore } from './family-store.ts'
 import {
   accessName,
@@ -21,7 +21,7 @@ import {
   REFRESH,
   type RefreshRecord,
 } from './grant.ts'
-import { CODE_SLACK_MILLIS, GRANT_SLACK_SECONDS, type IssueDeps, type Issued } from './issue.ts'
+import { CODE_SLACK_MILLIS, type IssueDeps, type Issued } from './issue.ts'
 import { createListing, type ListedIn } from './listing.ts'
 import { redeemCode } from './redeem-code.ts'
 import { refreshGrant } from './refresh-grant.ts'
@@ -58,10 +58,6 @@ export interface Ended {
  */
 export type OnEnded = (ended: Ended) => Promise<void>
 
-// An ending is kept for so long beyond what it ends, because clocks differ; and so long where
-// nothing is known of what it ends.
-const KEPT_MILLIS = DAY
-const LONGEST_KNOWN_MILLIS = 400 * DAY
 const NO_INCARNATIONS: ReadonlyMap<string, number> = new Map()
 
 /** Whether the grant began before what ended the account's or the app's. */
@@ -262,15 +258,11 @@ export function createGrants(deps: {
     grant?: Pick<Grant, 'endsAt' | 'epoch'>,
   ): Promise<void> {
     const now = clock()
-    const endsAt = grant?.endsAt
     await deps.onEnded?.({
       ...ended,
       ...(grant?.epoch === undefined ? {} : { epoch: grant.epoch }),
       endedAt: now,
-      keepUntil:
-        endsAt === undefined
-          ? now + LONGEST_KNOWN_MILLIS
-          : (endsAt + GRANT_SLACK_SECONDS) * SECOND + KEPT_MILLIS,
+      keepUntil: keptUntil(grant?.endsAt, now),
     })
   }
 

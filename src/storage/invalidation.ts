@@ -38,6 +38,26 @@ export function createLocalInvalidation(): Invalidation {
   }
 }
 
+const channelOf = (keyPrefix: string): string => `${keyPrefix}invalidate`
+
+/**
+ * Returns how many processes listen on the channel over Redis, of all that share the prefix.
+ *
+ * @throws {AppError} `temporarily_unavailable`
+ */
+export async function countListeners(client: RedisClient, keyPrefix: string): Promise<number> {
+  const channel = channelOf(keyPrefix)
+  // A Cluster knows its nodes only when it is connected.
+  await withRedis(() => client.ping())
+  let count = 0
+  // A node counts its own listeners alone.
+  for (const node of client instanceof Cluster ? client.nodes() : [client]) {
+    const [, listeners] = await withRedis(() => node.pubsub('NUMSUB', channel))
+    count += Number(listeners)
+  }
+  return count
+}
+
 const RECONNECT_MILLIS = 200
 const HEARTBEAT_MILLIS = 5000
 
@@ -54,7 +74,7 @@ export async function openRedisInvalidation(
 ): Promise<Invalidation> {
   const local = createLocalInvalidation()
   const gapListeners: (() => void)[] = []
-  const channel = `${keyPrefix}invalidate`
+  const channel = channelOf(keyPrefix)
   let subscriber: Redis | undefined
   let reconnecting: NodeJS.Timeout | undefined
   let isClosed = false

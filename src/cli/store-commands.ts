@@ -1,0 +1,43 @@
+// otesse stores: what has to be done after a backup was restored.
+import type { Command } from 'commander'
+import { systemClock } from '../shared/clock.ts'
+import type { Does } from './command.ts'
+import type { Outcome, Session } from './session.ts'
+
+/** Adds `otesse stores reconcile`. */
+export function addStoreCommands(program: Command, does: Does): void {
+  const stores = program.command('stores').description('Postgres and Redis, after a restore')
+
+  const reconcile = stores
+    .command('reconcile')
+    .description('make the stores one again after a backup of Postgres was restored')
+    .option(
+      '--end-all',
+      'Redis is from a backup, too: end every authorization, session and token of before',
+    )
+    .addHelpText(
+      'after',
+      `
+Stop all servers first. What began after the backup of Postgres ends; what began before goes on, unless
+--end-all is given. One-time links end, and people are asked for their consent once more.
+  $ otesse stores reconcile
+  $ otesse stores reconcile --end-all`,
+    )
+  does(reconcile, (session) =>
+    reconcileStores(session, reconcile.opts<{ endAll?: boolean }>().endAll === true),
+  )
+}
+
+async function reconcileStores(session: Session, isEverything: boolean): Promise<Outcome> {
+  const compose = await import('../compose/reconcile.ts')
+  const options = { isEverything, clock: systemClock, logger: session.logger() }
+  const { knownUntil, ended } = await compose.reconcileStores(session.config(), options)
+  const known = knownUntil.getTime() === 0 ? null : knownUntil.toISOString()
+  const what = isEverything
+    ? 'Every authorization, session and token of before has ended.'
+    : `${ended} authorizations that began later, or at most five minutes before, have ended.`
+  return {
+    json: { knownUntil: known, ended: isEverything ? 'all' : ended },
+    text: `The database knows nothing later than ${known ?? 'its beginning'}.\n${what}\nStart the servers again.\n`,
+  }
+}
