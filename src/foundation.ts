@@ -86,6 +86,8 @@ export interface Foundation extends AsyncDisposable {
 /** Start is refused for a reason that the operator can mend; the message is for them. */
 export class StartRefused extends Error {}
 
+type NetworkedStores = Extract<Config['stores'], { kind: 'networked' }>
+
 interface FoundationDeps {
   logger: Logger
   clock?: Clock
@@ -246,6 +248,28 @@ export async function openConfiguredDatabase(
   }
 }
 
+/**
+ * Opens the configured Redis; it connects in the background.
+ *
+ * @throws {StartRefused} a URL that cannot be read
+ */
+export function openConfiguredRedis(
+  { url, ca, certificate, key, serverName }: NetworkedStores['redis'],
+  logger: Logger,
+): RedisClient {
+  try {
+    const tls = {
+      ...(ca === undefined ? {} : { ca: ca.reveal() }),
+      ...(certificate === undefined ? {} : { cert: certificate.reveal() }),
+      ...(key === undefined ? {} : { key: key.reveal() }),
+      ...(serverName === undefined ? {} : { servername: serverName }),
+    }
+    return openRedis(parseRedisUrl(url.reveal(), tls), logger)
+  } catch (error) {
+    throw new StartRefused(`OTESSE_REDIS_URL: ${(error as Error).message}`, { cause: error })
+  }
+}
+
 /** Opens the database; an embedded one is brought up to date, a served one must be already. */
 async function openMigratedDatabase(config: Config, logger: Logger, stack: AsyncDisposableStack) {
   const opened = stack.use(await openConfiguredDatabase(config, logger))
@@ -290,7 +314,7 @@ async function openShortLived(
     }
   }
   const { logger, metrics } = deps
-  const redis = openRedis(parseRedisUrl(stores.redis.url.reveal()), logger)
+  const redis = openConfiguredRedis(stores.redis, logger)
   stack.defer(() => redis.disconnect())
   const { refusals, warnings } = await judgeRedis(redis, { mayEvict: config.unsafe.evictingRedis })
   for (const warning of warnings) logger.warn(warning)

@@ -14,9 +14,9 @@ import {
 import { type Foundation, openFoundation, StartRefused } from './foundation.ts'
 import { makeOwnSecrets } from './own-secrets.ts'
 import { SECOND } from './shared/clock.ts'
-import { AppError, isUnavailable } from './shared/errors.ts'
 import { createLogger, type Logger } from './shared/logger.ts'
 import { DirectoryRefused } from './storage/private-directory.ts'
+import { storeProblem } from './storage/store-problems.ts'
 
 /** A server that listens. */
 export interface RunningServer extends AsyncDisposable {
@@ -167,9 +167,8 @@ async function offerSetup({ config, foundation }: RunningServer, logger: Logger)
 /** Says why the server did not start, where the operator can mend it. */
 function startProblem(error: unknown): string | undefined {
   if (error instanceof StartRefused || error instanceof DirectoryRefused) return error.message
-  if (error instanceof AppError && isUnavailable(error))
-    return `The server cannot start: ${error.detail ?? 'a store'} cannot be reached. "otesse doctor" says more.`
-  return error instanceof ListenRefused ? error.message : undefined
+  if (error instanceof ListenRefused) return error.message
+  return storeProblem(error)
 }
 
 function readConfig(env: Environment): Config | string {

@@ -4,19 +4,18 @@ import { createAccountStore } from '../accounts/account.store.ts'
 import { createSealedBox } from '../shared/sealed-box.ts'
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../config/config.ts'
-import { openConfiguredDatabase, StartRefused } from '../foundation.ts'
+import { openConfiguredDatabase, openConfiguredRedis, StartRefused } from '../foundation.ts'
 import { createPurgeJobStore } from '../grants/purge-job.store.ts'
 import { createKeyStore, type StoredKey } from '../keys/key.store.ts'
 import { openKeyRing } from '../keys/key-ring.ts'
 import { makeOwnSecrets } from '../own-secrets.ts'
-import { isUnavailable } from '../shared/errors.ts'
 import { MINUTE, SECOND, systemClock } from '../shared/clock.ts'
 import { databaseTime, type OpenDatabase } from '../storage/database.ts'
 import { createLocalInvalidation } from '../storage/invalidation.ts'
 import { pendingMigrations } from '../storage/migrate.ts'
-import { parseRedisUrl } from '../storage/redis-location.ts'
 import { judgeRedis } from '../storage/redis-verdict.ts'
-import { openRedis, redisTime } from '../storage/redis.ts'
+import { reachRedis, redisTime } from '../storage/redis.ts'
+import { storeProblem } from '../storage/store-problems.ts'
 import { checkIssuer } from './doctor-issuer.ts'
 import type { Outcome, Session } from './session.ts'
 
@@ -110,13 +109,7 @@ async function checkDatabase(
     return await checkKeys(config, opened, findings)
   } catch (error) {
     if (error instanceof StartRefused) add('database', 'warn', `Not looked at: ${error.message}.`)
-    else if (isUnavailable(error))
-      add(
-        'database',
-        'fail',
-        'It cannot be reached: check OTESSE_DATABASE_URL, the network and that Postgres runs.',
-      )
-    else add('database', 'fail', `It refuses: ${messageOf(error)}. Check OTESSE_DATABASE_URL.`)
+    else add('database', 'fail', storeProblem(error) ?? `It refuses: ${messageOf(error)}.`)
     return undefined
   }
 }
@@ -191,8 +184,11 @@ async function checkRedis(session: Session, config: Config, findings: Finding[])
   if (stores.kind === 'embedded') return
   const add = (status: Finding['status'], sentence: string): void =>
     void findings.push({ check: 'redis', status, sentence })
-  const redis = openRedis(parseRedisUrl(stores.redis.url.reveal()), session.logger())
+  await using stack = new AsyncDisposableStack()
   try {
+    const redis = openConfiguredRedis(stores.redis, session.logger())
+    stack.defer(() => redis.disconnect())
+    await reachRedis(redis)
     const sent = systemClock()
     const theirs = await redisTime(redis)
     const received = systemClock()
@@ -203,11 +199,8 @@ async function checkRedis(session: Session, config: Config, findings: Finding[])
     for (const sentence of verdict.notes) add('ok', `${sentence}.`)
     findings.push(judgeClock('redis clock', theirs, sent, received))
   } catch (error) {
-    if (isUnavailable(error))
-      add('fail', 'It cannot be reached: check OTESSE_REDIS_URL, the network and that Redis runs.')
-    else add('fail', `It refuses: ${messageOf(error)}. Check OTESSE_REDIS_URL.`)
-  } finally {
-    redis.disconnect()
+    if (error instanceof StartRefused) add('fail', error.message)
+    else add('fail', storeProblem(error) ?? `It refuses: ${messageOf(error)}.`)
   }
 }
 

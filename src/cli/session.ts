@@ -6,6 +6,7 @@ import { type Config, ConfigError, type Environment, loadConfig } from '../confi
 import type { Foundation } from '../foundation.ts'
 import { AppError } from '../shared/errors.ts'
 import { createLogger, type Logger } from '../shared/logger.ts'
+import { storeProblem } from '../storage/store-problems.ts'
 import type { ShownProblem } from './layout.ts'
 import { Cancelled, type Terminal } from './terminal.ts'
 
@@ -129,11 +130,6 @@ async function loadFoundation() {
   return { openFoundation, makeOwnSecrets }
 }
 
-const AWAY: Readonly<Record<string, string>> = {
-  database: 'The database cannot be reached: check OTESSE_DATABASE_URL and that Postgres runs.',
-  redis: 'Redis cannot be reached: check OTESSE_REDIS_URL and that Redis runs.',
-}
-
 /** Turns whatever a command threw into the refusal that is shown. */
 export function toRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error
@@ -147,7 +143,7 @@ export function toRefusal(error: unknown): Refusal {
       })),
     })
   if (error instanceof AppError) return refusalOfApp(error)
-  const message = error instanceof Error ? error.message : String(error)
+  const message = storeProblem(error) ?? (error instanceof Error ? error.message : String(error))
   // By name: the class would bring in everything that is loaded later.
   const isRefused = error instanceof Error && error.constructor.name === 'StartRefused'
   return new Refusal(isRefused ? 'start_refused' : 'failed', message, { cause: error })
@@ -155,7 +151,7 @@ export function toRefusal(error: unknown): Refusal {
 
 function refusalOfApp(error: AppError): Refusal {
   const { code, about, detail = '', sentence } = error
-  if (code === 'temporarily_unavailable') return new Refusal(code, AWAY[detail] ?? sentence)
+  if (code === 'temporarily_unavailable') return new Refusal(code, storeProblem(error) ?? sentence)
   if (code === 'not_found')
     return new Refusal(
       code,

@@ -1,6 +1,7 @@
 // What must hold between settings. Each check is a small named function that returns its complaints; the list at the end is the order in
 // which they are told. Errors forbid to start, warnings are logged at boot.
 import { isIP } from 'node:net'
+import { createSecureContext } from 'node:tls'
 import type { Secret } from '../shared/secret.ts'
 import { listSettings, type Mode, type SettingValues } from './settings.ts'
 
@@ -171,6 +172,29 @@ const gatewaysAreNotEverybody: Check = ({ values: { gateways } }) =>
         `OTESSE_VERIFY_TRUSTED_NETWORKS has ${network}, which is everybody: then anybody could test stolen tokens`,
     )
 
+const redisTlsIsUsed: Check = ({ values, given }) => {
+  const url = values.redis.url?.reveal()
+  return ['OTESSE_REDIS_CA', 'OTESSE_REDIS_CERT', 'OTESSE_REDIS_KEY', 'OTESSE_REDIS_SERVER_NAME']
+    .filter((name) => given.has(name) && url?.startsWith('rediss') !== true)
+    .map(
+      (name) =>
+        `${name} is about TLS, and OTESSE_REDIS_URL has none: write rediss://, rediss-sentinel:// or rediss-cluster://`,
+    )
+}
+
+const redisCertificateHasItsKey: Check = ({ values: { redis }, given }) => {
+  const [certificate, key] = ['OTESSE_REDIS_CERT', 'OTESSE_REDIS_KEY']
+  if (given.has(certificate) !== given.has(key))
+    return [`${certificate} and ${key} belong together: set both, or neither`]
+  if (redis.certificate === undefined || redis.key === undefined) return []
+  try {
+    createSecureContext({ cert: redis.certificate.reveal(), key: redis.key.reveal() })
+    return []
+  } catch {
+    return [`${key} is not the private key of ${certificate}, or one of them cannot be read`]
+  }
+}
+
 const ERRORS: readonly Check[] = [
   storesComeTogether,
   embeddedIsNotProduction,
@@ -185,6 +209,8 @@ const ERRORS: readonly Check[] = [
   proxiesAreNotEverybody,
   gatewaysAreNotEverybody,
   certificatesComeFromProxies,
+  redisTlsIsUsed,
+  redisCertificateHasItsKey,
 ]
 
 const unsafeChoicesAreTold: Check = ({ values }) =>

@@ -86,13 +86,31 @@ export function postgresUrl(text: string): Secret<string> {
 
 /** Parses the outer shape of a Redis URL; storage/ reads the rest of it. */
 export function redisUrl(text: string): Secret<string> {
-  if (!/^rediss?(-sentinel\/?|-cluster)?:\/\/[^/\s]+(\/[^\s]*)?$/.test(text))
+  if (!/^rediss?(-sentinel|-cluster)?:\/\/[^/\s]+(\/[^\s]*)?$/.test(text))
     throw new Error(
       'write redis://host:port, redis-sentinel://host:port,host:port/master or redis-cluster://host:port,host:port',
     )
   if (/^rediss?-sentinel:/.test(text) && !/^[^/]*\/\/[^/]+\/[^/?]+/.test(text))
     throw new Error('end a Sentinel URL in the name of the master: redis-sentinel://host:port/main')
   return new Secret(text)
+}
+
+/** Returns a parser of PEM. @param label what stands in its lines of BEGIN, or ends there */
+export const pem =
+  (label: 'CERTIFICATE' | 'PRIVATE KEY') =>
+  (text: string): Secret<string> => {
+    // Environment files often have their line ends written as \n.
+    const lines = text.replaceAll('\\n', '\n')
+    if (!new RegExp(`^-----BEGIN ([A-Z0-9]+ )*${label}-----\\r?\\n`, 'm').test(lines))
+      throw new Error(`write PEM, which has a line of -----BEGIN ${label}-----`)
+    return new Secret(lines)
+  }
+
+/** Parses the name of a host as certificates carry it. */
+export function hostName(text: string): string {
+  if (!/^[A-Za-z0-9_]([\w.-]{0,252}\w)?$/.test(text))
+    throw new Error('write one name, such as redis.internal, without scheme and port')
+  return text
 }
 
 /** Parses a comma-separated list of secrets, current one first. How strong they are is judged in checks.ts. */

@@ -170,6 +170,22 @@ export const SETTINGS = {
       default: 'otesse:',
       doc: 'The beginning of every key, so that several servers can share one Redis.',
     }),
+    ca: secret('OTESSE_REDIS_CA', {
+      parse: parse.pem('CERTIFICATE'),
+      doc: 'The certificate of the authority behind Redis’ certificate, in PEM, where the system does not know it. For rediss URLs; it counts for sentinels and all nodes of a Cluster as well.',
+    }),
+    certificate: secret('OTESSE_REDIS_CERT', {
+      parse: parse.pem('CERTIFICATE'),
+      doc: 'The certificate with which this server shows Redis who it is, in PEM. Set it together with OTESSE_REDIS_KEY.',
+    }),
+    key: secret('OTESSE_REDIS_KEY', {
+      parse: parse.pem('PRIVATE KEY'),
+      doc: 'The private key of OTESSE_REDIS_CERT, in PEM and without a password.',
+    }),
+    serverName: optional('OTESSE_REDIS_SERVER_NAME', {
+      parse: parse.hostName,
+      doc: 'The name that Redis’ certificate must carry, where it is not the name in the URL: for sentinels and Clusters that tell addresses.',
+    }),
   },
   embedded: {
     dataDirectory: setting('OTESSE_DATA_DIR', {

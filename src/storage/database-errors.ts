@@ -46,7 +46,7 @@ const isObject = (error: unknown): error is { name?: unknown } =>
   typeof error === 'object' && error !== null
 
 /** Returns the SQLSTATE of a server's answer. */
-function stateOf(error: unknown): string | undefined {
+export function stateOf(error: unknown): string | undefined {
   if (!isObject(error) || !('code' in error) || !('severity' in error)) return undefined
   return typeof error.code === 'string' && /^[0-9A-Z]{5}$/.test(error.code) ? error.code : undefined
 }

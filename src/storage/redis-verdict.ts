@@ -2,7 +2,7 @@
 // Invariant: nothing is called good that could not be looked at.
 import { Cluster, type Redis } from 'ioredis'
 import { fieldsOf, type RedisInfo } from './redis-info.ts'
-import { type RedisClient, withRedis } from './redis.ts'
+import { reachRedis, type RedisClient, withRedis } from './redis.ts'
 
 /** What a look at Redis found, as sentences without their full stop. */
 export interface RedisVerdict {
@@ -39,7 +39,7 @@ export async function judgeRedis(
   { mayEvict = false }: { mayEvict?: boolean } = {},
 ): Promise<RedisVerdict> {
   // A Cluster knows its masters only when it is connected.
-  await withRedis(() => client.ping())
+  await reachRedis(client)
   const masters = client instanceof Cluster ? client.nodes('master') : [client]
   const verdict: RedisVerdict = { refusals: [], warnings: [], notes: [] }
   for (const node of masters) {

@@ -3,6 +3,7 @@
 import { Cluster, Redis } from 'ioredis'
 import { AppError } from '../shared/errors.ts'
 import type { Logger } from '../shared/logger.ts'
+import { knockAt } from './redis-knock.ts'
 import type { ConnectionOptions, RedisLocation } from './redis-location.ts'
 
 export type RedisClient = Redis | Cluster
@@ -19,6 +20,8 @@ const common: ConnectionOptions = {
   commandTimeout: COMMAND_TIMEOUT_MILLIS,
   socketTimeout: SILENCE_MILLIS,
   connectTimeout: 1000,
+  // A connection that is just being made is given up soon when it is closed.
+  disconnectTimeout: 400,
   maxRetriesPerRequest: 1,
   enableAutoPipelining: true,
   // Families are read together already (grants/joint-reads.ts); gathering them once more would only make them wait.
@@ -31,7 +34,12 @@ const common: ConnectionOptions = {
 /** Opens a connection (a pool of them for a Cluster) that reconnects by itself. */
 export function openRedis(location: RedisLocation, logger: Logger): RedisClient {
   const client = connect(location)
-  if (client instanceof Redis) keepConnected(client)
+  if (client instanceof Redis) {
+    keepConnected(client)
+    keepToDatabase(client)
+  }
+  locations.set(client, location)
+  rememberFailures(client)
   let wasDown = false
   client.on('error', (error: unknown) => {
     const { code, message } = error as NodeJS.ErrnoException
@@ -43,6 +51,53 @@ export function openRedis(location: RedisLocation, logger: Logger): RedisClient 
     wasDown = false
   })
   return client
+}
+
+const locations = new WeakMap<RedisClient, RedisLocation>()
+
+// Why a connection was not made: commands are told only that they waited in vain.
+const failures = new WeakMap<RedisClient, unknown>()
+
+function rememberFailures(client: RedisClient): void {
+  const remember = (error: unknown): void => {
+    if (!isVague(error)) failures.set(client, error)
+  }
+  client.on('sentinelError', remember)
+  client.on('node error', remember)
+  client.on('error', (error: { lastNodeError?: unknown }) => remember(error.lastNodeError ?? error))
+}
+
+// What ioredis says when it has thrown away what it heard.
+const isVague = (error: unknown): boolean =>
+  /^All sentinels|Connection is closed|Failed to refresh/.test((error as Error).message)
+
+/**
+ * Resolves when Redis answers.
+ *
+ * @throws {AppError} `temporarily_unavailable`, whose cause is what kept the connection from being
+ * made
+ */
+export async function reachRedis(client: RedisClient): Promise<void> {
+  try {
+    await withRedis(() => client.ping())
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    const isAnswer = error.cause instanceof Error && error.cause.name === 'ReplyError'
+    const cause = isAnswer
+      ? error.cause
+      : ((await knockAt(locations.get(client))) ?? failures.get(client) ?? error.cause)
+    throw new AppError('temporarily_unavailable', { cause, detail: 'redis', retryAfterSeconds: 2 })
+  }
+}
+
+/**
+ * Cuts the connection off where Redis refuses the database that it is for: ioredis would go on in
+ * database 0, which is somebody else's.
+ */
+export function keepToDatabase(client: Redis): void {
+  client.on('error', (error: { command?: { name?: unknown } }) => {
+    if (error.command?.name === 'select') client.disconnect(true)
+  })
 }
 
 /**
@@ -64,7 +119,7 @@ export function keepConnected(client: Redis): void {
 function connect(location: RedisLocation): RedisClient {
   switch (location.kind) {
     case 'single':
-      return new Redis(location.url, common)
+      return new Redis({ ...common, ...location.options })
     case 'sentinel':
       return new Redis({
         ...common,

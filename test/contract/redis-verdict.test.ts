@@ -116,8 +116,15 @@ it('looks at every master of a Cluster and says a thing once', async () => {
 
 describe('a URL', () => {
   it.each([
-    ['redis://h:1', { kind: 'single', url: 'redis://h:1' }],
-    ['rediss://u:p@h:1/2', { kind: 'single', url: 'rediss://u:p@h:1/2' }],
+    ['redis://h:1', { kind: 'single', options: { host: 'h', port: 1 } }],
+    ['redis://[::1]/0', { kind: 'single', options: { host: '::1', port: 6379 } }],
+    [
+      'rediss://u:p%40@h:1/2',
+      {
+        kind: 'single',
+        options: { host: 'h', port: 1, tls: {}, username: 'u', password: 'p@', db: 2 },
+      },
+    ],
     [
       'redis-sentinel://u:p%40@a,b:7/mymaster',
       {
@@ -144,6 +151,27 @@ describe('a URL', () => {
     ],
   ])('%s is read', (url, location) => {
     expect(parseRedisUrl(url)).toEqual(location)
+  })
+
+  it.each([
+    ['redis://a,b', 'names one server'],
+    ['redis://h/db', 'number of a database'],
+    ['redis://h?db=2', 'no ?parameters'],
+    ['redis://:50%@h', 'percent-encoded'],
+    ['redis://u:a/b@h:6379', 'percent-encoded'],
+    ['redis-cluster://h/3', 'no numbered databases'],
+    ['redis-sentinel://h/m?db=3', 'only'],
+  ])('%s is refused with words that mend it', (url, words) => {
+    expect(() => parseRedisUrl(url)).toThrow(words)
+  })
+
+  it('TLS is for every half of the connection', () => {
+    const tls = { ca: 'c', servername: 'n' }
+    expect(parseRedisUrl('rediss-sentinel://h/m', tls)).toMatchObject({
+      options: { tls },
+      login: { sentinelTLS: tls, enableTLSForSentinelMode: true },
+    })
+    expect(parseRedisUrl('rediss-cluster://h', tls)).toMatchObject({ options: { tls } })
   })
 
   it.each(['http://h', 'redis-sentinel://a,b', 'redis://', 'redis-other://h'])(

@@ -370,7 +370,9 @@ describe('otesse and what it is given', () => {
       OTESSE_REDIS_URL: 'redis://127.0.0.1:9',
     })
     expect(ended.code).toBe(1)
-    expect(ended.json()['error'].message).toMatch(/^The database cannot be reached/)
+    expect(ended.json()['error'].message).toMatch(
+      /^Postgres cannot be used: nothing listens at 127.0.0.1:9/,
+    )
     expect(ended.stdout).not.toContain('hunter2')
   })
 })

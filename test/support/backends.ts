@@ -3,7 +3,7 @@
 // Isolation on a shared store: a key prefix of one's own on Redis, a database of one's own (createDatabase) on PostgreSQL.
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
@@ -32,11 +32,33 @@ export interface RedisServer extends Disturbable, Address {
   url: string
 }
 
+/** Makes a server speak TLS alone, on its port. */
+export interface RedisTlsFiles {
+  caFile: string
+  server: { certFile: string; keyFile: string }
+  /** Whoever connects must show a certificate of the same authority. */
+  wantsClientCertificate?: boolean
+}
+
+function tlsConfig(port: number, tls: RedisTlsFiles | undefined): Record<string, string> {
+  if (tls === undefined) return {}
+  return {
+    port: '0',
+    'tls-port': String(port),
+    'tls-cert-file': tls.server.certFile,
+    'tls-key-file': tls.server.keyFile,
+    'tls-ca-cert-file': tls.caFile,
+    'tls-auth-clients': tls.wantsClientCertificate === true ? 'yes' : 'no',
+    'tls-replication': 'yes',
+  }
+}
+
 export interface RedisOptions {
   maxmemoryPolicy?: string
   /** Keeps an append-only file, synchronised before each answer; without it nothing survives a restart. */
   appendOnly?: boolean
   replicaOf?: Address
+  tls?: RedisTlsFiles
   /** More of redis.conf, by directive. */
   config?: Record<string, string>
 }
@@ -58,6 +80,8 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
       ...(options.replicaOf && {
         replicaof: `${options.replicaOf.host} ${options.replicaOf.port}`,
       }),
+      ...tlsConfig(port, options.tls),
+      ...(options.tls === undefined ? {} : { 'tls-cluster': 'yes' }),
       ...options.config,
     }
     const file = join(directory, 'redis.conf')
@@ -70,7 +94,8 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     })
     return { ...running, host: HOST, port }
   })
-  return { ...server, url: `redis://${HOST}:${server.port}` }
+  const scheme = options.tls === undefined ? 'redis' : 'rediss'
+  return { ...server, url: `${scheme}://${HOST}:${server.port}` }
 }
 
 export interface RedisCluster extends Disturbable {
@@ -80,18 +105,23 @@ export interface RedisCluster extends Disturbable {
 }
 
 /** Starts a Redis Cluster of three masters and resolves when all of them call its state ok. */
-export async function startRedisCluster(): Promise<RedisCluster> {
+export async function startRedisCluster({
+  tls,
+}: { tls?: RedisTlsFiles } = {}): Promise<RedisCluster> {
   const cli = getBinary('redis-cli', 'redis-tools')
   const config = { 'cluster-enabled': 'yes', 'cluster-node-timeout': '2000' }
-  const masters = await startAll([1, 2, 3].map(() => startRedis({ config })))
+  const masters = await startAll(
+    [1, 2, 3].map(() => startRedis({ config, ...(tls === undefined ? {} : { tls }) })),
+  )
   const cluster = together(masters)
   try {
     const nodes = masters.map(({ host, port }) => ({ host, port }))
     const addresses = nodes.map(({ host, port }) => `${host}:${port}`)
-    await run(cli, ['--cluster', 'create', ...addresses, '--cluster-yes'])
+    const secure = tls === undefined ? [] : ['--tls', '--cacert', tls.caFile]
+    await run(cli, [...secure, '--cluster', 'create', ...addresses, '--cluster-yes'])
     for (const master of masters) {
       await waitUntil('the cluster to be formed', async () => {
-        const info = await askRedis(master, ['CLUSTER', 'INFO'])
+        const info = await askRedis(master, ['CLUSTER', 'INFO'], undefined, tls)
         return info.includes('cluster_state:ok') && info.includes('cluster_known_nodes:3')
       })
     }
@@ -135,25 +165,29 @@ export interface Sentinel extends Disturbable {
 }
 
 /** Starts a master, a replica and three sentinels that fail over within seconds. */
-export async function startSentinel({ password }: { password?: string } = {}): Promise<Sentinel> {
+export async function startSentinel({
+  password,
+  tls,
+}: { password?: string; tls?: RedisTlsFiles } = {}): Promise<Sentinel> {
+  const secure = tls === undefined ? {} : { tls }
   const started: RedisServer[] = []
   const config = password === undefined ? {} : { requirepass: password, masterauth: password }
   try {
-    const master = await startRedis({ config })
+    const master = await startRedis({ config, ...secure })
     started.push(master)
-    const replica = await startRedis({ replicaOf: master, config })
+    const replica = await startRedis({ replicaOf: master, config, ...secure })
     started.push(replica)
-    const sentinels = await startAll([1, 2, 3].map(() => startOneSentinel(master, password)))
+    const sentinels = await startAll([1, 2, 3].map(() => startOneSentinel(master, password, tls)))
     started.push(...sentinels)
     for (const sentinel of sentinels) {
       await waitUntil('the sentinels to know each other and the replica', async () => {
         const question = ['SENTINEL', 'MASTER', SENTINEL_MASTER_NAME]
-        const state = await askRedis(sentinel, question, password)
+        const state = await askRedis(sentinel, question, password, tls)
         return state.includes('num-slaves,1') && state.includes('num-other-sentinels,2')
       })
     }
     await waitUntil('the replica to be in step', async () =>
-      (await askRedis(replica, ['INFO', 'replication'], password)).includes(
+      (await askRedis(replica, ['INFO', 'replication'], password, tls)).includes(
         'master_link_status:up',
       ),
     )
@@ -168,12 +202,12 @@ export async function startSentinel({ password }: { password?: string } = {}): P
         const question = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', SENTINEL_MASTER_NAME]
         await waitUntil('the failover', async () => {
           const answers = await Promise.all(
-            sentinels.map((sentinel) => askRedis(sentinel, question, password)),
+            sentinels.map((sentinel) => askRedis(sentinel, question, password, tls)),
           )
           return answers.every((answer) => answer.includes(String(replica.port)))
         })
         await waitUntil('the replica to be promoted', async () =>
-          (await askRedis(replica, ['INFO', 'replication'], password)).includes('role:master'),
+          (await askRedis(replica, ['INFO', 'replication'], password, tls)).includes('role:master'),
         )
       },
     }
@@ -183,14 +217,20 @@ export async function startSentinel({ password }: { password?: string } = {}): P
   }
 }
 
-async function startOneSentinel(master: Address, password?: string): Promise<RedisServer> {
+async function startOneSentinel(
+  master: Address,
+  password?: string,
+  tls?: RedisTlsFiles,
+): Promise<RedisServer> {
   const binary = getBinary('redis-server', 'redis-server')
   const server = await onFreePort(async (port) => {
     const directory = createServerDirectory('sentinel')
     const file = join(directory, 'sentinel.conf')
     const name = SENTINEL_MASTER_NAME
     const lines = [
-      `port ${port}`,
+      ...Object.entries({ port: String(port), ...tlsConfig(port, tls) }).map(
+        ([directive, value]) => `${directive} ${value}`,
+      ),
       `bind ${HOST}`,
       `dir ${directory}`,
       `sentinel monitor ${name} ${master.host} ${master.port} 2`,
@@ -375,11 +415,15 @@ async function askRedis(
   { host, port }: Address,
   [command, ...args]: string[],
   password?: string,
+  tls?: RedisTlsFiles,
 ): Promise<string> {
   const client = new Redis({
     host,
     port,
     ...(password === undefined ? {} : { password }),
+    ...(tls === undefined
+      ? {}
+      : { tls: { ca: readFileSync(tls.caFile), checkServerIdentity: () => undefined } }),
     lazyConnect: true,
     connectTimeout: 30_000,
     retryStrategy: () => null,

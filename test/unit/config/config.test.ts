@@ -186,6 +186,35 @@ describe('problems', () => {
     ])
   })
 
+  it('hold the settings of TLS to Redis against its URL and against each other', () => {
+    const pem = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----'
+    const plain = errorsOf({ ...networked, OTESSE_REDIS_CA: pem, OTESSE_REDIS_SERVER_NAME: 'r' })
+    expect(plain).toEqual([
+      expect.stringMatching(/^OTESSE_REDIS_CA is about TLS, .* rediss:/),
+      expect.stringMatching(/^OTESSE_REDIS_SERVER_NAME is about TLS/),
+    ])
+    const secure = { ...networked, OTESSE_REDIS_URL: 'rediss://redis:6379' }
+    expect(loadConfig({ ...secure, OTESSE_REDIS_CA: pem }).stores).toMatchObject({
+      kind: 'networked',
+    })
+    expect(errorsOf({ ...secure, OTESSE_REDIS_CERT: pem })).toEqual([
+      'OTESSE_REDIS_CERT and OTESSE_REDIS_KEY belong together: set both, or neither',
+    ])
+    const key = pem.replaceAll('CERTIFICATE', 'PRIVATE KEY')
+    expect(errorsOf({ ...secure, OTESSE_REDIS_CERT: pem, OTESSE_REDIS_KEY: key })).toEqual([
+      expect.stringContaining('is not the private key of OTESSE_REDIS_CERT'),
+    ])
+    expect(errorsOf({ ...secure, OTESSE_REDIS_CA: 'ca.pem' })).toEqual([
+      'OTESSE_REDIS_CA: write PEM, which has a line of -----BEGIN CERTIFICATE-----',
+    ])
+    const readFile = (): string => {
+      throw Object.assign(new Error('no'), { code: 'EACCES' })
+    }
+    expect(problemsOf({ ...secure, OTESSE_REDIS_CA_FILE: '/x' }, readFile).errors).toContainEqual(
+      'OTESSE_REDIS_CA_FILE names a file that cannot be read (EACCES)',
+    )
+  })
+
   it('keep the embedded mode out of production, unless it is named unsafe', () => {
     const embedded = { NODE_ENV: 'production', OTESSE_ISSUER: 'https://auth.example.com' }
     expect(errorsOf(embedded)).toEqual([
