@@ -193,7 +193,6 @@ export function createAccounts(deps: {
     oldHash: string,
     place: QueuePlace | undefined,
   ): Promise<void> {
-    if (!passwords.needsRehash(oldHash, password)) return
     try {
       await store.replacePasswordHash(id, oldHash, await passwords.hash(password, place))
     } catch (error) {
@@ -231,15 +230,15 @@ export function createAccounts(deps: {
       const checkedAt = epochSeconds(clock)
       const found = email === undefined ? undefined : await store.findByEmailKey(emailKey(email))
       // Before any branch: whoever measures the time learns nothing about which accounts exist.
-      const matches = await passwords.verify(password, found?.passwordHash, place)
+      const check = await passwords.check(password, found?.passwordHash, place)
       const accountId = found?.account.id
       const rejected = (reason: Extract<Authentication, { kind: 'rejected' }>['reason']) =>
         ({ kind: 'rejected', reason, accountId }) as const
       if (found === undefined) return rejected('account_unknown')
       if (found.passwordHash === undefined) return rejected('password_unset')
-      if (!matches) return rejected('password_wrong')
+      if (check === 'wrong') return rejected('password_wrong')
       if (found.account.status !== 'active') return rejected('account_deactivated')
-      await rehash(found.account.id, password, found.passwordHash, place)
+      if (check === 'outdated') await rehash(found.account.id, password, found.passwordHash, place)
       // The check may have waited for seconds. A password that was replaced meanwhile, or an
       // account
       // that was deactivated, must not get in; the row tells, whatever the cache still believes.

@@ -4,7 +4,7 @@
 import * as argon2 from 'argon2'
 import { randomBase62 } from '../shared/crypto.ts'
 import { createFairQueue, type QueuePlace } from './fair-queue.ts'
-import { isForeignHash, verifyForeignHash } from './imported-hash.ts'
+import { isForeignHash, looksAtAll, verifyForeignHash } from './imported-hash.ts'
 
 const MIN_CHARACTERS = 10
 const MAX_BYTES = 1024
@@ -43,20 +43,32 @@ export interface Passwords {
   /** @throws {AppError} `temporarily_unavailable` when too many wait */
   hash(password: string, place?: QueuePlace): Promise<string>
   /**
-   * Returns whether the password is the one of the hash. Without a hash it does the same work and returns false.
+   * Looks whether the password is the one of the hash. Without a hash it does the same work and says
+   * `wrong`.
    *
    * @throws {AppError} `temporarily_unavailable` when too many wait
    */
-  verify(password: string, hash: string | undefined, place?: QueuePlace): Promise<boolean>
-  /** Returns whether the hash was made in another way or at another cost than today's. */
-  needsRehash(hash: string, password: string): boolean
+  check(password: string, hash: string | undefined, place?: QueuePlace): Promise<PasswordCheck>
 }
+
+/** `outdated` is right as well: the hash is to be made anew from what was typed. */
+export type PasswordCheck = 'wrong' | 'right' | 'outdated'
 
 // NIST SP 800-63B wants one Unicode normalisation before hashing, or one password typed on two keyboards would be two.
 const bytesOf = (password: string): Buffer => Buffer.from(password.normalize('NFC'))
 
 // NUL ends the password in C libraries, and a lone half of a surrogate pair would become the same replacement character as any other.
 const UNUSABLE = /\0|\p{Cs}/u
+
+/**
+ * What the password may have been when its hash was made: normalised, as ours are, and as it was
+ * typed, for a program elsewhere may not have normalised it.
+ */
+function candidatesOf(password: string): Buffer[] {
+  const normalised = bytesOf(password)
+  const typed = Buffer.from(password)
+  return typed.equals(normalised) ? [normalised] : [normalised, typed]
+}
 
 // Nothing is ever cut off: what cannot be hashed whole matches nothing.
 const isHashable = (password: string): boolean =>
@@ -97,29 +109,30 @@ export async function createPasswords(
 
   return {
     hash: (password, place) => inTurn(() => hasher.hash(bytesOf(password), cost), place),
-    verify(password, hash, place) {
-      // One argon2 verification in every case, of this password or, where that cannot be hashed, of an empty one.
+    check(password, hash, place) {
+      // One argon2 verification of each candidate in every case, of this password or, where that cannot be hashed, of an empty one.
       const comparable = hash !== undefined && isHashable(password) ? hash : undefined
-      const isForeign = comparable !== undefined && isForeignHash(comparable)
-      const bytes = isHashable(password) ? bytesOf(password) : Buffer.alloc(0)
+      const candidates = isHashable(password) ? candidatesOf(password) : [Buffer.alloc(0)]
       return inTurn(async () => {
-        const ofForeign = isForeign && (await verifyForeignHash(comparable, bytes))
-        const compared = comparable === undefined || isForeign ? dummyHash : comparable
-        const matches = await hasher.verify(compared, bytes)
-        return isForeign ? ofForeign : matches && comparable !== undefined
+        let found: PasswordCheck = 'wrong'
+        for (const [at, bytes] of candidates.entries())
+          if (await matches(comparable, bytes))
+            found = isOutdated(comparable ?? '', bytes, at > 0) ? 'outdated' : 'right'
+        return found
       }, place)
     },
-    needsRehash: (hash, password) =>
-      !isCutOff(hash, password) &&
-      (!hash.startsWith('$argon2id$') || hasher.needsRehash(hash, cost)),
+  }
+
+  async function matches(hash: string | undefined, bytes: Buffer): Promise<boolean> {
+    const isForeign = hash !== undefined && isForeignHash(hash)
+    const ofForeign = isForeign && (await verifyForeignHash(hash, bytes))
+    const isOfCompared = await hasher.verify(isForeign ? dummyHash : (hash ?? dummyHash), bytes)
+    return isForeign ? ofForeign : isOfCompared && hash !== undefined
+  }
+
+  /** Whether the hash was made in another way or at another cost than today's. */
+  function isOutdated(hash: string, bytes: Buffer, isAsTyped: boolean): boolean {
+    const isOfToday = !isAsTyped && hash.startsWith('$argon2id$') && !hasher.needsRehash(hash, cost)
+    return !isOfToday && looksAtAll(hash, bytes)
   }
 }
-
-const BCRYPT_BYTES = 72
-
-/**
- * Returns whether the hash looked at a part of the password only. Whoever typed another end matched all the same, so what was typed must not
- * take the place of the password.
- */
-const isCutOff = (hash: string, password: string): boolean =>
-  hash.startsWith('$2') && bytesOf(password).length > BCRYPT_BYTES

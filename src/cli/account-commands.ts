@@ -234,8 +234,9 @@ Tokens and sessions of before stay ended. Example:
     .addHelpText(
       'after',
       `
-The columns, or members, are email, name, role (member or admin) and password_hash; all but email may be absent. Hashes of argon2, bcrypt and
-PBKDF2 are taken ($argon2id$…, $2b$…, $pbkdf2-sha256$…, pbkdf2_sha256$…) and replaced when their owner signs in. E-mails that have an account
+The columns, or members, are email, name, role (member or admin) and password_hash; all but email may be absent. Hashes of argon2,
+bcrypt, PBKDF2, scrypt, phpass and SHA-crypt are taken, as Django, Laravel, passlib, Keycloak, ASP.NET Identity, WordPress, Firebase and
+others write them, and replaced when their owner signs in. E-mails that have an account
 are left as they are, so an import may be repeated. Lines that are refused are listed and stop no other; then the exit code is 1. Examples:
   $ otesse account import --dry-run people.csv
   $ jq -c '.[]' people.json | otesse account import --format ndjson -`,

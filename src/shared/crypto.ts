@@ -1,7 +1,6 @@
 // Randomness, hashing, keyed hashing and comparison: the only user of node:crypto beside sealed-box.ts.
 // Invariant: every comparison of secret material is constant-time, every random string is unbiased.
 import * as crypto from 'node:crypto'
-import { promisify } from 'node:util'
 import type { Secret } from './secret.ts'
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
@@ -87,15 +86,6 @@ export function equalInConstantTime(left: string, right: string): boolean {
   const b = Buffer.from(right)
   return a.length === b.length && crypto.timingSafeEqual(a, b)
 }
-
-const pbkdf2InThread = promisify(crypto.pbkdf2)
-
-/** Derives `length` bytes from a password on another thread (RFC 8018 §5.2, PBKDF2 with HMAC): to check passwords that were hashed elsewhere. */
-export const pbkdf2 = (
-  password: Uint8Array,
-  salt: Uint8Array,
-  { iterations, length, digest }: { iterations: number; length: number; digest: string },
-): Promise<Buffer> => pbkdf2InThread(password, salt, iterations, length, digest)
 
 /** Compares two byte strings in constant time; those of different length are different. */
 export const equalBytes = (left: Uint8Array, right: Uint8Array): boolean =>

@@ -18,6 +18,7 @@ import * as endedGrants from '../../migrations/0010_ended_grants.ts'
 import * as clientCredentials from '../../migrations/0012_client_credentials.ts'
 import * as scopeIncarnations from '../../migrations/0014_scope_incarnations.ts'
 import * as purgeProgress from '../../migrations/0018_purge_progress.ts'
+import * as emailKeys from '../../migrations/0019_email_keys.ts'
 import { type Database, withDatabase } from './database.ts'
 
 // Named here and not read from a folder, so that the compiled server and the sources run the same list.
@@ -35,6 +36,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0012_client_credentials': clientCredentials,
   '0014_scope_incarnations': scopeIncarnations,
   '0018_purge_progress': purgeProgress,
+  '0019_email_keys': emailKeys,
 }
 
 const migratorOf = (db: Database): Migrator =>

@@ -28,6 +28,10 @@ describe('An e-mail address', () => {
     'ada\u200b@example.com',
     'ada@example.com\nBcc: eve@example.com',
     '\ud800@example.com',
+    'ada@exa%6dple.com',
+    'ada@exa|mple.com',
+    'ada@127.0.0.1',
+    'ada@1.2',
     `${'x'.repeat(65)}@example.com`,
     `ada@${'x'.repeat(250)}.com`,
   ])('%j is not', (text) => {
@@ -37,6 +41,9 @@ describe('An e-mail address', () => {
   test('has one key however it is typed', () => {
     expect(emailKey('Ada@Example.COM')).toBe('ada@example.com')
     expect(emailKey('Ka\u0308the@example.com')).toBe(emailKey('K\u00c4THE@example.com'))
+    expect(emailKey('user@b\u00fccher.example')).toBe('user@xn--bcher-kva.example')
+    expect(emailKey('user@XN--BCHER-KVA.example')).toBe('user@xn--bcher-kva.example')
+    expect(emailKey('user@bu\u0308cher\u3002example')).toBe('user@xn--bcher-kva.example')
     expect(emailKey('ada@example.com')).not.toBe(emailKey('ada@example.org'))
   })
 

@@ -253,10 +253,10 @@ describe('Signing in', () => {
       store,
       passwords: {
         ...passwords,
-        async verify(password, hash) {
-          const matches = await passwords.verify(password, hash)
+        async check(password, hash) {
+          const found = await passwords.check(password, hash)
           await accounts.deactivate(id, 'stolen laptop')
-          return matches
+          return found
         },
       },
       clock: () => NOW,

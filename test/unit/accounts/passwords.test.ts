@@ -58,22 +58,22 @@ describe('Hashes of passwords', () => {
   test('recognise their password and no other', async () => {
     const passwords = await createPasswords({ cost: CHEAP })
     const hash = await passwords.hash(GOOD)
-    expect(await passwords.verify(GOOD, hash)).toBe(true)
-    expect(await passwords.verify(`${GOOD} `, hash)).toBe(false)
+    expect(await passwords.check(GOOD, hash)).toBe('right')
+    expect(await passwords.check(`${GOOD} `, hash)).toBe('wrong')
   })
 
   test('are the same for both spellings of an umlaut (NIST SP 800-63B: one normalisation)', async () => {
     const passwords = await createPasswords({ cost: CHEAP })
     const hash = await passwords.hash('M\u00fcllers K\u00fche')
-    expect(await passwords.verify('Mu\u0308llers Ku\u0308he', hash)).toBe(true)
+    expect(await passwords.check('Mu\u0308llers Ku\u0308he', hash)).toBe('right')
   })
 
   test('say when they were made at another cost', async () => {
     const cheap = await createPasswords({ cost: CHEAP })
     const dearer = await createPasswords({ cost: { ...CHEAP, passes: 3 } })
     const hash = await cheap.hash(GOOD)
-    expect(cheap.needsRehash(hash, GOOD)).toBe(false)
-    expect(dearer.needsRehash(hash, GOOD)).toBe(true)
+    expect(await cheap.check(GOOD, hash)).toBe('right')
+    expect(await dearer.check(GOOD, hash)).toBe('outdated')
   })
 })
 
@@ -94,8 +94,8 @@ describe('A check of a password', () => {
     const outcomes: [string, boolean, number][] = []
     for (const [name, password, against] of cases) {
       const before = counted.verifications
-      const matches = await passwords.verify(password, against)
-      outcomes.push([name, matches, counted.verifications - before])
+      const check = await passwords.check(password, against)
+      outcomes.push([name, check === 'right', counted.verifications - before])
     }
     expect(outcomes).toEqual(cases.map(([name]) => [name, name === 'right', 1]))
     for (const compared of counted.compared)
@@ -106,19 +106,19 @@ describe('A check of a password', () => {
     const everythingMatches: Hasher = { ...argon2id, verify: () => Promise.resolve(true) }
     const passwords = await createPasswords({ cost: CHEAP, hasher: everythingMatches })
     const hash = await passwords.hash(GOOD)
-    expect(await passwords.verify(GOOD, undefined)).toBe(false)
-    expect(await passwords.verify('\0', hash)).toBe(false)
-    expect(await passwords.verify(GOOD, hash)).toBe(true)
+    expect(await passwords.check(GOOD, undefined)).toBe('wrong')
+    expect(await passwords.check('\0', hash)).toBe('wrong')
+    expect(await passwords.check(GOOD, hash)).not.toBe('wrong')
   })
 
   test('cuts nothing off at NUL and nothing at 1024 bytes', async () => {
     const passwords = await createPasswords({ cost: CHEAP })
     const short = await passwords.hash(GOOD)
-    expect(await passwords.verify(`${GOOD}\0tail`, short)).toBe(false)
+    expect(await passwords.check(`${GOOD}\0tail`, short)).toBe('wrong')
     const longest = 'x'.repeat(1024)
     const long = await passwords.hash(longest)
-    expect(await passwords.verify(longest, long)).toBe(true)
-    expect(await passwords.verify(`${longest}y`, long)).toBe(false)
+    expect(await passwords.check(longest, long)).toBe('right')
+    expect(await passwords.check(`${longest}y`, long)).toBe('wrong')
   })
 })
 
@@ -133,7 +133,7 @@ describe('Many checks at once', () => {
     })
     const done: number[] = []
     const checks = [1, 2, 3, 4, 5].map(async (number) => {
-      await passwords.verify(GOOD, undefined)
+      await passwords.check(GOOD, undefined)
       done.push(number)
     })
     expect(gated.running()).toBe(2)
@@ -148,13 +148,13 @@ describe('Many checks at once', () => {
   test('are refused with a time to come back when too many wait, and taken again afterwards', async () => {
     const gated = gatedHasher()
     const passwords = await createPasswords({ cost: CHEAP, hasher: gated.hasher, maxWaiting: 3 })
-    const accepted = Array.from({ length: 5 }, () => passwords.verify(GOOD, undefined))
-    await expect(passwords.verify(GOOD, undefined)).rejects.toMatchObject({
+    const accepted = Array.from({ length: 5 }, () => passwords.check(GOOD, undefined))
+    await expect(passwords.check(GOOD, undefined)).rejects.toMatchObject({
       code: 'temporarily_unavailable',
       retryAfterSeconds: 5,
     })
     await gated.openOne()
-    const another = passwords.verify(GOOD, undefined)
+    const another = passwords.check(GOOD, undefined)
     for (let opened = 0; opened < 6; opened += 1) await gated.openOne()
     await expect(Promise.all([...accepted, another])).resolves.toHaveLength(6)
     expect(gated.most()).toBe(2)
@@ -164,7 +164,7 @@ describe('Many checks at once', () => {
     const broken: Hasher = { ...argon2id, verify: () => Promise.reject(new Error('no memory')) }
     const passwords = await createPasswords({ cost: CHEAP, hasher: broken, maxWaiting: 0 })
     for (let attempt = 0; attempt < 5; attempt += 1)
-      await expect(passwords.verify(GOOD, undefined)).rejects.toThrow('no memory')
+      await expect(passwords.check(GOOD, undefined)).rejects.toThrow('no memory')
   })
 })
 
