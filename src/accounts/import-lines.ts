@@ -30,6 +30,10 @@ const TOO_LONG = lineProblem(
   'line-too-long',
   'The line is too long, or a quote in it is not closed.',
 )
+const JSON_LIST = lineProblem(
+  'json-list',
+  "This is one JSON list. Write one object per line: jq -c '.[]' people.json",
+)
 const KNOWN = `The columns are ${COLUMNS.join(', ')}.`
 
 /** Reads the rows of a file. */
@@ -91,6 +95,10 @@ async function* readJsonLines(chunks: AsyncIterable<string>): AsyncGenerator<Imp
   let line = 0
   for await (const text of textLines(chunks)) {
     line += 1
+    if (line === 1 && text?.trimStart().startsWith('[') === true) {
+      yield { line, problem: JSON_LIST, isFatal: true }
+      return
+    }
     if (text === undefined) yield { line, problem: TOO_LONG }
     else if (text.trim() !== '') yield { line, ...parseJsonLine(text) }
   }

@@ -14,19 +14,25 @@ import {
   accountText,
   importJson,
   importText,
+  leftOut,
+  leftOutText,
   linkJson,
   linkText,
   listText,
 } from './account-text.ts'
+import { readBytes } from './app-flags.ts'
 import type { Does } from './command.ts'
 import {
   conflictRefusal,
   inputRefusal,
   OPERATOR,
   type Outcome,
+  Refusal,
   type Session,
   usageRefusal,
 } from './session.ts'
+import { convert, type SourceRow, SOURCES } from './import-sources.ts'
+import { decodeText, decodeWhole } from './text-file.ts'
 
 const GENERATED_LENGTH = 20
 
@@ -40,6 +46,8 @@ interface CreateFlags {
 
 interface ImportFlags {
   format?: string
+  from?: string
+  hashConfig?: string
   dryRun?: boolean
 }
 
@@ -230,6 +238,8 @@ Tokens and sessions of before stay ended. Example:
     .command('import <file>')
     .description('create accounts from a CSV or NDJSON file, with the password hashes they had')
     .option('--format <format>', 'csv or ndjson; by the ending of the file, or csv')
+    .option('--from <program>', 'an export of keycloak, auth0 or firebase')
+    .option('--hash-config <file>', "the project's hash parameters, for firebase")
     .option('--dry-run', 'look at everything and write nothing')
     .addHelpText(
       'after',
@@ -239,22 +249,68 @@ bcrypt, PBKDF2, scrypt, phpass and SHA-crypt are taken, as Django, Laravel, pass
 others write them, and replaced when their owner signs in. E-mails that have an account
 are left as they are, so an import may be repeated. Lines that are refused are listed and stop no other; then the exit code is 1. Examples:
   $ otesse account import --dry-run people.csv
-  $ jq -c '.[]' people.json | otesse account import --format ndjson -`,
+  $ jq -c '.[]' people.json | otesse account import --format ndjson -
+  $ otesse account import --from keycloak --dry-run realm.json
+  $ otesse account import --from firebase --hash-config hash-config.txt people.json`,
     )
-  does(importCommand, (session, file = '') => {
-    const { format: named, dryRun = false } = importCommand.opts<ImportFlags>()
+  does(importCommand, async (session, file = '') => {
+    const { format: named, dryRun = false, from, hashConfig } = importCommand.opts<ImportFlags>()
     const format = named ?? (/^\.(ndjson|jsonl)$/.test(extname(file)) ? 'ndjson' : 'csv')
     if (format !== 'csv' && format !== 'ndjson') throw usageRefusal('--format is csv or ndjson')
+    if (from !== undefined && named !== undefined)
+      throw usageRefusal('--from and --format exclude each other')
+    const source = SOURCES.find((one) => one === from)
+    if (from !== undefined && source === undefined)
+      throw usageRefusal(`--from is ${SOURCES.join(', ')}`)
+    const text = textOf(file === '-' ? process.stdin : createReadStream(file), file)
+    const converted =
+      source && convert(source, await wholeText(text), await hashConfigOf(hashConfig))
     return session.withActs(async (acts) => {
-      const rows = textOf(file === '-' ? process.stdin : createReadStream(file), file)
-      const summary = await acts.accounts.import(rows, { format, dryRun }, OPERATOR)
+      const summary = await acts.accounts.import(
+        converted === undefined ? withProgress(text, session) : asLines(converted.rows),
+        { format: converted === undefined ? format : 'ndjson', dryRun },
+        OPERATOR,
+      )
       return {
-        json: importJson(summary, dryRun),
-        text: importText(summary, dryRun),
+        json: { ...importJson(summary, dryRun), ...(converted && { leftOut: leftOut(converted) }) },
+        text: importText(summary, dryRun) + (converted ? leftOutText(converted) : ''),
         exitCode: summary.refused === 0 ? 0 : 1,
       }
     })
   })
+}
+
+async function wholeText(pieces: AsyncIterable<string>): Promise<string> {
+  let text = ''
+  for await (const piece of pieces) text += piece
+  return text
+}
+
+const hashConfigOf = async (path: string | undefined): Promise<string | undefined> =>
+  path === undefined ? undefined : decodeWhole(await readBytes(path, 'hash-config'), path)
+
+// eslint-disable-next-line @typescript-eslint/require-await -- the import takes what arrives over time
+async function* asLines(rows: readonly SourceRow[]): AsyncGenerator<string> {
+  for (const row of rows) yield `${JSON.stringify(row)}\n`
+}
+
+const PROGRESS_MILLIS = 2000
+
+/** Says now and then how far it is, to whoever watches. */
+async function* withProgress(
+  pieces: AsyncIterable<string>,
+  { terminal }: Session,
+): AsyncGenerator<string> {
+  let lines = 0
+  let said = performance.now()
+  for await (const piece of pieces) {
+    yield piece
+    lines += piece.split('\n').length - 1
+    if (terminal.isInteractive && performance.now() - said > PROGRESS_MILLIS) {
+      terminal.warn(`${lines} lines …\n`)
+      said = performance.now()
+    }
+  }
 }
 
 const shown = (account: Account, remark = ''): Outcome => ({
@@ -276,8 +332,9 @@ async function getAccount(
 /** Reads a file piece by piece. @throws {Refusal} where it cannot be read */
 async function* textOf(stream: Readable, file: string): AsyncGenerator<string> {
   try {
-    for await (const piece of stream.setEncoding('utf8')) yield String(piece)
+    yield* decodeText(stream as AsyncIterable<Uint8Array>, file)
   } catch (error) {
+    if (error instanceof Refusal) throw error
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
     const problem: Problem = {
       field: 'path',

@@ -2,6 +2,7 @@
 import type { ImportSummary } from '../admin/account-acts.ts'
 import type { OneTimeLink } from '../accounts/account-links.ts'
 import type { Account } from '../accounts/account.store.ts'
+import type { Converted } from './import-sources.ts'
 import { facts, moment, problemList, table } from './layout.ts'
 
 export const accountJson = (account: Account): object => ({
@@ -67,3 +68,11 @@ export function importText(summary: ImportSummary, dryRun: boolean): string {
   const verb = dryRun ? 'would be created' : 'created'
   return `${created} ${verb}, ${existing} existed already and stay as they are, ${refused} refused.\n${problemList(shown, (field) => field)}${more}`
 }
+
+/** What of an export is no account here, by its reason. */
+export const leftOut = ({ left }: Converted): Record<string, number> => Object.fromEntries(left)
+
+export const leftOutText = ({ left }: Converted): string =>
+  left.size === 0
+    ? ''
+    : `Left out:\n${[...left].map(([reason, count]) => `  - ${count} ${reason}\n`).join('')}`

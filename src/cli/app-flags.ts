@@ -5,6 +5,7 @@ import { dirname, extname, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { LogoUpload } from '../admin/app-acts.ts'
 import { inputRefusal } from './session.ts'
+import { decodeWhole } from './text-file.ts'
 
 interface AppFlags {
   file?: string
@@ -172,7 +173,7 @@ const refuseFile = (sentence: string): Error =>
   inputRefusal([{ field: 'file', rule: 'file', sentence }])
 
 async function readAppFile(path: string): Promise<GivenInput> {
-  const read: unknown = parseJson((await readBytes(path, 'file')).toString('utf8'))
+  const read: unknown = parseJson(await decodeWhole(await readBytes(path, 'file'), path))
   if (typeof read !== 'object' || read === null || Array.isArray(read))
     throw refuseFile('The file must be one JSON object.')
   return read as GivenInput

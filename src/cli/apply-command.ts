@@ -16,6 +16,7 @@ import type { DeclarationFile, LinedProblem } from './declaration-file.ts'
 import { facts } from './layout.ts'
 import { planJson, planText } from './plan-text.ts'
 import type { Does } from './command.ts'
+import { decodeWhole } from './text-file.ts'
 import { inputRefusal, OPERATOR, type Outcome, type Session, toRefusal } from './session.ts'
 
 interface ApplyFlags {
@@ -78,7 +79,7 @@ Exit codes: 0 done, 1 failed or refused, 2 written wrongly, 3 there are differen
 }
 
 const readText = async ({ terminal }: Session, path: string): Promise<string> =>
-  path === '-' ? terminal.readAll() : (await readBytes(path, 'file')).toString('utf8')
+  path === '-' ? terminal.readAll() : decodeWhole(await readBytes(path, 'file'), path)
 
 /** Reads the pictures that the file names, which lie beside it. */
 async function readLogos({ apps }: Declaration, path: string) {

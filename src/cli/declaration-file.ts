@@ -22,7 +22,13 @@ export interface DeclarationFile {
 export function readDeclarationText(text: string): DeclarationFile {
   const lineCounter = new LineCounter()
   // `silent` would also keep quiet about a second document, which would be left out.
-  const document = parseDocument(text, { lineCounter, prettyErrors: false, logLevel: 'error' })
+  const document = parseDocument(text, {
+    lineCounter,
+    prettyErrors: false,
+    logLevel: 'error',
+    // `<<: *anchor` is how people share settings in YAML.
+    merge: true,
+  })
   const lineAt = (offset: number): number => lineCounter.linePos(offset).line
   const withLines = (problems: readonly FileProblem[]): LinedProblem[] =>
     problems.map((problem) => ({ ...problem, line: lineAt(offsetOf(document, problem.path)) }))

@@ -148,6 +148,17 @@ describe.each(BACKENDS)('otesse on %s stores', (backend) => {
       refused: 1,
       problems: [{ line: 3, problems: [{ field: 'email' }, { field: 'password_hash' }] }],
     })
+    const realm = join(scratch, `realm-${backend}.json`)
+    const users = [{ email: `kc-${backend}@example.com` }, { username: 'nobody' }]
+    await writeFile(realm, JSON.stringify({ users }))
+    expect(await done(['account', 'import', '--from', 'keycloak', realm])).toMatchObject({
+      created: 1,
+      leftOut: { 'accounts without an e-mail address': 1 },
+    })
+    const excel = join(scratch, `excel-${backend}.csv`)
+    await writeFile(excel, Buffer.from('email;name\nx@example.com;M\u00fcller\n', 'latin1'))
+    const refused = await otesse(['account', 'import', excel, '--json'])
+    expect(refused.json()).toMatchObject({ error: { problems: [{ rule: 'file-encoding' }] } })
     expect(await done(['account', 'reset', `one-${backend}@example.com`])).toMatchObject({
       account: { hasPassword: true },
       link: { url: expect.stringContaining('/welcome/') },

@@ -48,6 +48,20 @@ describe('CSV (RFC 4180)', () => {
     )
   })
 
+  test.each([
+    [';', 'email;name\r\na@example.com;"Ada; Countess"\r\n', 2],
+    ['tab', 'email\tname\na@example.com\tAda; Countess\n', 2],
+    ['|', 'email|name\na@example.com|Ada; Countess\n', 2],
+    ['named by Excel', 'sep=;\r\nemail;name\r\na@example.com;"Ada; Countess"\r\n', 3],
+    ['a quoted comma in the first line', '"email";"name"\na@example.com;"Ada; Countess"', 2],
+    ['lines that end in CR', 'email;name\ra@example.com;"Ada; Countess"\r', 2],
+  ])('the separator of the first line counts: %s', async (_name, text, line) => {
+    for (const size of [1, 3, 1000])
+      expect(await linesOf(text, 'csv', size)).toEqual([
+        { line, row: { email: 'a@example.com', name: 'Ada; Countess' } },
+      ])
+  })
+
   test('a broken line is refused under its number and the next one is read', async () => {
     const text = [
       'email,name,role',
@@ -89,6 +103,12 @@ describe('CSV (RFC 4180)', () => {
 })
 
 describe('NDJSON', () => {
+  test('a JSON list is named as one', async () => {
+    expect(await linesOf('[{"email":"a@example.com"}]', 'ndjson')).toMatchObject([
+      { line: 1, problem: { rule: 'json-list' } },
+    ])
+  })
+
   test('is an object a line; what is not is refused under its number', async () => {
     const text = [
       '{"email":"a@example.com","name":null,"password_hash":"$2b$"}',
