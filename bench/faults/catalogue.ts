@@ -12,6 +12,10 @@ import { ROLLING_RESTART } from './nemesis/f06-rolling-restart.ts'
 import { POSTGRES_SLOW } from './nemesis/f08-postgres-slow.ts'
 import { SIGN_INS_AT_ONCE } from './nemesis/f17-sign-ins-at-once.ts'
 import { NEW_SECRETS } from './nemesis/f18-new-secrets.ts'
+import { UPGRADE } from './nemesis/upgrade.ts'
+import { CLUSTER } from './nemesis/f21-cluster.ts'
+import { CLOCKS } from './nemesis/f11-clocks.ts'
+import { DISK_FULL } from './nemesis/f10-disk-full.ts'
 import { NETWORK } from './nemesis/f13-network.ts'
 import { REDIS_KILLED } from './nemesis/f01-redis-killed.ts'
 import { REDIS_PAUSED } from './nemesis/f02-redis-paused.ts'
@@ -36,4 +40,8 @@ export const FAULTS: readonly Fault[] = [
   SIGN_INS_AT_ONCE,
   POSTGRES_SLOW,
   NEW_SECRETS,
+  UPGRADE,
+  CLUSTER,
+  CLOCKS,
+  DISK_FULL,
 ]

@@ -8,13 +8,14 @@ import type { BrowsingPerson } from './person.ts'
 import type { Action, Answered, Asked, Outcome, Recorder } from './recorder.ts'
 import { type AppName, type Apps, FLEETING_SCOPE, REDIRECT_URI, SCOPE } from './setup.ts'
 
-const PATIENCE: Patience = { millis: 10_000 }
+/** Longer than the slowest answer that is allowed on a busy machine. */
+const PATIENCE: Patience = { millis: 20_000 }
 
 export interface Reply extends Answered {
   body?: Record<string, unknown>
 }
 
-/** After how long a client drops its connection; 10 s when absent. */
+/** After how long a client drops its connection; 20 s when absent. */
 export interface Patience {
   millis: number
 }
@@ -78,7 +79,8 @@ export function createClient(apps: Apps, recorder: Recorder, findings: Findings)
     const body = parse(text)
     const error = body['error']
     return {
-      outcome: outcomeOf(answer.status),
+      // An app that an operator has switched off is told so; another one never is.
+      outcome: answer.status === 401 && app === 'fleeting' ? 'refused' : outcomeOf(answer.status),
       status: answer.status,
       retryAfter: answer.headers.has('retry-after'),
       ...(typeof error === 'string' && { error }),

@@ -7,6 +7,13 @@ import { findFreePort } from '../../test/support/ports.ts'
 import { readResidentMebibytes } from '../load/process-cpu.ts'
 import { openServerProcess, type ServerProcess } from '../server-process.ts'
 
+/** What changes with a start, and stays so for later ones. */
+export interface NodeLife {
+  settings?: Readonly<Record<string, string>>
+  /** Where main.js of another release is. */
+  script?: string
+}
+
 export interface Node {
   index: number
   url: string
@@ -15,8 +22,8 @@ export interface Node {
   /** Whether the process that was started last still runs. */
   isRunning(): boolean
   residentMebibytes(): number
-  /** Starts it where it does not run. @param more settings of this and later lives */
-  start(more?: Readonly<Record<string, string>>): Promise<void>
+  /** Starts it where it does not run. */
+  start(life?: NodeLife): Promise<void>
   signal(signal: NodeJS.Signals): void
   /** Ends it and waits until it has. */
   end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>
@@ -32,8 +39,14 @@ export interface NodeOptions {
 }
 
 /** Makes a node; it does not run yet. */
-export async function createNode({ index, script, directory, env }: NodeOptions): Promise<Node> {
+export async function createNode({
+  index,
+  directory,
+  env,
+  ...options
+}: NodeOptions): Promise<Node> {
   const port = await findFreePort()
+  let { script } = options
   let settings = { ...env, OTESSE_PORT: String(port) }
   let running: ServerProcess | undefined
   let lives = 0
@@ -45,8 +58,9 @@ export async function createNode({ index, script, directory, env }: NodeOptions)
     pid: () => running?.pid ?? 0,
     isRunning: () => running !== undefined && isAlive(running.pid),
     residentMebibytes: () => (running ? readResidentMebibytes(running.pid) : 0),
-    async start(more = {}) {
-      settings = { ...settings, ...more }
+    async start(life = {}) {
+      settings = { ...settings, ...life.settings }
+      script = life.script ?? script
       lives += 1
       running = await openServerProcess({
         script,

@@ -7,7 +7,7 @@ import type { Visit } from './client.ts'
 import type { Node } from './node.ts'
 import { emailOf, ISSUER, PASSWORD, type Person, REDIRECT_URI, SCOPE } from './setup.ts'
 
-const PATIENCE_MILLIS = 10_000
+const PATIENCE_MILLIS = 20_000
 
 export interface BrowsingPerson {
   name: Person

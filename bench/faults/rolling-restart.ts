@@ -2,7 +2,7 @@
 // readiness.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Stage } from './fault.ts'
-import type { Node } from './node.ts'
+import type { Node, NodeLife } from './node.ts'
 
 const POLL_MILLIS = 100
 
@@ -14,16 +14,17 @@ const isReady = (node: Node): Promise<boolean> =>
 
 /** Ends each server with SIGTERM, waits until it has finished, and starts it anew. */
 export async function restartInTurn(
-  { world, load, recorder }: Pick<Stage, 'world' | 'load' | 'recorder'>,
-  settings: Readonly<Record<string, string>> = {},
+  { load, recorder }: Pick<Stage, 'load' | 'recorder'>,
+  nodes: readonly Node[],
+  life: NodeLife = {},
 ): Promise<void> {
-  for (const node of world.nodes) {
+  for (const node of nodes) {
     recorder.mark(`node ${node.index} is asked to end`)
     const ended = node.end('SIGTERM')
     while (await isReady(node)) await sleep(POLL_MILLIS)
     load.avoid(node, true)
     await ended
-    await node.start(settings)
+    await node.start(life)
     load.avoid(node, false)
     recorder.mark(`node ${node.index} is there again`)
   }

@@ -5,6 +5,8 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { FAULTS } from './catalogue.ts'
 import { explanations, isWell, spellTable } from './table.ts'
+import { joinShort } from './medley.ts'
+import { Skipped } from './skipped.ts'
 import { runTrial, type TrialResult } from './trial.ts'
 import { openOrigin } from './world.ts'
 
@@ -15,6 +17,7 @@ const { values: options, positionals } = parseArgs({
     seed: { type: 'string', default: '1' },
     dist: { type: 'string', default: 'dist' },
     variant: { type: 'string' },
+    lenience: { type: 'string', default: '1' },
     json: { type: 'string' },
     keep: { type: 'string' },
     list: { type: 'boolean', default: false },
@@ -34,22 +37,22 @@ if (unknown.length > 0) {
   console.error(`There is no fault ${unknown.join(', ')}. There are ${known.join(' ')}.`)
   process.exit(2)
 }
-const trials = FAULTS.filter(({ id }) => wanted.length === 0 || wanted.includes(id)).flatMap(
-  (fault) =>
-    fault.variants
-      .filter(({ isShort }) => wanted.length > 0 || !options.short || isShort)
-      .filter(({ name }) => options.variant === undefined || name.includes(options.variant))
-      .map((variant) => ({ fault, variant })),
-)
+const chosen = FAULTS.filter(({ id }) => wanted.length === 0 || wanted.includes(id))
+const isMedley = options.short && wanted.length === 0
+const trials = isMedley
+  ? joinShort(chosen)
+  : chosen.flatMap((fault) => fault.variants.map((variant) => ({ fault, variant })))
 
 // Default signals would end this process without its exit handlers, which stop the servers.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 await using origin = await openOrigin(options.dist)
 const results: TrialResult[] = []
 for (const { fault, variant } of trials) {
+  if (options.variant !== undefined && !variant.name.includes(options.variant)) continue
   const settings = {
     seed: Number(options.seed),
     isShort: options.short,
+    lenience: Number(options.lenience),
     ...(options.keep !== undefined && { keepIn: options.keep }),
   }
   try {
@@ -59,6 +62,10 @@ for (const { fault, variant } of trials) {
     console.error(`${fault.id} ${variant.name}: ${state}, ${result.seconds.toFixed(0)} s`)
     if (!isWell(result)) console.error(explanations([result]).join('\n'))
   } catch (error) {
+    if (error instanceof Skipped) {
+      console.error(`${fault.id} ${variant.name} is left out: ${error.message}`)
+      continue
+    }
     // One trial that cannot be carried out is a failure, and no reason to leave out the others.
     process.exitCode = 1
     console.error(`${fault.id} ${variant.name} could not be carried out:`, error)

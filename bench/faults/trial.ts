@@ -27,6 +27,8 @@ const MOST_CONNECTIONS = 14
 export interface TrialOptions {
   seed: number
   isShort: boolean
+  /** How many times longer everything may take: more than 1 on a machine with other work. */
+  lenience: number
   /** A directory for the record and the logs of the servers, to be looked at afterwards. */
   keepIn?: string
 }
@@ -47,7 +49,7 @@ export async function runTrial(
   origin: Origin,
   fault: Fault,
   variant: Variant,
-  { seed, isShort, keepIn }: TrialOptions,
+  { seed, isShort, lenience, keepIn }: TrialOptions,
 ): Promise<TrialResult> {
   const startedAt = performance.now()
   const random = createRandom(seed)
@@ -61,6 +63,7 @@ export async function runTrial(
     away: [],
     mayLoseAnswers: variant.mayLoseAnswers ?? false,
     mayBeUnsent: variant.hasBalancer ?? false,
+    lenience,
   }
   const recoveryMillis: number[] = []
 
@@ -95,12 +98,14 @@ export async function runTrial(
       terms.lost = { from, to }
     },
     async recovered() {
-      const millis = await Promise.all(world.nodes.map((node) => untilServing(node, client)))
+      const millis = await Promise.all(
+        world.nodes.map((node) => untilServing(node, client, lenience)),
+      )
       recoveryMillis.push(...millis)
       for (const [index, took] of millis.entries())
         findings.check(
           'I5',
-          took <= RECOVERY_GOAL_MILLIS,
+          took <= RECOVERY_GOAL_MILLIS * lenience,
           `node ${index} served again after ${took === Infinity ? 'never' : `${took.toFixed(0)} ms`}`,
         )
     },
@@ -152,10 +157,14 @@ export async function runTrial(
  * Asks until a token is issued and called active, a person gets in and a code is redeemed. @returns
  * how long that took
  */
-async function untilServing(node: Node, client: ReturnType<typeof createClient>): Promise<number> {
+async function untilServing(
+  node: Node,
+  client: ReturnType<typeof createClient>,
+  lenience: number,
+): Promise<number> {
   const startedAt = performance.now()
   const person = createPerson('bob')
-  while (performance.now() - startedAt < RECOVERY_PATIENCE_MILLIS) {
+  while (performance.now() - startedAt < RECOVERY_PATIENCE_MILLIS * lenience) {
     const { access } = await client.credentials(node)
     const isActive = access !== undefined && (await client.introspect(node, access)).active === true
     const code = isActive ? (await client.authorize(node, 'steady', person)).code : undefined

@@ -32,7 +32,6 @@ export const REDIS_KILLED: Fault = {
   variants: [
     {
       name: 'appendfsync always',
-      isShort: true,
       world: { redis: { appendOnly: true } },
       async run(stage) {
         for (let round = 0; round < stage.count(3, 1); round += 1) {

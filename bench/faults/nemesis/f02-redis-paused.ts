@@ -23,7 +23,6 @@ export const REDIS_PAUSED: Fault = {
     {
       // Around the time limits of a command: some of what was sent is given up, some is answered.
       name: 'again and again for two seconds',
-      isShort: true,
       async run({ world: { redis }, hold, count }) {
         for (let round = 0; round < count(6, 2); round += 1) {
           redis.pause()

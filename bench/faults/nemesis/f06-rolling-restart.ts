@@ -16,7 +16,7 @@ export const ROLLING_RESTART: Fault = {
         const { world, client, findings, count } = stage
         const person = createPerson('ada')
         await client.authorize(world.nodes[0]!, 'steady', person)
-        for (let round = 0; round < count(3, 1); round += 1) await restartInTurn(stage)
+        for (let round = 0; round < count(3, 1); round += 1) await restartInTurn(stage, world.nodes)
         const { outcome } = await client.authorize(world.nodes[1]!, 'steady', person)
         const times = person.timesSignedIn()
         findings.check(

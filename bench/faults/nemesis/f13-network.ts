@@ -21,7 +21,6 @@ export const NETWORK: Fault = {
     },
     {
       name: 'half-open connections',
-      isShort: true,
       async run({ world: { links }, recovered, hold, count }) {
         for (let round = 0; round < count(3, 1); round += 1) {
           for (const link of links) link.cut('silence')

@@ -34,7 +34,7 @@ export const LOST_ANSWERS: Fault = {
       mayLoseAnswers: true,
       slowness: 2,
       async run(stage) {
-        for (let round = 0; round < stage.count(12, 3); round += 1)
+        for (let round = 0; round < stage.count(10, 3); round += 1)
           await Promise.all(Array.from({ length: AT_ONCE }, () => leaveAndTryAgain(stage)))
       },
     },

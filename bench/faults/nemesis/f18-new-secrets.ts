@@ -24,20 +24,23 @@ export const NEW_SECRETS: Fault = {
       async run(stage) {
         const { world, client, hold } = stage
         const both = (one: string, two: string) => `${one},${two}`
-        await restartInTurn(
-          stage,
-          keys(both(SECRET_KEY, NEW_SECRET_KEY), both(ENCRYPTION_KEY, NEW_ENCRYPTION_KEY)),
+        const announced = keys(
+          both(SECRET_KEY, NEW_SECRET_KEY),
+          both(ENCRYPTION_KEY, NEW_ENCRYPTION_KEY),
         )
+        await restartInTurn(stage, world.nodes, { settings: announced })
         const turned = keys(
           both(NEW_SECRET_KEY, SECRET_KEY),
           both(NEW_ENCRYPTION_KEY, ENCRYPTION_KEY),
         )
-        await restartInTurn(stage, turned)
+        await restartInTurn(stage, world.nodes, { settings: turned })
         await hold(2)
         // Every app is used once while both keys are there; what was noted is written on the way out.
         await client.exchange(world.nodes[0]!, 'fleeting', 'otesse_ac_unknown')
         await world.cli(['key', 'reseal'], '', turned)
-        await restartInTurn(stage, keys(NEW_SECRET_KEY, NEW_ENCRYPTION_KEY))
+        await restartInTurn(stage, world.nodes, {
+          settings: keys(NEW_SECRET_KEY, NEW_ENCRYPTION_KEY),
+        })
       },
     },
     {
@@ -50,7 +53,9 @@ export const NEW_SECRETS: Fault = {
         const person = createPerson('ada')
         const { code = '' } = await client.authorize(node!, 'steady', person)
         const { access = '' } = await client.exchange(node!, 'steady', code)
-        await restartInTurn(stage, { OTESSE_SECRET_KEY: NEW_SECRET_KEY })
+        await restartInTurn(stage, world.nodes, {
+          settings: { OTESSE_SECRET_KEY: NEW_SECRET_KEY },
+        })
         const { status } = await person.authorize(node!, world.apps.steady.id)
         findings.check('I5', status === 0, `a person with a session of before saw ${status}`)
         findings.check(
@@ -58,7 +63,7 @@ export const NEW_SECRETS: Fault = {
           person.timesSignedIn() === 2,
           'a session of the old key was still believed',
         )
-        await restartInTurn(stage, { OTESSE_SECRET_KEY: SECRET_KEY })
+        await restartInTurn(stage, world.nodes, { settings: { OTESSE_SECRET_KEY: SECRET_KEY } })
         await client.introspect(node!, access)
       },
     },
