@@ -29,7 +29,13 @@ export async function measureDisturbances(
   const [, second] = fleet.nodes
   const disturbances: Disturbance[] = [
     ...(options.kill
-      ? [{ what: 'one of two servers killed (SIGKILL)', begin: second.kill, end: second.restart }]
+      ? [
+          {
+            what: 'one of two servers killed (SIGKILL)',
+            begin: () => second.signal('SIGKILL'),
+            end: () => second.start(),
+          },
+        ]
       : []),
     ...(options.pause
       ? [

@@ -11,8 +11,7 @@ import { createLogger } from '../src/shared/logger.ts'
 import { newCode, newLocator, parseTokenOf } from '../src/shared/token-format.ts'
 import { openDatabase } from '../src/storage/database.ts'
 import { migrate } from '../src/storage/migrate.ts'
-import { findFreePort } from '../test/support/ports.ts'
-import { openServerProcess, type ServerProcess } from './server-process.ts'
+import { createNode, type Node } from './faults/node.ts'
 import { openBenchStores } from './stores.ts'
 
 const UNREACHED = '0'
@@ -22,15 +21,6 @@ const MINTED_AT_ONCE = 50
 export interface Family {
   access: string
   refresh: string
-}
-
-/** One of the two servers. */
-export interface Node {
-  url: string
-  /** Ends it at once, without a last word. */
-  kill: () => void
-  /** Starts it again at the same address. */
-  restart: () => Promise<void>
 }
 
 export interface VerifierFleet extends AsyncDisposable {
@@ -55,11 +45,11 @@ export async function openVerifierFleet(options: {
   const directory = await mkdtemp(join(tmpdir(), 'otesse-bench-'))
   stack.defer(() => rm(directory, { recursive: true, force: true }))
   const databaseUrl = await stores.forTargets.createDatabase()
-  const environment = (port: number): Record<string, string> => ({
+  const { script } = options
+  const env: Record<string, string> = {
     NODE_ENV: 'production',
     OTESSE_ISSUER: 'https://auth.bench.example',
     OTESSE_HOST: '127.0.0.1',
-    OTESSE_PORT: String(port),
     OTESSE_OPS_PORT: '0',
     OTESSE_DATABASE_URL: databaseUrl,
     OTESSE_REDIS_URL: stores.forTargets.redisUrl,
@@ -69,39 +59,20 @@ export async function openVerifierFleet(options: {
     OTESSE_LIMIT_TOKEN_PER_CLIENT: UNREACHED,
     OTESSE_LIMIT_TOKEN_PER_ADDRESS: UNREACHED,
     OTESSE_LIMIT_INTROSPECT_PER_CLIENT: UNREACHED,
-  })
-  const foundation = stack.use(await openMigrated(environment(1)))
+  }
+  const foundation = stack.use(await openMigrated(env))
   const account = await foundation.accounts.create({ email: 'bench@example.com' })
   await foundation.scopes.create({ name: 'a', sentence: 'Use a', group: 'Bench' })
   const web = await register(foundation, 'web')
   const api = await register(foundation, 'resource_server')
 
-  async function openNode(): Promise<Node> {
-    const port = await findFreePort()
-    const start = (): Promise<ServerProcess> =>
-      openServerProcess({
-        script: options.script,
-        env: environment(port),
-        pinned: false,
-        probed: false,
-        ready: {
-          kind: 'polling',
-          port,
-          path: '/readyz',
-          outputFile: join(directory, `server-${port}.log`),
-        },
-      })
-    let running = await start()
-    stack.defer(() => running[Symbol.asyncDispose]())
-    return {
-      url: `http://127.0.0.1:${port}`,
-      kill: () => void process.kill(running.pid, 'SIGKILL'),
-      async restart() {
-        running = await start()
-      },
-    }
+  async function openNode(index: number): Promise<Node> {
+    const node = await createNode({ index, script, directory, env })
+    stack.defer(() => node.end('SIGTERM'))
+    await node.start()
+    return node
   }
-  const nodes = [await openNode(), await openNode()] as const
+  const nodes = [await openNode(0), await openNode(1)] as const
   const verifiers = [nodes[0], nodes[0], nodes[1], nodes[1]].map(({ url }) =>
     createVerifier({
       introspectionUrl: `${url}/oauth/introspect`,
