@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { onServerCore } from './cores.ts'
 
-const START_TIMEOUT_MILLIS = 30_000
+const START_TIMEOUT_MILLIS = 90_000
 const STOP_TIMEOUT_MILLIS = 10_000
 const POLL_MILLIS = 5
 const SHOWN_OUTPUT_CHARACTERS = 4000
@@ -52,7 +52,7 @@ export interface ServerProcess extends AsyncDisposable {
 /**
  * Starts a server and resolves when it is ready.
  *
- * @throws {Error} with the end of the server's output, when it exits or stays silent for 30 s
+ * @throws {Error} with the end of the server's output, when it exits or stays silent for 90 s
  */
 export async function openServerProcess(command: ServerCommand): Promise<ServerProcess> {
   const startedAt = performance.now()

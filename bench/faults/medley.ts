@@ -18,11 +18,11 @@ export function joinShort(faults: readonly Fault[]): Trial[] {
   return [...groups.values()].map(join)
 }
 
-/** Part of a key are all that say what counts as broken, and what kind of server it is. */
-function termsOf({ mayLoseAnswers, endsServers, hasBalancer, losesLimits, ...rest }: Variant) {
+/** What counts as broken, and what kind of server it is. */
+function termsOf({ mayLoseAnswers, hasBalancer, losesLimits, ...rest }: Variant) {
   const isEmbedded = rest.world?.isEmbedded === true
   return JSON.stringify([
-    ...[mayLoseAnswers, endsServers, hasBalancer, losesLimits, isEmbedded].map(Boolean),
+    ...[mayLoseAnswers, hasBalancer, losesLimits, isEmbedded].map(Boolean),
     rest.bounds ?? {},
   ])
 }
@@ -34,6 +34,7 @@ function join(trials: readonly Trial[]): Trial {
     ...variants[0]!,
     name: `short${variants[0]!.world?.isEmbedded ? ', embedded' : ''}`,
     world: Object.assign({}, ...variants.map(({ world }) => world)) as Variant['world'] & object,
+    endsServers: variants.some(({ endsServers }) => endsServers),
     slowness: Math.max(...variants.map(({ slowness = 1 }) => slowness)),
     async run(stage) {
       for (const { fault, variant: one } of trials) {

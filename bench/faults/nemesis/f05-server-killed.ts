@@ -58,7 +58,6 @@ export const SERVER_KILLED: Fault = {
     },
     {
       name: 'embedded',
-      isShort: true,
       world: { isEmbedded: true, nodes: 1 },
       mayLoseAnswers: true,
       endsServers: true,

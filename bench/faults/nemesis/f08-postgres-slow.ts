@@ -1,6 +1,7 @@
 // F8: Postgres answers late, or has no connection left. What needs it is refused soon and before
 // queues grow; what does not need it goes on.
 import { Client as PgClient } from 'pg'
+import { waitUntil } from '../../../test/support/server-process.ts'
 import type { Fault } from '../fault.ts'
 import { checkSaysNotReady } from '../readiness.ts'
 
@@ -41,9 +42,15 @@ export const POSTGRES_SLOW: Fault = {
       async run(stage) {
         const { databaseUrl, postgresLink, nodes } = stage.world
         const taken = await takeAllConnections(databaseUrl)
-        // The servers lose theirs, and others are quicker.
+        // The servers lose theirs, and others are quicker to take them.
+        postgresLink.set({ refusal: Buffer.alloc(0) })
         postgresLink.cut('reset')
+        await waitUntil('the servers to have no connection', async () => {
+          taken.push(...(await takeAllConnections(databaseUrl)))
+          return postgresLink.connections() === 0
+        })
         taken.push(...(await takeAllConnections(databaseUrl)))
+        postgresLink.set({})
         await stage.hold(6)
         await checkSaysNotReady(stage, nodes)
         await Promise.all(taken.map((client) => client.end().catch(() => undefined)))

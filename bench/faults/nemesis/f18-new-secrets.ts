@@ -8,6 +8,9 @@ import { ENCRYPTION_KEY, SECRET_KEY } from '../setup.ts'
 const NEW_SECRET_KEY = 'faults-new-secret-key-9876543210-zyxwvut'
 const NEW_ENCRYPTION_KEY = 'faults-new-encryption-key-9876543210-zy'
 
+/** No token, but the app that presents it is asked for its secret. */
+const UNKNOWN = 'otesse_rt_unknown'
+
 const keys = (secret: string, encryption: string) => ({
   OTESSE_SECRET_KEY: secret,
   OTESSE_ENCRYPTION_KEY: encryption,
@@ -22,7 +25,7 @@ export const NEW_SECRETS: Fault = {
       endsServers: true,
       hasBalancer: true,
       async run(stage) {
-        const { world, client, hold } = stage
+        const { world, client, findings, hold } = stage
         const both = (one: string, two: string) => `${one},${two}`
         const announced = keys(
           both(SECRET_KEY, NEW_SECRET_KEY),
@@ -36,11 +39,13 @@ export const NEW_SECRETS: Fault = {
         await restartInTurn(stage, world.nodes, { settings: turned })
         await hold(2)
         // Every app is used once while both keys are there; what was noted is written on the way out.
-        await client.exchange(world.nodes[0]!, 'fleeting', 'otesse_ac_unknown')
+        await client.refresh(world.nodes[0]!, 'fleeting', UNKNOWN)
         await world.cli(['key', 'reseal'], '', turned)
         await restartInTurn(stage, world.nodes, {
           settings: keys(NEW_SECRET_KEY, NEW_ENCRYPTION_KEY),
         })
+        const { status } = await client.refresh(world.nodes[0]!, 'fleeting', UNKNOWN)
+        findings.check('I5', status === 400, `an app that was used meanwhile is answered ${status}`)
       },
     },
     {
