@@ -5,26 +5,36 @@ import { assertMay, contextOf, type Operator } from './operator.ts'
 
 /** The acts; each throws `power_missing` for an operator who may not. */
 export interface KeyActs {
-  /** Makes the next keys current. @returns whether this call did it, and the keys as they are now */
-  rotate(by: Operator): Promise<{ rotated: boolean; keys: readonly KeyFacts[] }>
+  /**
+   * Makes the next keys current.
+   *
+   * @param options.isEmergency does so although some apps may not know them yet
+   * @returns whether this call did it, and the keys as they are now
+   * @throws {AppError} `keys_too_young`
+   */
+  rotate(
+    by: Operator,
+    options?: { isEmergency?: boolean },
+  ): Promise<{ rotated: boolean; keys: readonly KeyFacts[] }>
   /** Seals the private keys anew under the current encryption key. @returns how many were sealed under an older one */
   reseal(by: Operator): Promise<number>
 }
 
 /** Creates the acts. */
 export function createKeyActs(deps: {
-  keyRing: Pick<KeyRing, 'list' | 'rotate' | 'reseal'>
+  keyRing: Pick<KeyRing, 'list' | 'rotate' | 'rotatableFrom' | 'reseal'>
   events: Pick<Events, 'keyRotated' | 'keysResealed'>
 }): KeyActs {
   const { keyRing, events } = deps
   return {
-    async rotate(by) {
+    async rotate(by, { isEmergency = false } = {}) {
       assertMay(by, 'admin:keys:write')
-      const rotated = await keyRing.rotate()
+      const isEarly = keyRing.rotatableFrom() !== undefined
+      const rotated = await keyRing.rotate({ isEmergency })
       const keys = keyRing.list()
       if (rotated)
         for (const { kid, alg, status } of keys)
-          if (status === 'current') events.keyRotated({ keyId: kid, alg }, contextOf(by))
+          if (status === 'current') events.keyRotated({ keyId: kid, alg, isEarly }, contextOf(by))
       return { rotated, keys }
     },
     async reseal(by) {

@@ -246,8 +246,18 @@ export function createEvents(deps: {
         { created: facts.created, refused: facts.refused },
         context,
       ),
-    keyRotated: (facts: { keyId: string; alg: string }, context?: EventContext) =>
-      record('key.rotated', undefined, {}, { keyId: facts.keyId, alg: facts.alg }, context),
+    /** @param facts.isEarly whether the key was not known everywhere yet */
+    keyRotated: (
+      { keyId, alg, isEarly = false }: { keyId: string; alg: string; isEarly?: boolean },
+      context?: EventContext,
+    ) =>
+      record(
+        'key.rotated',
+        undefined,
+        {},
+        { keyId, alg, ...(isEarly && { emergency: true }) },
+        context,
+      ),
     keysResealed: (facts: { count: number }, context?: EventContext) =>
       record('keys.resealed', undefined, {}, { count: facts.count }, context),
     /** Somebody handed in a secret or token of ours that was found where it must not be. */

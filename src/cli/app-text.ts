@@ -83,7 +83,7 @@ export function appText(app: App): string {
 
 const secretLine = (secret: App['secrets'][number]): string =>
   [
-    `${secret.id} …${secret.hint}`,
+    `${secret.id} …${secret.hint} and six more characters`,
     `created ${moment(secret.createdAt)}`,
     secret.lastUsedAt === undefined ? 'never used' : `last used ${moment(secret.lastUsedAt)}`,
     ...(secret.expiresAt === undefined ? [] : [`expires ${moment(secret.expiresAt)}`]),

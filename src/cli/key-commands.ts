@@ -45,13 +45,18 @@ export function addKeyCommands(program: Command, does: Does): void {
   const rotate = key
     .command('rotate')
     .description('make the next key current; the one before stays published for a week')
+    .option(
+      '--now',
+      'in an emergency: apps that keep a key set from before the last hour refuse new id_tokens until they read it again',
+    )
     .addHelpText(
       'after',
       '\nRunning servers follow within a second. Example:\n  $ otesse key rotate',
     )
   does(rotate, (session) =>
     session.withActs(async (acts) => {
-      const { rotated, keys } = await acts.keys.rotate(OPERATOR)
+      const isEmergency = rotate.opts<{ now?: boolean }>().now === true
+      const { rotated, keys } = await acts.keys.rotate(OPERATOR, { isEmergency })
       return { json: { rotated, keys: keys.map(keyJson) }, text: keyTable(keys) }
     }),
   )

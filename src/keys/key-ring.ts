@@ -3,12 +3,20 @@
 // Invariant: a private key is in clear only in this process's memory; in the database it is sealed to its row.
 import { DAY, SECOND, dateNow, type Clock } from '../shared/clock.ts'
 import { createSigningKey } from '../shared/crypto.ts'
+import { AppError } from '../shared/errors.ts'
 import { newKeyId } from '../shared/ids.ts'
 import { createPolledCopy } from '../shared/polled-copy.ts'
 import type { SealedBox, SealedPlace } from '../shared/sealed-box.ts'
 import { createAnnouncer } from '../storage/announcement.ts'
 import type { Invalidation } from '../storage/invalidation.ts'
 import type { KeyStatus, KeyStore, SigningAlg, StoredKey } from './key.store.ts'
+
+/**
+ * How long a relying party may keep the key set, which is what it is told (RFC 9111 §5.2.2.1). The
+ * next key has to be published for that long before it signs, or those who keep an older set refuse
+ * what it signs.
+ */
+export const JWKS_CACHE_SECONDS = 3600
 
 const POLL_MILLIS = 30 * SECOND
 const DEFAULT_RETIRED_PUBLISHED_SECONDS = (7 * DAY) / SECOND
@@ -50,9 +58,13 @@ export interface KeyRing extends AsyncDisposable {
   /**
    * Makes the next keys current and new keys next.
    *
+   * @param options.isEmergency does so although some relying parties may not know the next keys yet
+   * @throws {AppError} `keys_too_young`, about when it will be possible
    * @returns whether this call did it; `false` when another node rotated at the same moment, which is as good
    */
-  rotate(): Promise<boolean>
+  rotate(options?: { isEmergency?: boolean }): Promise<boolean>
+  /** Returns from when on a rotation breaks nobody; `undefined` where that is now. */
+  rotatableFrom(): Date | undefined
   /**
    * Seals all private keys anew under the current encryption key, so that an older one can leave the configuration. For when every node
    * has the new key: one that lacks it could no longer start.
@@ -214,6 +226,18 @@ export async function openKeyRing(deps: {
     await announcer.announce('')
   }
 
+  const known = (published: Date): Date =>
+    new Date(published.getTime() + JWKS_CACHE_SECONDS * SECOND)
+
+  function rotatableFrom(): Date | undefined {
+    const from = keys.filter(({ status }) => status === 'next').map((key) => known(key.createdAt))
+    const latest = from.sort((left, right) => left.getTime() - right.getTime()).at(-1)
+    return latest !== undefined && latest.getTime() > clock() ? latest : undefined
+  }
+
+  const tooYoung = (from: Date): AppError =>
+    new AppError('keys_too_young', { about: from.toISOString() })
+
   try {
     await copy.refresh()
     await makeMissing()
@@ -239,8 +263,15 @@ export async function openKeyRing(deps: {
         retiredAt,
       })),
 
-    async rotate() {
+    rotatableFrom,
+
+    async rotate({ isEmergency = false } = {}) {
       const at = dateNow(clock)
+      const from = rotatableFrom()
+      if (from !== undefined && !isEmergency) throw tooYoung(from)
+      const publishedBefore = isEmergency
+        ? undefined
+        : new Date(at.getTime() - JWKS_CACHE_SECONDS * SECOND)
       const forgetBefore = new Date(at.getTime() - retiredPublishedMillis)
       const outcomes = []
       for (const { kid, alg } of keys.filter(({ status }) => status === 'current'))
@@ -251,6 +282,7 @@ export async function openKeyRing(deps: {
             next: makeKey(alg, 'next', at),
             at,
             forgetBefore,
+            publishedBefore,
           }),
         )
       await changed()

@@ -28,6 +28,8 @@ export interface Rotation {
   /** The key that comes after the one that becomes current. */
   readonly next: StoredKey
   readonly at: Date
+  /** Where it is given, the next key must not have been made later. */
+  readonly publishedBefore: Date | undefined
   /** Keys that retired before this are removed. */
   readonly forgetBefore: Date
 }
@@ -37,7 +39,10 @@ export interface KeyStore {
   list(): Promise<StoredKey[]>
   /** Writes the first keys of an algorithm; returns `false`, and writes none, when another node has been faster. */
   insertFirst(keys: readonly StoredKey[]): Promise<boolean>
-  /** Moves current to retired, next to current and adds the new next; returns `false`, and changes nothing, after somebody else's. */
+  /**
+   * Moves current to retired, next to current and adds the new next; returns `false`, and changes
+   * nothing, after somebody else's, and where the next key is younger than it may be.
+   */
   rotate(rotation: Rotation): Promise<boolean>
   /** Replaces a sealed value by the same one sealed anew; returns whether it still was the old one. */
   replaceSealed(id: string, before: string, after: string): Promise<boolean>
@@ -91,9 +96,19 @@ export function createKeyStore(db: Database): KeyStore {
         }
       }),
 
-    rotate: ({ alg, currentId, next, at, forgetBefore }) =>
+    rotate: ({ alg, currentId, next, at, publishedBefore, forgetBefore }) =>
       withDatabase(() =>
         db.transaction().execute(async (trx) => {
+          const successor = await trx
+            .selectFrom('signing_keys')
+            .select(['id', 'created_at'])
+            .where('alg', '=', alg)
+            .where('status', '=', 'next')
+            .orderBy('created_at')
+            .limit(1)
+            .executeTakeFirstOrThrow()
+          if (publishedBefore !== undefined && successor.created_at > publishedBefore) return false
+          // Whoever rotated after the look above has moved the current key too.
           const retired = await trx
             .updateTable('signing_keys')
             .set({ status: 'retired', retired_at: at })
@@ -101,14 +116,6 @@ export function createKeyStore(db: Database): KeyStore {
             .where('status', '=', 'current')
             .executeTakeFirst()
           if (retired.numUpdatedRows === 0n) return false
-          const successor = await trx
-            .selectFrom('signing_keys')
-            .select('id')
-            .where('alg', '=', alg)
-            .where('status', '=', 'next')
-            .orderBy('created_at')
-            .limit(1)
-            .executeTakeFirstOrThrow()
           await trx
             .updateTable('signing_keys')
             .set({ status: 'current', activated_at: at })

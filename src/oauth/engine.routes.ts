@@ -4,6 +4,7 @@ import Router from '@koa/router'
 import type { Context, Next } from 'koa'
 import { assertBounded, normaliseAuthorizationQuery } from './authorization-request.ts'
 import { limitPages } from '../http/limit-pages.ts'
+import { JWKS_CACHE_SECONDS } from '../keys/key-ring.ts'
 import type { HotLimit } from './back-channel.ts'
 import type { Engine } from './engine.ts'
 import { correctMetadata, runEngine } from './engine-internals.ts'
@@ -51,7 +52,10 @@ export function createEngineRouter(deps: {
       await run(ctx)
       correctMetadata(ctx)
     })
-  router.get(PATHS.jwks, limitedReads, asJson, run)
+  router.get(PATHS.jwks, limitedReads, asJson, async function publishKeys(ctx: Context) {
+    await run(ctx)
+    if (ctx.status === 200) ctx.set('Cache-Control', `public, max-age=${JWKS_CACHE_SECONDS}`)
+  })
   router.get(PATHS.userinfo, limitedReads, asJson, run)
   router.post(PATHS.userinfo, limitedReads, asJson, run)
   router.options(PATHS.userinfo, limitedReads, run)

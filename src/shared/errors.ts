@@ -92,6 +92,11 @@ export const ERRORS = {
     'invalid_request',
     'A line of the import is longer than 64 KiB; lines before it may have been imported.',
   ),
+  keys_too_young: row(
+    409,
+    'conflict',
+    'The next key is not known everywhere yet: key sets are cached for an hour. It can be used from {about} on, or now in an emergency.',
+  ),
   last_admin: row(409, 'last_admin', 'This is the last active admin: make another one first.'),
   link_invalid: row(
     400,

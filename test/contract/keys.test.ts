@@ -1,6 +1,6 @@
 // The key ring on both databases: first keys once whoever races, rotation that breaks nobody, private halves sealed.
 import { createLocalJWKSet, importJWK, jwtVerify, SignJWT } from 'jose'
-import { openKeyRing, type KeyRing } from '../../src/keys/key-ring.ts'
+import { JWKS_CACHE_SECONDS, openKeyRing, type KeyRing } from '../../src/keys/key-ring.ts'
 import { createKeyStore } from '../../src/keys/key.store.ts'
 import { DAY, HOUR } from '../../src/shared/clock.ts'
 import { createSealedBox } from '../../src/shared/sealed-box.ts'
@@ -120,10 +120,34 @@ describe.each(DATABASES)('on $name', ({ open }) => {
     expect(ring.list().map(({ kid }) => kid)).not.toContain(current?.kid)
   })
 
+  test('the next key signs once every cache of the key set knows it, or in an emergency', async () => {
+    const invalidation = createLocalInvalidation()
+    await using ring = await openRing({ invalidation })
+    await using late = await openRing()
+    const made = ring.list()[1]!.createdAt.getTime()
+    const possible = new Date(made + JWKS_CACHE_SECONDS * 1000)
+    expect(ring.rotatableFrom()).toEqual(possible)
+    await expect(ring.rotate()).rejects.toMatchObject({
+      code: 'keys_too_young',
+      about: possible.toISOString(),
+    })
+    now = possible.getTime()
+    expect(ring.rotatableFrom()).toBeUndefined()
+    const [, next] = ring.list()
+    expect(await ring.rotate()).toBe(true)
+    expect(ring.list()[0]!.kid).toBe(next!.kid)
+    // Sent twice: the second is refused, also by a node that has not heard of the first.
+    await expect(ring.rotate()).rejects.toMatchObject({ code: 'keys_too_young' })
+    expect(await late.rotate()).toBe(false)
+    expect(late.list()).toEqual(ring.list())
+    expect(await ring.rotate({ isEmergency: true })).toBe(true)
+  })
+
   test('of rotations at the same moment one counts, and all nodes agree afterwards', async () => {
     const invalidation = createLocalInvalidation()
     const rings = []
     while (rings.length < 5) rings.push(await openRing({ invalidation }))
+    now += 2 * HOUR
     const outcomes = await Promise.all(rings.map((ring) => ring.rotate()))
     expect(outcomes.filter(Boolean)).toHaveLength(1)
     for (const ring of rings) {
@@ -145,7 +169,7 @@ describe.each(DATABASES)('on $name', ({ open }) => {
         resolve()
       })
     })
-    await one.rotate()
+    await one.rotate({ isEmergency: true })
     await heard
     expect(told).toBe(1)
     expect(other.list()).toEqual(one.list())

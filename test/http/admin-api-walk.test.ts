@@ -132,7 +132,7 @@ describe.each(BACKENDS)('the admin API, %s', (backend) => {
     revokeTokensOfApp: [202, async () => admin.post(`${await newApp()}/revoke-tokens`)],
     revokeTokensOfAccount: [202, async () => admin.post(`${await newAccount()}/revoke-tokens`)],
     listKeys: [200, () => admin.get('/keys')],
-    rotateKeys: [200, () => admin.post('/keys/rotate')],
+    rotateKeys: [200, () => admin.post('/keys/rotate', { force: true })],
     resealKeys: [200, () => admin.post('/keys/reseal')],
     listEvents: [
       200,

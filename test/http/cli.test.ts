@@ -255,7 +255,10 @@ describe('otesse beside a running server', () => {
     const current = () =>
       server.foundation.keyRing.list().filter(({ status }) => status === 'current')
     const [before] = current()
-    const rotated = (await runCli(['key', 'rotate', '--json'], env)).json()
+    const early = await runCli(['key', 'rotate', '--json'], env)
+    expect(early.code).toBe(1)
+    expect(early.json()).toMatchObject({ error: { code: 'keys_too_young' } })
+    const rotated = (await runCli(['key', 'rotate', '--now', '--json'], env)).json()
     expect(rotated['rotated']).toBe(true)
     await server.foundation.keyRing.refresh()
     expect(current().map(({ kid }) => kid)).not.toContain(before?.kid)

@@ -738,6 +738,26 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       expect(server.foundation.scopes.current().scopes.has(name)).toBe(false)
     })
 
+    it('change what people read only for somebody who has just proved who they are', async () => {
+      await using own = await startTestApp({ backend })
+      await createScopes(own, ['rooms:read'])
+      const browser = await aConsole(await anAdmin(own), own)
+      const path = '/admin/scopes/rooms%3Aread'
+      const page = await browser.open(at(path, own))
+      own.clock.move(20 * MINUTE)
+      const fields = { sentence: 'See “all” rooms', group: 'rooms' }
+      const stale = await browser.submit(page, path, fields)
+      expect(stale.status).toBe(403)
+      expect(wordsOf(stale)).toContain('Confirm it’s you in a new tab')
+      expect(stale.html).toContain('value="See “all” rooms"')
+      const now = () => own.foundation.scopes.current().scopes.get('rooms:read')
+      expect(now()).toMatchObject({ sentence: 'Use rooms:read', group: 'rooms' })
+      // Where it is filed is no such thing.
+      const filed = { sentence: 'Use rooms:read', group: 'Rooms' }
+      expect(wordsOf(await browser.submit(page, path, filed))).toContain('The changes are saved')
+      expect(now()).toMatchObject({ sentence: 'Use rooms:read', group: 'Rooms' })
+    })
+
     it('tell how many apps may ask for them, and lead to those', async () => {
       const browser = await aConsole()
       const scope = `counted-${backend}:read`
@@ -842,7 +862,13 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       const browser = await aConsole()
       const next = server.foundation.keyRing.list().find(({ status }) => status === 'next')?.kid
       const page = await browser.open(at('/admin/keys/rotate'))
-      const list = await browser.submit(page, '/keys/rotate')
+      expect(wordsOf(page)).toContain('The next key was published less than an hour ago')
+      // As a form of an hour ago sends it, with nothing of an emergency.
+      const early = await post(browser, '/admin/keys/rotate', {
+        csrf: csrfOf(page, '/admin/keys/rotate'),
+      })
+      expect(early.status).toBe(409)
+      const list = await browser.submit(early, '/keys/rotate')
       expect(wordsOf(list)).toContain('The next key signs now')
       const now = server.foundation.keyRing.list().find(({ status }) => status === 'current')?.kid
       expect(now).toBe(next)

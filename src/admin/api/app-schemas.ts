@@ -49,7 +49,7 @@ export const APP_SETTINGS = {
 
 const SECRET = answer({
   id: text('Names the secret; it is not it.'),
-  hint: text('Its last characters, to tell secrets apart.'),
+  hint: text('Its four characters before the last six, to tell secrets apart.'),
   created_at: moment('When it was made.'),
   expires_at: orNull(moment('When it ends.')),
   last_used_at: orNull(

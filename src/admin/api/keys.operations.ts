@@ -1,8 +1,28 @@
 // The operations on the keys that sign id_tokens.
 import type { KeyFacts, KeyRing } from '../../keys/key-ring.ts'
 import type { KeyActs } from '../key-acts.ts'
-import { done, type Noun, pageOf } from './operation.ts'
-import { answer, flag, listOf, moment, oneOf, orNull, page, ref, text, whole } from './schema.ts'
+import { done, type Noun, pageOf, refused } from './operation.ts'
+import { checkMembers } from './members.ts'
+import {
+  answer,
+  flag,
+  input,
+  listOf,
+  moment,
+  oneOf,
+  orNull,
+  page,
+  ref,
+  text,
+  whole,
+} from './schema.ts'
+
+const ROTATE = input({
+  force: flag(
+    'Rotate although the next key was published less than an hour ago: apps that keep an older key set refuse new id_tokens until they read it again.',
+    { default: false },
+  ),
+})
 
 const showKey = ({ kid, alg, status, createdAt, activatedAt, retiredAt }: KeyFacts) => ({
   kid,
@@ -50,6 +70,7 @@ export function keyOperations({
         path: '/keys/rotate',
         summary: 'Make the next keys current; what older ones signed stays valid',
         power: 'admin:keys:write',
+        body: { kind: 'json', schema: ROTATE, optional: true },
         answers: {
           200: {
             description: 'The keys as they are now.',
@@ -59,8 +80,13 @@ export function keyOperations({
             }),
           },
         },
-        async handle({ by }) {
-          const { rotated, keys } = await acts.rotate(by)
+        errors: { 409: 'The next key was published less than an hour ago.' },
+        async handle({ by, members }) {
+          const problems = checkMembers(members, ROTATE)
+          if (problems.length > 0) return refused(problems)
+          const { rotated, keys } = await acts.rotate(by, {
+            isEmergency: members['force'] === true,
+          })
           return done({ rotated, keys: keys.map(showKey) })
         },
       },

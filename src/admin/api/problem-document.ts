@@ -34,6 +34,7 @@ export const PROBLEM_CODES = [
   'idempotency_key_invalid',
   'idempotency_key_reused',
   'idempotency_key_busy',
+  'keys_too_young',
   'last_admin',
   'rate_limited',
   'temporarily_unavailable',

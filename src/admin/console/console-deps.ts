@@ -24,7 +24,7 @@ export interface ConsoleDeps {
   /** Every scope that exists now. */
   catalogue: () => ReadonlyMap<string, Scope>
   accounts: Pick<Accounts, 'list' | 'find'>
-  keyRing: Pick<KeyRing, 'list'>
+  keyRing: Pick<KeyRing, 'list' | 'rotatableFrom'>
   eventStore: Pick<EventStore, 'list'>
   usage: Pick<UsageStore, 'list'>
   /** Tells how many authorizations of an app may be alive; `isMore` where counting stopped. */

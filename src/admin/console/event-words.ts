@@ -63,6 +63,7 @@ const DATA_LABELS: Readonly<Record<string, string>> = {
   refused: 'Refused',
   keyId: 'Key',
   alg: 'Algorithm',
+  emergency: 'In an emergency',
   count: 'Count',
   wasLive: 'Was still valid',
   outcome: 'Outcome',

@@ -2,8 +2,9 @@
 import Router from '@koa/router'
 import type { KeyFacts } from '../../keys/key-ring.ts'
 import type { ConsoleDeps } from './console-deps.ts'
-import type { Badge } from './words.ts'
-import { type Gate, goTo } from './gate.routes.ts'
+import type { Frame } from './console-views.ts'
+import { type Badge, timeInWords } from './words.ts'
+import { type Admin, type Gate, goTo, type Visit } from './gate.routes.ts'
 import { queryOf } from './paging.ts'
 import { questionPage } from './question.ts'
 
@@ -46,39 +47,18 @@ export function createKeyRoutes(deps: ConsoleDeps, gate: Gate): Router {
     }),
   )
 
-  router.get(
-    `${PATH}/rotate`,
-    ...gate.confirmed((visit, admin) =>
-      gate.show(
-        visit,
-        admin,
-        questionPage(
-          {
-            title: 'Rotate the signing key?',
-            section: 'keys',
-            crumbs: [{ label: 'Keys', href: PATH }],
-          },
-          {
-            consequences: [
-              'The next key signs from now on, on all servers within a second. Apps know it already: it is published since it was made.',
-              'The key of until now is still published, so that what it signed goes on being valid.',
-              'A new key is made and published as the next one.',
-            ],
-            action: `${PATH}/rotate`,
-            csrf: gate.token(admin, 'key.rotate'),
-            button: 'Rotate',
-            isDangerous: false,
-            cancelUrl: PATH,
-          },
-        ),
-      ),
-    ),
-  )
+  router.get(`${PATH}/rotate`, ...gate.confirmed((visit, admin) => askToRotate(visit, admin)))
   router.post(
     `${PATH}/rotate`,
     ...gate.confirmed(async (visit, admin) => {
-      await gate.readForm(visit, admin, 'key.rotate')
-      await acts.keys.rotate(admin.by)
+      const fields = await gate.readForm(visit, admin, 'key.rotate')
+      const isEmergency = fields.get('emergency') === 'on'
+      // The page was opened before somebody else rotated: asked once more, in other words.
+      if (!isEmergency && keyRing.rotatableFrom() !== undefined) {
+        askToRotate(visit, admin, 409)
+        return
+      }
+      await acts.keys.rotate(admin.by, { isEmergency })
       goTo(visit, `${PATH}?done=rotated`)
     }),
   )
@@ -119,5 +99,43 @@ export function createKeyRoutes(deps: ConsoleDeps, gate: Gate): Router {
       goTo(visit, `${PATH}?done=${count > 0 ? 'resealed' : 'sealed'}`)
     }),
   )
+  function askToRotate(visit: Visit, admin: Admin, status = 200): void {
+    const from = keyRing.rotatableFrom()
+    const frameOf = (title: string): Frame => ({
+      title,
+      section: 'keys',
+      crumbs: [{ label: 'Keys', href: PATH }],
+    })
+    const way = {
+      action: `${PATH}/rotate`,
+      csrf: gate.token(admin, 'key.rotate'),
+      cancelUrl: PATH,
+    }
+    const page =
+      from === undefined
+        ? questionPage(frameOf('Rotate the signing key?'), {
+            ...way,
+            consequences: [
+              'The next key signs from now on, on all servers within a second. Apps know it already: it is published since it was made.',
+              'The key of until now is still published, so that what it signed goes on being valid.',
+              'A new key is made and published as the next one.',
+            ],
+            button: 'Rotate',
+            isDangerous: false,
+          })
+        : questionPage(frameOf('Rotate the signing key now?'), {
+            ...way,
+            consequences: [
+              `The next key was published less than an hour ago. Apps may keep a key set without it until ${timeInWords(from)}; a rotation after that breaks nobody.`,
+              'If you rotate now, those apps refuse new sign-ins until they read the keys again.',
+              'Do it only in an emergency, such as a stolen key.',
+            ],
+            hidden: { emergency: 'on' },
+            button: 'Rotate now',
+            isDangerous: true,
+          })
+    gate.show(visit, admin, page, status)
+  }
+
   return router
 }

@@ -73,6 +73,10 @@ const REFUSALS: Partial<Record<ErrorCode, ReasonWords>> = {
     'It was changed by somebody else in the meantime.',
     'Read it again and repeat the change.',
   ),
+  keys_too_young: words(
+    'The next signing key had been published for less than an hour.',
+    'Rotate later, or at once in an emergency.',
+  ),
   power_missing: words(
     'Whoever asked lacks the admin permission for it.',
     'Give the machine app that permission, or use one that has it.',
@@ -130,7 +134,7 @@ const REFUSALS: Partial<Record<ErrorCode, ReasonWords>> = {
   ),
   client_secret_wrong: words(
     'The secret was not one of the app’s.',
-    'Compare its last four characters with the Credentials tab. If it is lost, create another one and revoke the old.',
+    'Compare the four characters before its last six with the Credentials tab. If it is lost, create another one and revoke the old.',
   ),
   client_secret_expired: words(
     'The secret was right and has expired.',
@@ -333,6 +337,7 @@ const LOGINS: Readonly<Record<string, ReasonWords>> = {
     'Make a new link for the person.',
   ),
   signed_out: words('The person signed out.', NOTHING),
+  signed_out_everywhere: words('The person signed out in all browsers at once.', NOTHING),
   account_switched: words('Another person signed in in the same browser.', NOTHING),
 }
 

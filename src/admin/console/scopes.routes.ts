@@ -8,7 +8,7 @@ import { formProblems, sentencesByField } from './app-form.ts'
 import type { ConsoleDeps } from './console-deps.ts'
 import type { Frame } from './console-views.ts'
 import { differences } from './differences.ts'
-import { type Admin, type Gate, goTo, type Visit } from './gate.routes.ts'
+import { type Admin, CONFIRMED_PATH, type Gate, goTo, type Visit } from './gate.routes.ts'
 import { doneOf, linkWith, queryOf } from './paging.ts'
 import { questionPage } from './question.ts'
 import { numberInWords } from './words.ts'
@@ -154,6 +154,14 @@ export function createScopeRoutes(deps: ConsoleDeps, gate: Gate): Router {
       if (!Number.isSafeInteger(version))
         throw new AppError('parameter_invalid', { about: 'version' })
       const { name: _name, ...change } = inputOf(form)
+      if (!admin.isFresh) {
+        const scope = await scopes.get(name)
+        // It is what people agree to, and the mark is what warns them.
+        if (scope.sentence !== change.sentence || (scope.sensitive && !change.sensitive)) {
+          await showForm(visit, admin, form, { scope: { ...scope, version }, isStale: true })
+          return
+        }
+      }
       const outcome = await acts.scopes.update(name, version, change, admin.by)
       if (outcome.kind === 'saved') goTo(visit, `${PATH}?done=saved`)
       else if (outcome.kind === 'conflict')
@@ -212,9 +220,14 @@ export function createScopeRoutes(deps: ConsoleDeps, gate: Gate): Router {
     visit: Visit,
     admin: Admin,
     values: ScopeForm,
-    answer: { scope?: Scope; problems?: readonly Problem[]; isConflict?: boolean } = {},
+    answer: {
+      scope?: Scope
+      problems?: readonly Problem[]
+      isConflict?: boolean
+      isStale?: boolean
+    } = {},
   ): Promise<void> {
-    const { scope, problems = [], isConflict = false } = answer
+    const { scope, problems = [], isConflict = false, isStale = false } = answer
     const act = scope === undefined ? 'scope.create' : `scope.edit ${scope.name}`
     gate.show(
       visit,
@@ -244,10 +257,12 @@ export function createScopeRoutes(deps: ConsoleDeps, gate: Gate): Router {
         ].sort(),
         action: scope === undefined ? `${PATH}/new` : scopePath(scope.name),
         csrf: gate.token(admin, act),
+        isStale,
+        signInAgainUrl: gate.signInAgainUrl(CONFIRMED_PATH),
         cancelUrl: PATH,
         removeUrl: scope === undefined ? undefined : scopePath(scope.name, '/remove'),
       },
-      isConflict ? 409 : problems.length > 0 ? 422 : 200,
+      isStale ? 403 : isConflict ? 409 : problems.length > 0 ? 422 : 200,
     )
   }
 
