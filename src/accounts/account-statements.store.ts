@@ -118,6 +118,20 @@ export async function endAll(
   return row.generation
 }
 
+/**
+ * Ends the sign-ins of an account and nothing else; what is under way with one of them counts no
+ * longer either. Returns whether there is such an account.
+ */
+export async function endSessions(db: Database, accountId: string, at: Date): Promise<boolean> {
+  const raised = sql<number>`generation + 1`
+  const { numUpdatedRows } = await db
+    .updateTable('accounts')
+    .set({ generation: raised, sessions_from: raised, sessions_valid_from: at })
+    .where('id', '=', accountId)
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
+
 /** Ends all one-time links of an account. */
 export async function removeLinksOf(
   transaction: Transaction<Schema>,

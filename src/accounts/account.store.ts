@@ -8,6 +8,7 @@ import { emailKey } from './account-input.ts'
 import {
   assertNotLastAdmin,
   endAll,
+  endSessions,
   hasAdmin,
   holdAccount,
   holdAdmins,
@@ -131,6 +132,8 @@ export interface AccountStore {
    * Ends all grants, sessions and remembered consents; returns whether there is such an account.
    */
   endAll(id: string, jobReason: string, at: Date): Promise<boolean>
+  /** Ends all sessions; grants and consents stay. Returns whether there is such an account. */
+  endSessions(id: string, at: Date): Promise<boolean>
   /** Returns whether it was deactivated. */
   reactivate(id: string, at: Date): Promise<boolean>
   /** Returns whether some admin can sign in. */
@@ -278,6 +281,8 @@ export function createAccountStore(db: Database): AccountStore {
           return true
         }),
       ),
+
+    endSessions: (id, at) => withDatabase(() => endSessions(db, id, at)),
 
     endAll: (id, jobReason, at) =>
       withDatabase(() =>

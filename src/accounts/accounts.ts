@@ -19,6 +19,9 @@ import type { Passwords } from './passwords.ts'
 /** The reason code of the tokens and sessions that end with their account. */
 const PURGE_REASON = 'account_deactivated'
 
+/** The reason code of those that the person ended. */
+const PERSON_PURGE_REASON = 'user'
+
 /** The reason code of those that end because their password was replaced. */
 export const PASSWORD_PURGE_REASON = 'password_changed'
 
@@ -138,6 +141,13 @@ export interface Accounts {
    * @throws {AppError} `not_found`; `parameter_invalid` about `password`
    */
   setPassword(id: string, password: string, context?: ActContext): Promise<void>
+  /**
+   * Signs the person out everywhere, from the end of the call on; with `apps`, all that apps hold
+   * and may ask for ends as well.
+   *
+   * @throws {AppError} `not_found`
+   */
+  signOutEverywhere(id: string, options: { apps: boolean }): Promise<void>
   /** Deactivates, and lets a job revoke all tokens and sessions; repeating it is harmless. @throws {AppError} `not_found`, `last_admin` */
   deactivate(id: string, reason: string, context?: ActContext): Promise<void>
   /** Lets the person sign in again; tokens and sessions of before stay revoked. @throws {AppError} `not_found` */
@@ -309,6 +319,15 @@ export function createAccounts(deps: {
       // Also when nothing changed: the announcement of the change that did it may have failed.
       await announce(id)
       return { kind: 'updated', account }
+    },
+
+    async signOutEverywhere(id, { apps }) {
+      const at = dateNow(clock)
+      const wasThere = apps
+        ? await store.endAll(id, PERSON_PURGE_REASON, at)
+        : await store.endSessions(id, at)
+      if (!wasThere) throw new AppError('not_found', { detail: 'account' })
+      await announce(id)
     },
 
     async deactivate(id, reasonText, context = {}) {

@@ -15,6 +15,7 @@ export const accountJson = (account: Account): object => ({
   hasPassword: account.hasPassword,
   version: account.version,
   createdAt: account.createdAt,
+  sessionsValidFrom: account.sessionsValidFrom ?? null,
 })
 
 export function accountText(account: Account, password?: string): string {
@@ -25,6 +26,7 @@ export function accountText(account: Account, password?: string): string {
     ['Role', account.role],
     ['Status', statusReason === undefined ? status : `${status}: ${statusReason}`],
     ['Created', moment(account.createdAt)],
+    ['Sign-ins count from', account.sessionsValidFrom && moment(account.sessionsValidFrom)],
     ['Password', password ?? (hasPassword ? undefined : 'none yet: nobody can sign in to it')],
   ])}`
 }

@@ -8,6 +8,7 @@ import {
   CONNECTED_APPS_PATH,
   createConnectedAppsRouter,
 } from '../connected-apps/connected-apps.routes.ts'
+import { createSignOutEverywhereRouter } from '../connected-apps/sign-out-everywhere.routes.ts'
 import type { Foundation } from '../foundation.ts'
 import { createDisconnect } from '../grants/disconnect.ts'
 import { createPurgeJobStore } from '../grants/purge-job.store.ts'
@@ -101,6 +102,14 @@ export function createPageRouters(
         jobs: createPurgeJobStore(db),
         audit: revocationAudit(audit),
       }),
+      perAddress,
+    }),
+    createSignOutEverywhereRouter({
+      ...shared,
+      signedIn: (ctx) => interactions.signedIn(ctx),
+      signInUrl: signInAddress(CONNECTED_APPS_PATH),
+      endAll: (accountId, options) => accounts.signOutEverywhere(accountId, options),
+      signOut: (ctx) => interactions.signOut(ctx),
       perAddress,
     }),
     createWelcome(foundation, {

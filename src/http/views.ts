@@ -122,6 +122,19 @@ export interface SignedOutPage {
   kind: 'signed-out'
 }
 
+/** Asks before all sign-ins of a person end. Posts `csrf`, and perhaps `apps`, to `action`. */
+export interface SignOutEverywherePage {
+  kind: 'sign-out-everywhere'
+  account: { email: string; name: string | undefined }
+  action: string
+  csrf: string
+}
+
+export interface SignedOutEverywherePage {
+  kind: 'signed-out-everywhere'
+  areAppsDisconnected: boolean
+}
+
 export interface HomePage {
   kind: 'home'
   issuer: string
@@ -160,6 +173,8 @@ export type Page =
   | ErrorPage
   | SignOutPage
   | SignedOutPage
+  | SignOutEverywherePage
+  | SignedOutEverywherePage
   | HomePage
   | OnwardPage
   | WelcomePage
@@ -180,6 +195,8 @@ const pageKinds: Record<Page['kind'], true> = {
   error: true,
   'sign-out': true,
   'signed-out': true,
+  'sign-out-everywhere': true,
+  'signed-out-everywhere': true,
   home: true,
   onward: true,
   welcome: true,

@@ -5,6 +5,7 @@ import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
 import { type Browser, createBrowser } from '../support/browser-flow.ts'
 import { createAccount, createScopes, purged, registerApp } from '../support/builders.ts'
 import type { TestClient } from '../support/builders.ts'
+import { createOAuthClient } from '../support/oauth-client.ts'
 import { createMovableClock } from '../support/movable-clock.ts'
 
 const OLD = 'the old password 123'
@@ -169,6 +170,66 @@ describe.each(BACKENDS)('ended sessions, %s', (backend) => {
       expect(await isSignedIn(asCopied())).toBe(false)
     },
   )
+
+  const EVERYWHERE = `${LIST}/sign-out-everywhere`
+
+  it.each([
+    ['stay', false],
+    ['end too', true],
+  ])('a person signs out everywhere; apps %s', async (_, apps) => {
+    const { id, email } = await somebody()
+    const allowing = createBrowser(server)
+    const page = await allowing.signIn(await allowing.open(authorizeUrl()), email, OLD)
+    const returned = await allowing.approve(page)
+    const code = new URL(returned.url).searchParams.get('code') ?? ''
+    const client = createOAuthClient(server, app)
+    const { body } = await client.exchange(code)
+    const [here, elsewhere] = [createBrowser(server), createBrowser(server)]
+    for (const browser of [here, elsewhere]) await signIn(browser, email)
+    const onward = await putBy(createBrowser(server), email)
+    const list = await here.open(server.issuer + LIST)
+    expect(list.html).toContain(`href="${EVERYWHERE}"`)
+    const question = await here.open(server.issuer + EVERYWHERE)
+    expect(question.html).toContain(email)
+    const done = await here.submit(question, EVERYWHERE, apps ? { apps: 'on' } : {})
+    expect(done.html).toContain('You are signed out everywhere')
+    expect(done.html).toContain(apps ? 'All apps are disconnected' : 'keep working until')
+    for (const browser of [here, elsewhere, allowing]) expect(await isSignedIn(browser)).toBe(false)
+    expect((await createBrowser(server).open(onward)).html).not.toContain('/approve"')
+    expect(await client.isActive(body.access_token)).toBe(!apps)
+    expect(await server.foundation.consents.find(id, app.id)).toEqual(
+      apps ? undefined : ['bookings:read'],
+    )
+    await server.foundation.audit.flush()
+    const { events } = await server.foundation.eventStore.list({ accountId: id, limit: 50 })
+    expect(events.map(({ name, reason }) => `${name} ${reason ?? ''}`)).toContain(
+      'session.ended signed_out_everywhere',
+    )
+    // The password is the same, and the next sign-in counts.
+    await signIn(elsewhere, email)
+    expect(await isSignedIn(elsewhere)).toBe(true)
+    // The second click of two.
+    expect((await here.submit(question, EVERYWHERE)).html).toContain('You are signed out')
+    expect(await isSignedIn(elsewhere)).toBe(true)
+  })
+
+  it('signing out everywhere takes the form of the page, and of this person', async () => {
+    const [first, second] = [await somebody(), await somebody()]
+    const browser = createBrowser(server)
+    expect((await browser.request(server.issuer + EVERYWHERE)).status).toBe(303)
+    await signIn(browser, first.email)
+    const stale = await browser.open(server.issuer + EVERYWHERE)
+    await browser.submit(await browser.open(`${server.issuer}/sign-out`), '/sign-out')
+    await signIn(browser, second.email)
+    expect((await browser.submit(stale, EVERYWHERE)).status).toBe(403)
+    const bare = await browser.request(server.issuer + EVERYWHERE, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: 'csrf=x',
+    })
+    expect(bare.status).toBe(403)
+    expect(await isSignedIn(browser)).toBe(true)
+  })
 
   it('what was allowed before a reset is asked for once more', async () => {
     const { id, email } = await somebody()

@@ -47,6 +47,9 @@ export const ACCOUNT_SCHEMAS: Readonly<Record<string, Schema>> = {
     has_password: flag('False while the account is only invited.'),
     version: whole('Goes up with every change; the ETag.'),
     created_at: moment('When it was made.'),
+    sessions_valid_from: orNull(
+      moment('Since when sign-ins count: all sessions of before were ended then.'),
+    ),
   }),
   ImportSummary: answer({
     created: whole('Accounts that were made, or would be.'),
@@ -74,6 +77,7 @@ export const showAccount = (account: Account) => ({
   has_password: account.hasPassword,
   version: account.version,
   created_at: account.createdAt,
+  sessions_valid_from: account.sessionsValidFrom ?? null,
 })
 
 /** Shows a link, for the only time. */

@@ -38,6 +38,7 @@ const factsOf = (account: Account) => ({
   statusReason: account.statusReason,
   isInvited: !account.hasPassword,
   createdAt: account.createdAt,
+  sessionsValidFrom: account.sessionsValidFrom,
   badge: accountBadge(account),
   path: accountPath(account.id),
 })

@@ -69,6 +69,11 @@ function createMemoryStore() {
       jobs.push({ accountId: id, reason: jobReason })
       return Promise.resolve(true)
     },
+    endSessions: (id) => {
+      const { generation } = rows.get(id)!.account
+      change(id, { generation: generation + 1, sessionsFrom: generation + 1 })
+      return Promise.resolve(true)
+    },
     endAll(id, jobReason) {
       const { generation } = rows.get(id)!.account
       change(id, { generation: generation + 1, sessionsFrom: generation + 1 })

@@ -151,6 +151,20 @@ const everyPage: [string, Page][] = [
   ['error, limit', anError({ status: 429, retryAfterSeconds: 30, homeUrl: '/' })],
   ['sign-out', { kind: 'sign-out', action: '/sign-out', csrf: 't', email: 'm@example.com' }],
   ['signed-out', { kind: 'signed-out' }],
+  [
+    'sign-out-everywhere',
+    {
+      kind: 'sign-out-everywhere',
+      account: { email: 'ada@example.com', name: 'Ada' },
+      action: '/connected-apps/sign-out-everywhere',
+      csrf: 't',
+    },
+  ],
+  ['signed-out-everywhere', { kind: 'signed-out-everywhere', areAppsDisconnected: false }],
+  [
+    'signed-out-everywhere, of apps too',
+    { kind: 'signed-out-everywhere', areAppsDisconnected: true },
+  ],
   ['onward', { kind: 'onward', url: 'https://auth.example/next', appName: 'Studio Planner' }],
   ['onward, ours', { kind: 'onward', url: 'https://auth.example/next', appName: undefined }],
   [
