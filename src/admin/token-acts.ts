@@ -192,6 +192,18 @@ export function createTokenActs(deps: TokenActsDeps): TokenActs {
     return grants.find(presented.locator)
   }
 
+  /** The family that ends with the token: a replaced refresh token means it as well. */
+  async function familyToEnd(presented: ParsedToken): Promise<Grant | undefined> {
+    switch (presented.kind) {
+      case 'access':
+        return undefined
+      case 'refresh':
+        return familyOf(presented)
+      case 'code':
+        return grants.findCode(presented)
+    }
+  }
+
   async function reportSecret(
     text: string,
     what: string,
@@ -307,8 +319,8 @@ export function createTokenActs(deps: TokenActsDeps): TokenActs {
       const presented = parseToken(text)
       if (presented === undefined)
         return { kind: formOf(text).form === 'ours' ? 'client_secret' : 'foreign' }
-      // A replaced refresh token means its family as well.
-      const grant = await (presented.kind === 'refresh' ? familyOf : liveGrant)(presented)
+      const live = presented.kind === 'access' ? await grants.findAccess(presented) : undefined
+      const grant = live?.grant ?? (await familyToEnd(presented))
       if (grant === undefined) {
         // An earlier revocation may have failed before everybody was told of it.
         await grants.repeatRevocation(presented)
@@ -316,7 +328,7 @@ export function createTokenActs(deps: TokenActsDeps): TokenActs {
       }
       const { id: grantId, appId, accountId } = grant
       if (presented.kind !== 'access') return revokeFamily(grantId, by)
-      await grants.revokeAccess(presented, 'admin')
+      await grants.revokeAccess(presented, 'admin', live?.access.expiresAt)
       events.tokenRevoked({ grantId, appId, accountId, reason: 'admin' }, contextOf(by))
       return { kind: 'revoked', grantId, appId, whole: false }
     },

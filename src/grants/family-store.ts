@@ -5,6 +5,7 @@
 //              a:<hash>     an access token (JSON), until it expires
 //              c:<hash>     an authorization code (JSON), until it is redeemed or expires
 //              n            how often the grace answered since the last rotation (a number)
+//              x:<hash>     an access token that was revoked alone (JSON), until it would have expired
 //              e            says for some minutes that the grant has ended, or may not begin any
 // more
 //   preview    preview, preview-grant  an admin's preview of an app, sealed, and the grant that it led to (previews.ts)
@@ -14,7 +15,7 @@
 // <hash> is the SHA-256 of the bearer value, so that a dump of the store opens nothing. All names of one family live in one Cluster slot.
 // Invariants: a commit is atomic and happens only if all its expectations hold; what has expired is absent; what was answered is durable
 // as far as the store is.
-import { ENDED, GRANT } from './grant.ts'
+import { GRANT, isEndName } from './grant.ts'
 
 /** What must hold for a commit to happen. */
 export type Expectation =
@@ -44,7 +45,7 @@ export interface FamilyChange {
 
 /** Whether a change ends something and gives nobody anything. */
 export const isEnding = ({ remove = [], put = [] }: FamilyChange): boolean =>
-  remove.includes(GRANT) || put.every(({ name }) => name === ENDED)
+  remove.includes(GRANT) || put.every(({ name }) => isEndName(name))
 
 /** Takes another change back. */
 export type Undo = Omit<FamilyChange, 'undo'>

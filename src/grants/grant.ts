@@ -82,6 +82,16 @@ export const REFRESH = 'r'
 export const REPEATS = 'n'
 /** Says for a while that the grant has ended, or may not begin any more. */
 export const ENDED = 'e'
+/** An access token that was revoked alone, for as long as it would have lived. */
+export interface RevokedRecord {
+  reason: string
+  /** Seconds since the epoch. */
+  expiresAt: number
+}
+const REVOKED = 'x:'
+export const revokedName = (hash: string): string => REVOKED + hash
+/** Whether what lies under the name says that something has ended. */
+export const isEndName = (name: string): boolean => name === ENDED || name.startsWith(REVOKED)
 export const accessName = (hash: string): string => `a:${hash}`
 export const codeName = (hash: string): string => `c:${hash}`
 

@@ -2,7 +2,7 @@
 // Invariants: a code and a rotating refresh token are redeemed in one atomic commit, so of any number of racers one wins; where the grant
 // is gone nothing of the family is issued or valid; a replayed code or a replaced refresh token takes the family with it.
 import { LRUCache } from 'lru-cache'
-import { type Clock, epochSeconds } from '../shared/clock.ts'
+import { type Clock, epochSeconds, SECOND } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
 import type { ParsedToken, RefreshTokenForm } from '../shared/token-format.ts'
@@ -20,6 +20,8 @@ import {
   parseRecord,
   REFRESH,
   type RefreshRecord,
+  type RevokedRecord,
+  revokedName,
 } from './grant.ts'
 import { CODE_SLACK_MILLIS, type IssueDeps, type Issued } from './issue.ts'
 import { createListing, type ListedIn } from './listing.ts'
@@ -58,6 +60,7 @@ export interface Ended {
  */
 export type OnEnded = (ended: Ended) => Promise<void>
 
+const LONGEST_ACCESS_SECONDS = 86_400
 const NO_INCARNATIONS: ReadonlyMap<string, number> = new Map()
 
 /** Whether the grant began before what ended the account's or the app's. */
@@ -278,12 +281,20 @@ export function createGrants(deps: {
   ): Promise<void> {
     const copy = store.copy?.()
     const hash = sha256(presented.token)
+    const endsAt = expiresAt ?? epochSeconds(clock) + LONGEST_ACCESS_SECONDS
+    const revoked: RevokedRecord = { reason, expiresAt: endsAt }
     await store.commit(presented.locator, {
       expect: [],
+      put: [
+        {
+          name: revokedName(hash),
+          value: JSON.stringify(revoked),
+          ttlMillis: Math.max(endsAt * SECOND - clock(), SECOND),
+        },
+      ],
       remove: [accessName(hash)],
     })
-    const ended = { family: presented.locator, token: hash, reason, copy }
-    await tellOfEnd(ended, expiresAt === undefined ? undefined : { endsAt: expiresAt })
+    await tellOfEnd({ family: presented.locator, token: hash, reason, copy }, { endsAt })
   }
 
   /**
@@ -297,11 +308,31 @@ export function createGrants(deps: {
       await tellOfEnd({ family: grantId, reason: 'revoked', ...epochIn(ended), copy })
   }
 
-  /** Tells again of a token that is dead: the revocation that killed it may have failed before everybody was told. */
+  /**
+   * Tells again of a token that is dead: the revocation that killed it may have failed before
+   * everybody was told. Of an invented one it tells nothing: an access token was issued here only if
+   * the store knows it, and a refresh token proves itself.
+   */
   async function repeatRevocation(presented: ParsedToken): Promise<void> {
-    const ended = { family: presented.locator, reason: 'revoked' }
-    if (presented.kind === 'access') await tellOfEnd({ ...ended, token: sha256(presented.token) })
-    else if (refreshTokens.genuineGeneration(presented.token) !== undefined) await tellOfEnd(ended)
+    const family = presented.locator
+    const copy = store.copy?.()
+    if (presented.kind !== 'access') {
+      if (isGenuineRefresh(presented)) await tellOfEnd({ family, reason: 'revoked', copy })
+      return
+    }
+    const token = sha256(presented.token)
+    const [revokedText, accessText] = await store.read(family, [
+      revokedName(token),
+      accessName(token),
+    ])
+    if (revokedText !== undefined) {
+      const { reason, expiresAt } = parseRecord<RevokedRecord>(revokedText)
+      await tellOfEnd({ family, token, reason, copy }, { endsAt: expiresAt })
+    } else if (accessText !== undefined) {
+      // Its family has ended.
+      const { expiresAt } = parseRecord<AccessRecord>(accessText)
+      await tellOfEnd({ family, token, reason: 'revoked', copy }, { endsAt: expiresAt })
+    }
   }
 
   return {

@@ -58,10 +58,8 @@ async function revoke(
       ? await deps.grants.findAccess(presented)
       : await deps.grants.findRefresh(presented)
   if (live === undefined) {
-    // An access token that is not there may be invented. Whoever proves nothing must not fill the
-    // log of revocations with such; a refresh token proves itself (grants.repeatRevocation).
-    if (presented.kind === 'refresh' || isConfidential(app))
-      await deps.grants.repeatRevocation(presented)
+    // An earlier revocation may have failed before everybody was told of it.
+    await deps.grants.repeatRevocation(presented)
     return
   }
   const { grant } = live

@@ -33,6 +33,8 @@ export interface RedisClock extends Disposable {
 export function createRedisClock(client: RedisClient): RedisClock {
   const offsets = new Map<RedisClient, number>()
   let earliest: number | undefined
+  // Shared by all who come before it is known.
+  let first: Promise<number> | undefined
 
   function know(node: RedisClient, offset: number | undefined): void {
     if (offset === undefined) offsets.delete(node)
@@ -71,10 +73,11 @@ export function createRedisClock(client: RedisClient): RedisClock {
     client.on('+node', follow)
     client.on('-node', (node: Redis) => know(node, undefined))
   } else follow(client)
+  if (client.status === 'ready') void measureAll()
   const timer = setInterval(() => void measureAll(), MEASURE_EVERY_MILLIS).unref()
 
   return {
-    offset: () => earliest ?? measureFirst(),
+    offset: () => earliest ?? (first ??= measureFirst().finally(() => (first = undefined))),
     correct(shownMillis) {
       if (client instanceof Cluster) void measureAll()
       else know(client, shownMillis - performance.now())

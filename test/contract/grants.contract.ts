@@ -1040,6 +1040,43 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
         await refreshed(refreshToken, grant.appId)
       })
 
+      it('of one access token that could not be told is told when it is repeated, for what it was', async () => {
+        const { access } = await authorize()
+        const expiresAt = (await findAccess(access))?.access.expiresAt ?? 0
+        const told: Parameters<OnEnded>[0][] = []
+        let isAway = true
+        const telling = createGrants({
+          ...opened,
+          refreshTokens,
+          onEnded: (ended) =>
+            isAway
+              ? Promise.reject(new AppError('temporarily_unavailable'))
+              : Promise.resolve(void told.push(ended)),
+        })
+        await expect(telling.revokeAccess(parsed(access), 'client', expiresAt)).rejects.toThrow()
+        isAway = false
+        expect(await findAccess(access)).toBeUndefined()
+        await telling.repeatRevocation(parsed(access))
+        expect(told).toMatchObject([{ token: sha256(access), reason: 'client' }])
+        // Kept for as long as some copy may know the token, not for as long as a family may live.
+        expect((told[0]?.keepUntil ?? 0) / 1000 - expiresAt).toBeLessThan(2 * DAY_SECONDS)
+      })
+
+      it('is repeated also for an access token whose family has ended, and never for an invented one', async () => {
+        const { grant, access } = await authorize()
+        const alive = await authorize()
+        await grants.revoke(grant.id)
+        const told: string[] = []
+        const telling = createGrants({ ...opened, refreshTokens, onEnded: tellingTo(told) })
+        for (const family of [grant.id, alive.grant.id, newLocator()]) {
+          await telling.repeatRevocation(parsed(newAccessToken(family)))
+          await telling.repeatRevocation(parsed(forgedTokens.first(family)))
+        }
+        expect(told).toEqual([])
+        await telling.repeatRevocation(parsed(access))
+        expect(told).toEqual([`token ${sha256(access)}`])
+      })
+
       it('of 20 callers at one moment gives the grant to one', async () => {
         const { grant } = await authorize()
         const outcomes = await Promise.all(

@@ -103,26 +103,35 @@ describe.each(BACKENDS)('revocation, %s', (backend) => {
     expect(await web.isActive(access)).toBe(true)
   })
 
-  it('keeps and tells nothing of tokens that a public app invents', async () => {
-    const { db, revocations } = server.foundation
-    const count = async () => (await db.selectFrom('ended_grants').select('seq').execute()).length
-    const told: string[] = []
-    await revocations.ready()
-    const stop = revocations.follow({
-      onRevoked: ({ key }) => void told.push(key),
-      onGap: () => undefined,
-      onContact: () => undefined,
-    })
-    const before = await count()
-    for (let at = 0; at < 20; at += 1)
-      expect(await spa.revoke(newAccessToken(newLocator()))).toMatchObject({ status: 200 })
-    const { refresh, grantId } = await spa.authorize()
-    await spa.revoke(refresh)
-    await waitUntil('the real revocation to be told', () => Promise.resolve(told.includes(grantId)))
-    stop()
-    expect(told).toEqual([grantId])
-    expect((await count()) - before).toBe(1)
-  })
+  it.each(['a public app', 'an app that proves itself'])(
+    'keeps and tells nothing of tokens that %s invents',
+    async (who) => {
+      const app = who === 'a public app' ? spa : web
+      const real = await app.authorize()
+      const { db, revocations } = server.foundation
+      const count = async () => (await db.selectFrom('ended_grants').select('seq').execute()).length
+      const told: string[] = []
+      await revocations.ready()
+      const stop = revocations.follow({
+        onRevoked: ({ key }) => void told.push(key),
+        onGap: () => undefined,
+        onContact: () => undefined,
+      })
+      const before = await count()
+      for (let at = 0; at < 20; at += 1)
+        for (const family of [newLocator(), real.grantId])
+          expect(await app.revoke(newAccessToken(family))).toMatchObject({ status: 200 })
+      expect(await app.isActive(real.access)).toBe(true)
+      const { refresh, grantId } = await app.authorize()
+      await app.revoke(refresh)
+      await waitUntil('the real revocation to be told', () =>
+        Promise.resolve(told.includes(grantId)),
+      )
+      stop()
+      expect(told).toEqual([grantId])
+      expect((await count()) - before).toBe(1)
+    },
+  )
 
   it('needs a token', async () => {
     expect(await web.revoke('')).toMatchObject({
