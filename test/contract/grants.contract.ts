@@ -1314,9 +1314,9 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
       const { grant, access } = await authorize()
       expect(await findAccess(newAccessToken(grant.id))).toBeUndefined()
       expect(await findAccess(newAccessToken(newLocator()))).toBeUndefined()
-      opened.clock.move(3_599_000)
+      opened.clock.move(3_590_000)
       expect(await findAccess(access)).toBeDefined()
-      opened.clock.move(1000)
+      opened.clock.move(10_000)
       expect(await findAccess(access)).toBeUndefined()
     })
 
