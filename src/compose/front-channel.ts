@@ -1,22 +1,18 @@
 // The engine plugged into what the server knows: apps, accounts, consents, scopes, keys, and grants.
 import type { Context } from 'koa'
-import type { App as RegisteredApp } from '../apps/app.ts'
 import { matchesRedirectUri } from '../apps/redirect-uri.ts'
 import { isAdminScope } from '../apps/scope.ts'
 import type { EventContext } from '../audit/events.ts'
 import type { Foundation } from '../foundation.ts'
-import type { CodeRecord, Grant } from '../grants/grant.ts'
+import { createFindStanding } from '../grants/standing.store.ts'
 import type { BatchedLimit } from '../http/rate-limit.ts'
 import { requestFacts } from '../http/request-context.ts'
+import { createBeginAuthorization, remembersConsent } from '../oauth/begin-authorization.ts'
 import { describeClient } from '../oauth/client-description.ts'
 import { createEngine, type Engine } from '../oauth/engine.ts'
-import { longestLife, termsFor } from '../oauth/policy.ts'
 import type { InspectToken } from '../oauth/token-inspector.ts'
 import { AppError } from '../shared/errors.ts'
 import { UNBOUNDED, watchRedisMemory } from '../storage/redis-memory.ts'
-
-/** RFC 8252 §8.6: a public app cannot prove that it is the one that was allowed, so its person is asked each time. */
-const remembersConsent = ({ type }: RegisteredApp): boolean => type === 'web'
 
 const INTERACTION_SECONDS = 3600
 const RETRY_WHEN_FULL_SECONDS = 30
@@ -58,7 +54,13 @@ export function createFrontChannel(
     records: foundation.store,
     clock,
     logger,
-    begin: (grant, code, record, generation) => begin(foundation, grant, code, record, generation),
+    begin: createBeginAuthorization({
+      settings: config.tokens,
+      findStanding: createFindStanding(foundation.db),
+      findApp: (appId) => apps.find(appId),
+      grants,
+      previews,
+    }),
     async loginsCountFrom(accountId) {
       return (await accounts.find(accountId))?.sessionsFrom ?? 0
     },
@@ -107,45 +109,4 @@ export function createFrontChannel(
   scopes.onChange(() => engine.rebuild())
   foundation.keyRing.onChange(() => engine.rebuild())
   return engine
-}
-
-/** Starts an authorization, unless what it stands on was taken away meanwhile. */
-async function begin(
-  { config, apps, accounts, consents, grants, previews }: Foundation,
-  grant: Grant & { accountId: string },
-  code: string,
-  record: CodeRecord,
-  loginGeneration: number,
-): Promise<void> {
-  const { appId, accountId } = grant
-  // From the database, not from a cache: what counts is what has ended at this moment.
-  const [app, account] = await Promise.all([apps.get(appId), accounts.get(accountId)])
-  if (account.status !== 'active' || loginGeneration < account.sessionsFrom)
-    throw new AppError('grant_revoked')
-  const isPreview = record.redirectUri === previews.returnUri
-  if (isPreview && !(await previews.admitGrant(record.codeChallenge, grant)))
-    throw new AppError('preview_over')
-  const born = {
-    ...grant,
-    accountGeneration: account.generation,
-    appGeneration: app.generation,
-  }
-  await grants.begin(born, code, record, longestLife(termsFor(app, config.tokens)))
-  // Looked at again after the grant is written: an account or app that was shut down meanwhile, and a connection that was ended meanwhile,
-  // has had its grants revoked already.
-  const [after, now, isWithdrawn] = await Promise.all([
-    accounts.get(accountId),
-    apps.get(appId),
-    // Of a preview nothing is remembered.
-    remembersConsent(app) &&
-      !isPreview &&
-      consents.find(accountId, appId).then((scopes) => scopes === undefined),
-  ])
-  const isEnded =
-    after.status !== 'active' ||
-    after.grantsFrom > account.generation ||
-    after.sessionsFrom > loginGeneration ||
-    now.status !== 'active' ||
-    now.grantsFrom > app.generation
-  if (isEnded || isWithdrawn) await grants.revoke(grant.id)
 }

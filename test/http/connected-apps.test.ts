@@ -571,6 +571,32 @@ describe.each(BACKENDS)('on %s', (backend) => {
       expect((await oauth.exchange(code)).body.error).toBe('invalid_grant')
     })
 
+    it('ends one of a public app, of which nothing is remembered, that is being given at that moment', async () => {
+      const person = await aPerson()
+      const [browser, other] = [await aBrowserOf(person), await aBrowserOf(person)]
+      await connect(spa, person, browser)
+      const { grants } = server.foundation
+      const begin = grants.begin.bind(grants)
+      // What it stands on was looked at; its grant is not written yet.
+      grants.begin = async (...beginning) => {
+        grants.begin = begin
+        await disconnect(other, spa)
+        await begin(...beginning)
+      }
+      const proof = { email: person.email, password: PASSWORD }
+      const back = await approveInBrowser(server, linkOf(spa), proof, browser)
+      const oauth = createOAuthClient(server, spa)
+      const code = back.searchParams.get('code') ?? ''
+      expect(code).toMatch(/^otesse_ac_/)
+      const { body } = await oauth.exchange(code, { code_verifier: VERIFIER })
+      expect(body.error).toBe('invalid_grant')
+      const again = await approveInBrowser(server, linkOf(spa), proof, browser)
+      const next = await oauth.exchange(again.searchParams.get('code') ?? '', {
+        code_verifier: VERIFIER,
+      })
+      expect(next.status).toBe(200)
+    })
+
     it('may be asked for twice', async () => {
       const person = await aPerson()
       const browser = await aBrowserOf(person)

@@ -2,7 +2,14 @@
 // caches warm. What is written in the background may cost something per batch, never something per request.
 import { startRedis, type RedisServer } from '../support/backends.ts'
 import { openNetworkedStores, startTestApp, type TestApp, type TestStores } from '../support/app.ts'
-import { createAccount, createScopes, issueCode, registerApp } from '../support/builders.ts'
+import { approveInBrowser, createBrowser } from '../support/browser-flow.ts'
+import {
+  createAccount,
+  createScopes,
+  issueCode,
+  PASSWORD,
+  registerApp,
+} from '../support/builders.ts'
 import { createOAuthClient, type OAuthClient, type Tokens } from '../support/oauth-client.ts'
 import { type CommandCounter, countQueries, watchRedis } from '../support/round-trips.ts'
 
@@ -106,6 +113,29 @@ it('a code exchange costs at most four commands and no statement', async () => {
     Array.from({ length: REQUESTS + 1 }, () => issueCode(server, web.client, { accountId })),
   )
   expectBudget(await costOf((index) => web.exchange(codes[index]!.code)), 2)
+})
+
+it('a code for an app that was allowed before costs three statements', async () => {
+  const person = await createAccount(server, { password: PASSWORD })
+  const { id, redirectUri } = web.client
+  const url = `${server.issuer}/oauth/authorize?${new URLSearchParams({
+    client_id: id,
+    redirect_uri: redirectUri,
+    response_type: 'code',
+    scope: 'bookings:read',
+  }).toString()}`
+  const browser = createBrowser(server)
+  await approveInBrowser(server, url, { email: person.email, password: PASSWORD }, browser)
+  const codes = 20
+  const statements = await countQueries(async () => {
+    for (let done = 0; done < codes; done += 1)
+      expect((await browser.open(url)).url).toContain('code=otesse_ac_')
+  })
+  // What is remembered, and before and after the grant is written what it stands on.
+  const asked = statements.filter((text) =>
+    /from "(accounts|apps|app_secrets|consents)"/.test(text),
+  )
+  expect(asked).toHaveLength(codes * 3)
 })
 
 it('a refused client costs nothing at all', async () => {
