@@ -3,7 +3,7 @@
 import { DAY, SECOND } from '../shared/clock.ts'
 import { randomBase62 } from '../shared/crypto.ts'
 import type { FamilyChange, IndexStore } from './family-store.ts'
-import { accountIndex, appIndex, ENDED, type Grant, GRANT, REFRESH, REPEATS } from './grant.ts'
+import { accountIndex, appIndex, ENDED, type Grant, GRANT, REFRESH } from './grant.ts'
 import { GRANT_SLACK_SECONDS } from './issue.ts'
 
 // Longer than a beginning can be on its way, and long enough for an app that was told to try again.
@@ -30,7 +30,7 @@ export function epochIn(ended: string): { epoch?: string } {
 export const endingOf = (text: string, grant: Grant, mark: string): FamilyChange => ({
   expect: [{ name: GRANT, state: 'equals', value: text }],
   put: [{ name: ENDED, value: markOf(mark, grant), ttlMillis: ENDED_MILLIS }],
-  remove: [GRANT, REFRESH, REPEATS],
+  remove: [GRANT, REFRESH],
 })
 
 /** Keeps a grant from beginning whose beginning may be on its way. */

@@ -78,8 +78,11 @@ export interface AccessRecord {
 
 export const GRANT = 'g'
 export const REFRESH = 'r'
-/** How often the grace has answered the predecessor of the current refresh token. */
-export const REPEATS = 'n'
+/**
+ * How often the grace has answered the predecessor of a refresh token, which the generation names:
+ * a rotation begins a new count without touching the old one.
+ */
+export const repeatsName = (generation: number): string => `n:${generation}`
 /** Says for a while that the grant has ended, or may not begin any more. */
 export const ENDED = 'e'
 /** An access token that was revoked alone, for as long as it would have lived. */

@@ -2,8 +2,15 @@
 import { epochSeconds } from '../shared/clock.ts'
 import { base62Hash, sha256 } from '../shared/crypto.ts'
 import type { ParsedToken } from '../shared/token-format.ts'
-import type { FamilyChange, Undo } from './family-store.ts'
-import { type Grant, GRANT, parseRecord, REFRESH, type RefreshRecord, REPEATS } from './grant.ts'
+import type { Undo } from './family-store.ts'
+import {
+  type Grant,
+  GRANT,
+  parseRecord,
+  REFRESH,
+  type RefreshRecord,
+  repeatsName,
+} from './grant.ts'
 import {
   accessPut,
   type IssueDeps,
@@ -74,10 +81,11 @@ async function refreshOnce(
   const { terms } = request
   const isGenuine = presented.generation !== Infinity
   const unknown = isGenuine ? 'refresh_token_unknown' : 'refresh_token_malformed'
-  const [grantText, refreshText, repeats, ownAccess] = await deps.store.read(
-    family,
-    namesToRead(terms, tries),
-  )
+  const [grantText, refreshText, ownAccess] = await deps.store.read(family, [
+    GRANT,
+    REFRESH,
+    ...(tries.last === undefined ? [] : [tries.last.name]),
+  ])
   if (grantText === undefined || refreshText === undefined) {
     // It may be a second try after one that ended the family and could not tell everybody.
     if (grantText === undefined && isGenuine) await deps.tellAgain(family)
@@ -91,7 +99,8 @@ async function refreshOnce(
     return { kind: 'refused', reason: 'refresh_token_of_another_client' }
   const from = request.network === undefined ? undefined : networkMark(grant.id, request.network)
   const decision = decideRefresh(stored, presented, deps.clock(), terms.graceSeconds * 1000, {
-    repeats: Number(repeats ?? 0),
+    // Asked for apart, so that a rotation does not pay for it.
+    repeats: presented.hash === stored.previous?.hash ? await repeatsOf(deps, family, stored) : 0,
     from,
     isProven: request.isProven === true,
   })
@@ -114,7 +123,7 @@ async function refreshOnce(
             { name: REFRESH, state: 'equals', value: refresh.value },
             { name: access.put.name, state: 'present' },
             // Nor did the grace give the successor to anybody.
-            { name: REPEATS, state: 'absent' },
+            { name: repeatsName(next.record.generation), state: 'absent' },
           ],
           put: [{ ...refreshPut(deps.clock, state, terms), value: refreshText }],
           remove: [access.put.name],
@@ -135,12 +144,17 @@ async function refreshOnce(
   }
   tries.last = { name: access.put.name, issued }
   const done = await deps.store.commit(family, {
-    ...counting(next.how, terms),
+    // In the store apart from the state, so that repeats of one moment do not make each other lose.
+    ...(next.how === 'repeated' && {
+      increment: [
+        { name: repeatsName(state.generation), ttlMillis: (terms.graceSeconds + 60) * 1000 },
+      ],
+    }),
     expect: [
       { name: GRANT, state: 'present' },
       { name: REFRESH, state: 'equals', value: refreshText },
       ...(next.how === 'repeated'
-        ? [{ name: REPEATS, state: 'below', limit: MOST_REPEATS } as const]
+        ? [{ name: repeatsName(state.generation), state: 'below', limit: MOST_REPEATS } as const]
         : []),
     ],
     put: refresh === undefined ? [access.put] : [access.put, refresh],
@@ -152,22 +166,13 @@ async function refreshOnce(
   return done ? issued : LOST
 }
 
-function namesToRead(terms: TokenTerms, { last }: Tries): string[] {
-  if (last !== undefined) return [GRANT, REFRESH, REPEATS, last.name]
-  return terms.rotate ? [GRANT, REFRESH, REPEATS] : [GRANT, REFRESH]
-}
-
-/**
- * The count of repeats: in the store apart from the state, so that repeats of one moment do not
- * make each other lose.
- */
-function counting(
-  how: 'kept' | 'rotated' | 'repeated',
-  terms: TokenTerms,
-): Pick<FamilyChange, 'increment' | 'remove'> {
-  if (how === 'repeated')
-    return { increment: [{ name: REPEATS, ttlMillis: (terms.graceSeconds + 60) * 1000 }] }
-  return how === 'rotated' ? { remove: [REPEATS] } : {}
+async function repeatsOf(
+  { store }: IssueDeps,
+  family: string,
+  { generation }: RefreshRecord,
+): Promise<number> {
+  const [repeats] = await store.read(family, [repeatsName(generation)])
+  return Number(repeats ?? 0)
 }
 
 const MARK_LENGTH = 8
