@@ -1,7 +1,8 @@
 // Logos of apps: which bytes are taken and under which name they are kept. Invariant: the type of a stored logo is what its bytes are, never
 // what the uploader said; the name is the SHA-256 of the bytes, so that a URL with it never changes its content.
 import { sha256Hex } from '../shared/crypto.ts'
-import { isInertSvg } from './inert-svg.ts'
+import { findSvgProblem } from './inert-svg.ts'
+import { imageSize, MAX_SIDE } from './image-size.ts'
 import { quoted, type Problem } from './problem.ts'
 
 export const MAX_LOGO_BYTES = 256 * 1024
@@ -65,17 +66,36 @@ export function checkLogo(bytes: Uint8Array, contentType: string): LogoVerdict {
   const type = sniff(bytes)
   if (type === undefined)
     return refused('logo-type', 'Upload a PNG, JPEG, WebP or SVG file: this is none of them.')
-  const claimed = (contentType.split(';')[0] ?? '').trim().toLowerCase()
+  // An old name that many programs still send.
+  const claimed = (contentType.split(';')[0] ?? '')
+    .trim()
+    .toLowerCase()
+    .replace(/^image\/jpg$/, 'image/jpeg')
   if (claimed !== type)
     return refused(
       'logo-type-differs',
       `The content of the file is ${type}: upload it as that.`,
       quoted(contentType),
     )
-  if (type === 'image/svg+xml' && !isInertSvg(bytes))
-    return refused(
-      'logo-svg-not-inert',
-      'The SVG has something else than plain shapes (a script, style sheet, link, image, filter or editor data): export it as plain SVG with presentation attributes, or as PNG.',
-    )
+  if (type === 'image/svg+xml') {
+    const problem = findSvgProblem(bytes)
+    if (problem !== undefined)
+      return refused(
+        'logo-svg-not-inert',
+        `The SVG has ${problem.what} (line ${problem.line}), which a logo may not have: export it as plain SVG without it, or as PNG.`,
+      )
+  } else {
+    const size = imageSize(bytes, type)
+    if (size === undefined)
+      return refused(
+        'logo-broken',
+        'The file does not say how large the picture is: export it again.',
+      )
+    if (size.width > MAX_SIDE || size.height > MAX_SIDE)
+      return refused(
+        'logo-dimensions',
+        `The picture is ${size.width} × ${size.height} pixels: keep each side within ${MAX_SIDE}.`,
+      )
+  }
   return { kind: 'accepted', logo: { id: sha256Hex(bytes), contentType: type, bytes } }
 }

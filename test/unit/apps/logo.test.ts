@@ -9,10 +9,17 @@ const bytes = (...parts: (string | number[])[]): Uint8Array =>
 const png = bytes(
   [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13],
   'IHDR',
-  [0, 0, 0, 1],
+  [0, 0, 0, 1, 0, 0, 0, 1],
 )
-const jpeg = bytes([0xff, 0xd8, 0xff, 0xe0], 'JFIF')
-const webp = bytes('RIFF', [1, 0, 0, 0], 'WEBPVP8 ')
+const jpeg = bytes([0xff, 0xd8, 0xff, 0xe0, 0, 6], 'JFIF', [0xff, 0xc2, 0, 11, 8, 0, 2, 0, 3])
+const webp = bytes('RIFF', [1, 0, 0, 0], 'WEBPVP8 ', Array(10).fill(0), [5, 0, 7, 0])
+const webpLossless = bytes('RIFF', [1, 0, 0, 0], 'WEBPVP8L', [0, 0, 0, 0, 0x2f, 4, 0x40, 0, 0])
+const webpExtended = bytes('RIFF', [1, 0, 0, 0], 'WEBPVP8X', Array(8).fill(0), [4, 0, 0, 1, 0, 0])
+const sized = (width: number, height: number) =>
+  Buffer.concat([
+    png.subarray(0, 16),
+    Buffer.from([0, 0, width >> 8, width & 255, 0, 0, height >> 8, height & 255]),
+  ])
 
 const XMLNS = 'xmlns="http://www.w3.org/2000/svg"'
 const svg = (inside: string, attributes = ''): string =>
@@ -26,17 +33,28 @@ describe('the type of a logo is what its bytes are', () => {
   test.each([
     ['image/png', png],
     ['image/jpeg', jpeg],
+    ['image/jpg', jpeg],
     ['image/webp', webp],
+    ['image/webp', webpLossless],
+    ['image/webp', webpExtended],
     ['image/svg+xml; charset=utf-8', Buffer.from(svg('<path d="M0 0h1z"/>'))],
   ])('%s', (type, content) => {
     const verdict = checkLogo(content, type)
-    expect(verdict).toMatchObject({ kind: 'accepted', logo: { contentType: type.split(';')[0] } })
+    const contentType = (type.split(';')[0] ?? '').replace('jpg', 'jpeg')
+    expect(verdict).toMatchObject({ kind: 'accepted', logo: { contentType } })
     expect(verdict.kind === 'accepted' && verdict.logo.id).toMatch(/^[0-9a-f]{64}$/)
   })
 
   test.each([
     ['logo-empty', new Uint8Array(), 'image/png'],
     ['logo-size', Buffer.concat([png, Buffer.alloc(256 * 1024)]), 'image/png'],
+    ['logo-dimensions', sized(4097, 1), 'image/png'],
+    ['logo-dimensions', sized(1, 20_000), 'image/png'],
+    ['logo-broken', sized(0, 1), 'image/png'],
+    ['logo-broken', png.subarray(0, 20), 'image/png'],
+    ['logo-broken', jpeg.subarray(0, 16), 'image/jpeg'],
+    ['logo-broken', bytes([0xff, 0xd8, 0xff, 0xe0, 0, 0]), 'image/jpeg'],
+    ['logo-broken', webp.subarray(0, 27), 'image/webp'],
     ['logo-type', bytes('GIF89a'), 'image/gif'],
     ['logo-type', bytes('MZ'), 'image/png'],
     ['logo-type-differs', jpeg, 'image/png'],
@@ -65,6 +83,22 @@ describe('an SVG that can only be drawn is taken', () => {
     ),
     svg('<text x="1">Hello<tspan>there</tspan></text>'),
     `<svg ${XMLNS}/>`,
+    svg(
+      '<defs><path id="a" d=""/></defs><use href="#a"/><use xlink:href="#a" x="2"/>',
+      'xmlns:xlink="http://www.w3.org/1999/xlink"',
+    ),
+    svg(
+      '<defs><style>.cls-1{fill:#fff;} .cls-2, path { stroke : url(#a) }</style></defs><path class="cls-1"/>',
+      'data-name="Layer 1"',
+    ),
+    svg('<style type="text/css"><![CDATA[ .a{fill:red} ]]></style>'),
+    `<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd">\n${svg('')}`,
+    svg(
+      '<sodipodi:namedview pagecolor="#fff" inkscape:zoom="1"/><metadata><rdf:RDF><cc:Work rdf:about=""/></rdf:RDF></metadata>',
+      'xmlns:sodipodi="http://sodipodi.sourceforge.net/DTD/sodipodi-0.dtd" xmlns:inkscape="http://www.inkscape.org/namespaces/inkscape" xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:cc="http://creativecommons.org/ns#"',
+    ),
+    svg('<filter id="f"><feGaussianBlur stdDeviation="2"/></filter><g filter="url(#f)"/>'),
+    `<?xml version="1.0" encoding="iso-8859-1"?>${svg('')}`,
   ])('%s', (text) => {
     expect(verdictOnSvg(text)).toBe('accepted')
   })
@@ -88,7 +122,47 @@ describe('an SVG that could do anything else is refused', () => {
       'xlink:href',
       svg('<path xlink:href="javascript:alert(1)"/>', 'xmlns:xlink="http://www.w3.org/1999/xlink"'),
     ],
-    ['use, which can multiply', svg('<use href="#a"/>')],
+    ['use of something elsewhere', svg('<use href="https://evil.com/x.svg#a"/>')],
+    ['use of a script', svg('<use xlink:href="javascript:alert(1)"/>')],
+    ['use of data', svg('<use href="data:image/svg+xml,x#a"/>')],
+    ['use in a circle', svg('<g id="a"><use href="#b"/></g><g id="b"><use href="#a"/></g>')],
+    ['use of itself', svg('<g id="a"><use href="#a"/></g>')],
+    [
+      'use that multiplies',
+      svg(
+        '<path id="x0"/>' +
+          Array.from(
+            { length: 20 },
+            (_, at) => `<g id="x${at + 1}"><use href="#x${at}"/><use href="#x${at}"/></g>`,
+          ).join(''),
+      ),
+    ],
+    [
+      'masks that multiply',
+      svg(
+        '<mask id="x0"><path/></mask>' +
+          Array.from(
+            { length: 20 },
+            (_, at) =>
+              `<mask id="x${at + 1}"><g mask="url(#x${at})"/><g style="mask:url('#x${at}')"/></mask>`,
+          ).join(''),
+      ),
+    ],
+    ['a style sheet that loads a font', svg('<style>@font-face{src:url(x)}</style>')],
+    ['a style sheet that loads a picture', svg('<style>.a{fill:url(//evil.com)}</style>')],
+    ['a style sheet with escapes', svg('<style>.a{fill:\\75rl(x)}</style>')],
+    ['a style sheet in CDATA that loads', svg('<style><![CDATA[.a{fill:url(//e)}]]></style>')],
+    ['CDATA that ends early', svg('<style><![CDATA[a]]></style><script>x</script>]]></style>')],
+    [
+      'a namespace of an editor for a script',
+      svg('<e:script>x</e:script>', 'xmlns:e="http://www.w3.org/2000/svg"'),
+    ],
+    [
+      'a prefix of SVG for an editor',
+      svg('<g xmlns:svg="http://www.inkscape.org/namespaces/inkscape"/><svg:script/>'),
+    ],
+    ['a prefix of HTML', svg('<h:script/>', 'xmlns:h="http://www.w3.org/1999/xhtml"')],
+    ['a handler of an editor’s element', svg('<sodipodi:a onload="x"/>')],
     ['an image', svg('<image href="https://evil.com/x.png"/>')],
     ['an image in data:', svg('<image href="data:image/png;base64,xx"/>')],
     ['feImage', svg('<filter><feImage href="https://evil.com"/></filter>')],
@@ -107,7 +181,6 @@ describe('an SVG that could do anything else is refused', () => {
     ['a nested call', svg('<g fill="url(#a) url(//evil.com)"/>')],
     ['a reference that completes itself', svg('<g fill="uurl(#a)rl(x)"/>')],
     ['a character reference in an attribute', svg('<g fill="&#117;rl(x)"/>')],
-    ['a DOCTYPE', `<!DOCTYPE svg>${svg('')}`],
     ['entities', `<!DOCTYPE svg [<!ENTITY a "x">]>${svg('&a;')}`],
     ['an entity without a declaration', svg('<title>&a;</title>')],
     ['a character reference in text', svg('<title>&#60;script></title>')],
@@ -157,4 +230,17 @@ describe('an SVG that could do anything else is refused', () => {
     for (const text of bait) verdictOnSvg(text)
     expect(performance.now() - before).toBeLessThan(10_000)
   })
+})
+
+test('what is refused is named with its line', () => {
+  const sentenceOn = (text: string): unknown => {
+    const verdict = checkLogo(Buffer.from(text), 'image/svg+xml')
+    return verdict.kind === 'refused' && verdict.problems[0]?.sentence
+  }
+  expect(sentenceOn(svg('\n<g>\n<script>alert(1)</script></g>'))).toMatch(/<script> \(line 3\)/)
+  expect(sentenceOn(svg('\n\n<g onload="x"/>'))).toMatch(/attribute onload of <g> \(line 3\)/)
+  expect(sentenceOn(svg('\n<path fill="url(https://e)"/>'))).toMatch(
+    /fill with that value .*line 2/,
+  )
+  expect(sentenceOn(`${svg('')}\n<!-- -- -->`)).toMatch(/comment .*line 2/)
 })
