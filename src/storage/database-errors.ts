@@ -100,3 +100,6 @@ export async function withDatabase<T>(work: () => Promise<T>): Promise<T> {
     })
   }
 }
+
+/** Returns whether a server answered that user or password are wrong. */
+export const isLoginRefusal = (error: unknown): boolean => stateOf(error)?.startsWith('28') === true

@@ -6,8 +6,10 @@ import type { Logger } from '../shared/logger.ts'
 import { withDatabase } from './database-errors.ts'
 import { lockDirectory } from './directory-lock.ts'
 import { makePrivateDirectory } from './private-directory.ts'
+import { parsePostgresUrl, type PostgresLocation } from './postgres-location.ts'
 import { openPostgresPool, PooledPostgresDialect } from './postgres-pool.ts'
 import type { Schema } from './schema.ts'
+import { StoreRefused } from './store-problems.ts'
 
 export { isForeignKeyViolation, isUniqueViolation, withDatabase } from './database-errors.ts'
 
@@ -36,6 +38,7 @@ export interface OpenDatabase extends AsyncDisposable {
 /**
  * Opens the database; Postgres connects at the first query, PGlite at once.
  *
+ * @throws {StoreRefused} where the URL of Postgres cannot be read
  * @throws {DirectoryInUse} where another process has the PGlite directory open
  * @throws {DirectoryRefused} where the directory cannot be kept from other users of the machine
  */
@@ -46,17 +49,24 @@ export async function openDatabase(
   if (location.kind === 'pglite') return openPglite(location.directory)
   const pool = openPostgresPool(
     {
-      connectionString: location.url,
+      ...locate(location.url),
       max: location.poolSize,
       connectionTimeoutMillis: location.connectTimeoutMillis,
       query_timeout: location.queryTimeoutMillis,
       statement_timeout: location.queryTimeoutMillis,
-      application_name: 'otesse-auth',
     },
     logger,
   )
   const db = new Kysely<Schema>({ dialect: new PooledPostgresDialect({ pool }) })
   return { db, kind: 'postgres', [Symbol.asyncDispose]: () => db.destroy() }
+}
+
+function locate(url: string): PostgresLocation {
+  try {
+    return parsePostgresUrl(url)
+  } catch (error) {
+    throw new StoreRefused(`OTESSE_DATABASE_URL: ${(error as Error).message}`, { cause: error })
+  }
 }
 
 async function openPglite(directory: string): Promise<OpenDatabase> {

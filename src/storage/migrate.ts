@@ -20,6 +20,7 @@ import * as scopeIncarnations from '../../migrations/0014_scope_incarnations.ts'
 import * as purgeProgress from '../../migrations/0018_purge_progress.ts'
 import * as emailKeys from '../../migrations/0019_email_keys.ts'
 import { type Database, withDatabase } from './database.ts'
+import { assertUsable } from './database-verdict.ts'
 
 // Named here and not read from a folder, so that the compiled server and the sources run the same list.
 const MIGRATIONS: Record<string, Migration> = {
@@ -51,10 +52,13 @@ const migratorOf = (db: Database): Migrator =>
 /**
  * Applies what is missing and returns the names of the migrations that it applied.
  *
+ * @throws {StoreRefused} a database that cannot be used, or in which nothing may be created
  * @throws {AppError} `temporarily_unavailable`
  */
-export function migrate(db: Database): Promise<string[]> {
-  return withDatabase(async () => {
+export async function migrate(db: Database): Promise<string[]> {
+  const missing = await pendingMigrations(db)
+  await assertUsable(db, { needsCreate: missing.length > 0 })
+  return await withDatabase(async () => {
     return await db.transaction().execute(async (transaction) => {
       await sql`select pg_advisory_xact_lock(${sql.lit(LOCK)})`.execute(transaction)
       const { error, results } = await migratorOf(transaction).migrateToLatest()
@@ -68,8 +72,14 @@ export function migrate(db: Database): Promise<string[]> {
 // The number under which Kysely locks, and with it earlier releases of this server.
 const LOCK = BigInt('3853314791062309107')
 
-/** Returns the names of the migrations that the database lacks. @throws {AppError} `temporarily_unavailable` */
+/**
+ * Returns the names of the migrations that the database lacks.
+ *
+ * @throws {StoreRefused} a database that cannot be used
+ * @throws {AppError} `temporarily_unavailable`
+ */
 export async function pendingMigrations(db: Database): Promise<string[]> {
+  await assertUsable(db, { needsCreate: false })
   const all = await withDatabase(() => migratorOf(db).getMigrations())
   return all.filter(({ executedAt }) => executedAt === undefined).map(({ name }) => name)
 }

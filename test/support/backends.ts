@@ -3,7 +3,7 @@
 // Isolation on a shared store: a key prefix of one's own on Redis, a database of one's own (createDatabase) on PostgreSQL.
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { chownSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
@@ -260,7 +260,10 @@ export interface PostgresServer extends Disturbable, Address {
  * database of ours, and the URL is that of `postgres`
  * @throws {Error} when it is not installed
  */
-export async function startPostgres(superuser = 'otesse'): Promise<PostgresServer> {
+export async function startPostgres(
+  superuser = 'otesse',
+  more: { socketDirectory?: string; tls?: { cert: string; key: string } } = {},
+): Promise<PostgresServer> {
   const binary = getPostgresBinary('postgres')
   const initdb = getPostgresBinary('initdb')
   const user = await findPostgresUser()
@@ -275,7 +278,8 @@ export async function startPostgres(superuser = 'otesse'): Promise<PostgresServe
     const settings = {
       listen_addresses: HOST,
       port,
-      unix_socket_directories: '',
+      unix_socket_directories: more.socketDirectory ?? '',
+      ...(more.tls && ownTls(more.tls, directory, user)),
       fsync: 'off',
       full_page_writes: 'off',
       max_connections: 200,
@@ -303,10 +307,22 @@ export async function startPostgres(superuser = 'otesse'): Promise<PostgresServe
   return { ...server, url: url('otesse') }
 }
 
+/** PostgreSQL wants its key to be its own. */
+function ownTls(tls: { cert: string; key: string }, directory: string, user: User | undefined) {
+  const [certFile, keyFile] = [join(directory, 'server.crt'), join(directory, 'server.key')]
+  writeFileSync(certFile, tls.cert, { mode: 0o644 })
+  writeFileSync(keyFile, tls.key, { mode: 0o600 })
+  if (user) chownSync(keyFile, user.uid, user.gid)
+  return { ssl: 'on', ssl_cert_file: certFile, ssl_key_file: keyFile }
+}
+
 /**
- * Starts PgBouncer in transaction mode before a database. @throws {Error} when it is not installed
+ * Starts PgBouncer before a database. @throws {Error} when it is not installed
  */
-export async function startPgBouncer(databaseUrl: string): Promise<PostgresServer> {
+export async function startPgBouncer(
+  databaseUrl: string,
+  poolMode: 'session' | 'transaction' = 'transaction',
+): Promise<PostgresServer> {
   const binary = getBinary('pgbouncer', 'pgbouncer')
   const user = await findPostgresUser()
   const target = new URL(databaseUrl)
@@ -324,7 +340,7 @@ export async function startPgBouncer(databaseUrl: string): Promise<PostgresServe
       `listen_port = ${port}`,
       'auth_type = plain',
       `auth_file = ${users}`,
-      'pool_mode = transaction',
+      `pool_mode = ${poolMode}`,
       'unix_socket_dir =',
     ]
     writeFileSync(file, `${lines.join('\n')}\n`)
