@@ -59,14 +59,11 @@ export function createAppTokens(deps: AppTokenDeps): AppTokens {
       let known = remembered.get(appId)
       let attempts = 0
       return retryCommit(async () => {
-        const next = known ?? newAppGrant(deps, appId)
-        const issued = await issueFrom(
-          deps,
-          next,
-          known === undefined,
-          { scopes, audience, generation },
-          terms,
-        )
+        // A grant of before the app's own tokens were ended is replaced: a purge that comes late means that one, and not its successor.
+        const isOld = known !== undefined && (known.grant.appGeneration ?? 0) < generation
+        const next = known === undefined || isOld ? newAppGrant(deps, appId, generation) : known
+        const asked = { scopes, audience, generation }
+        const issued = await issueFrom(deps, next, known, asked, terms)
         attempts += 1
         if (issued !== undefined) {
           if (next !== known || attempts > 1) remembered.set(appId, next)
@@ -81,13 +78,14 @@ export function createAppTokens(deps: AppTokenDeps): AppTokens {
   }
 }
 
-function newAppGrant(deps: AppTokenDeps, appId: string): KnownGrant {
+function newAppGrant(deps: AppTokenDeps, appId: string, generation: number): KnownGrant {
   const grant: Grant = {
     id: appFamily(appId),
     appId,
     scopes: [],
     createdAt: epochSeconds(deps.clock),
     epoch: randomBase62(8),
+    ...(generation > 0 && { appGeneration: generation }),
   }
   return { grant, text: JSON.stringify(grant) }
 }
@@ -95,7 +93,7 @@ function newAppGrant(deps: AppTokenDeps, appId: string): KnownGrant {
 async function issueFrom(
   deps: AppTokenDeps,
   { grant, text }: KnownGrant,
-  isNew: boolean,
+  stored: KnownGrant | undefined,
   { scopes, audience, generation }: Asked,
   terms: TokenTerms,
 ): Promise<Issued | undefined> {
@@ -109,9 +107,12 @@ async function issueFrom(
   const ttlMillis = (terms.accessTtlSeconds + GRANT_SLACK_SECONDS) * 1000
   const done = await deps.store.commit(grant.id, {
     expect: [
-      isNew ? { name: GRANT, state: 'absent' } : { name: GRANT, state: 'equals', value: text },
+      stored === undefined
+        ? { name: GRANT, state: 'absent' }
+        : { name: GRANT, state: 'equals', value: stored.text },
     ],
-    put: isNew ? [{ name: GRANT, value: text, ttlMillis }, access.put] : [access.put],
+    put:
+      stored?.text === text ? [access.put] : [{ name: GRANT, value: text, ttlMillis }, access.put],
     extend: outliving(terms.accessTtlSeconds),
   })
   if (!done) return undefined

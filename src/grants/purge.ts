@@ -118,7 +118,7 @@ export function createPurger(deps: PurgeDeps): Purger {
   /** Revokes batch by batch until the job is done or its turn is over; returns how far it came. */
   async function carryOut(job: PurgeJob): Promise<PurgeProgress | typeof DONE> {
     const { id, task, generation } = job
-    if (job.progress === undefined && task.kind !== 'connection') await endRest(task)
+    if (job.progress === undefined && task.kind !== 'connection') await endRest(task, generation)
     let progress = job.progress ?? {}
     let looked = 0
     for await (const batch of batchesOf(deps.grants, task, generation, progress.behind)) {
@@ -132,9 +132,14 @@ export function createPurger(deps: PurgeDeps): Purger {
     return DONE
   }
 
-  async function endRest(task: Exclude<PurgeTask, { kind: 'connection' }>): Promise<void> {
-    if (task.kind === 'account') await deps.sessions.removeAllOf(task.accountId)
-    else await revoke(appFamily(task.appId), undefined, task.reason)
+  async function endRest(
+    task: Exclude<PurgeTask, { kind: 'connection' }>,
+    generation: number | undefined,
+  ): Promise<void> {
+    if (task.kind === 'account') return deps.sessions.removeAllOf(task.accountId)
+    // The app may have been activated meanwhile: what it got for itself since then stays.
+    const before = generation === undefined ? undefined : { before: { app: generation } }
+    return revoke(appFamily(task.appId), before, task.reason)
   }
 
   async function revoke(grantId: string, listed: ListedIn | undefined, reason: string) {

@@ -9,7 +9,7 @@ import { createPurger, type PurgeDeps, type Purger } from '../../src/grants/purg
 import { AppError } from '../../src/shared/errors.ts'
 import { newAccountId, newClientId } from '../../src/shared/ids.ts'
 import { createMetrics } from '../../src/shared/metrics.ts'
-import { newCode, newLocator } from '../../src/shared/token-format.ts'
+import { newCode, newLocator, parseToken, type ParsedToken } from '../../src/shared/token-format.ts'
 import type { OpenDatabase } from '../../src/storage/database.ts'
 import { DATABASES } from '../support/migrated-database.ts'
 import { refreshTokens, TERMS } from './grants.contract.ts'
@@ -142,6 +142,49 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
     expect(node.revoked).toHaveLength(6)
     expect(node.signedOut).toEqual([])
     expect(await newGrants().walkOfApp(appId, undefined, 10)).toEqual([])
+    expect(await jobs()).toEqual([])
+  })
+
+  it('that comes late ends what an app got for itself before, and not what it got since', async () => {
+    await using node = startNode()
+    const appId = newClientId()
+    const grants = newGrants()
+    const issue = async (on: ReturnType<typeof newGrants>, generation: number) => {
+      const { accessToken } = await on.issueToApp(
+        { id: appId, generation },
+        ['a'],
+        undefined,
+        TERMS,
+      )
+      const token = parseToken(accessToken)
+      if (token === undefined) throw new Error('not one of our tokens')
+      return token
+    }
+    const isAlive = async (token: ParsedToken) => (await grants.findAccess(token)) !== undefined
+    const before = await issue(grants, 0)
+    const writeJob = (generation: number) =>
+      db
+        .insertInto('purge_jobs')
+        .values({
+          kind: 'app',
+          app_id: appId,
+          account_id: null,
+          reason: 'app_suspended',
+          generation,
+          created_at: new Date(clock()),
+          attempts: 0,
+        })
+        .execute()
+    await writeJob(1)
+    // Activated again, while the job waits behind others; one process knows the family, another one does not.
+    const since = [await issue(grants, 1), await issue(newGrants(), 1), await issue(grants, 1)]
+    await finish(node)
+    expect(await isAlive(before)).toBe(false)
+    expect(await Promise.all(since.map(isAlive))).toEqual([true, true, true])
+    await writeJob(2)
+    await finish(node)
+    expect(await Promise.all(since.map(isAlive))).toEqual([false, false, false])
+    expect(await isAlive(await issue(grants, 2))).toBe(true)
     expect(await jobs()).toEqual([])
   })
 
