@@ -3,12 +3,17 @@
 import { AppError } from '../shared/errors.ts'
 import type { ShortLivedStore } from './family-store.ts'
 
+interface BelievedCopy {
+  /** Another one once something that was acknowledged may have been lost. */
+  readonly history: string
+}
+
 /** Tells which copy of the store is believed; see revocations/catch-up.ts. */
 export interface Belief {
   /** Stands for the copy; another one where another copy may have taken over. */
-  believed(): object | undefined
+  believed(): BelievedCopy | undefined
   /** Waits for one, for a moment. @throws {AppError} `temporarily_unavailable` */
-  whenBelieved(): Promise<object>
+  whenBelieved(): Promise<BelievedCopy>
 }
 
 const READS = 2
@@ -33,6 +38,7 @@ export function createBelievedStore(store: ShortLivedStore, belief: Belief): Sho
   return {
     ...store,
     copy: () => belief.believed(),
+    history: async () => (belief.believed() ?? (await belief.whenBelieved())).history,
     read(family, names) {
       const copy = belief.believed()
       if (copy === undefined) return readAgain(family, names)

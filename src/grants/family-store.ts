@@ -66,6 +66,13 @@ export interface FamilyStore {
    * taken over. Absent where there is only one.
    */
   copy?(): object | undefined
+  /**
+   * Names what the store has lived through: another name once it may have lost what it had
+   * acknowledged. Absent where it loses nothing.
+   *
+   * @throws {AppError} `temporarily_unavailable`
+   */
+  history?(): Promise<string>
   /** Takes a change back that was carried out and could not be answered. Never rejects. */
   takeBack(family: string, undo: Undo): Promise<void>
   /**

@@ -35,6 +35,8 @@ export interface CodeRecord {
   nonce?: string
   /** When the person last signed in, seconds since the epoch. */
   authTime?: number
+  /** What the store had lived through: in another history the code may have been redeemed. */
+  history?: string
 }
 
 /** No code lives longer (OTESSE_CODE_TTL_SECONDS). */

@@ -111,6 +111,8 @@ export function createGrants(deps: {
     record: CodeRecord,
     lifeSeconds: number,
   ): Promise<void> {
+    const history = await store.history?.()
+    const stored: CodeRecord = history === undefined ? record : { ...record, history }
     const now = clock()
     const endsAt = record.expiresAt + lifeSeconds
     const carried = incarnationsFor(grant.scopes, incarnations())
@@ -124,15 +126,15 @@ export function createGrants(deps: {
       ],
       put: [
         { name: GRANT, value: text, ttlMillis: ttlMillis + CODE_SLACK_MILLIS },
-        { name: codeName(sha256(code)), value: JSON.stringify(record), ttlMillis },
+        { name: codeName(sha256(code)), value: JSON.stringify(stored), ttlMillis },
       ],
       // A grant that no index knows could not be found when its account is shut down.
       list: listing.begun(born, record.expiresAt),
     })
     if (done) return
     // A commit whose answer was lost is sent again by the connection, and then finds itself.
-    const [stored] = await store.read(grant.id, [GRANT])
-    if (stored !== text) throw new AppError('grant_revoked')
+    const [found] = await store.read(grant.id, [GRANT])
+    if (found !== text) throw new AppError('grant_revoked')
   }
 
   /** Reads a grant as it is stored; one that has not changed since it was read before is not parsed again. */

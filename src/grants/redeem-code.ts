@@ -1,5 +1,5 @@
 // The redemption of an authorization code. Invariant: of any number of racers one gets tokens; every other redemption of the same code,
-// now or later, revokes what the code gave.
+// now or later, revokes what the code gave. Where the store may have lost a redemption, no code of before is redeemed.
 import { epochSeconds } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
 import type { ErrorCode } from '../shared/errors.ts'
@@ -71,7 +71,8 @@ export async function redeemCode(
     }
     const code = parseRecord<CodeRecord>(codeText ?? '')
     const nowSeconds = epochSeconds(deps.clock)
-    if (code.expiresAt <= nowSeconds) return { kind: 'refused', reason: 'code_unknown' }
+    const isLost = code.history !== undefined && code.history !== (await deps.store.history?.())
+    if (code.expiresAt <= nowSeconds || isLost) return { kind: 'refused', reason: 'code_unknown' }
     const wrong = verify(code)
     if (wrong !== undefined) return { kind: 'refused', reason: wrong }
     const scopes = grant.scopes.filter((scope) => isPermitted(scope, grant))

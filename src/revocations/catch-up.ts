@@ -25,6 +25,7 @@ const MOST_OWED = 100
 /** Stands for a copy of the store for as long as it is believed. */
 export interface BelievedCopy {
   readonly copies: readonly string[]
+  readonly history: string
 }
 
 /** The database knows less than the store: it was restored, and nobody knows what it has lost. */
@@ -94,7 +95,7 @@ export function openCatchUp(deps: {
     lastReading = reading
     hasDisagreed = false
     if (believed !== undefined) return
-    const copy = { copies: reading.copies }
+    const copy = { copies: reading.copies, history: reading.history }
     believed = copy
     for (const resolve of waiting) resolve(copy)
     waiting.clear()

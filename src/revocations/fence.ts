@@ -6,6 +6,8 @@ export interface FenceReading {
   known: number
   /** Names the copy, by parts where it has some: another name is another copy. */
   copies: readonly string[]
+  /** Another one once something that was acknowledged may have been lost. */
+  history: string
 }
 
 /** Endings by their numbers, both included. */

@@ -2,30 +2,40 @@
 // kept in Redis itself, so that a copy that lost its last writes has lost the number's as well.
 // Invariant: the number is raised only on the copy on which the endings were carried out. On a
 // Cluster each master has numbers of its own and the lowest counts.
+import { sha256 } from '../shared/crypto.ts'
 import { type RedisClient, withRedis } from '../storage/redis.ts'
 import { isCluster } from '../storage/redis-connections.ts'
+import { losesNothingAtRestart } from '../storage/redis-durability.ts'
 import type { Fence, FenceReading } from './fence.ts'
 
-// The copy is a run of one server with one history: a restart changes the first half, a promotion or
-// another master's data the second. ARGV: the copies' name, or '' to read only; then pairs of the
-// first and last number of endings that it knows.
+// The copy is a run of one server with one history: a restart changes the first half of its name, a
+// promotion or another master's data the second. The key holds the number, the copy that was here
+// last, and since which copy nothing can be lost. ARGV: the copy's name, or '' to read only; 1 where
+// a restart loses nothing; then pairs of the first and last number of endings that the copy knows.
 const READ_OR_RAISE = `#!lua flags=allow-oom
-local copy = ''
+local copy, isAlone = '', false
 local info = redis.pcall('INFO', 'server', 'replication')
 if type(info) == 'string' then
   copy = (info:match('run_id:(%w+)') or '') .. (info:match('master_replid:(%w+)') or '')
+  isAlone = info:match('connected_slaves:0') and info:match('master_replid2:0+%s')
 end
-local known = tonumber(redis.call('GET', KEYS[1]) or '0')
-local before = known
-if copy == ARGV[1] then
-  for at = 2, #ARGV, 2 do
-    local last = tonumber(ARGV[at + 1])
-    if tonumber(ARGV[at]) <= known + 1 and last > known then known = last end
+local before = redis.call('GET', KEYS[1]) or '0'
+local number, last, history = before:match('^(%d+) ?(%S*) ?(%S*)$')
+local known = tonumber(number)
+if ARGV[1] == '' and last ~= copy then
+  if history == '' or not (isAlone and ARGV[2] == '1') then
+    history = copy:sub(1, 8) .. copy:sub(41, 48)
+  end
+  last = copy
+elseif copy == ARGV[1] then
+  for at = 3, #ARGV, 2 do
+    local to = tonumber(ARGV[at + 1])
+    if tonumber(ARGV[at]) <= known + 1 and to > known then known = to end
   end
 end
-local text = string.format('%.0f', known)
-if known > before then redis.call('SET', KEYS[1], text) end
-return {text, copy}
+local text = string.format('%.0f %s %s', known, last, history)
+if text ~= before then redis.call('SET', KEYS[1], text) end
+return {string.format('%.0f', known), copy, history}
 `
 
 // Hash tags whose slots lie 512 apart, so that each of up to 32 masters has one.
@@ -34,32 +44,42 @@ export const TAGS =
     ' ',
   )
 
+const HISTORY = 12
+
 /** Creates the fence of the server whose keys have that prefix. */
 export function createRedisFence(client: RedisClient, keyPrefix: string): Fence {
   const keys = isCluster(client)
     ? TAGS.map((tag) => `${keyPrefix}fence:{${tag}}`)
     : [`${keyPrefix}fence`]
 
-  async function ask(copies: readonly string[], args: readonly number[]): Promise<FenceReading> {
+  async function ask(
+    copies: readonly string[],
+    isDurable: boolean,
+    args: readonly number[],
+  ): Promise<FenceReading> {
+    const flag = isDurable ? 1 : 0
     const answers = await Promise.all(
       keys.map(
         (key, at) =>
-          withRedis(() => client.eval(READ_OR_RAISE, 1, key, copies[at] ?? '', ...args)) as Promise<
-            [string, string]
-          >,
+          withRedis(() =>
+            client.eval(READ_OR_RAISE, 1, key, copies[at] ?? '', flag, ...args),
+          ) as Promise<[string, string, string]>,
       ),
     )
+    const histories = answers.map(([, , history]) => history)
     return {
       known: Math.min(...answers.map(([known]) => Number(known))),
       copies: answers.map(([, copy]) => copy),
+      history: sha256(histories.join()).slice(0, HISTORY),
     }
   }
 
   return {
-    read: () => ask([], []),
+    read: async () => ask([], await losesNothingAtRestart(client), []),
     raise: (copies, ranges) =>
       ask(
         copies,
+        false,
         ranges.flatMap(({ first, last }) => [first, last]),
       ),
   }

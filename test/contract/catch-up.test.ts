@@ -164,8 +164,15 @@ describe.each(Object.entries(URLS))('on %s', (_name, url) => {
     await server.endedStore.add([
       { family: id, reason: 'revoked', endedAt: now, keepUntil: now + 60_000 },
     ])
-    await waitUntil('the ending to be carried out', async () => !(await server.isLive(access)))
-    expect(told).toEqual([{ kind: 'grant', key: id }])
+    await waitUntil('the ending to be carried out', async () =>
+      // A busy machine may be told to come again.
+      server.isLive(access).then(
+        (isLive) => !isLive,
+        () => false,
+      ),
+    )
+    // Perhaps twice: what was not noted in time is carried out once more.
+    expect(new Set(told.map(({ kind, key }) => `${kind} ${key}`))).toEqual(new Set([`grant ${id}`]))
   })
 
   it('many endings are told as one', async () => {

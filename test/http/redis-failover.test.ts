@@ -4,7 +4,7 @@ import { Redis } from 'ioredis'
 import { appFamily } from '../../src/grants/app-tokens.ts'
 import { openNetworkedStores, startTestApp, type TestApp, type TestStores } from '../support/app.ts'
 import { type RedisServer, startRedis } from '../support/backends.ts'
-import { createScopes, registerApp } from '../support/builders.ts'
+import { createScopes, issueCode, registerApp } from '../support/builders.ts'
 import { type Answer, createOAuthClient, type OAuthClient } from '../support/oauth-client.ts'
 import { waitUntil } from '../support/server-process.ts'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
@@ -127,4 +127,33 @@ it('a rotating app goes on with its newest refresh token, and replaced ones stay
   expect((await app.refresh(next.body.refresh_token)).status).toBe(200)
   expect((await app.refresh(tokens[1]!)).body.error).toBe('invalid_grant')
   expect((await other.refresh(next.body.refresh_token)).body.error).toBe('invalid_grant')
+})
+
+it('a code of before the failover is redeemed no more, because it may have been', async () => {
+  const clients = await appsOf()
+  const [app, other] = clients as [OAuthClient, OAuthClient]
+  const [{ code }, unused] = [
+    await issueCode(servers[0]!, app.client),
+    await issueCode(servers[0]!, app.client),
+  ]
+  await holdReplicationUp()
+  expect((await app.exchange(code)).status).toBe(200)
+  await failOver()
+
+  for (const client of clients)
+    for (const before of [code, unused.code])
+      expect((await answered(() => client.exchange(before))).body.error).toBe('invalid_grant')
+  expect(await activeAt(clients, (await other.authorize()).access)).toEqual([true, true])
+})
+
+it('a restart that loses nothing leaves codes as they were', async () => {
+  await using lasting = await startRedis({ appendOnly: true })
+  await using own = await openNetworkedStores({ redisUrl: lasting.url })
+  await using server = await startTestApp({ backend: 'redis', stores: own })
+  await createScopes(server)
+  const app = createOAuthClient(server, await registerApp(server))
+  const { code } = await issueCode(server, app.client)
+  await lasting.restart()
+  expect((await answered(() => app.exchange(code))).status).toBe(200)
+  expect((await app.exchange(code)).body.error).toBe('invalid_grant')
 })

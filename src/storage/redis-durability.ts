@@ -1,0 +1,28 @@
+// What a Redis keeps of what it has acknowledged.
+import { Cluster } from 'ioredis'
+import { type RedisClient, withRedis } from './redis.ts'
+
+/**
+ * Returns whether a server that is started again knows all that it had acknowledged. Where another
+ * one may take over from it, that says nothing.
+ *
+ * @throws {AppError} `temporarily_unavailable`
+ */
+export async function losesNothingAtRestart(client: RedisClient): Promise<boolean> {
+  if (client instanceof Cluster || client.options.sentinels) return false
+  try {
+    const answer = await withRedis(() => client.config('GET', 'append*'))
+    const valueOf = (name: string) => answer[answer.indexOf(name) + 1]
+    return valueOf('appendonly') === 'yes' && valueOf('appendfsync') === 'always'
+  } catch (error) {
+    // Hosted Redis often forbids CONFIG.
+    if (/^(ERR|NOPERM)/.test(replyOf(error))) return false
+    throw error
+  }
+}
+
+/** The reply that an error is, or is made of. */
+function replyOf(error: unknown): string {
+  if (!(error instanceof Error)) return ''
+  return error.cause instanceof Error ? error.cause.message : error.message
+}
