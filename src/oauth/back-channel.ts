@@ -158,7 +158,7 @@ export function backChannelRouter(
 ): Router {
   const router = new Router({ strict: true, sensitive: true })
   if (options.preflight)
-    router.options(path, limitPages(options.preflightsPerAddress), answerPreflight)
+    router.options(path, limitPages(options.preflightsPerAddress), (ctx) => answerPreflight(ctx))
   router.post(path, endpoint)
   return router
 }

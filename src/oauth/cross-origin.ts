@@ -6,12 +6,24 @@ import type { Exchange } from '../http/exchange.ts'
 
 const EXPOSED = 'Retry-After, WWW-Authenticate, X-Request-Id'
 
-/** Answers a preflight: it says what may be sent; who may read the answer is decided when the app is known. */
-export function answerPreflight(exchange: Exchange): void {
+// What a request of these endpoints needs. Tracing libraries add headers of their own to each request.
+const NEEDED_HEADERS = 'authorization, content-type'
+const HEADER_LIST = /^[\w!#$%&'*+.^`|~-]+(?:\s*,\s*[\w!#$%&'*+.^`|~-]+)*$/
+const LONGEST_HEADER_LIST = 1000
+
+/**
+ * Answers a preflight: it says what may be sent, which is whatever is asked for, since no credentials
+ * of the browser are involved. Who may read the answer is decided when the app is known.
+ */
+export function answerPreflight(exchange: Exchange, methods: 'GET' | 'POST' = 'POST'): void {
+  const asked = exchange.req.headers['access-control-request-headers']
+  const isEchoed =
+    typeof asked === 'string' && asked.length <= LONGEST_HEADER_LIST && HEADER_LIST.test(asked)
   exchange.status = 204
+  exchange.vary('Access-Control-Request-Headers')
   exchange.set('Access-Control-Allow-Origin', '*')
-  exchange.set('Access-Control-Allow-Methods', 'POST')
-  exchange.set('Access-Control-Allow-Headers', 'authorization, content-type')
+  exchange.set('Access-Control-Allow-Methods', methods)
+  exchange.set('Access-Control-Allow-Headers', isEchoed ? asked : NEEDED_HEADERS)
   exchange.set('Access-Control-Max-Age', '3600')
 }
 

@@ -2,6 +2,7 @@
 // limits. Invariant: what the engine answers does not depend on Host, X-Forwarded-Host or Accept.
 import Router from '@koa/router'
 import type { Context, Next } from 'koa'
+import { answerPreflight } from './cross-origin.ts'
 import { assertBounded, normaliseAuthorizationQuery } from './authorization-request.ts'
 import { limitPages } from '../http/limit-pages.ts'
 import { JWKS_CACHE_SECONDS } from '../keys/key-ring.ts'
@@ -9,6 +10,9 @@ import type { HotLimit } from './back-channel.ts'
 import type { Engine } from './engine.ts'
 import { correctMetadata, runEngine } from './engine-internals.ts'
 import { PATHS } from './provider.ts'
+
+const METADATA = ['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server']
+const PUBLIC_DOCUMENTS = [...METADATA, PATHS.jwks]
 
 /** Creates the routes of the front channel. */
 export function createEngineRouter(deps: {
@@ -44,14 +48,13 @@ export function createEngineRouter(deps: {
     await run(ctx)
   })
   router.get(`${PATHS.authorize}/:uid`, limitedReads, run)
-  for (const path of [
-    '/.well-known/openid-configuration',
-    '/.well-known/oauth-authorization-server',
-  ])
+  for (const path of METADATA)
     router.get(path, limitedReads, asJson, async function publishMetadata(ctx: Context) {
       await run(ctx)
       correctMetadata(ctx)
     })
+  for (const path of PUBLIC_DOCUMENTS)
+    router.options(path, limitedReads, (ctx: Context) => answerPreflight(ctx, 'GET'))
   router.get(PATHS.jwks, limitedReads, asJson, async function publishKeys(ctx: Context) {
     await run(ctx)
     if (ctx.status === 200) ctx.set('Cache-Control', `public, max-age=${JWKS_CACHE_SECONDS}`)

@@ -236,6 +236,39 @@ describe('web pages of public apps (CORS)', () => {
     },
   )
 
+  it.each([
+    ['/oauth/token', 'POST'],
+    ['/oauth/revoke', 'POST'],
+    ['/.well-known/openid-configuration', 'GET'],
+    ['/.well-known/oauth-authorization-server', 'GET'],
+    ['/oauth/jwks', 'GET'],
+  ])('a preflight of %s allows the headers that tracing adds', async (path, method) => {
+    const asked = 'authorization,baggage,sentry-trace,traceparent'
+    const preflight = (list: string) =>
+      send(server.url + path, {
+        method: 'OPTIONS',
+        headers: {
+          origin,
+          'access-control-request-method': method,
+          'access-control-request-headers': list,
+        },
+      })
+    const { status, headers } = await preflight(asked)
+    expect(status).toBe(204)
+    expect(headers.get('access-control-allow-origin')).toBe('*')
+    expect(headers.get('access-control-allow-methods')).toBe(method)
+    expect(headers.get('access-control-allow-headers')).toBe(asked)
+    for (const odd of ['a b', 'x'.repeat(1001), 'a;b', ',']) {
+      const refused = await preflight(odd)
+      expect(refused.headers.get('access-control-allow-headers')).toBe(
+        'authorization, content-type',
+      )
+    }
+    if (method === 'POST') return
+    const document = await send(server.url + path, { headers: { origin } })
+    expect(document.headers.get('access-control-allow-origin')).toMatch(/^\*$|^https:/)
+  })
+
   it.each(['/oauth/token', '/oauth/revoke'])(
     'the app’s own page may read the answer of %s, errors too',
     async (path) => {
