@@ -15,6 +15,7 @@ import { NEW_SECRETS } from './nemesis/f18-new-secrets.ts'
 import { UPGRADE } from './nemesis/upgrade.ts'
 import { CLUSTER } from './nemesis/f21-cluster.ts'
 import { CLOCKS } from './nemesis/f11-clocks.ts'
+import { RESTORED } from './nemesis/f15-restored.ts'
 import { DISK_FULL } from './nemesis/f10-disk-full.ts'
 import { NETWORK } from './nemesis/f13-network.ts'
 import { REDIS_KILLED } from './nemesis/f01-redis-killed.ts'
@@ -44,4 +45,5 @@ export const FAULTS: readonly Fault[] = [
   CLUSTER,
   CLOCKS,
   DISK_FULL,
+  RESTORED,
 ]

@@ -22,6 +22,8 @@ export interface LoadOptions {
   random: () => number
   /** How many times slower than usual. */
   slowness?: number
+  /** Nothing runs by itself: it only gives codes. */
+  isQuiet?: boolean
 }
 
 const CHAINS = 2
@@ -38,9 +40,11 @@ interface Held {
 }
 
 /** Starts the load. */
-export function startLoad({ client, nodes, random, slowness = 1 }: LoadOptions): Load {
+export function startLoad(options: LoadOptions): Load {
+  const { client, nodes, random, slowness = 1, isQuiet = false } = options
   const avoided = new Set<number>()
   let isOver = false
+  const over = new AbortController()
   let turn = 0
   /** Families that nothing ended yet, and tokens that were revoked. */
   const living: Held[] = []
@@ -80,12 +84,15 @@ export function startLoad({ client, nodes, random, slowness = 1 }: LoadOptions):
     return { app, access: reply.access, refresh: reply.refresh }
   }
 
+  const pause = (millis: number): Promise<void> =>
+    sleep(millis, undefined, { signal: over.signal }).catch(() => undefined)
+
   function actor(everyMillis: number, act: () => Promise<void>): Promise<void> {
     const run = async () => {
-      await sleep(random() * everyMillis)
+      await pause(random() * everyMillis)
       while (!isOver) {
         await act()
-        await sleep(everyMillis * slowness * (0.5 + random()))
+        await pause(everyMillis * slowness * (0.5 + random()))
       }
     }
     return run()
@@ -119,7 +126,7 @@ export function startLoad({ client, nodes, random, slowness = 1 }: LoadOptions):
     })
   }
 
-  const actors = [
+  const startActors = () => [
     flows(250),
     flows(250),
     ...Array.from({ length: CHAINS }, () => chain(200)),
@@ -159,6 +166,7 @@ export function startLoad({ client, nodes, random, slowness = 1 }: LoadOptions):
       await client.signIn(nextNode(), createPerson('bob'))
     }),
   ]
+  const actors = isQuiet ? [] : startActors()
 
   return {
     avoid(node, isAvoided) {
@@ -181,6 +189,7 @@ export function startLoad({ client, nodes, random, slowness = 1 }: LoadOptions):
     },
     async stop() {
       isOver = true
+      over.abort()
       await Promise.all(actors)
     },
   }

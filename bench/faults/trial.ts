@@ -9,7 +9,7 @@ import { createFindings, type Findings } from './findings.ts'
 import { readHistory } from './history.ts'
 import { judge, type Terms } from './judge.ts'
 import { findLeak } from './leaks.ts'
-import { type Load, startLoad } from './load.ts'
+import { startLoad } from './load.ts'
 import type { Node } from './node.ts'
 import { createPerson } from './person.ts'
 import { askLastQuestions } from './questions.ts'
@@ -76,10 +76,8 @@ export async function runTrial(
   }
   const pids = nodes.map((node) => node.pid())
 
-  const load: Load =
-    variant.hasLoad === false
-      ? startLoad({ client, nodes, random, slowness: 1000 })
-      : startLoad({ client, nodes, random, slowness: variant.slowness ?? 1 })
+  const { slowness = 1, hasLoad = true } = variant
+  const load = startLoad({ client, nodes, random, slowness, isQuiet: !hasLoad })
   await sleep(isShort ? 2000 : 4000)
   // Measured under load: a server that has just started has not hashed a password yet.
   const before = nodes.map((node) => node.residentMebibytes())
