@@ -26,10 +26,17 @@ export const CLUSTER: Fault = {
       name: 'slots move',
       world: { isCluster: true },
       async run({ world: { cluster }, hold }) {
+        // A busy machine must not look like a lost master: that is the other variant.
+        for (const { port } of [...cluster.masters, ...cluster.replicas])
+          await redisCommand(port, 'CONFIG', 'SET', 'cluster-node-timeout', '60000')
         const [first, second] = cluster.masters
+        const roles = () =>
+          Promise.all(cluster.masters.map(({ port }) => redisCommand(port, 'ROLE')))
         await moveSlots(first!.port, second!.port)
         await hold(1)
         await moveSlots(second!.port, first!.port)
+        if (!(await roles()).every((role) => role.startsWith('master')))
+          throw new Error('a replica took over meanwhile: this was another fault')
       },
     },
     {
