@@ -13,6 +13,7 @@ import { MINUTE, SECOND, systemClock } from '../shared/clock.ts'
 import { databaseTime, type OpenDatabase } from '../storage/database.ts'
 import { createLocalInvalidation } from '../storage/invalidation.ts'
 import { pendingMigrations } from '../storage/migrate.ts'
+import { missingPermissions } from '../storage/redis-permissions.ts'
 import { judgeRedis } from '../storage/redis-verdict.ts'
 import { reachRedis, redisTime } from '../storage/redis.ts'
 import { storeProblem } from '../storage/store-problems.ts'
@@ -197,6 +198,14 @@ async function checkRedis(session: Session, config: Config, findings: Finding[])
     for (const sentence of verdict.refusals) add('fail', `${sentence}.`)
     for (const sentence of verdict.warnings) add('warn', `${sentence}.`)
     for (const sentence of verdict.notes) add('ok', `${sentence}.`)
+    const missing = await missingPermissions(redis, stores.redis.prefix)
+    if (missing === undefined)
+      add('ok', 'Which commands its user may run cannot be asked: README.md, "Redis", lists them.')
+    else if (missing.length > 0)
+      add(
+        'fail',
+        `Its user may not run these on keys that begin with ${stores.redis.prefix}: ${missing.join(', ')}. Allow them with ACL SETUSER; README.md lists all.`,
+      )
     findings.push(judgeClock('redis clock', theirs, sent, received))
   } catch (error) {
     if (error instanceof StartRefused) add('fail', error.message)
