@@ -1,6 +1,6 @@
 // One-time links in the database. Invariants: a link is spent in the same transaction that does what it is for, so that of many uses at once exactly
 // one happens; while nothing has been done with it, it is not spent. Called by account-links.ts alone.
-import { type Database, withDatabase } from '../storage/database.ts'
+import { type Database, withDatabase, type WriteAlong } from '../storage/database.ts'
 import type { AccountLinkRow } from '../storage/schema.ts'
 import {
   hasAdmin,
@@ -33,7 +33,17 @@ export interface AccountLinkStore {
    *
    * @returns false where the account is not active any more or its role is not that any more
    */
-  replace(link: KeptLink & { accountId: string }, role: Account['role']): Promise<boolean>
+  replace(
+    link: KeptLink & { accountId: string },
+    role: Account['role'],
+    along?: WriteAlong<void>,
+  ): Promise<boolean>
+  /** Inserts an account with its link. @throws {AppError} `already_exists` about `email` */
+  insertInvited(
+    account: AccountToInsert,
+    link: KeptLink & { accountId: string },
+    along?: WriteAlong<void>,
+  ): Promise<void>
   /** Finds a link that could be used at that moment. */
   find(hash: string, at: Date): Promise<KeptLink | undefined>
   /**
@@ -68,14 +78,24 @@ export function createAccountLinkStore(db: Database): AccountLinkStore {
         return true
       }),
 
-    replace: (link, role) =>
+    replace: (link, role, along) =>
       withDatabase(() =>
         db.transaction().execute(async (transaction) => {
           const account = await holdAccount(transaction, link.accountId)
           if (account?.status !== 'active' || account.role !== role) return false
           await removeLinksOf(transaction, account.id)
           await transaction.insertInto('account_links').values(toRow(link)).execute()
+          await along?.(transaction, undefined)
           return true
+        }),
+      ),
+
+    insertInvited: (account, link, along) =>
+      withDatabase(() =>
+        db.transaction().execute(async (transaction) => {
+          await insertAccount(transaction, account)
+          await transaction.insertInto('account_links').values(toRow(link)).execute()
+          await along?.(transaction, undefined)
         }),
       ),
 

@@ -8,6 +8,7 @@ import { newAccountId } from '../shared/ids.ts'
 import { Secret } from '../shared/secret.ts'
 import { isLinkToken, newLinkToken } from '../shared/token-format.ts'
 import { createAnnouncer } from '../storage/announcement.ts'
+import type { OpenTransaction, WriteAlong } from '../storage/database.ts'
 import { assertPassword, emailKey, parseEmail, parseLine } from './account-input.ts'
 import type { AccountLinkStore, KeptLink, LinkKind } from './account-link.store.ts'
 import { type Account, FIRST_GENERATION } from './account.store.ts'
@@ -45,6 +46,12 @@ export interface LinkEvents {
   linkUsed(facts: { kind: string; accountId: string }, context: ActContext): void
 }
 
+/** An account that was invited. */
+export interface Invited {
+  account: Account
+  link: OneTimeLink
+}
+
 export interface AccountLinks {
   /** Makes a link with which the first admin is created; none where some admin can sign in already. */
   makeSetup(issuer: string, context?: ActContext): Promise<OneTimeLink | undefined>
@@ -54,7 +61,24 @@ export interface AccountLinks {
    * @param account as it was when somebody decided that a link may be made
    * @throws {AppError} `not_found` where it is not active, `conflict` where its role has changed since
    */
-  make(account: Account, issuer: string, context?: ActContext): Promise<OneTimeLink>
+  make(
+    account: Account,
+    issuer: string,
+    context?: ActContext,
+    along?: WriteAlong<OneTimeLink>,
+  ): Promise<OneTimeLink>
+  /**
+   * Creates an account without a password, and the link with which its owner chooses one, in one
+   * transaction.
+   *
+   * @throws {AppError} `already_exists`, `parameter_invalid` about `email` or `name`
+   */
+  invite(
+    input: { email: string; name?: string | undefined; role?: Account['role'] | undefined },
+    issuer: string,
+    context?: ActContext,
+    along?: WriteAlong<Invited>,
+  ): Promise<Invited>
   /** Returns what a link is for, without spending it. */
   look(token: string): Promise<LinkPurpose | undefined>
   /**
@@ -121,14 +145,43 @@ export function createAccountLinks(deps: {
       return link
     },
 
-    async make(account, issuer, context = {}) {
+    async make(account, issuer, context = {}, along) {
       const { id, role, hasPassword } = account
       if (account.status !== 'active') throw new AppError('not_found', { detail: 'active account' })
       const kind = hasPassword ? 'reset' : 'invite'
       const { kept, link } = draw(kind, id, issuer)
-      if (!(await store.replace({ ...kept, accountId: id }, role))) throw new AppError('conflict')
+      const alongLink = along && ((transaction: OpenTransaction) => along(transaction, link))
+      if (!(await store.replace({ ...kept, accountId: id }, role, alongLink)))
+        throw new AppError('conflict')
       events?.linkMade({ kind, accountId: id }, context)
       return link
+    },
+
+    async invite({ email: emailText, name, role = 'member' }, issuer, context = {}, along) {
+      const email = parseEmail(emailText)
+      if (email === undefined) throw new AppError('parameter_invalid', { about: 'email' })
+      const account: Account = {
+        id: newAccountId(),
+        email,
+        name: name === undefined ? undefined : parseLine(name, 'name'),
+        role,
+        status: 'active',
+        statusReason: undefined,
+        hasPassword: false,
+        version: 1,
+        ...FIRST_GENERATION,
+        createdAt: dateNow(clock),
+      }
+      const { kept, link } = draw('invite', account.id, issuer)
+      const invited = { account, link }
+      await store.insertInvited(
+        { account, emailKey: emailKey(email), passwordHash: undefined },
+        { ...kept, accountId: account.id },
+        along && ((transaction) => along(transaction, invited)),
+      )
+      events?.accountCreated({ accountId: account.id, role }, context)
+      events?.linkMade({ kind: 'invite', accountId: account.id }, context)
+      return invited
     },
 
     async look(token) {

@@ -1,17 +1,18 @@
 // What admins do to the accounts of people. Console, API and command line all come through here. Invariants: an operator who may not decide who
 // is an admin cannot touch an admin's account, because whoever can reset an admin's password is one; and there is always an active admin left.
 import type { ImportAccounts } from '../accounts/account-import.ts'
-import type { AccountLinks, OneTimeLink } from '../accounts/account-links.ts'
+import type { AccountLinks, Invited, OneTimeLink } from '../accounts/account-links.ts'
 import type { Account, AccountChange } from '../accounts/account.store.ts'
 import type { Accounts, AccountUpdate, NewAccount } from '../accounts/accounts.ts'
 import type { Refused } from '../apps/problem.ts'
 import { AppError } from '../shared/errors.ts'
+import type { WriteAlong } from '../storage/database.ts'
 import { accountProblems, EMAIL_TAKEN } from './account-problems.ts'
 import { assertMay, contextOf, type Operator } from './operator.ts'
 
 export type AccountOutcome = { kind: 'created'; account: Account } | Refused
 
-export type InviteOutcome = { kind: 'invited'; account: Account; link: OneTimeLink } | Refused
+export type InviteOutcome = ({ kind: 'invited' } & Invited) | Refused
 
 export type AccountUpdateOutcome = AccountUpdate | Refused
 
@@ -35,12 +36,16 @@ export interface ImportSummary {
 export interface AccountActs {
   create(input: NewAccount, by: Operator): Promise<AccountOutcome>
   /** Creates an account without a password and a link with which its owner chooses one. */
-  invite(input: Omit<NewAccount, 'password'>, by: Operator): Promise<InviteOutcome>
+  invite(
+    input: Omit<NewAccount, 'password'>,
+    by: Operator,
+    along?: WriteAlong<Invited>,
+  ): Promise<InviteOutcome>
   /**
    * Makes a link with which the owner chooses a new password; links made before stop working. For an account that has no password yet it is
    * another invitation. @throws {AppError} `not_found` also where the account is deactivated
    */
-  reset(id: string, by: Operator): Promise<OneTimeLink>
+  reset(id: string, by: Operator, along?: WriteAlong<OneTimeLink>): Promise<OneTimeLink>
   /** @throws {AppError} `last_admin` */
   update(
     id: string,
@@ -72,7 +77,7 @@ export interface AccountActs {
  */
 export function createAccountActs(deps: {
   accounts: Pick<Accounts, 'create' | 'get' | 'update' | 'deactivate' | 'reactivate'>
-  links: Pick<AccountLinks, 'make'>
+  links: Pick<AccountLinks, 'make' | 'invite'>
   importAccounts: ImportAccounts
   issuer: string
 }): AccountActs {
@@ -86,7 +91,12 @@ export function createAccountActs(deps: {
     return account
   }
 
-  async function create(input: NewAccount, by: Operator): Promise<AccountOutcome> {
+  /** Makes an account by `make`, if the operator may and the input is good. */
+  async function making<T>(
+    input: NewAccount,
+    by: Operator,
+    make: () => Promise<T>,
+  ): Promise<T | Refused> {
     assertMay(by, 'admin:accounts:write')
     assertMayDecideOver(by, input.role)
     // An e-mail must be there; whatever else is absent may be.
@@ -96,7 +106,7 @@ export function createAccountActs(deps: {
     })
     if (problems.length > 0) return { kind: 'refused', problems }
     try {
-      return { kind: 'created', account: await accounts.create(input, contextOf(by)) }
+      return await make()
     } catch (error) {
       if (error instanceof AppError && error.code === 'already_exists') return EMAIL_TAKEN
       throw error
@@ -104,17 +114,22 @@ export function createAccountActs(deps: {
   }
 
   return {
-    create,
+    create: (input, by) =>
+      making(input, by, async () => ({
+        kind: 'created',
+        account: await accounts.create(input, contextOf(by)),
+      })),
 
-    async invite({ email, name, role }, by) {
-      const outcome = await create({ email, name, role }, by)
-      if (outcome.kind === 'refused') return outcome
-      const { account } = outcome
-      return { kind: 'invited', account, link: await links.make(account, issuer, contextOf(by)) }
+    invite({ email, name, role }, by, along) {
+      const input = { email, name, role }
+      return making(input, by, async () => ({
+        kind: 'invited',
+        ...(await links.invite(input, issuer, contextOf(by), along)),
+      }))
     },
 
-    async reset(id, by) {
-      return links.make(await target(id, by), issuer, contextOf(by))
+    async reset(id, by, along) {
+      return links.make(await target(id, by), issuer, contextOf(by), along)
     },
 
     async update(id, version, change, by) {

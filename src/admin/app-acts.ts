@@ -2,7 +2,9 @@
 // line all come through here. Invariant: an act that changed something is recorded with actor, target and what changed; one that was refused changed nothing.
 import type {
   AppRegistry,
+  CreatedSecret,
   CreateSecretOutcome,
+  RegisteredApp,
   RegisterOutcome,
   UpdateOutcome,
 } from '../apps/app-registry.ts'
@@ -10,6 +12,7 @@ import { APP_SETTINGS, type App, type AppChange, type AppInput } from '../apps/a
 import { checkLogo } from '../apps/logo.ts'
 import type { Refused } from '../apps/problem.ts'
 import type { Events } from '../audit/events.ts'
+import type { WriteAlong } from '../storage/database.ts'
 import { diffOf } from './diff.ts'
 import { assertMay, assertMayHandOn, contextOf, type Operator } from './operator.ts'
 
@@ -21,15 +24,24 @@ export interface LogoUpload {
 
 /** The acts; each throws `power_missing` for an operator who may not, and `not_found` where there is no such app. */
 export interface AppActs {
-  /** Registers an app, with its logo where one is given; a refused logo refuses all. */
-  register(input: AppInput, by: Operator, logo?: LogoUpload): Promise<RegisterOutcome>
+  /**
+   * Registers an app, with its logo where one is given; a refused logo refuses all.
+   *
+   * @param along writes along in the transaction
+   */
+  register(
+    input: AppInput,
+    by: Operator,
+    logo?: LogoUpload,
+    along?: WriteAlong<RegisteredApp>,
+  ): Promise<RegisterOutcome>
   update(id: string, version: number, change: AppChange, by: Operator): Promise<UpdateOutcome>
   suspend(id: string, reason: string, by: Operator): Promise<App>
   activate(id: string, by: Operator): Promise<App>
   remove(id: string, reason: string, by: Operator): Promise<App>
   createSecret(
     id: string,
-    options: { expiresAt?: Date | undefined },
+    options: { expiresAt?: Date | undefined; along?: WriteAlong<CreatedSecret> | undefined },
     by: Operator,
   ): Promise<CreateSecretOutcome>
   revokeSecret(id: string, secretId: string, by: Operator): Promise<App>
@@ -66,7 +78,7 @@ export function createAppActs(deps: {
   }
 
   return {
-    async register(input, by, logo) {
+    async register(input, by, logo, along) {
       assertMay(by, 'admin:apps:write')
       // The input may be of any type; what is no list of scopes is refused by the registry.
       const { scopes } = input as { scopes?: unknown }
@@ -79,7 +91,7 @@ export function createAppActs(deps: {
           ? { kind: 'refused', problems: [...verdict.problems, ...picture.problems] }
           : picture
       }
-      const outcome = await apps.register(input, picture?.logo)
+      const outcome = await apps.register(input, picture?.logo, along)
       if (outcome.kind === 'refused') return outcome
       const { id, name } = outcome.app
       events.appRegistered({ appId: id, name }, contextOf(by))

@@ -7,6 +7,7 @@ import { AppError } from '../shared/errors.ts'
 import { newClientId, newSecretId } from '../shared/ids.ts'
 import type { Secret } from '../shared/secret.ts'
 import { createAnnouncer } from '../storage/announcement.ts'
+import type { WriteAlong } from '../storage/database.ts'
 import type { Invalidation } from '../storage/invalidation.ts'
 import { isStorable } from '../storage/moments.ts'
 import { createAppCache } from './app-cache.ts'
@@ -50,14 +51,14 @@ const FORGET_EXPIRED_SECRETS_AFTER = 30 * DAY
 const DEFAULT_PAGE = 50
 const MAX_PAGE = 200
 
-export type RegisterOutcome =
-  | {
-      readonly kind: 'registered'
-      readonly app: App
-      /** To be shown once; absent for public apps, which cannot keep one (RFC 8252 §8.5). */
-      readonly secret: Secret<string> | undefined
-    }
-  | Refused
+export interface RegisteredApp {
+  readonly kind: 'registered'
+  readonly app: App
+  /** To be shown once; absent for public apps, which cannot keep one (RFC 8252 §8.5). */
+  readonly secret: Secret<string> | undefined
+}
+
+export type RegisterOutcome = RegisteredApp | Refused
 
 export type UpdateOutcome =
   | { readonly kind: 'updated'; readonly app: App }
@@ -65,15 +66,15 @@ export type UpdateOutcome =
   | { readonly kind: 'conflict'; readonly app: App }
   | Refused
 
-export type CreateSecretOutcome =
-  | {
-      readonly kind: 'created'
-      readonly app: App
-      readonly secretId: string
-      /** To be shown once. */
-      readonly secret: Secret<string>
-    }
-  | Refused
+export interface CreatedSecret {
+  readonly kind: 'created'
+  readonly app: App
+  readonly secretId: string
+  /** To be shown once. */
+  readonly secret: Secret<string>
+}
+
+export type CreateSecretOutcome = CreatedSecret | Refused
 
 export type SecretVerdict = 'valid' | 'wrong' | 'expired'
 
@@ -109,7 +110,11 @@ export interface AppRegistry extends AsyncDisposable {
    * Registers an app with its logo, in one transaction, or tells all problems of the input, which
    * may be of any type.
    */
-  register(input: AppInput, logo?: Logo): Promise<RegisterOutcome>
+  register(
+    input: AppInput,
+    logo?: Logo,
+    along?: WriteAlong<RegisteredApp>,
+  ): Promise<RegisterOutcome>
   /**
    * Finds an app by its client id for a request: from memory for up to 30 s, suspended ones too, deleted ones never. An id that is not
    * of our form costs no I/O.
@@ -142,7 +147,10 @@ export interface AppRegistry extends AsyncDisposable {
   /** Deletes an app for good: the row stays for the reason and the audit log, a job that kills its tokens is written. */
   remove(id: string, reason: string): Promise<App>
   /** Adds a second secret, so that the app can change over without a pause. At most two are live at a time. */
-  createSecret(id: string, options?: { expiresAt?: Date | undefined }): Promise<CreateSecretOutcome>
+  createSecret(
+    id: string,
+    options?: { expiresAt?: Date | undefined; along?: WriteAlong<CreatedSecret> | undefined },
+  ): Promise<CreateSecretOutcome>
   /**
    * Revokes a secret at once; with `endOwn`, the tokens that the app got for itself are of no worth
    * from then on.
@@ -284,7 +292,7 @@ export function createAppRegistry(deps: {
   return {
     check,
 
-    async register(input, logo) {
+    async register(input, logo, along) {
       const verdict = check(input)
       if (verdict.kind === 'refused') return verdict
       const now = dateNow(clock)
@@ -305,8 +313,9 @@ export function createAppRegistry(deps: {
         updatedAt: now,
         secrets,
       })
-      if (!(await store.insert(app, logo))) return HANDLE_TAKEN
-      return { kind: 'registered', app, secret: made?.secret }
+      const outcome = { kind: 'registered', app, secret: made?.secret } as const
+      const isWritten = await store.insert(app, logo, along && ((trx) => along(trx, outcome)))
+      return isWritten ? outcome : HANDLE_TAKEN
     },
 
     find: (clientId) => cache.find(clientId),
@@ -362,7 +371,7 @@ export function createAppRegistry(deps: {
           'Public apps have no secret: they use PKCE.',
         )
       const now = dateNow(clock)
-      const { expiresAt } = options
+      const { expiresAt, along } = options
       // `!(a > b)` and not `a <= b`: an invalid date compares as false with everything.
       if (expiresAt !== undefined && !(expiresAt.getTime() > now.getTime()))
         return refuse('expiresAt', 'secret-expiry-past', 'Choose a time in the future.')
@@ -370,11 +379,21 @@ export function createAppRegistry(deps: {
         return refuse('expiresAt', 'secret-expiry-far', 'Choose a time before the year 10000.')
       const made = makeClientSecret(serverKeys)
       const entry = newSecretEntry(made.hash, made.hint, now, expiresAt)
-      const outcome = await store.addSecret(id, entry, {
-        live: MAX_LIVE_SECRETS,
-        now,
-        forgetBefore: new Date(now.getTime() - FORGET_EXPIRED_SECRETS_AFTER),
-      })
+      const outcomeOf = (app: App) =>
+        ({ kind: 'created', app, secretId: entry.id, secret: made.secret }) as const
+      let outcome
+      try {
+        outcome = await store.addSecret(id, entry, {
+          live: MAX_LIVE_SECRETS,
+          now,
+          forgetBefore: new Date(now.getTime() - FORGET_EXPIRED_SECRETS_AFTER),
+          along: along && ((trx, app) => along(trx, outcomeOf(app))),
+        })
+      } catch (error) {
+        // It may have happened all the same, and its answer be asked for again.
+        await announcer.announce(id)
+        throw error
+      }
       if (outcome === 'too-many')
         return refuse(
           'secret',
@@ -385,7 +404,7 @@ export function createAppRegistry(deps: {
       // Answered from what the transaction wrote: nothing can fail between the commit and the
       // answer.
       await announcer.announce(id)
-      return { kind: 'created', app: outcome.app, secretId: entry.id, secret: made.secret }
+      return outcomeOf(outcome.app)
     },
 
     async revokeSecret(id, secretId, { endOwn = false } = {}) {

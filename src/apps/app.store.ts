@@ -1,7 +1,12 @@
 // Apps, their secrets and logos in Postgres (or PGlite). Invariant: each change is one transaction that also raises the app's version, and
 // shutting an app down writes, in that same transaction, the job that kills its tokens, so that nothing is ever half shut down.
 import { type Insertable, type Selectable, type Transaction, sql } from 'kysely'
-import { type Database, isUniqueViolation, withDatabase } from '../storage/database.ts'
+import {
+  type Database,
+  isUniqueViolation,
+  withDatabase,
+  type WriteAlong,
+} from '../storage/database.ts'
 import type { AppRow, AppSecretRow, Schema } from '../storage/schema.ts'
 import { beginsWith, contains, findsParts } from '../storage/text-search.ts'
 import {
@@ -37,7 +42,7 @@ export type AddSecretOutcome =
 /** The database as the registry needs it. Deleted apps are found, but no longer change. */
 export interface AppStore {
   /** Returns `false` when another app has the handle. */
-  insert(app: App, logo?: Logo): Promise<boolean>
+  insert(app: App, logo?: Logo, along?: WriteAlong<App>): Promise<boolean>
   findByHandle(handle: string): Promise<App | undefined>
   /** Finds the app that has a secret of one of these keyed hashes; deleted ones too. */
   findBySecretHash(hashes: readonly string[]): Promise<App | undefined>
@@ -62,7 +67,7 @@ export interface AppStore {
   addSecret(
     appId: string,
     secret: AppSecret,
-    limits: { live: number; now: Date; forgetBefore: Date },
+    limits: { live: number; now: Date; forgetBefore: Date; along?: WriteAlong<App> | undefined },
   ): Promise<AddSecretOutcome>
   /** Removes a secret; with `endOwn`, the tokens that the app got for itself end as well. */
   removeSecret(
@@ -325,7 +330,7 @@ export function createAppStore(db: Database): AppStore {
   }
 
   return {
-    insert: (app, logo) =>
+    insert: (app, logo, along) =>
       unlessTaken(false, async (trx) => {
         if (logo !== undefined) await insertLogo(trx, logo, app.createdAt)
         await trx
@@ -344,6 +349,7 @@ export function createAppStore(db: Database): AppStore {
           .execute()
         for (const secret of app.secrets)
           await trx.insertInto('app_secrets').values(secretRow(app.id, secret)).execute()
+        await along?.(trx, app)
         return true
       }),
 
@@ -452,7 +458,7 @@ export function createAppStore(db: Database): AppStore {
         return true
       }),
 
-    addSecret: (appId, secret, { live, now, forgetBefore }) =>
+    addSecret: (appId, secret, { live, now, forgetBefore, along }) =>
       transaction(async (trx) => {
         // Locked before it is counted: two admins who add the last allowed secret at once must not both succeed.
         if (!(await lock(trx, appId))) return 'unknown-app'
@@ -471,7 +477,9 @@ export function createAppStore(db: Database): AppStore {
         await trx.insertInto('app_secrets').values(secretRow(appId, secret)).execute()
         await touch(trx, appId, now)
         const app = await find(appId, trx)
-        return app === undefined ? 'unknown-app' : { kind: 'added', app }
+        if (app === undefined) return 'unknown-app'
+        await along?.(trx, app)
+        return { kind: 'added', app }
       }),
 
     removeSecret: (appId, secretId, { endOwn, at }) =>

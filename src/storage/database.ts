@@ -1,7 +1,7 @@
 // Opens the database: Postgres by URL, or PGlite (Postgres in this process) in a directory. Both speak the same SQL through Kysely.
 // Invariant: a database that is away makes callers fail within two seconds with `temporarily_unavailable`, never hang.
 import { dirname } from 'node:path'
-import { Kysely, PGliteDialect, sql } from 'kysely'
+import { Kysely, PGliteDialect, sql, type Transaction } from 'kysely'
 import type { Logger } from '../shared/logger.ts'
 import { withDatabase } from './database-errors.ts'
 import { lockDirectory } from './directory-lock.ts'
@@ -14,6 +14,15 @@ import { StoreRefused } from './store-problems.ts'
 export { isForeignKeyViolation, isUniqueViolation, withDatabase } from './database-errors.ts'
 
 export type Database = Kysely<Schema>
+
+/** A transaction that somebody else has begun and will end. */
+export type OpenTransaction = Transaction<Schema>
+
+/**
+ * Writes along in the transaction of an act, as its last statement, so that both happen or neither.
+ * What it throws undoes the act.
+ */
+export type WriteAlong<Outcome> = (transaction: OpenTransaction, outcome: Outcome) => Promise<void>
 
 /** The PGlite directory that stands for "keep nothing". */
 export const IN_MEMORY = 'memory'

@@ -167,7 +167,7 @@ describe.each(BACKENDS)('the same request again, %s', (backend) => {
     expect({ status, code: body.code }).toEqual({ status: 400, code: 'idempotency_key_invalid' })
   })
 
-  it('frees the key where the work failed', async () => {
+  it('frees the key where the work failed, unless it may have been done all the same', async () => {
     const { db, sealedBox: box, serverKeys, logger } = server.foundation
     const idempotency = createIdempotency({
       store: createKeptAnswerStore(db),
@@ -176,7 +176,9 @@ describe.each(BACKENDS)('the same request again, %s', (backend) => {
       clock: server.clock,
       logger,
     })
-    const key = { clientId: 'app', header: newKey(), asked: ['POST', '/apps', '{}'] }
+    const asked = ['POST', '/apps', '{}']
+    const keyOf = (isWhole: boolean) => ({ clientId: 'app', header: newKey(), asked, isWhole })
+    const key = keyOf(true)
     const failing = () => Promise.reject<Reply>(new AppError('temporarily_unavailable'))
     await expect(idempotency.once(key, failing)).rejects.toThrow('temporarily_unavailable')
     const working = () => Promise.resolve(done({ worked: true }))
@@ -185,6 +187,13 @@ describe.each(BACKENDS)('the same request again, %s', (backend) => {
       reply: { body: { worked: true } },
       isRepeated: true,
     })
+    const inDoubt = keyOf(false)
+    await expect(idempotency.once(inDoubt, failing)).rejects.toThrow('temporarily_unavailable')
+    await expect(idempotency.once(inDoubt, working)).rejects.toThrow('idempotency_key_busy')
+    const refused = keyOf(false)
+    const refusing = () => Promise.reject<Reply>(new AppError('not_found'))
+    await expect(idempotency.once(refused, refusing)).rejects.toThrow('not_found')
+    expect(await idempotency.once(refused, working)).toMatchObject({ isRepeated: false })
   })
 })
 

@@ -1,4 +1,5 @@
 // The operations on the accounts of people.
+import type { Invited, OneTimeLink } from '../../accounts/account-links.ts'
 import type { Account } from '../../accounts/account.store.ts'
 import type { Accounts, NewAccount } from '../../accounts/accounts.ts'
 import type { AccountActs } from '../account-acts.ts'
@@ -17,7 +18,9 @@ import {
   type Answer,
   type Call,
   created,
+  type Done,
   done,
+  keeping,
   type Noun,
   type Operation,
   pageOf,
@@ -63,14 +66,15 @@ export function accountOperations({
     const problems = checkMembers(call.members, INVITATION)
     if (problems.length > 0) return refused(problems)
     const given = toInput(call.members, INVITATION) as unknown as NewAccount
-    const outcome = await acts.invite(given, call.by)
-    if (outcome.kind === 'refused') return outcome
-    const { account, link } = outcome
-    return created(
+    const outcome = await acts.invite(given, call.by, keeping(call, invited))
+    return outcome.kind === 'refused' ? outcome : invited(outcome)
+  }
+
+  const invited = ({ account, link }: Invited): Done =>
+    created(
       { account: showAccount(account), link: showLink(link) },
       { version: account.version, location: placeOf(account) },
     )
-  }
 
   async function update(call: Call): Promise<Reply> {
     const problems = checkMembers(call.members, ACCOUNT_CHANGE)
@@ -157,6 +161,7 @@ export function accountOperations({
       power: WRITE,
       body: { kind: 'json', schema: INVITATION },
       isRepeatable: true,
+      isWhole: true,
       answers: {
         201: {
           description: 'The account and the link, for the only time.',
@@ -198,6 +203,7 @@ export function accountOperations({
       power: WRITE,
       inPath: ONE,
       isRepeatable: true,
+      isWhole: true,
       answers: {
         201: {
           description: 'The link, for the only time.',
@@ -205,8 +211,9 @@ export function accountOperations({
         },
       },
       async handle(call) {
-        const link = await acts.reset(idOf(call), call.by)
-        return created({ link: showLink(link) }, { location: `/accounts/${idOf(call)}` })
+        const shownLink = (link: OneTimeLink): Done =>
+          created({ link: showLink(link) }, { location: `/accounts/${idOf(call)}` })
+        return shownLink(await acts.reset(idOf(call), call.by, keeping(call, shownLink)))
       },
     },
     {

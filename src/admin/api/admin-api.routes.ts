@@ -130,8 +130,9 @@ export function createAdminApi(deps: AdminApiDeps): Middleware {
         clientId: caller.app.id,
         header: String(header),
         asked: [ctx.method, ctx.req.url ?? '', JSON.stringify(call.members)],
+        isWhole: operation.isWhole === true,
       },
-      () => operation.handle(call),
+      (keepAlong) => operation.handle({ ...call, keepAlong }),
     )
     if (isRepeated) ctx.set('Idempotency-Replayed', 'true')
     return reply

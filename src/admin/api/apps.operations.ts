@@ -1,6 +1,6 @@
 // The operations on apps: find, register, change, switch off and on, and their logos.
 import type { App, AppInput, AppStatus } from '../../apps/app.ts'
-import type { AppRegistry } from '../../apps/app-registry.ts'
+import type { AppRegistry, RegisteredApp } from '../../apps/app-registry.ts'
 import type { AppActs } from '../app-acts.ts'
 import { APP_SCHEMAS, APP_SETTINGS, showApp } from './app-schemas.ts'
 import { pageParameters } from './lists.ts'
@@ -9,7 +9,9 @@ import {
   type Answer,
   type Call,
   created,
+  type Done,
   done,
+  keeping,
   type Noun,
   type Operation,
   pageOf,
@@ -49,14 +51,17 @@ export function appOperations({
     const outcome = await acts.register(
       toInput(call.members, REGISTRATION) as unknown as AppInput,
       call.by,
+      undefined,
+      keeping(call, registered),
     )
-    if (outcome.kind === 'refused') return outcome
-    const { app, secret } = outcome
-    return created(
+    return outcome.kind === 'refused' ? outcome : registered(outcome)
+  }
+
+  const registered = ({ app, secret }: RegisteredApp): Done =>
+    created(
       { app: showApp(app), client_secret: secret?.reveal() ?? null },
       { version: app.version, location: `/apps/${app.id}` },
     )
-  }
 
   async function update(call: Call): Promise<Reply> {
     const current = await apps.get(idOf(call))
@@ -120,6 +125,7 @@ export function appOperations({
       power: WRITE,
       body: { kind: 'json', schema: REGISTRATION },
       isRepeatable: true,
+      isWhole: true,
       answers: {
         201: {
           description: 'The app, and its secret for the only time.',

@@ -1,12 +1,13 @@
 // Requests that may be sent again: with an Idempotency-Key, a creation that succeeded is done once, however often and at whatever moment it is asked
-// for, and each asker gets the same answer. Invariants: the answer is kept sealed, because it may show a secret for the only time; what did not
-// succeed changed nothing and frees its key. A process that died while it worked leaves its key busy for a minute; whoever asks after that
-// does the work anew, so that a crash between a creation and its answer can create twice.
+// for, and each asker gets the same answer. Invariants: the answer is kept sealed, because it may show a secret for the only time; what was refused
+// changed nothing and frees its key. Where the answer is kept in the transaction of the act, both are there or neither, whatever fails: the
+// row of the claim decides. For the others a failure leaves the key busy for a minute, since nobody knows what came of it.
 import { DAY, dateNow, MINUTE, SECOND, type Clock } from '../../shared/clock.ts'
 import { type MacKey, sha256 } from '../../shared/crypto.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { Logger } from '../../shared/logger.ts'
 import type { SealedBox, SealedPlace } from '../../shared/sealed-box.ts'
+import type { WriteAlong } from '../../storage/database.ts'
 import type { Claim, KeptAnswerStore } from './kept-answer.store.ts'
 import type { Done, Reply } from './operation.ts'
 
@@ -19,12 +20,13 @@ export interface Idempotency {
   /**
    * Answers from what is kept, or runs `work` and keeps its answer for 24 h if it succeeds.
    *
+   * @param key.isWhole whether `work` keeps its answer in the transaction of its act
    * @param asked what makes this request this one: method, address and body
    * @throws {AppError} `idempotency_key_invalid`, `idempotency_key_reused`, `idempotency_key_busy`
    */
   once(
-    key: { clientId: string; header: string; asked: readonly string[] },
-    work: () => Promise<Reply>,
+    key: { clientId: string; header: string; asked: readonly string[]; isWhole: boolean },
+    work: (keepAlong: WriteAlong<Done>) => Promise<Reply>,
   ): Promise<{ reply: Reply; isRepeated: boolean }>
 }
 
@@ -33,6 +35,8 @@ const placeOf = (key: string): SealedPlace => ({
   column: 'sealed_answer',
   rowId: key,
 })
+
+const isRefusal = (error: unknown): boolean => error instanceof AppError && error.status < 500
 
 /** Creates it. */
 export function createIdempotency(deps: {
@@ -45,10 +49,14 @@ export function createIdempotency(deps: {
 }): Idempotency {
   const { store, box, mac, clock, logger } = deps
 
+  const sealedOf = (claim: Claim, reply: Done) => ({
+    status: reply.status,
+    sealed: box.seal(JSON.stringify(reply), placeOf(claim.key)),
+  })
+
   async function keep(claim: Claim, reply: Done): Promise<void> {
     try {
-      const sealed = box.seal(JSON.stringify(reply), placeOf(claim.key))
-      await store.keep(claim, { status: reply.status, sealed })
+      await store.keep(claim, sealedOf(claim, reply))
     } catch (error) {
       // It is done, and its asker shall hear so: an error now would only make them ask again.
       logger.warn({ err: error }, 'an answer of the admin API could not be kept')
@@ -64,7 +72,7 @@ export function createIdempotency(deps: {
   }
 
   return {
-    async once({ clientId, header, asked }, work) {
+    async once({ clientId, header, asked, isWhole }, work) {
       if (!VISIBLE.test(header)) throw new AppError('idempotency_key_invalid')
       const at = dateNow(clock)
       const claim: Claim = {
@@ -93,13 +101,20 @@ export function createIdempotency(deps: {
         case 'claimed':
       }
       let reply: Reply
+      const kept = { along: false }
       try {
-        reply = await work()
+        reply = await work(async (transaction, answer) => {
+          kept.along = await store.keep(claim, sealedOf(claim, answer), transaction)
+          // Somebody else has the key by now, and does the same.
+          if (!kept.along) throw new AppError('idempotency_key_busy', { retryAfterSeconds: 1 })
+        })
       } catch (error) {
-        await release(claim)
+        // An answer that was kept in spite of it stays.
+        if (isWhole || isRefusal(error)) await release(claim)
         throw error
       }
-      await (reply.kind === 'done' ? keep(claim, reply) : release(claim))
+      if (reply.kind !== 'done') await release(claim)
+      else if (!kept.along) await keep(claim, reply)
       return { reply, isRepeated: false }
     },
   }

@@ -1,7 +1,7 @@
 // Answers kept for repeated requests of the admin API. Invariant: of any number of requests that claim a key at the same moment one gets it, by one
 // statement; and only who holds the claim writes its answer or lets it go. Called by idempotency.ts; the sweeper removes what has expired.
 import { sql } from 'kysely'
-import { withDatabase, type Database } from '../../storage/database.ts'
+import { withDatabase, type Database, type OpenTransaction } from '../../storage/database.ts'
 
 /** A claim on a key. */
 export interface Claim {
@@ -28,9 +28,19 @@ export interface KeptAnswerStore {
    * @param expiresAt when the key is free again
    */
   claim(claim: Claim, limits: { expiresAt: Date; abandonedBefore: Date }): Promise<ClaimOutcome>
-  /** Keeps the answer, unless somebody else has taken the key over meanwhile. */
-  keep(claim: Claim, answer: { status: number; sealed: string }): Promise<void>
-  /** Lets a claim go that came to nothing. */
+  /**
+   * Keeps the answer, in the transaction of the act where one is given. Returns `false` where
+   * somebody else has taken the key over, or it was let go.
+   */
+  keep(
+    claim: Claim,
+    answer: { status: number; sealed: string },
+    transaction?: OpenTransaction,
+  ): Promise<boolean>
+  /**
+   * Lets a claim go that came to nothing. It waits for a transaction that is keeping an answer for
+   * it, and leaves what was kept.
+   */
   release(claim: Claim): Promise<void>
   /** Removes up to `limit` expired rows and returns how many it removed. */
   removeExpired(now: Date, limit?: number): Promise<number>
@@ -80,13 +90,14 @@ export function createKeptAnswerStore(db: Database): KeptAnswerStore {
         return { kind: 'busy', since: claim.at }
       }),
 
-    keep: (claim, { status, sealed }) =>
+    keep: (claim, { status, sealed }, transaction) =>
       withDatabase(async () => {
-        await db
+        const { numUpdatedRows } = await (transaction ?? db)
           .updateTable('kept_answers')
           .set({ status, sealed_answer: sealed })
           .where(isMine(claim))
-          .execute()
+          .executeTakeFirst()
+        return numUpdatedRows > 0n
       }),
 
     release: (claim) =>

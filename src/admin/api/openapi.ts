@@ -191,7 +191,7 @@ const PARAMETERS = {
     name: 'Idempotency-Key',
     in: 'header',
     description:
-      'Makes it safe to send the request again: a success is kept for 24 hours and answered again to the same client, key and body. The same key with another body is 422, while the first is being answered 409. What did not succeed frees its key. Should the server die while it answers, the key is busy for a minute; who asks after that has it done anew.',
+      'Makes it safe to send the request again: a success is kept for 24 hours and answered again to the same client, key and body. The same key with another body is 422, while the first is being answered 409. What was refused frees its key. After an error of the server the request can be repeated; the key may be busy for a minute.',
     schema: { type: 'string', minLength: 1, maxLength: 200, pattern: '^[!-~]+$' },
   },
 }

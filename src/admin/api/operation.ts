@@ -3,6 +3,7 @@ import type { Problem, Refused } from '../../apps/problem.ts'
 import type { AdminScope } from '../../apps/scope.ts'
 import type { Operator } from '../operator.ts'
 import type { ObjectSchema, Schema } from './schema.ts'
+import type { WriteAlong } from '../../storage/database.ts'
 
 /** A JSON object as it came. */
 export type JsonObject = Readonly<Record<string, unknown>>
@@ -42,6 +43,16 @@ export interface Call {
   /** Without parameters, in lower case. */
   readonly contentType: string
   readonly expected: Expected
+  /** Keeps the answer for a repetition; there where the request may be repeated. */
+  readonly keepAlong?: WriteAlong<Done>
+}
+
+/** Returns what keeps the answer of an act in its transaction. @param show returns the answer */
+export function keeping<Outcome>(
+  { keepAlong }: Call,
+  show: (outcome: Outcome) => Done,
+): WriteAlong<Outcome> | undefined {
+  return keepAlong && ((transaction, outcome) => keepAlong(transaction, show(outcome)))
 }
 
 /** A success. */
@@ -89,6 +100,8 @@ export interface Operation {
   readonly versioned?: 'read' | 'update'
   /** Takes an Idempotency-Key. */
   readonly isRepeatable?: boolean
+  /** Whether its answer is kept in the transaction of its act. */
+  readonly isWhole?: boolean
   /** By status. */
   readonly answers: Readonly<Record<number, Answer>>
   /** Errors beyond those that every operation of its kind has, by status. */

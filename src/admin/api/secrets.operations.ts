@@ -1,10 +1,20 @@
 // The operations on the secrets of apps.
+import type { CreatedSecret } from '../../apps/app-registry.ts'
 import type { Problem } from '../../apps/problem.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { AppActs } from '../app-acts.ts'
 import { showApp, showSecret } from './app-schemas.ts'
 import { checkMembers } from './members.ts'
-import { type Call, created, done, type Noun, refused, type Reply } from './operation.ts'
+import {
+  type Call,
+  created,
+  done,
+  type Done,
+  keeping,
+  type Noun,
+  refused,
+  type Reply,
+} from './operation.ts'
 import { parseMoment } from './query.ts'
 import { answer, input, moment, orNull, ref, text } from './schema.ts'
 
@@ -31,9 +41,12 @@ export function secretOperations({ acts }: { acts: AppActs }): Noun {
   async function create(call: Call): Promise<Reply> {
     const expiresAt = readExpiry(call.members)
     if (Array.isArray(expiresAt)) return refused(expiresAt)
-    const outcome = await acts.createSecret(call.path('appId'), { expiresAt }, call.by)
-    if (outcome.kind === 'refused') return outcome
-    const { app, secretId, secret } = outcome
+    const along = keeping(call, shown)
+    const outcome = await acts.createSecret(call.path('appId'), { expiresAt, along }, call.by)
+    return outcome.kind === 'refused' ? outcome : shown(outcome)
+  }
+
+  function shown({ app, secretId, secret }: CreatedSecret): Done {
     const entry = app.secrets.find(({ id }) => id === secretId)
     // Revoked by somebody else in this very moment.
     if (entry === undefined) throw new AppError('conflict')
@@ -57,6 +70,7 @@ export function secretOperations({ acts }: { acts: AppActs }): Noun {
         inPath: OF,
         body: { kind: 'json', schema: NEW, optional: true },
         isRepeatable: true,
+        isWhole: true,
         answers: {
           201: {
             description: 'The secret, for the only time.',

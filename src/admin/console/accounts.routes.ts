@@ -118,8 +118,12 @@ export function createAccountRoutes(deps: ConsoleDeps, gate: Gate): Router {
       }
       const formId = formIdOf(form)
       const key = `account.invite ${admin.account.id} ${formId}`
-      const sent = await once(usedForms, key, () =>
-        acts.accounts.invite({ email: typed.email, name: typed.name || undefined, role }, admin.by),
+      const sent = await once(usedForms, key, (note) =>
+        acts.accounts.invite(
+          { email: typed.email, name: typed.name || undefined, role },
+          admin.by,
+          (trx, invited) => note(trx, invited.account.id),
+        ),
       )
       if (sent.kind === 'used') {
         showUsed(visit, admin, { label: 'Go to the accounts', href: PATH })
@@ -188,7 +192,9 @@ export function createAccountRoutes(deps: ConsoleDeps, gate: Gate): Router {
       const account = await get(visit)
       const form = await gate.readForm(visit, admin, `account.link ${account.id}`)
       const key = `account.link ${admin.account.id} ${formIdOf(form)}`
-      const sent = await once(usedForms, key, () => acts.accounts.reset(account.id, admin.by))
+      const sent = await once(usedForms, key, (note) =>
+        acts.accounts.reset(account.id, admin.by, (trx) => note(trx, account.id)),
+      )
       if (sent.kind === 'used')
         showUsed(visit, admin, { label: 'Go to the account', href: accountPath(account.id) })
       else showLink(visit, admin, account, sent.outcome, 'The new link')

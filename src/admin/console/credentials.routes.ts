@@ -73,8 +73,12 @@ export function createCredentialRoutes(deps: ConsoleDeps, gate: Gate): Router {
         return
       }
       const key = `secret.create ${admin.account.id} ${formId}`
-      const sent = await once(usedForms, key, () =>
-        acts.apps.createSecret(app.id, { expiresAt }, admin.by),
+      const sent = await once(usedForms, key, (note) =>
+        acts.apps.createSecret(
+          app.id,
+          { expiresAt, along: (trx, { secretId }) => note(trx, secretId) },
+          admin.by,
+        ),
       )
       if (sent.kind === 'used') {
         showUsed(visit, admin, app)

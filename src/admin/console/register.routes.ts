@@ -76,7 +76,9 @@ export function createRegisterRoutes(deps: ConsoleDeps, gate: Gate): Router {
         return
       }
       const key = `${ACT} ${admin.account.id} ${formId}`
-      const sent = await once(usedForms, key, () => acts.apps.register(input, admin.by, logo))
+      const sent = await once(usedForms, key, (note) =>
+        acts.apps.register(input, admin.by, logo, (trx, { app }) => note(trx, app.id)),
+      )
       if (sent.kind === 'used') {
         showUsed(visit, admin, await usedForms.outcomeOf(key))
         return
@@ -87,8 +89,6 @@ export function createRegisterRoutes(deps: ConsoleDeps, gate: Gate): Router {
         showForm(visit, admin, values, formId, answer)
         return
       }
-      // Only the link of a second try needs it: the secret is shown whatever becomes of the note.
-      await usedForms.note(key, outcome.app.id).catch(() => undefined)
       gate.show(visit, admin, {
         template: 'registered',
         frame: frameOf(`${outcome.app.name} is registered`),

@@ -4,7 +4,8 @@ import { sql } from 'kysely'
 import type { Parameters } from '../../http/parameters.ts'
 import { randomBase62 } from '../../shared/crypto.ts'
 import { dateNow, DAY, type Clock } from '../../shared/clock.ts'
-import { type Database, withDatabase } from '../../storage/database.ts'
+import { AppError } from '../../shared/errors.ts'
+import { type Database, type OpenTransaction, withDatabase } from '../../storage/database.ts'
 
 const KEPT_MILLIS = 2 * DAY
 
@@ -12,10 +13,17 @@ const KEPT_MILLIS = 2 * DAY
 export interface UsedForms {
   /** Takes a form; `false` when it was taken before. */
   take(key: string): Promise<boolean>
-  /** Gives a form back whose act was refused, so that it can be sent again. */
+  /**
+   * Gives a form back whose act came to nothing, so that it can be sent again; one that led to
+   * something stays taken.
+   */
   giveBack(key: string): Promise<void>
-  /** Notes what the form led to. */
-  note(key: string, outcome: string): Promise<void>
+  /**
+   * Notes in the transaction of its act what the form led to.
+   *
+   * @throws {AppError} `conflict` where the form was given back meanwhile
+   */
+  note(key: string, outcome: string, transaction: OpenTransaction): Promise<void>
   /** Returns what was noted; an empty text where nothing was. */
   outcomeOf(key: string): Promise<string>
 }
@@ -55,15 +63,20 @@ export function createUsedForms(db: Database, clock: Clock): UsedForms {
       }),
     giveBack: (key) =>
       withDatabase(async () => {
-        await db.deleteFrom('kept_answers').where('key', '=', ROW(key)).execute()
-      }),
-    note: (key, outcome) =>
-      withDatabase(async () => {
         await db
+          .deleteFrom('kept_answers')
+          .where('key', '=', ROW(key))
+          .where('fingerprint', '=', '')
+          .execute()
+      }),
+    note: (key, outcome, transaction) =>
+      withDatabase(async () => {
+        const { numUpdatedRows } = await transaction
           .updateTable('kept_answers')
           .set({ fingerprint: outcome })
           .where('key', '=', ROW(key))
-          .execute()
+          .executeTakeFirst()
+        if (numUpdatedRows === 0n) throw new AppError('conflict')
       }),
     outcomeOf: (key) =>
       withDatabase(async () => {

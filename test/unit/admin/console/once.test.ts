@@ -10,6 +10,7 @@ function createForms() {
       taken.add(key)
       return Promise.resolve(isFree)
     },
+    note: () => Promise.resolve(),
     giveBack: (key: string) => Promise.resolve(void taken.delete(key)),
   }
 }
