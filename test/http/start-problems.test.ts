@@ -44,6 +44,19 @@ it.each([
   expect(told).toMatch(words)
 })
 
+it.each([
+  ['postgres://u:hunter2@127.0.0.1:9/x', 'Postgres cannot be used: nothing listens at 127.0.0.1:9'],
+  ['postgres://u:hunter2@127.0.0.1/x?schema=y', 'OTESSE_DATABASE_URL: ?schema= is not read'],
+])('a database that cannot be used: %s', async (url, words) => {
+  const { code, words: told } = await startInVain({
+    OTESSE_DATABASE_URL: url,
+    OTESSE_REDIS_URL: 'redis://127.0.0.1:9',
+  })
+  expect(code).toBe(1)
+  expect(told).toContain(words)
+  expect(told).not.toContain('hunter2')
+})
+
 it('a port that another process has', async () => {
   using first = await startMain(EMBEDDED)
   const { port } = new URL(first.url)
