@@ -4,14 +4,18 @@ import Router from '@koa/router'
 import type { Context, Next } from 'koa'
 import { answerPreflight } from './cross-origin.ts'
 import { assertBounded, normaliseAuthorizationQuery } from './authorization-request.ts'
+import { decodeText, mediaTypeOf, readBytes } from '../http/body.ts'
 import { limitPages } from '../http/limit-pages.ts'
 import { JWKS_CACHE_SECONDS } from '../keys/key-ring.ts'
 import type { HotLimit } from './back-channel.ts'
 import type { Engine } from './engine.ts'
+import { AppError } from '../shared/errors.ts'
 import { correctMetadata, runEngine } from './engine-internals.ts'
 import { PATHS } from './provider.ts'
 
 const METADATA = ['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server']
+// Above every bound of a query, so that the parameter that is too long is named.
+const MOST_FORM_BYTES = 65_536
 const PUBLIC_DOCUMENTS = [...METADATA, PATHS.jwks]
 
 /** Creates the routes of the front channel. */
@@ -46,6 +50,17 @@ export function createEngineRouter(deps: {
     await deps.assertOwnPreview(ctx)
     normaliseAuthorizationQuery(ctx)
     await run(ctx)
+  })
+  // OpenID Connect Core §3.1.2.1. The browser comes back by GET: on a form that another site has sent,
+  // it holds back the cookies that tell who is signed in.
+  router.post(PATHS.authorize, limited, async function authorizeByForm(ctx: Context) {
+    if (mediaTypeOf(ctx.req) !== 'application/x-www-form-urlencoded')
+      throw new AppError('body_type_unsupported')
+    const form = decodeText(await readBytes(ctx.req, MOST_FORM_BYTES))
+    assertBounded(form)
+    ctx.set('Location', `${PATHS.authorize}?${new URLSearchParams(form).toString()}`)
+    ctx.body = null
+    ctx.status = 303
   })
   router.get(`${PATHS.authorize}/:uid`, limitedReads, run)
   for (const path of METADATA)

@@ -233,11 +233,48 @@ describe('requests that are understood', () => {
   })
 })
 
-it('is asked with GET alone', async () => {
-  const answer = await fetch(`${server.url}/oauth/authorize`, {
-    method: 'POST',
-    redirect: 'manual',
+describe('by a form that the app sends (OpenID Connect Core §3.1.2.1: GET and POST)', () => {
+  const post = (body: string, type = 'application/x-www-form-urlencoded') =>
+    fetch(`${server.url}/oauth/authorize`, {
+      method: 'POST',
+      redirect: 'manual',
+      headers: {
+        'content-type': type,
+        origin: 'https://app.example',
+        'sec-fetch-site': 'cross-site',
+      },
+      body,
+    })
+
+  it('leads to the same request by GET, every parameter as it was sent', async () => {
+    const answer = await post(
+      'client_id=x&state=a%2Bb+c%26%C3%A4&resource=https%3A%2F%2Fa&resource=b',
+    )
+    expect(answer.status).toBe(303)
+    expect(answer.headers.get('location')).toBe(
+      '/oauth/authorize?client_id=x&state=a%2Bb+c%26%C3%A4&resource=https%3A%2F%2Fa&resource=b',
+    )
+    expect(await answer.text()).toBe('')
+    const next = await fetch(server.url + (answer.headers.get('location') ?? ''), {
+      redirect: 'manual',
+    })
+    expect(next.status).toBe(400)
   })
-  expect(answer.status).toBe(405)
-  expect(answer.headers.get('allow')).toBe('GET, HEAD')
+
+  it.each([
+    ['a state beyond its bound', `state=${'x'.repeat(2049)}`, undefined],
+    ['JSON', '{}', 'application/json'],
+    ['bytes that are no UTF-8', '\u00ff', undefined],
+  ])('is refused with %s', async (_what, body, type) => {
+    const bytes = body === '\u00ff' ? Buffer.from(body, 'latin1') : body
+    const answer = await post(bytes as string, type)
+    expect(answer.status).toBe(400)
+    expect(answer.headers.get('location')).toBeNull()
+  })
+
+  it('takes no other method', async () => {
+    const answer = await fetch(`${server.url}/oauth/authorize`, { method: 'PUT' })
+    expect(answer.status).toBe(405)
+    expect(answer.headers.get('allow')).toBe('GET, HEAD, POST')
+  })
 })
