@@ -37,7 +37,7 @@ export function openRedis(location: RedisLocation, logger: Logger): RedisClient 
   if (client instanceof Redis) {
     keepConnected(client)
     keepToDatabase(client)
-  }
+  } else followSlots(client)
   locations.set(client, location)
   rememberFailures(client)
   let wasDown = false
@@ -114,6 +114,18 @@ export function keepConnected(client: Redis): void {
   client.on('end', () => {
     if (!isClosed) setTimeout(() => void client.connect().catch(() => undefined), 100).unref()
   })
+}
+
+const SLOTS_AGE_MILLIS = 2000
+
+/**
+ * Learns now and then which master has which slot. ioredis neither follows a redirection of one
+ * command among many that travel together nor learns from it: a slot that moved would be away for
+ * good. (Its own `slotsRefreshInterval` may outlive the connection.)
+ */
+function followSlots(client: Cluster): void {
+  const timer = setInterval(() => client.refreshSlotsCache(), SLOTS_AGE_MILLIS).unref()
+  client.once('end', () => clearInterval(timer))
 }
 
 function connect(location: RedisLocation): RedisClient {

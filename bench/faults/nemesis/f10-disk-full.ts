@@ -25,6 +25,7 @@ export const DISK_FULL: Fault = {
       // README "Limits": an embedded server counts in memory.
       losesLimits: true,
       endsServers: true,
+      hasBalancer: true,
       slowness: 2,
       async run({ world: { disk, nodes }, load, hold, recovered }) {
         const [only] = nodes
