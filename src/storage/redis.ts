@@ -121,7 +121,7 @@ const SLOTS_AGE_MILLIS = 2000
 /**
  * Learns now and then which master has which slot. ioredis neither follows a redirection of one
  * command among many that travel together nor learns from it: a slot that moved would be away for
- * good. (Its own `slotsRefreshInterval` may outlive the connection.)
+ * good; F21 of bench/faults shows it. (Its own `slotsRefreshInterval` may outlive the connection.)
  */
 function followSlots(client: Cluster): void {
   const timer = setInterval(() => client.refreshSlotsCache(), SLOTS_AGE_MILLIS).unref()
