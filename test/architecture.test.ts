@@ -59,6 +59,21 @@ test('imports only go down', () => {
   expect(problems).toEqual([])
 })
 
+test('no file imports itself by way of others', () => {
+  const imports = new Map(files.map(({ path, lines }) => [path, targetsOf(path, lines)]))
+  const finished = new Set<string>()
+  const circles: string[] = []
+  function follow(path: string, way: readonly string[]): void {
+    if (way.includes(path)) circles.push([...way.slice(way.indexOf(path)), path].join(' → '))
+    else if (!finished.has(path)) {
+      for (const target of imports.get(path) ?? []) follow(target, [...way, path])
+      finished.add(path)
+    }
+  }
+  for (const { path } of files) follow(path, [])
+  expect(circles).toEqual([])
+})
+
 test('the package for APIs stands alone: it imports its own files and Node', () => {
   const sources = readSources('packages/resource-server/src')
   expect(sources.length).toBeGreaterThan(5)
@@ -146,6 +161,12 @@ function folderOf(path: string): string {
 
 function levelOf(folder: string): number {
   return LEVELS.findIndex((folders) => folders.includes(folder))
+}
+
+/** The files of ours that a file imports, types included. */
+function targetsOf(path: string, lines: readonly string[]): string[] {
+  const found = lines.join('\n').matchAll(/\b(?:from|import)[\s(]*'(\.[^']+)'/g)
+  return [...found].map(([, target = '']) => posix.join(posix.dirname(path), target))
 }
 
 // Matches the line of an import or export of one of these packages or of a file inside it.

@@ -4,6 +4,7 @@
 import { sql } from 'kysely'
 import { type Database, withDatabase } from '../storage/database.ts'
 import { beginsWith, contains, findsParts } from '../storage/text-search.ts'
+import type { Account, AccountChange, AccountToInsert } from './account.ts'
 import { emailKey } from './account-input.ts'
 import {
   assertNotLastAdmin,
@@ -19,63 +20,11 @@ import {
   writePassword,
 } from './account-statements.store.ts'
 
-/** Somebody who can sign in. */
-export interface Account {
-  id: string
-  /** As its owner writes it. */
-  email: string
-  name: string | undefined
-  role: 'admin' | 'member'
-  status: 'active' | 'deactivated'
-  /** Why it was deactivated, in an admin's words. */
-  statusReason: string | undefined
-  /** Whether there is anything to sign in with; not so while the account is only invited. */
-  hasPassword: boolean
-  /** Goes up with every change. */
-  version: number
-  /**
-   * Goes up with every act that ends something of the account; what is begun carries the value of
-   * its moment.
-   */
-  generation: number
-  /** Login sessions with a lower generation have ended. */
-  sessionsFrom: number
-  /** Grants with a lower generation have ended. */
-  grantsFrom: number
-  /** Remembered consents with a lower generation do not count. */
-  consentsFrom: number
-  /** When the sessions were ended last. */
-  sessionsValidFrom: Date | undefined
-  createdAt: Date
-}
-
-/** What may change; a name that is present with `undefined` is emptied. */
-export interface AccountChange {
-  name?: string | undefined
-  role?: Account['role']
-}
-
 /** How an edit went; `before` is what it changed. */
 export type AccountEdit =
   | { kind: 'updated'; account: Account; before: Account }
   /** Somebody else changed it first: `account` is how it is now. */
   | { kind: 'conflict'; account: Account }
-
-/** What ended nothing yet. */
-export const FIRST_GENERATION = {
-  generation: 0,
-  sessionsFrom: 0,
-  grantsFrom: 0,
-  consentsFrom: 0,
-  sessionsValidFrom: undefined,
-} as const satisfies Partial<Account>
-
-/** An account that is to be written. */
-export interface AccountToInsert {
-  account: Account
-  emailKey: string
-  passwordHash: string | undefined
-}
 
 /** One page to read. */
 export interface AccountPageQuery {

@@ -2,7 +2,7 @@
 // is an admin cannot touch an admin's account, because whoever can reset an admin's password is one; and there is always an active admin left.
 import type { ImportAccounts } from '../accounts/account-import.ts'
 import type { AccountLinks, Invited, OneTimeLink } from '../accounts/account-links.ts'
-import type { Account, AccountChange } from '../accounts/account.store.ts'
+import type { Account, AccountChange } from '../accounts/account.ts'
 import type { Accounts, AccountUpdate, NewAccount } from '../accounts/accounts.ts'
 import type { Refused } from '../apps/problem.ts'
 import { AppError } from '../shared/errors.ts'

@@ -1,7 +1,7 @@
 // How accounts are shown: as JSON for scripts, as text for people.
 import type { ImportSummary } from '../admin/account-acts.ts'
 import type { OneTimeLink } from '../accounts/account-links.ts'
-import type { Account } from '../accounts/account.store.ts'
+import type { Account } from '../accounts/account.ts'
 import type { Converted } from './import-sources.ts'
 import { facts, moment, problemList, table } from './layout.ts'
 

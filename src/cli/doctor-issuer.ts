@@ -1,7 +1,7 @@
 // The doctor's look at the public address, as an app sees it: through DNS, TLS and every proxy on the way.
 import type { StoredKey } from '../keys/key.store.ts'
 import { SECOND } from '../shared/clock.ts'
-import type { Finding } from './doctor.ts'
+import type { Finding } from './finding.ts'
 
 const TIMEOUT_MILLIS = 5 * SECOND
 const DISCOVERY = '/.well-known/openid-configuration'

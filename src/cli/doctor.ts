@@ -18,14 +18,8 @@ import { judgeRedis } from '../storage/redis-verdict.ts'
 import { reachRedis, redisTime } from '../storage/redis.ts'
 import { storeProblem } from '../storage/store-problems.ts'
 import { checkIssuer } from './doctor-issuer.ts'
+import type { Finding } from './finding.ts'
 import type { Outcome, Session } from './session.ts'
-
-/** What one check found. The sentence says what is, and for all but `ok` what to do. */
-export interface Finding {
-  check: string
-  status: 'ok' | 'warn' | 'fail'
-  sentence: string
-}
 
 /** Makes every check. */
 export async function examine(

@@ -2,7 +2,7 @@
 // in is signed out, nothing in an address or a form says who is meant; and the answer is sent when no sign-in counts any more.
 import Router from '@koa/router'
 import type { Context } from 'koa'
-import type { Account } from '../accounts/account.store.ts'
+import type { Account } from '../accounts/account.ts'
 import type { Events } from '../audit/events.ts'
 import type { Csrf } from '../http/csrf.ts'
 import { limitPages } from '../http/limit-pages.ts'

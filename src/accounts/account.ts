@@ -1,0 +1,53 @@
+// An account as the rest of the server knows it. Its password is not part of it.
+
+/** Somebody who can sign in. */
+export interface Account {
+  id: string
+  /** As its owner writes it. */
+  email: string
+  name: string | undefined
+  role: 'admin' | 'member'
+  status: 'active' | 'deactivated'
+  /** Why it was deactivated, in an admin's words. */
+  statusReason: string | undefined
+  /** Whether there is anything to sign in with; not so while the account is only invited. */
+  hasPassword: boolean
+  /** Goes up with every change. */
+  version: number
+  /**
+   * Goes up with every act that ends something of the account; what is begun carries the value of
+   * its moment.
+   */
+  generation: number
+  /** Login sessions with a lower generation have ended. */
+  sessionsFrom: number
+  /** Grants with a lower generation have ended. */
+  grantsFrom: number
+  /** Remembered consents with a lower generation do not count. */
+  consentsFrom: number
+  /** When the sessions were ended last. */
+  sessionsValidFrom: Date | undefined
+  createdAt: Date
+}
+
+/** What ended nothing yet. */
+export const FIRST_GENERATION = {
+  generation: 0,
+  sessionsFrom: 0,
+  grantsFrom: 0,
+  consentsFrom: 0,
+  sessionsValidFrom: undefined,
+} as const satisfies Partial<Account>
+
+/** What may change; a name that is present with `undefined` is emptied. */
+export interface AccountChange {
+  name?: string | undefined
+  role?: Account['role']
+}
+
+/** An account that is to be written. */
+export interface AccountToInsert {
+  account: Account
+  emailKey: string
+  passwordHash: string | undefined
+}
