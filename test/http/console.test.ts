@@ -482,7 +482,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
         expect(answer.html).toContain(`href="#f-${field}"`)
       for (const field of ['name', 'redirectUris', 'homepageUrl', 'handle', 'logo'])
         expect(answer.html).toContain(`id="f-${field}-problem"`)
-      expect(wordsOf(answer)).toContain('The SVG has something else than plain shapes')
+      expect(wordsOf(answer)).toContain('The SVG has the element &lt;script&gt; (line 1)')
       expect(wordsOf(answer)).toContain('Choose the file again')
       expect(answer.html).toContain('A &lt;b&gt;bold&lt;/b&gt; &amp; &quot;quoted&quot; plan')
       expect(answer.html).toContain('http://planner.example.com/cb\nhttps://planner.example.com/cb')

@@ -369,7 +369,7 @@ describe('RFC 9110 §15.5.6 — method not allowed', () => {
     ['PUT', '/oauth/token', 'OPTIONS, POST'],
     ['GET', '/oauth/revoke', 'OPTIONS, POST'],
     ['GET', '/oauth/introspect', 'POST'],
-    ['DELETE', '/oauth/jwks', 'GET, HEAD'],
+    ['DELETE', '/oauth/jwks', 'GET, HEAD, OPTIONS'],
   ])('%s %s', async (method, path, allow) => {
     const { status, headers, body } = await send(server.url + path, { method })
     expect({ status, allow: headers.get('allow'), error: body.error }).toEqual({

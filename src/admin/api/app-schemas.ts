@@ -31,7 +31,7 @@ export const APP_SETTINGS = {
   terms_url: orNull(text('An https address.')),
   owner_contact: orNull(text('Who owns the app, for admins.')),
   environment: orNull(text('A label like `production`.')),
-  redirect_uris: listOf({ type: 'string' }, 'Where people come back to; matched exactly.'),
+  redirect_uris: listOf({ type: 'string' }, 'Where people return to; matched exactly.'),
   scopes: listOf({ type: 'string' }, 'What the app may ask for.'),
   audiences: listOf(
     { type: 'string' },

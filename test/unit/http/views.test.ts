@@ -342,7 +342,7 @@ describe('hostile values', () => {
 describe('sign-in', () => {
   it('names its fields for password managers', () => {
     const html = views.render(aSignIn())
-    expect(html).toMatch(/<input id="email" name="email" type="email"[^>]*autocomplete="username"/)
+    expect(html).toMatch(/<input id="email" name="email" type="text"[^>]*autocomplete="username"/)
     expect(html).toMatch(
       /<input id="password" name="password" type="password" autocomplete="current-password"/,
     )
