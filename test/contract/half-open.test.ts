@@ -4,16 +4,21 @@ import { parseRedisUrl } from '../../src/storage/redis-location.ts'
 import { openRedis, type RedisClient } from '../../src/storage/redis.ts'
 import { openRedisInvalidation } from '../../src/storage/invalidation.ts'
 import { openWaitingConnection } from '../../src/storage/waiting-connection.ts'
+import { type RedisServer, startRedis } from '../support/backends.ts'
 import { waitUntil } from '../support/server-process.ts'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 import { quiet } from './short-lived-stores.ts'
 
-const url = new URL(process.env['OTESSE_TEST_REDIS_URL'] ?? '')
-
+// Its own: other files end all subscriptions of the shared one.
+let redis: RedisServer
 let proxy: TcpProxy
 let client: RedisClient
+beforeAll(async () => {
+  redis = await startRedis()
+})
+afterAll(() => redis.stop())
 beforeEach(async () => {
-  proxy = await startTcpProxy(Number(url.port))
+  proxy = await startTcpProxy(redis.port)
   client = openRedis(parseRedisUrl(`redis://127.0.0.1:${proxy.port}`), quiet)
   await client.ping()
 })
@@ -54,7 +59,7 @@ it('the channel between processes is subscribed again, and tells of the gap', as
   proxy.cut('silence')
   await waitUntil('the gap to be told', () => Promise.resolve(gaps > 0))
 
-  await using other = await startTcpProxy(Number(url.port))
+  await using other = await startTcpProxy(redis.port)
   const teller = openRedis(parseRedisUrl(`redis://127.0.0.1:${other.port}`), quiet)
   await teller.publish('half-open:invalidate', 'app app_1')
   await waitUntil('the message', () => Promise.resolve(heard.includes('app_1')))
