@@ -122,6 +122,7 @@ export async function openEmbeddedStore(db: Database, clock: Clock): Promise<Sho
       await journal.settle().catch(() => undefined)
     },
     settled: () => undefined,
+    skewMillis: () => 0,
     findRecord: (key) => Promise.resolve(live(key)?.value),
     async putRecord(key, value, ttlMillis) {
       put(key, value, clock() + ttlMillis)

@@ -82,6 +82,11 @@ export interface FamilyStore {
    * @throws {AppError} `temporarily_unavailable`
    */
   settled(family: string): Promise<void> | undefined
+  /**
+   * By how many milliseconds the clock of the store is ahead of this machine's; 0 where that is not
+   * known. What several processes compare with each other is told by the clock that they share.
+   */
+  skewMillis(): number
 }
 
 /** Single values that expire. */

@@ -168,6 +168,7 @@ export function createRedisStore(client: RedisClient, keyPrefix: string): ShortL
     },
     takeBack: (family, undo) => commits.takeBack(family, undo),
     settled: (family) => commits.settled(family),
+    skewMillis: () => clock.skewMillis(),
     async findRecord(key) {
       return (await withRedis(() => client.get(recordKey(key)))) ?? undefined
     },

@@ -98,7 +98,8 @@ async function refreshOnce(
   if (grant.appId !== request.appId)
     return { kind: 'refused', reason: 'refresh_token_of_another_client' }
   const from = request.network === undefined ? undefined : networkMark(grant.id, request.network)
-  const decision = decideRefresh(stored, presented, deps.clock(), terms.graceSeconds * 1000, {
+  const now = deps.clock() + deps.store.skewMillis()
+  const decision = decideRefresh(stored, presented, now, terms.graceSeconds * 1000, {
     // Asked for apart, so that a rotation does not pay for it.
     repeats: presented.hash === stored.previous?.hash ? await repeatsOf(deps, family, stored) : 0,
     from,
@@ -225,7 +226,11 @@ function nextState(
       generation: state.generation + 1,
       expiresAt,
       code: state.code,
-      previous: { hash: state.hash, replacedAt: now, ...(from !== undefined && { from }) },
+      previous: {
+        hash: state.hash,
+        replacedAt: now + deps.store.skewMillis(),
+        ...(from !== undefined && { from }),
+      },
       // A rotation that nobody repeated ends the row.
       ...(state.previous?.doubts !== undefined && { doubts: state.previous.doubts }),
     }

@@ -2,6 +2,7 @@
 // it out, so this process must know that time without asking. Invariant: the estimate is never ahead
 // of the clock that it estimates, so that a deadline made of it is early rather than late.
 import { Cluster, type Redis } from 'ioredis'
+import { systemClock } from '../shared/clock.ts'
 import type { RedisClient } from './redis.ts'
 
 /**
@@ -25,6 +26,8 @@ export interface RedisClock extends Disposable {
    * @throws whatever ioredis throws where Redis does not answer
    */
   offset(): number | Promise<number>
+  /** By how much it is ahead of this machine's clock; 0 where it was not measured yet. */
+  skewMillis(): number
   /** Takes in what Redis just showed, because the estimate was wrong: a clock was set. */
   correct(shownMillis: number): void
 }
@@ -78,6 +81,7 @@ export function createRedisClock(client: RedisClient): RedisClock {
 
   return {
     offset: () => earliest ?? (first ??= measureFirst().finally(() => (first = undefined))),
+    skewMillis: () => (earliest === undefined ? 0 : earliest + performance.now() - systemClock()),
     correct(shownMillis) {
       if (client instanceof Cluster) void measureAll()
       else know(client, shownMillis - performance.now())

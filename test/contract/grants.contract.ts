@@ -515,6 +515,23 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
         expect(await findAccess(second.access)).toBeDefined()
       })
 
+      it('measures the grace by the clock that processes share, however theirs go apart', async () => {
+        const apart = (skewMillis: number) =>
+          createGrants({
+            store: { ...opened.store, skewMillis: () => skewMillis },
+            clock: () => opened.clock() - skewMillis,
+            refreshTokens,
+          })
+        const [behind, ahead] = [apart(120_000), apart(-120_000)]
+        const { grant, refreshToken } = await authorize(ROTATING)
+        const request = { appId: grant.appId, terms: ROTATING, scopes: undefined }
+        const on = (one: Grants) =>
+          one.refresh(parsed(refreshToken), { ...request, isPermitted: always })
+        expect(await on(behind)).toMatchObject({ refresh: 'rotated' })
+        for (const one of [grants, ahead, behind])
+          expect(await on(one)).toMatchObject({ refresh: 'repeated' })
+      })
+
       it('answers within the grace a bounded number of times; what comes beyond is reuse (RFC 9700 §4.14.2)', async () => {
         const { grant, refreshToken } = await authorize(ROTATING)
         const second = await refreshed(refreshToken, grant.appId, ROTATING)
