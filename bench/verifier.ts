@@ -1,6 +1,8 @@
-// `node bench/verifier.ts`: what checking tokens costs an API that uses @otesse/resource-server, and how long after a revocation it still
-// accepts: two servers on one Redis and Postgres, four verifiers, revocations while checks run; with --kill and --pause also while a server dies or
-// Redis does not answer. Fails when a revoked token passes after its bound, or when anything does not come back by itself.
+// `node bench/verifier.ts`: what checking tokens costs an API that uses @otesse/resource-server,
+// and how long after a revocation it still accepts: two servers on one Redis and Postgres, four
+// verifiers, revocations while checks run; with --kill and --pause also while a server dies or
+// Redis does not answer. Fails when a revoked token passes after its bound, or when anything does
+// not come back by itself.
 import { loadavg } from 'node:os'
 import { setImmediate as turn } from 'node:timers/promises'
 import { parseArgs } from 'node:util'

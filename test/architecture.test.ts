@@ -3,8 +3,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 
-// Imports only go down: never up, never to another folder of the same level. `import type` counts. Only the top reads config/, and its
-// files know each other; migrations/ know nobody, and only storage/ knows the migrations. A package stands alone.
+// Imports only go down: never up, never to another folder of the same level. `import type` counts.
+// Only the top reads config/, and its files know each other; migrations/ know nobody, and only
+// storage/ knows the migrations. A package stands alone.
 const LEVELS = [
   ['shared'],
   ['config', 'storage', 'http'],

@@ -1,5 +1,5 @@
-// Loaded into a server before its own code: looks names of this run up, or fails to, as a file says.
-// The system's resolver cannot be made to fail for one process alone.
+// Loaded into a server before its own code: looks names of this run up, or fails to, as a file
+// says. The system's resolver cannot be made to fail for one process alone.
 import dns, { type LookupAddress, type LookupOptions } from 'node:dns'
 import { existsSync, readFileSync } from 'node:fs'
 

@@ -31,7 +31,9 @@ export interface Token {
 export interface Family {
   app: string
   code: string | undefined
-  /** When its code, or its app's own token, was asked for; `bornAt` is when the answer was there. */
+  /**
+   * When its code, or its app's own token, was asked for; `bornAt` is when the answer was there.
+   */
   askedAt: number
   bornAt: number
   endedAt: number

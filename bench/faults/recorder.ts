@@ -45,7 +45,9 @@ export interface Owner {
   person?: string
 }
 
-/** What an operator does with it: from `ending` on its tokens may be dead, from `ended` they are. */
+/**
+ * What an operator does with it: from `ending` on its tokens may be dead, from `ended` they are.
+ */
 export interface OperatorAct {
   ending?: Owner
   ended?: Owner

@@ -1,4 +1,5 @@
-// A disk of a few megabytes that can be filled up: a file system in memory, which only root may mount.
+// A disk of a few megabytes that can be filled up: a file system in memory, which only root may
+// mount.
 import { execFile } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
 import { chmod, mkdir, rm } from 'node:fs/promises'

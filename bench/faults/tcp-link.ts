@@ -27,7 +27,9 @@ export interface TcpLink extends AsyncDisposable {
   set(weather: Weather): void
   /** Leads new connections elsewhere. */
   leadTo(port: number): void
-  /** Ends all connections: by a reset, in order, or not at all, so that bytes vanish from then on. */
+  /**
+   * Ends all connections: by a reset, in order, or not at all, so that bytes vanish from then on.
+   */
   cut(how: 'reset' | 'end' | 'silence'): void
   /** How many there are. */
   connections(): number

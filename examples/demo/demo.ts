@@ -1,5 +1,6 @@
-// The demo: a server, a third-party app and a protected API on this machine, to see everything work before deciding anything. The server is
-// the real one in embedded mode; the app and the API speak to it over HTTP only. What was connected stays connected over restarts.
+// The demo: a server, a third-party app and a protected API on this machine, to see everything work
+// before deciding anything. The server is the real one in embedded mode; the app and the API speak
+// to it over HTTP only. What was connected stays connected over restarts.
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as oauth from 'openid-client'

@@ -1,5 +1,7 @@
-// Reads CSV (RFC 4180) as it arrives, with the separator that its first line uses: quoted fields may hold separators, quotes and line ends. Written here and not taken from a library, because an import
-// must say on which line something is wrong, go on after it, and stay within bounds whatever it is fed. Called by import-lines.ts.
+// Reads CSV (RFC 4180) as it arrives, with the separator that its first line uses: quoted fields
+// may hold separators, quotes and line ends. Written here and not taken from a library, because an
+// import must say on which line something is wrong, go on after it, and stay within bounds whatever
+// it is fed. Called by import-lines.ts.
 
 /** One record, or what is wrong with it. */
 export type CsvRecord =

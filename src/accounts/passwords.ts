@@ -43,8 +43,8 @@ export interface Passwords {
   /** @throws {AppError} `temporarily_unavailable` when too many wait */
   hash(password: string, place?: QueuePlace): Promise<string>
   /**
-   * Looks whether the password is the one of the hash. Without a hash it does the same work and says
-   * `wrong`.
+   * Looks whether the password is the one of the hash. Without a hash it does the same work and
+   * says `wrong`.
    *
    * @throws {AppError} `temporarily_unavailable` when too many wait
    */
@@ -110,7 +110,8 @@ export async function createPasswords(
   return {
     hash: (password, place) => inTurn(() => hasher.hash(bytesOf(password), cost), place),
     check(password, hash, place) {
-      // One argon2 verification of each candidate in every case, of this password or, where that cannot be hashed, of an empty one.
+      // One argon2 verification of each candidate in every case, of this password or, where that
+      // cannot be hashed, of an empty one.
       const comparable = hash !== undefined && isHashable(password) ? hash : undefined
       const candidates = isHashable(password) ? candidatesOf(password) : [Buffer.alloc(0)]
       return inTurn(async () => {

@@ -105,7 +105,10 @@ export const isConfidential = (app: Pick<App, 'type'>): boolean => app.type !== 
 /** Returns whether apps of the type can have tokens of their own (RFC 6749 §4.4). */
 export const canActForItself = (type: AppType): boolean => type === 'web' || type === 'machine'
 
-/** Returns whether a new app of the type can, unless told otherwise: a machine has no other way to a token. */
+/**
+ * Returns whether a new app of the type can, unless told otherwise: a machine has no other way to a
+ * token.
+ */
 export const beginsOnItsOwn = (type: AppType): boolean => type === 'machine'
 
 const CLIENT_ID = /^app_[0-9A-Za-z]{20}$/

@@ -378,7 +378,8 @@ export const APP_RULES: readonly AppRule[] = [
   },
   ...list('audiences'),
   {
-    // RFC 6749 §4.4: "MUST only be used by confidential clients"; a resource server only asks what tokens are worth.
+    // RFC 6749 §4.4: "MUST only be used by confidential clients"; a resource server only asks what
+    // tokens are worth.
     name: 'client-credentials-type',
     field: 'clientCredentials',
     reads: ['type'],

@@ -1,8 +1,10 @@
-// Tells whether an SVG can only be drawn, or the first thing in it that stands against that. A logo is shown on the consent page of our own
-// origin, so an SVG must not be able to run, fetch or hide anything. Invariant: what is not in the vocabulary is refused; a document that two
-// parsers could read in two ways never passes; what is drawn is bounded, however often it refers to itself.
+// Tells whether an SVG can only be drawn, or the first thing in it that stands against that. A logo
+// is shown on the consent page of our own origin, so an SVG must not be able to run, fetch or hide
+// anything. Invariant: what is not in the vocabulary is refused; a document that two parsers could
+// read in two ways never passes; what is drawn is bounded, however often it refers to itself.
 //
-// This is a parser of a small part of XML: elements, quoted attributes, text, comments, CDATA in style sheets, a DOCTYPE without declarations.
+// This is a parser of a small part of XML: elements, quoted attributes, text, comments, CDATA in
+// style sheets, a DOCTYPE without declarations.
 import {
   ATTRIBUTES,
   ELEMENTS,
@@ -46,7 +48,10 @@ const TEXT = /[^<]+/y
 const hasOnlyKnownEntities = (text: string): boolean =>
   !text.replace(/&(?:amp|lt|gt|quot|apos);/g, '').includes('&')
 
-/** Returns what stands against drawing the bytes, or `undefined`; in every case of doubt there is something. */
+/**
+ * Returns what stands against drawing the bytes, or `undefined`; in every case of doubt there is
+ * something.
+ */
 export function findSvgProblem(bytes: Uint8Array): SvgProblem | undefined {
   let text: string
   try {

@@ -1,4 +1,5 @@
-// What an SVG that is only drawn may be made of: elements, attributes and values. What is not here is refused.
+// What an SVG that is only drawn may be made of: elements, attributes and values. What is not here
+// is refused.
 
 const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/))
 
@@ -40,7 +41,8 @@ export const isEditorNamespace = (uri: string): boolean =>
   )
 
 const LOCAL_REFERENCE = /url\(\s*(["']?)#[A-Za-z_][\w.:-]*\1\s*\)/g
-// The functions that colours, transforms and filters are written with; any other could load or compute something.
+// The functions that colours, transforms and filters are written with; any other could load or
+// compute something.
 const HARMLESS_CALL =
   /\b(?:rgba?|hsla?|hwb|lab|lch|oklab|oklch|color|matrix|translate[XY]?|scale[XY]?|rotate|skew[XY]|blur|brightness|contrast|drop-shadow|grayscale|hue-rotate|invert|opacity|saturate|sepia)\(/g
 

@@ -86,7 +86,9 @@ function convertKeycloak(text: string): Converted {
   })
 }
 
-/** A credential of Keycloak in the PHC form; one that is not understood under its algorithm's name. */
+/**
+ * A credential of Keycloak in the PHC form; one that is not understood under its algorithm's name.
+ */
 function keycloakHash(credential: Json): string {
   const data = parse(textOf(credential['credentialData']))
   const secret = parse(textOf(credential['secretData']))

@@ -1,5 +1,5 @@
-// otesse serve, migrate and doctor: the commands about the server itself. Each loads what it needs when it runs, so that the others start
-// quickly.
+// otesse serve, migrate and doctor: the commands about the server itself. Each loads what it needs
+// when it runs, so that the others start quickly.
 import type { Command } from 'commander'
 import { HOUR } from '../shared/clock.ts'
 import type { Does } from './command.ts'

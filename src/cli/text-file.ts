@@ -1,5 +1,5 @@
-// Files of text that people hand to the command line. Invariant: what is not Unicode is refused with
-// its encoding named, so that nothing is stored with replacement characters in it.
+// Files of text that people hand to the command line. Invariant: what is not Unicode is refused
+// with its encoding named, so that nothing is stored with replacement characters in it.
 import { TextDecoder } from 'node:util'
 import type { Problem } from '../apps/problem.ts'
 import { inputRefusal } from './session.ts'

@@ -94,8 +94,8 @@ export async function listConnections(
 }
 
 /**
- * Finds what one app holds of an account. Where there is more than is looked at, an app that was not met may be connected all the same:
- * then whoever asks for it is not told that it is not.
+ * Finds what one app holds of an account. Where there is more than is looked at, an app that was
+ * not met may be connected all the same: then whoever asks for it is not told that it is not.
  */
 export async function findConnection(
   sources: Parameters<typeof listConnections>[0],
@@ -136,7 +136,10 @@ async function liveGrants(
   }
 }
 
-/** Takes up to `limit` grants, the last ones first, of each app in turn: one that has many does not hide the others. */
+/**
+ * Takes up to `limit` grants, the last ones first, of each app in turn: one that has many does not
+ * hide the others.
+ */
 function inTurns(byApp: string[][], limit: number): string[] {
   const chosen: string[] = []
   for (let left = byApp; left.length > 0 && chosen.length < limit;) {

@@ -1,5 +1,6 @@
-// A person signs out everywhere: in all browsers, this one included, and on request of all apps too. Invariants: only the person who is signed
-// in is signed out, nothing in an address or a form says who is meant; and the answer is sent when no sign-in counts any more.
+// A person signs out everywhere: in all browsers, this one included, and on request of all apps
+// too. Invariants: only the person who is signed in is signed out, nothing in an address or a form
+// says who is meant; and the answer is sent when no sign-in counts any more.
 import Router from '@koa/router'
 import type { Context } from 'koa'
 import type { Account } from '../accounts/account.ts'
@@ -80,5 +81,7 @@ export function createSignOutEverywhereRouter(deps: SignOutEverywhereDeps): Rout
   return router
 }
 
-/** A signed cookie ties the session to the browser, and this ties the form to the session's person. */
+/**
+ * A signed cookie ties the session to the browser, and this ties the form to the session's person.
+ */
 const bindingOf = (accountId: string): string => `sign-out-everywhere ${accountId}`

@@ -59,7 +59,8 @@ export function createAppTokens(deps: AppTokenDeps): AppTokens {
       let known = remembered.get(appId)
       let attempts = 0
       return retryCommit(async () => {
-        // A grant of before the app's own tokens were ended is replaced: a purge that comes late means that one, and not its successor.
+        // A grant of before the app's own tokens were ended is replaced: a purge that comes late
+        // means that one, and not its successor.
         const isOld = known !== undefined && (known.grant.appGeneration ?? 0) < generation
         const next = known === undefined || isOld ? newAppGrant(deps, appId, generation) : known
         const asked = { scopes, audience, generation }

@@ -1,6 +1,7 @@
-// The short-lived store of embedded mode: maps in this process, journalled to the database before a change is answered, so that a restart
-// forgets nothing that anyone was told. Invariants: a commit checks and changes the maps in one
-// synchronous step, so it is atomic; one that cannot be journalled has not happened, but for what ends.
+// The short-lived store of embedded mode: maps in this process, journalled to the database before a
+// change is answered, so that a restart forgets nothing that anyone was told. Invariants: a commit
+// checks and changes the maps in one synchronous step, so it is atomic; one that cannot be
+// journalled has not happened, but for what ends.
 import { sql } from 'kysely'
 import type { Clock } from '../shared/clock.ts'
 import { type Database, withDatabase } from '../storage/database.ts'
@@ -66,7 +67,9 @@ export async function openEmbeddedStore(db: Database, clock: Clock): Promise<Sho
     return (entry !== undefined) === (expectation.state === 'present')
   }
 
-  /** Changes the maps; returns what was there before, where the change is one that can be undone. */
+  /**
+   * Changes the maps; returns what was there before, where the change is one that can be undone.
+   */
   function apply(family: string, change: FamilyChange): Changed[] | undefined {
     const now = clock()
     const keys = [...(change.put ?? []), ...(change.extend ?? []), ...(change.increment ?? [])].map(
@@ -202,8 +205,8 @@ function createJournal(db: Database, entries: Map<string, Entry>): Journal {
   }
 
   /**
-   * Brings back what was there, but for what was ended meanwhile. Changes that came later may rest on
-   * what failed, so they have not happened either.
+   * Brings back what was there, but for what was ended meanwhile. Changes that came later may rest
+   * on what failed, so they have not happened either.
    */
   function undo(changes: readonly Changed[]): void {
     for (const { key, before, after } of changes.toReversed())

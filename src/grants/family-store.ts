@@ -35,11 +35,14 @@ export interface FamilyChange {
   increment?: readonly { name: string; ttlMillis: number }[]
   remove?: readonly string[]
   /**
-   * What takes the change back, for a change that gave somebody something. Its expectations hold only
-   * while the change is what happened last and nobody has used it.
+   * What takes the change back, for a change that gave somebody something. Its expectations hold
+   * only while the change is what happened last and nobody has used it.
    */
   undo?: Undo
-  /** Lists members in indexes, as addToIndex does. On a Cluster they are listed first, and stay where the change is not carried out. */
+  /**
+   * Lists members in indexes, as addToIndex does. On a Cluster they are listed first, and stay
+   * where the change is not carried out.
+   */
   list?: { nowMillis: number; entries: readonly IndexEntry[] }
 }
 
@@ -114,9 +117,10 @@ export interface IndexStore {
   /** Lists up to `limit` members that have not ended, in a stable order, from `offset`. */
   listIndex(index: string, nowMillis: number, offset: number, limit: number): Promise<string[]>
   /**
-   * Lists up to `limit` members that had not ended at that time (up to a minute ago) and come behind
-   * a place, or from the start where it is absent. The place stays where it was, whatever became of its member: a walk that
-   * goes on behind it misses nothing, however many have left meanwhile.
+   * Lists up to `limit` members that had not ended at that time (up to a minute ago) and come
+   * behind a place, or from the start where it is absent. The place stays where it was, whatever
+   * became of its member: a walk that goes on behind it misses nothing, however many have left
+   * meanwhile.
    */
   walkIndex(
     index: string,

@@ -312,8 +312,8 @@ export function createGrants(deps: {
 
   /**
    * Tells again of a token that is dead: the revocation that killed it may have failed before
-   * everybody was told. Of an invented one it tells nothing: an access token was issued here only if
-   * the store knows it, and a refresh token proves itself.
+   * everybody was told. Of an invented one it tells nothing: an access token was issued here only
+   * if the store knows it, and a refresh token proves itself.
    */
   async function repeatRevocation(presented: ParsedToken): Promise<void> {
     const family = presented.locator

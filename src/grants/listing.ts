@@ -1,5 +1,6 @@
-// The indexes that list grants, by account and by app. Invariants: a grant is listed before it can give anything, and for as long as it can,
-// so that whoever ends all grants of an account or app finds it; a code that nobody redeems is listed until it ends, and never shown.
+// The indexes that list grants, by account and by app. Invariants: a grant is listed before it can
+// give anything, and for as long as it can, so that whoever ends all grants of an account or app
+// finds it; a code that nobody redeems is listed until it ends, and never shown.
 import type { Clock } from '../shared/clock.ts'
 import { accountMember, leaveIndexes } from './ended-mark.ts'
 import type { FamilyChange, IndexPlace, IndexStore } from './family-store.ts'
@@ -28,8 +29,8 @@ export type WalkGrants = (
   limit: number,
 ) => Promise<Listed[]>
 
-// What was redeemed is listed so much longer than it lives, and what ends sooner is a code: so a list of what was redeemed is one
-// range of the index, whatever number of codes waits in it.
+// What was redeemed is listed so much longer than it lives, and what ends sooner is a code: so a
+// list of what was redeemed is one range of the index, whatever number of codes waits in it.
 const APART_MILLIS = LONGEST_CODE_SECONDS * 1000
 // A redemption that began in the last moment of its code may still be on its way.
 const LATE_MILLIS = 60_000

@@ -1,7 +1,7 @@
 // Commits whose answer was lost: the store may have carried them out, and nobody was told. They are
 // taken back before their family is used again, so that an app that was told to try again finds
-// everything as it was. Invariant: what was answered to anybody is never taken back, because an undo
-// expects a record of its own commit, unused.
+// everything as it was. Invariant: what was answered to anybody is never taken back, because an
+// undo expects a record of its own commit, unused.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../shared/errors.ts'
 import type { FamilyChange } from './family-store.ts'

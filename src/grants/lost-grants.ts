@@ -1,11 +1,12 @@
-// Grants of a time that the database has lost. What was agreed then, by whom and with which app, and
-// what ended it, is known nowhere, so they end.
+// Grants of a time that the database has lost. What was agreed then, by whom and with which app,
+// and what ended it, is known nowhere, so they end.
 import { MINUTE, SECOND } from '../shared/clock.ts'
 import { keptUntil } from './ended-mark.ts'
 import type { Grant } from './grant.ts'
 import type { Ended } from './grants.ts'
 
-// What the database knows last may have been written before what it knows best: events wait a while.
+// What the database knows last may have been written before what it knows best: events wait a
+// while.
 const MARGIN_MILLIS = 5 * MINUTE
 
 /** Returns the endings of those grants that began after the database knew the last of anything. */

@@ -1,5 +1,6 @@
-// Which grants a purge or a disconnection means, batch by batch. Invariant: an index is walked once, from place to place, so that what
-// stays in it and what begins meanwhile costs a look and cannot keep a walk going. Called by purge.ts and disconnect.ts.
+// Which grants a purge or a disconnection means, batch by batch. Invariant: an index is walked
+// once, from place to place, so that what stays in it and what begins meanwhile costs a look and
+// cannot keep a walk going. Called by purge.ts and disconnect.ts.
 import type { IndexPlace } from './family-store.ts'
 import type { Grants } from './grants.ts'
 import type { Listed, WalkGrants } from './listing.ts'

@@ -42,12 +42,16 @@ export interface PurgeJobStore {
   /** Writes a task down; whoever shuts an app or an account down does it in the transaction of that. */
   add(task: PurgeTask, at: Date): Promise<void>
   /**
-   * Takes the job that is due and has waited longest for its turn, and holds it until `leaseEnd`; no other process gets it before.
+   * Takes the job that is due and has waited longest for its turn, and holds it until `leaseEnd`;
+   * no other process gets it before.
    *
    * @param except owners whose jobs are passed over
    */
   claim(now: Date, leaseEnd: Date, except?: readonly string[]): Promise<PurgeJob | undefined>
-  /** Writes down how far a held job has come, and when it is due next: at once, or later to go on holding it. */
+  /**
+   * Writes down how far a held job has come, and when it is due next: at once, or later to go on
+   * holding it.
+   */
   saveProgress(id: string, progress: PurgeProgress, dueAt: Date): Promise<void>
   /** Gives a held job back, which failed and is tried again at that time. */
   postpone(id: string, dueAt: Date): Promise<void>

@@ -1,7 +1,8 @@
-// Carries out what is written down in purge_jobs: the end of all grants of an account, of an app, or of one account for one app. Whoever
-// shuts something down writes the job in the same transaction, then kicks. Invariants: a job is removed only when everything that it means is
-// revoked, so that neither a crash nor a Redis that is away leaves anything half revoked; jobs work in turns of bounded length, so that a
-// large one holds up nobody.
+// Carries out what is written down in purge_jobs: the end of all grants of an account, of an app,
+// or of one account for one app. Whoever shuts something down writes the job in the same
+// transaction, then kicks. Invariants: a job is removed only when everything that it means is
+// revoked, so that neither a crash nor a Redis that is away leaves anything half revoked; jobs work
+// in turns of bounded length, so that a large one holds up nobody.
 import { type Clock, SECOND } from '../shared/clock.ts'
 import type { Logger } from '../shared/logger.ts'
 import type { Metrics } from '../shared/metrics.ts'
@@ -20,7 +21,8 @@ import { batchesOf } from './purge-batches.ts'
 
 /** How many grants a job looks at before it is somebody else's turn. */
 const TURN = 500
-// How many owners a process tells apart in taking turns; a purge of more of them is fair by age alone.
+// How many owners a process tells apart in taking turns; a purge of more of them is fair by age
+// alone.
 const MOST_SERVED = 1000
 const DONE = Symbol('done')
 const POLL_MILLIS = 3 * SECOND

@@ -1,5 +1,6 @@
-// The redemption of an authorization code. Invariant: of any number of racers one gets tokens; every other redemption of the same code,
-// now or later, revokes what the code gave. Where the store may have lost a redemption, no code of before is redeemed.
+// The redemption of an authorization code. Invariant: of any number of racers one gets tokens;
+// every other redemption of the same code, now or later, revokes what the code gave. Where the
+// store may have lost a redemption, no code of before is redeemed.
 import { epochSeconds } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
 import type { ErrorCode } from '../shared/errors.ts'

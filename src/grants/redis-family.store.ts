@@ -15,9 +15,9 @@ import { type CommitAnswer, createTimelyCommits } from './timely-commits.ts'
 
 // KEYS: expectations, puts, extensions, increments, indexes, removals, in this order. ARGV: the
 // deadline, in milliseconds since the epoch by the clock of Redis; how many of each of the first
-// five; then per expectation '+' (present), '-' (absent), '=' and the value, or '<' and the limit; per
-// put the value and its life; per extension and increment the life; per index what has ended, the
-// end, the member, and the end of the index. Returns what became of it, and the time of Redis.
+// five; then per expectation '+' (present), '-' (absent), '=' and the value, or '<' and the limit;
+// per put the value and its life; per extension and increment the life; per index what has ended,
+// the end, the member, and the end of the index. Returns what became of it, and the time of Redis.
 const COMMIT = `
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
@@ -78,9 +78,10 @@ const commandFor = (keyCount: number, isEnding = false): string =>
 const END = `#!lua flags=allow-oom${COMMIT}`
 type CommitCommand = (...keysAndArgs: (string | number)[]) => Promise<CommitAnswer>
 
-// KEYS: the index. ARGV: now, how many, and for a place its end and a member that sorts right behind the place's own and never is one.
-// Redis cannot be asked for what follows a pair of score and member, but it can be asked for the rank of one that is there. Memory that
-// is full must not keep a purge from making room.
+// KEYS: the index. ARGV: now, how many, and for a place its end and a member that sorts right
+// behind the place's own and never is one. Redis cannot be asked for what follows a pair of score
+// and member, but it can be asked for the rank of one that is there. Memory that is full must not
+// keep a purge from making room.
 const WALK = `#!lua flags=allow-oom
 local from = redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[1])
 if ARGV[3] then
@@ -144,7 +145,8 @@ export function createRedisStore(client: RedisClient, keyPrefix: string): ShortL
         .pipeline()
         .zremrangebyscore(key, '-inf', nowMillis - INDEX_SLACK_MILLIS)
         .zadd(key, 'GT', endsAtMillis, member)
-        // Two steps, because NX and GT cannot be told in one, and a key without an end counts as endless for GT.
+        // Two steps, because NX and GT cannot be told in one, and a key without an end counts as
+        // endless for GT.
         .pexpireat(key, endsAtMillis + INDEX_SLACK_MILLIS, 'NX')
         .pexpireat(key, endsAtMillis + INDEX_SLACK_MILLIS, 'GT')
         .exec()

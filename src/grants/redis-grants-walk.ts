@@ -1,5 +1,5 @@
-// Walks past every grant that Redis holds, for what no index tells. Slow and complete: what is there
-// from the beginning to the end of the walk is seen, perhaps twice.
+// Walks past every grant that Redis holds, for what no index tells. Slow and complete: what is
+// there from the beginning to the end of the walk is seen, perhaps twice.
 import { Cluster } from 'ioredis'
 import { type RedisClient, withRedis } from '../storage/redis.ts'
 import { type Grant, GRANT, parseRecord } from './grant.ts'

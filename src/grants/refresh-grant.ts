@@ -190,7 +190,10 @@ function takenUp(
   return { ...stored, hash, generation }
 }
 
-/** The state with its doubts; the same one where they are known, so that repeats do not get in each other's way. */
+/**
+ * The state with its doubts; the same one where they are known, so that repeats do not get in each
+ * other's way.
+ */
 const doubted = (state: RefreshRecord, doubts: number): RefreshRecord =>
   state.previous === undefined || doubts === (state.previous.doubts ?? 0)
     ? state

@@ -9,8 +9,8 @@ export type RefreshDecision =
   /** It follows on the stored one, whose replacement the store has lost: it is the current one. */
   | { kind: 'ahead' }
   /**
-   * It is the immediate predecessor, whose answer may have been lost: give the same successor again.
-   * `doubts` are to be kept with the state.
+   * It is the immediate predecessor, whose answer may have been lost: give the same successor
+   * again. `doubts` are to be kept with the state.
    */
   | { kind: 'repeat'; doubts: number }
   /** It was replaced: either the app or a thief holds a copy, and we cannot tell which. */
@@ -25,9 +25,9 @@ export interface PresentedRefresh {
 }
 
 /**
- * Returns whether the token is of a later generation than the store knows. It was made by a rotation
- * here, and handed out, so the store has lost that: a replica that lagged was promoted, or a copy
- * was restored.
+ * Returns whether the token is of a later generation than the store knows. It was made by a
+ * rotation here, and handed out, so the store has lost that: a replica that lagged was promoted, or
+ * a copy was restored.
  */
 export const isAhead = (state: RefreshRecord, { generation }: PresentedRefresh): boolean =>
   generation > state.generation && generation !== Infinity
@@ -42,14 +42,15 @@ export const MOST_REPEATS = 50
 
 /**
  * How long after a rotation the workers of one moment may still be on their way with the token that
- * was replaced. Who comes later had the time to see the successor: an answer was lost, or it is a copy.
+ * was replaced. Who comes later had the time to see the successor: an answer was lost, or it is a
+ * copy.
  */
 export const MOMENT_MILLIS = 5000
 
 /**
- * How many rotations in a row may be repeated late, or from another network. Answers get lost now and
- * then; that it happens at every rotation is the mark of two who live on one token. An app that proves
- * itself is not doubted: a copy of its token is worth nothing alone.
+ * How many rotations in a row may be repeated late, or from another network. Answers get lost now
+ * and then; that it happens at every rotation is the mark of two who live on one token. An app that
+ * proves itself is not doubted: a copy of its token is worth nothing alone.
  */
 export const MOST_DOUBTED_ROTATIONS = 2
 
@@ -91,8 +92,8 @@ export function decideRefresh(
 
 /**
  * The rotations in a row, this one included, whose repeats were doubtful. Once there is a doubt, a
- * repeat without one does not take it away: a rotation that nobody repeats does, because then a copy
- * of the token is two generations old.
+ * repeat without one does not take it away: a rotation that nobody repeats does, because then a
+ * copy of the token is two generations old.
  */
 function doubtsOf(
   { doubts = 0 }: RefreshRecord,
@@ -106,7 +107,10 @@ function doubtsOf(
   return Math.max(previous.doubts ?? 0, isDoubtful ? doubts + 1 : doubts)
 }
 
-/** Whether a repeat comes from another network than the rotation; `undefined` where that is not known. */
+/**
+ * Whether a repeat comes from another network than the rotation; `undefined` where that is not
+ * known.
+ */
 export const isFromElsewhere = (
   previous: RefreshRecord['previous'],
   from: string | undefined,

@@ -1,6 +1,7 @@
-// Commits to Redis that happen in time or not at all: each carries a deadline by the clock of Redis,
-// which is earlier than the moment at which its caller is told that Redis is away. Without it, a
-// command that waited in a Redis that stood still would be carried out after the caller was told so.
+// Commits to Redis that happen in time or not at all: each carries a deadline by the clock of
+// Redis, which is earlier than the moment at which its caller is told that Redis is away. Without
+// it, a command that waited in a Redis that stood still would be carried out after the caller was
+// told so.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../shared/errors.ts'
 import { COMMIT_PATIENCE_MILLIS, type RedisClock } from '../storage/redis-clock.ts'
@@ -56,7 +57,8 @@ export function createTimelyCommits({
           deadline = time + waitsUntil - performance.now()
           ;[outcome] = await carryOut(family, change, Math.floor(deadline), false)
         }
-        // Also one that was carried out in time can be late, when the connection sends it once more.
+        // Also one that was carried out in time can be late, when the connection sends it once
+        // more.
         if (outcome === 'late') throw late()
         return outcome === 'done'
       } catch (error) {

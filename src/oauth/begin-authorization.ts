@@ -1,12 +1,16 @@
-// The beginning of an authorization, between two looks at what it stands on. Invariant: what was ended while it began, the account, the app,
-// the login or the connection, is ended with it; so it is of no use that whoever ended it could not see it yet.
+// The beginning of an authorization, between two looks at what it stands on. Invariant: what was
+// ended while it began, the account, the app, the login or the connection, is ended with it; so it
+// is of no use that whoever ended it could not see it yet.
 import type { App } from '../apps/app.ts'
 import type { CodeRecord, Grant } from '../grants/grant.ts'
 import type { FindStanding, Standing } from '../grants/standing.store.ts'
 import { AppError } from '../shared/errors.ts'
 import { longestLife, termsFor, type TokenSettings } from './policy.ts'
 
-/** RFC 8252 §8.6: a public app cannot prove that it is the one that was allowed, so its person is asked each time. */
+/**
+ * RFC 8252 §8.6: a public app cannot prove that it is the one that was allowed, so its person is
+ * asked each time.
+ */
 export const remembersConsent = ({ type }: Pick<App, 'type'>): boolean => type === 'web'
 
 /** What the beginning needs. */
@@ -60,7 +64,8 @@ export function createBeginAuthorization(deps: BeginningDeps): BeginAuthorizatio
       appGeneration: before.app.generation,
     }
     await grants.begin(born, code, record, longestLife(termsFor(app, settings)))
-    // Looked at again after the grant is written: what was ended meanwhile has had its grants revoked already.
+    // Looked at again after the grant is written: what was ended meanwhile has had its grants
+    // revoked already.
     const after = await findStanding(accountId, appId)
     const isConnected =
       remembersConsent(app) && !isPreview

@@ -6,14 +6,16 @@ import type { Exchange } from '../http/exchange.ts'
 
 const EXPOSED = 'Retry-After, WWW-Authenticate, X-Request-Id'
 
-// What a request of these endpoints needs. Tracing libraries add headers of their own to each request.
+// What a request of these endpoints needs. Tracing libraries add headers of their own to each
+// request.
 const NEEDED_HEADERS = 'authorization, content-type'
 const HEADER_LIST = /^[\w!#$%&'*+.^`|~-]+(?:\s*,\s*[\w!#$%&'*+.^`|~-]+)*$/
 const LONGEST_HEADER_LIST = 1000
 
 /**
- * Answers a preflight: it says what may be sent, which is whatever is asked for, since no credentials
- * of the browser are involved. Who may read the answer is decided when the app is known.
+ * Answers a preflight: it says what may be sent, which is whatever is asked for, since no
+ * credentials of the browser are involved. Who may read the answer is decided when the app is
+ * known.
  */
 export function answerPreflight(exchange: Exchange, methods: 'GET' | 'POST' = 'POST'): void {
   const asked = exchange.req.headers['access-control-request-headers']

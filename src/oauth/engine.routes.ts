@@ -51,8 +51,8 @@ export function createEngineRouter(deps: {
     normaliseAuthorizationQuery(ctx)
     await run(ctx)
   })
-  // OpenID Connect Core §3.1.2.1. The browser comes back by GET: on a form that another site has sent,
-  // it holds back the cookies that tell who is signed in.
+  // OpenID Connect Core §3.1.2.1. The browser comes back by GET: on a form that another site has
+  // sent, it holds back the cookies that tell who is signed in.
   router.post(PATHS.authorize, limited, async function authorizeByForm(ctx: Context) {
     if (mediaTypeOf(ctx.req) !== 'application/x-www-form-urlencoded')
       throw new AppError('body_type_unsupported')

@@ -38,7 +38,9 @@ export const longestLife = (terms: TokenTerms): number =>
 const ownGrant = ({ clientCredentials }: App): GrantType[] =>
   clientCredentials ? ['client_credentials'] : []
 
-/** Returns the grant types that an app may use, by its type and its switch for client_credentials. */
+/**
+ * Returns the grant types that an app may use, by its type and its switch for client_credentials.
+ */
 export function grantTypesOf(app: App): readonly GrantType[] {
   switch (app.type) {
     case 'web':

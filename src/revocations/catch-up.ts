@@ -1,9 +1,9 @@
 // Keeps the short-lived store from bringing back what has ended. Redis can lose its last writes: a
 // replica that lagged is promoted, a file has lost its tail, a snapshot is restored. The database
-// has lost nothing, so what Redis has missed is ended there again before anything of it is believed.
-// Invariants: a copy is believed only while no connection to it was lost since it was compared with
-// the database; it knows then all that had been answered as ended. Called by foundation.ts; endings,
-// the connections and the log of revocations say when to look.
+// has lost nothing, so what Redis has missed is ended there again before anything of it is
+// believed. Invariants: a copy is believed only while no connection to it was lost since it was
+// compared with the database; it knows then all that had been answered as ended. Called by
+// foundation.ts; endings, the connections and the log of revocations say when to look.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Clock, dateNow } from '../shared/clock.ts'
 import { AppError } from '../shared/errors.ts'
@@ -42,7 +42,11 @@ export class StoresDisagree extends AppError {
 export interface CatchUp extends AsyncDisposable {
   /** What stands for the copy that is believed now; `undefined` while none is. */
   believed(): BelievedCopy | undefined
-  /** Waits for a copy to be believed, for half a second. @throws {AppError} `temporarily_unavailable` */
+  /**
+   * Waits for a copy to be believed, for half a second.
+   *
+   * @throws {AppError} `temporarily_unavailable`
+   */
   whenBelieved(): Promise<BelievedCopy>
   /** From now on another copy may answer. */
   doubt: () => void

@@ -21,8 +21,8 @@ export interface Fence {
   /** @throws {AppError} `temporarily_unavailable` */
   read(): Promise<FenceReading>
   /**
-   * Notes that these copies, and no others, know the endings of the ranges; what follows on a gap is
-   * not noted. Returns how it is then.
+   * Notes that these copies, and no others, know the endings of the ranges; what follows on a gap
+   * is not noted. Returns how it is then.
    *
    * @throws {AppError} `temporarily_unavailable`
    */

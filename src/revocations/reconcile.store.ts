@@ -1,7 +1,7 @@
-// Makes a database that was restored one with what else is there. Invariants: it is one transaction,
-// and what it writes down is carried out by the usual ways: endings by catch-up.ts, jobs by the
-// purger. Generations move past all that was given in the time that is lost, so that a later act
-// ends it like everything else.
+// Makes a database that was restored one with what else is there. Invariants: it is one
+// transaction, and what it writes down is carried out by the usual ways: endings by catch-up.ts,
+// jobs by the purger. Generations move past all that was given in the time that is lost, so that a
+// later act ends it like everything else.
 import { sql } from 'kysely'
 import { type Database, withDatabase } from '../storage/database.ts'
 import { createEndedStore, type Ending } from './ended.store.ts'

@@ -10,8 +10,9 @@ import type { Fence, FenceReading } from './fence.ts'
 
 // The copy is a run of one server with one history: a restart changes the first half of its name, a
 // promotion or another master's data the second. The key holds the number, the copy that was here
-// last, and since which copy nothing can be lost. ARGV: the copy's name, or '' to read only; 1 where
-// a restart loses nothing; then pairs of the first and last number of endings that the copy knows.
+// last, and since which copy nothing can be lost. ARGV: the copy's name, or '' to read only; 1
+// where a restart loses nothing; then pairs of the first and last number of endings that the copy
+// knows.
 const READ_OR_RAISE = `#!lua flags=allow-oom
 local copy, isAlone = '', false
 local info = redis.pcall('INFO', 'server', 'replication')

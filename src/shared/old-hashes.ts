@@ -1,5 +1,5 @@
-// The slow functions behind password hashes that other programs made; to check such hashes, never to
-// make one. Invariant: none of them holds the event loop for longer than a slice of its rounds.
+// The slow functions behind password hashes that other programs made; to check such hashes, never
+// to make one. Invariant: none of them holds the event loop for longer than a slice of its rounds.
 import crypto from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'

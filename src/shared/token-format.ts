@@ -1,7 +1,7 @@
-// The form of everything bearer that we hand out: prefix, base62 body, 6-character base62 CRC32, as secret scanners expect.
-// Invariant: a string without this form is refused before any I/O, and the locator in the body names
-// the family's slot. What has the form may be invented all the same: an access token or a code is real
-// if the store knows it, a refresh token proves itself.
+// The form of everything bearer that we hand out: prefix, base62 body, 6-character base62 CRC32, as
+// secret scanners expect. Invariant: a string without this form is refused before any I/O, and the
+// locator in the body names the family's slot. What has the form may be invented all the same: an
+// access token or a code is real if the store knows it, a refresh token proves itself.
 //
 //   otesse_at_ / otesse_ac_   locator(16) secret(27)                              crc(6)
 //   otesse_rt_                locator(16) generation(4) secret(22) authenticity(8) crc(6)

@@ -1,6 +1,6 @@
 // Reads where Postgres is from a URL as libpq's users write it (PostgreSQL 16 §34.1.1.2), and makes
-// of it what node-postgres needs. Invariant: nothing of a URL is passed over, and sslmode means what
-// it means in libpq.
+// of it what node-postgres needs. Invariant: nothing of a URL is passed over, and sslmode means
+// what it means in libpq.
 import { readFileSync } from 'node:fs'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 

@@ -1,6 +1,6 @@
 // What the clocks of Redis show. A commit carries a deadline in the time of the Redis that carries
-// it out, so this process must know that time without asking. Invariant: the estimate is never ahead
-// of the clock that it estimates, so that a deadline made of it is early rather than late.
+// it out, so this process must know that time without asking. Invariant: the estimate is never
+// ahead of the clock that it estimates, so that a deadline made of it is early rather than late.
 import { Cluster, type Redis } from 'ioredis'
 import { systemClock } from '../shared/clock.ts'
 import type { RedisClient } from './redis.ts'
@@ -20,8 +20,8 @@ const SAMPLES = 3
 /** Estimates the time of Redis. */
 export interface RedisClock extends Disposable {
   /**
-   * Returns what is to be added to a moment of `performance.now()`: milliseconds since the epoch, on
-   * the clock that is furthest behind where there are several. Asks Redis the first time only.
+   * Returns what is to be added to a moment of `performance.now()`: milliseconds since the epoch,
+   * on the clock that is furthest behind where there are several. Asks Redis the first time only.
    *
    * @throws whatever ioredis throws where Redis does not answer
    */

@@ -1,7 +1,7 @@
 // Waits until what was just ended is on a replica of Redis too, where there is one: what no replica
-// has yet, a failover takes back. Invariants: the wait is bounded and never fails its caller, and it
-// is on a connection of its own, because WAIT holds up whatever comes after it; without a replica
-// nothing is asked. Called by revocations/endings.ts.
+// has yet, a failover takes back. Invariants: the wait is bounded and never fails its caller, and
+// it is on a connection of its own, because WAIT holds up whatever comes after it; without a
+// replica nothing is asked. Called by revocations/endings.ts.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster, type Redis } from 'ioredis'
 import { SECOND } from '../shared/clock.ts'

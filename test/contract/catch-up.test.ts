@@ -1,5 +1,6 @@
-// A copy of Redis that has lost its last writes: what had ended is ended there again before anything
-// is believed. The loss is real data put back as they were, the number of known endings among them.
+// A copy of Redis that has lost its last writes: what had ended is ended there again before
+// anything is believed. The loss is real data put back as they were, the number of known endings
+// among them.
 import { Cluster } from 'ioredis'
 import { appFamily } from '../../src/grants/app-tokens.ts'
 import { createBelievedStore } from '../../src/grants/believed-store.ts'
@@ -28,7 +29,9 @@ const AWAY = { code: 'temporarily_unavailable' }
 const mastersOf = (client: RedisClient) =>
   client instanceof Cluster ? client.nodes('master') : [client]
 
-/** Keeps the keys of a prefix as they are now, and returns what puts them back and removes the rest. */
+/**
+ * Keeps the keys of a prefix as they are now, and returns what puts them back and removes the rest.
+ */
 async function copyOf(client: RedisClient, prefix: string): Promise<() => Promise<void>> {
   const keysOf = async () =>
     (await Promise.all(mastersOf(client).map((node) => node.keys(`${prefix}*`)))).flat()

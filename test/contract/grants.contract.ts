@@ -592,7 +592,10 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
             isProven,
           })
 
-        /** The app refreshes once an hour, and somebody repeats that; returns after how many hours that ended. */
+        /**
+         * The app refreshes once an hour, and somebody repeats that; returns after how many hours
+         * that ended.
+         */
         async function hoursUntilNoticed(
           delayMillis: (hour: number) => number,
           thiefFrom: string,

@@ -176,7 +176,8 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
         })
         .execute()
     await writeJob(1)
-    // Activated again, while the job waits behind others; one process knows the family, another one does not.
+    // Activated again, while the job waits behind others; one process knows the family, another one
+    // does not.
     const since = [await issue(grants, 1), await issue(newGrants(), 1), await issue(grants, 1)]
     await finish(node)
     expect(await isAlive(before)).toBe(false)

@@ -1,4 +1,5 @@
-// Migrations on both databases: one that lands late, with a number below the last that was applied, is applied too.
+// Migrations on both databases: one that lands late, with a number below the last that was applied,
+// is applied too.
 import { sql } from 'kysely'
 import { migrate, pendingMigrations } from '../../src/storage/migrate.ts'
 import { DATABASES } from '../support/migrated-database.ts'

@@ -1,5 +1,5 @@
-// Revocations wait for a replica of Redis where there is one, for a bounded time and on a connection
-// of their own.
+// Revocations wait for a replica of Redis where there is one, for a bounded time and on a
+// connection of their own.
 import { Redis } from 'ioredis'
 import { createEndings } from '../../src/revocations/endings.ts'
 import { newLocator } from '../../src/shared/token-format.ts'

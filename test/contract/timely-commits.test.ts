@@ -1,5 +1,5 @@
-// A 503 means that nothing happened: what waited in a Redis that stood still is not carried out later, and what was carried out without
-// anybody hearing of it is taken back before the next try.
+// A 503 means that nothing happened: what waited in a Redis that stood still is not carried out
+// later, and what was carried out without anybody hearing of it is taken back before the next try.
 import { jest } from '@jest/globals'
 import { createGrants, type Grants } from '../../src/grants/grants.ts'
 import type { ShortLivedStore } from '../../src/grants/family-store.ts'

@@ -1,5 +1,6 @@
-// What was committed is answered, or can be asked for again: the connection to Postgres is cut at the COMMIT of each act that shows something
-// once, before it and after it, and the request is repeated with its key.
+// What was committed is answered, or can be asked for again: the connection to Postgres is cut at
+// the COMMIT of each act that shows something once, before it and after it, and the request is
+// repeated with its key.
 import { openNetworkedStores, startTestApp, type TestApp, type TestStores } from '../support/app.ts'
 import { createAdminClient } from '../support/admin-client.ts'
 import { createAccount, createScopes, PASSWORD, registerApp } from '../support/builders.ts'

@@ -1,5 +1,6 @@
-// A replica is promoted that lacks the last writes of its master, as asynchronous replication allows:
-// what was answered as revoked stays revoked, at every server, and all serves again by itself.
+// A replica is promoted that lacks the last writes of its master, as asynchronous replication
+// allows: what was answered as revoked stays revoked, at every server, and all serves again by
+// itself.
 import { Redis } from 'ioredis'
 import { appFamily } from '../../src/grants/app-tokens.ts'
 import { openNetworkedStores, startTestApp, type TestApp, type TestStores } from '../support/app.ts'

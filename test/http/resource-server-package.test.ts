@@ -1,4 +1,5 @@
-// The package @otesse/resource-server as an API gets it: packed, installed in an empty project, and used against a running server.
+// The package @otesse/resource-server as an API gets it: packed, installed in an empty project, and
+// used against a running server.
 import { jest } from '@jest/globals'
 import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'

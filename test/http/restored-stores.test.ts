@@ -43,7 +43,9 @@ async function backUpPostgres(stores: TestStores): Promise<() => Promise<void>> 
   return () => run(`drop database ${name}`, `alter database ${name}_backup rename to ${name}`)
 }
 
-/** Copies the keys of the server as they are. Returns what puts them back and removes all others. */
+/**
+ * Copies the keys of the server as they are. Returns what puts them back and removes all others.
+ */
 async function backUpRedis(stores: TestStores): Promise<() => Promise<void>> {
   const url = stores.settings['OTESSE_REDIS_URL']!
   const pattern = `${stores.settings['OTESSE_REDIS_PREFIX']!}*`
@@ -71,7 +73,9 @@ const start = (stores: TestStores, before?: TestApp) =>
     ...(before && { issuer: before.issuer, clock: before.clock }),
   })
 
-/** A day with a backup in the middle: an app revokes what began before it, and more begins after. */
+/**
+ * A day with a backup in the middle: an app revokes what began before it, and more begins after.
+ */
 async function liveThrough(stores: TestStores, backUp: () => Promise<void>) {
   let server = await start(stores)
   await createScopes(server)

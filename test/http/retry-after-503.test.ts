@@ -1,5 +1,6 @@
-// An app that is answered 503 and tries again as it was told, over HTTP: a Redis that stands still between the look and the commit, and a
-// database that is away when everything is committed already.
+// An app that is answered 503 and tries again as it was told, over HTTP: a Redis that stands still
+// between the look and the commit, and a database that is away when everything is committed
+// already.
 import { startTestApp, openNetworkedStores, type TestApp, type TestStores } from '../support/app.ts'
 import {
   type PostgresServer,

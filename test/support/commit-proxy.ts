@@ -1,5 +1,6 @@
-// A TCP proxy to Postgres that cuts a connection at the COMMIT of a transaction that wrote a kept answer: before the server has heard of it, or
-// after, when the answer to it gets lost. Disposing closes it.
+// A TCP proxy to Postgres that cuts a connection at the COMMIT of a transaction that wrote a kept
+// answer: before the server has heard of it, or after, when the answer to it gets lost. Disposing
+// closes it.
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { Transform } from 'node:stream'
 

@@ -11,7 +11,9 @@ export interface TcpProxy extends AsyncDisposable {
   cut(how: 'reset' | 'end' | 'silence'): void
   /** Leads connections that come from now on to another port of 127.0.0.1. */
   leadTo(port: number): void
-  /** From now on what the server says on the open connections gets lost; what it is told arrives. */
+  /**
+   * From now on what the server says on the open connections gets lost; what it is told arrives.
+   */
   loseAnswers(): void
 }
 

@@ -1,5 +1,5 @@
-// F4: the memory of Redis is used up. With `noeviction` it refuses what needs more; with an evicting
-// policy it forgets, which the server refuses to start on.
+// F4: the memory of Redis is used up. With `noeviction` it refuses what needs more; with an
+// evicting policy it forgets, which the server refuses to start on.
 import type { Fault, Stage } from '../fault.ts'
 import { redisCommand } from '../redis-command.ts'
 

@@ -38,7 +38,8 @@ export const NEW_SECRETS: Fault = {
         )
         await restartInTurn(stage, world.nodes, { settings: turned })
         await hold(2)
-        // Every app is used once while both keys are there; what was noted is written on the way out.
+        // Every app is used once while both keys are there; what was noted is written on the way
+        // out.
         await client.refresh(world.nodes[0]!, 'fleeting', UNKNOWN)
         await world.cli(['key', 'reseal'], '', turned)
         await restartInTurn(stage, world.nodes, {

@@ -1,5 +1,6 @@
 // The release before this one and this one on the same stores, under load: the database is brought
-// up to date while the older one serves, the older one is started on it, the newer one goes and comes.
+// up to date while the older one serves, the older one is started on it, the newer one goes and
+// comes.
 import type { Fault } from '../fault.ts'
 import { restartInTurn } from '../rolling-restart.ts'
 

@@ -1,4 +1,5 @@
-// The package `@otesse/resource-server`: what an API imports to check the tokens of its callers. It needs Node and nothing else.
+// The package `@otesse/resource-server`: what an API imports to check the tokens of its callers. It
+// needs Node and nothing else.
 export type { AccessToken, Verification } from './access-token.ts'
 export { requireToken, type TokenGuard } from './require-token.ts'
 export type { Outcome, Refusal, Requirement } from './requirement.ts'

@@ -5,7 +5,8 @@ import type { HashForm } from './hash-form.ts'
 const MAX_KIB = 256 * 1024
 const MAX_PASSES = 10
 const MAX_LANES = 16
-// Memory times passes is what argon2 costs: 256 MiB are walked through four times, 19 MiB ten times.
+// Memory times passes is what argon2 costs: 256 MiB are walked through four times, 19 MiB ten
+// times.
 const MAX_WORK_KIB = 4 * MAX_KIB
 
 const ARGON2 =

@@ -7,8 +7,8 @@ export interface ParsedHash {
   /** Returns whether it is of this password; computes off the event loop, or in slices. */
   matches(password: Buffer): Promise<boolean>
   /**
-   * Returns whether the hash looked at all of the password. Where it did not, what was typed must not
-   * take the place of the password.
+   * Returns whether the hash looked at all of the password. Where it did not, what was typed must
+   * not take the place of the password.
    */
   seesAll?(password: Buffer): boolean
 }

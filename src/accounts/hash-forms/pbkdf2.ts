@@ -59,7 +59,9 @@ function ofText(hash: string): Parts | undefined {
 
 const ASPNET_DIGESTS = ['sha1', 'sha256', 'sha512']
 
-/** Version 2: 0, salt (16), key (32). Version 3: 1, digest, iterations, length of salt, salt, key. */
+/**
+ * Version 2: 0, salt (16), key (32). Version 3: 1, digest, iterations, length of salt, salt, key.
+ */
 function ofAspNet(hash: string): Parts | undefined {
   if (!ASPNET.test(hash)) return undefined
   const bytes = Buffer.from(hash, 'base64')

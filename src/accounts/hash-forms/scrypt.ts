@@ -1,5 +1,5 @@
-// scrypt as passlib, Django and Werkzeug write it, and Firebase's variant, which encrypts the signer
-// key of the project with what was derived.
+// scrypt as passlib, Django and Werkzeug write it, and Firebase's variant, which encrypts the
+// signer key of the project with what was derived.
 import { equalBytes } from '../../shared/crypto.ts'
 import { aes256Ctr, scrypt, type ScryptCost } from '../../shared/old-hashes.ts'
 import { fromBase64, type HashForm, type ParsedHash } from './hash-form.ts'

@@ -279,8 +279,8 @@ export function createAppRoutes(deps: ConsoleDeps, gate: Gate): Router {
 }
 
 /**
- * Whether a change opens a way that was closed: where codes are sent, what tokens may and where they count, how a code is
- * proved, and that none is needed.
+ * Whether a change opens a way that was closed: where codes are sent, what tokens may and where
+ * they count, how a code is proved, and that none is needed.
  */
 const widens = (before: App, change: AppChange): boolean =>
   (['redirectUris', 'scopes', 'audiences'] as const).some(

@@ -1,8 +1,7 @@
 // The one phase of every form that counts once: take the form, act, and give it back where the act
-// came
-// to nothing. Invariant: a form whose act was refused or failed can be sent again; one whose act
-// succeeded does nothing a second time, also where the news of it got lost: the act notes in its own
-// transaction what the form led to. Called by the routes whose answer shows something once.
+// came to nothing. Invariant: a form whose act was refused or failed can be sent again; one whose
+// act succeeded does nothing a second time, also where the news of it got lost: the act notes in
+// its own transaction what the form led to. Called by the routes whose answer shows something once.
 import type { WriteAlong } from '../../storage/database.ts'
 import type { UsedForms } from './used-forms.store.ts'
 

@@ -10,7 +10,9 @@ beforeEach(() => void jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick
 afterEach(() => void jest.useRealTimers())
 const oneTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-/** Lets the time pass, millisecond by millisecond, and lets writes that it starts come to an end. */
+/**
+ * Lets the time pass, millisecond by millisecond, and lets writes that it starts come to an end.
+ */
 async function pass(millis: number): Promise<void> {
   for (let passed = 0; passed < millis; passed += 1) {
     await jest.advanceTimersByTimeAsync(1)
