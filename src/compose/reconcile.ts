@@ -1,6 +1,6 @@
 // What `otesse stores reconcile` does, over stores that no server may serve from yet.
 import type { Config } from '../config/config.ts'
-import { openConfiguredDatabase, StartRefused } from '../foundation.ts'
+import { openConfiguredDatabase, openConfiguredRedis, StartRefused } from '../foundation.ts'
 import { endLostGrants } from '../grants/lost-grants.ts'
 import { walkGrants } from '../grants/redis-grants-walk.ts'
 import type { Ending } from '../revocations/ended.store.ts'
@@ -10,8 +10,7 @@ import { openRedisRevocationLog } from '../revocations/redis-revocation-log.ts'
 import { type Clock, dateNow, HOUR } from '../shared/clock.ts'
 import type { Logger } from '../shared/logger.ts'
 import { countListeners } from '../storage/invalidation.ts'
-import { parseRedisUrl } from '../storage/redis-location.ts'
-import { openRedis, type RedisClient } from '../storage/redis.ts'
+import type { RedisClient } from '../storage/redis.ts'
 
 /** What was done. */
 export interface Reconciled {
@@ -42,7 +41,7 @@ export async function reconcileStores(
     return { knownUntil: new Date(knownUntil), ended: 0 }
   }
   const { prefix } = stores.redis
-  const client = openRedis(parseRedisUrl(stores.redis.url.reveal()), logger)
+  const client = openConfiguredRedis(stores.redis, logger)
   try {
     if ((await countListeners(client, prefix)) > 0)
       throw new StartRefused('A server still runs on these stores: stop all of them first.')

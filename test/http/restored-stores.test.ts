@@ -3,10 +3,17 @@
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Client } from 'pg'
 import { Redis } from 'ioredis'
-import { openTestStores, startTestApp, type TestApp, type TestStores } from '../support/app.ts'
+import {
+  openNetworkedStores,
+  openTestStores,
+  startTestApp,
+  type TestApp,
+  type TestStores,
+} from '../support/app.ts'
+import { onDatabase, startRedis } from '../support/backends.ts'
 import { createScopes, registerApp } from '../support/builders.ts'
+import { makeCertificates } from '../support/certificates.ts'
 import { runHere } from '../support/cli-here.ts'
 import { SECRETS } from '../support/main-process.ts'
 import { createOAuthClient } from '../support/oauth-client.ts'
@@ -19,16 +26,6 @@ const environment = (stores: TestStores) => ({
 const reconcile = (stores: TestStores, ...flags: string[]) =>
   runHere(['stores', 'reconcile', '--json', ...flags], environment(stores))
 
-async function onPostgres<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
-  const client = new Client({ connectionString: url })
-  await client.connect()
-  try {
-    return await work(client)
-  } finally {
-    await client.end()
-  }
-}
-
 /** Copies the database as it is; nobody may use it. Returns what puts the copy in its place. */
 async function backUpPostgres(stores: TestStores): Promise<() => Promise<void>> {
   const url = new URL(stores.settings['OTESSE_DATABASE_URL']!)
@@ -36,7 +33,7 @@ async function backUpPostgres(stores: TestStores): Promise<() => Promise<void>> 
   const admin = new URL(url)
   admin.pathname = '/postgres'
   const run = (...statements: string[]) =>
-    onPostgres(admin.href, async (client) => {
+    onDatabase(admin.href, async (client) => {
       for (const statement of statements) await client.query(statement)
     })
   await run(`create database ${name}_backup template ${name}`)
@@ -207,4 +204,15 @@ it('embedded, a directory of yesterday: reconciled with --end-all, nothing of be
   expect((await reconcile(stores, '--end-all')).code).toBe(0)
   const tokens = [day.kept, day.revoked, day.later].map(({ access }) => access)
   expect(await day.isLive([...tokens, day.own])).toEqual([false, false, false, false])
+})
+
+it('Redis is reached as the server reaches it, under an authority of its own', async () => {
+  using certificates = await makeCertificates()
+  const { ca, caFile, server } = certificates
+  await using redis = await startRedis({ tls: { caFile, server } })
+  await using stores = await openNetworkedStores({ redisUrl: redis.url })
+  const run = (settings: Record<string, string>) =>
+    runHere(['stores', 'reconcile', '--json'], { ...environment(stores), ...settings })
+  expect((await run({})).code).toBe(1)
+  expect((await run({ OTESSE_REDIS_CA: ca })).code).toBe(0)
 })
