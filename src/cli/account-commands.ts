@@ -2,7 +2,7 @@
 // never from an argument, which other processes can see.
 import { createReadStream } from 'node:fs'
 import { extname } from 'node:path'
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import type { Command } from 'commander'
 import type { Account } from '../accounts/account.ts'
 import type { Accounts } from '../accounts/accounts.ts'
@@ -32,7 +32,7 @@ import {
   usageRefusal,
 } from './session.ts'
 import { convert, type SourceRow, SOURCES } from './import-sources.ts'
-import { decodeText, decodeWhole } from './text-file.ts'
+import { decodeText, decodeWhole, joined } from './text-file.ts'
 
 const GENERATED_LENGTH = 20
 
@@ -263,8 +263,7 @@ are left as they are, so an import may be repeated. Lines that are refused are l
     if (from !== undefined && source === undefined)
       throw usageRefusal(`--from is ${SOURCES.join(', ')}`)
     const text = textOf(file === '-' ? process.stdin : createReadStream(file), file)
-    const converted =
-      source && convert(source, await wholeText(text), await hashConfigOf(hashConfig))
+    const converted = source && convert(source, await joined(text), await hashConfigOf(hashConfig))
     return session.withActs(async (acts) => {
       const summary = await acts.accounts.import(
         converted === undefined ? withProgress(text, session) : asLines(converted.rows),
@@ -280,19 +279,11 @@ are left as they are, so an import may be repeated. Lines that are refused are l
   })
 }
 
-async function wholeText(pieces: AsyncIterable<string>): Promise<string> {
-  let text = ''
-  for await (const piece of pieces) text += piece
-  return text
-}
-
 const hashConfigOf = async (path: string | undefined): Promise<string | undefined> =>
   path === undefined ? undefined : decodeWhole(await readBytes(path, 'hash-config'), path)
 
-// eslint-disable-next-line @typescript-eslint/require-await -- the import takes what arrives over time
-async function* asLines(rows: readonly SourceRow[]): AsyncGenerator<string> {
-  for (const row of rows) yield `${JSON.stringify(row)}\n`
-}
+const asLines = (rows: readonly SourceRow[]): AsyncIterable<string> =>
+  Readable.from(rows.map((row) => `${JSON.stringify(row)}\n`))
 
 const PROGRESS_MILLIS = 2000
 

@@ -1,9 +1,9 @@
 // Where a command reads and writes: standard streams, prompts without echo, colours where a person looks. Invariant: a secret comes in by
 // standard input or a prompt that does not show it, never as an argument, which every process on the machine could read.
 import { createInterface } from 'node:readline'
-import { text as readText } from 'node:stream/consumers'
+import { buffer } from 'node:stream/consumers'
 import { Writable } from 'node:stream'
-import { styleText } from 'node:util'
+import { styleText, TextDecoder } from 'node:util'
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan'
 
@@ -37,9 +37,20 @@ export function openTerminal(): Terminal {
     isInteractive: stdin.isTTY && stderr.isTTY,
     write: (text) => void stdout.write(text),
     warn: (text) => void stderr.write(text),
-    readAll: async () => (await readText(stdin)).replace(/\r?\n$/, ''),
+    readAll: async () => decoded(await buffer(stdin)).replace(/\r?\n$/, ''),
     askHidden,
     paint: (style, text) => styleText(style, text, { stream: stdout }),
+  }
+}
+
+// Replacement characters would make another password or another name of what was sent.
+function decoded(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw new Error(
+      'Standard input is not UTF-8. Convert it first, for example: iconv -f WINDOWS-1252 -t UTF-8',
+    )
   }
 }
 

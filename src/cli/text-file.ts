@@ -12,7 +12,7 @@ const CONVERT = 'Save it as UTF-8 ("CSV UTF-8" in a spreadsheet), or convert it:
  * @throws {Refusal} where it is in another encoding
  */
 export async function* decodeText(
-  pieces: AsyncIterable<Uint8Array>,
+  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   file: string,
 ): AsyncGenerator<string> {
   let decoder: TextDecoder | undefined
@@ -44,14 +44,14 @@ export async function* decodeText(
   yield decode(decoder === undefined ? beginning : Buffer.alloc(0), false)
 }
 
-/** Decodes a whole file. @throws {Refusal} */
-export async function decodeWhole(bytes: Uint8Array, file: string): Promise<string> {
+/** Decodes a whole file. @throws {Refusal} where it is in another encoding */
+export const decodeWhole = (bytes: Uint8Array, file: string): Promise<string> =>
+  joined(decodeText([bytes], file))
+
+/** Returns all of a text that arrives in pieces. */
+export async function joined(pieces: AsyncIterable<string>): Promise<string> {
   let text = ''
-  // eslint-disable-next-line @typescript-eslint/require-await -- one piece, and it is there
-  const one = async function* () {
-    yield bytes
-  }
-  for await (const piece of decodeText(one(), file)) text += piece
+  for await (const piece of pieces) text += piece
   return text
 }
 

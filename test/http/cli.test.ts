@@ -339,6 +339,13 @@ describe('otesse and what it is given', () => {
     expect(problems.map(({ field }) => field)).toEqual(['email', 'password'])
   })
 
+  test('refuses standard input that is not UTF-8 instead of changing it', async () => {
+    const args = ['account', 'create', '--email', 'ada@example.com', '--password-stdin']
+    const ended = await runCli(args, settings, Buffer.from('a long p\u00e4ssword', 'latin1'))
+    expect(ended).toMatchObject({ code: 1, stdout: '' })
+    expect(ended.stderr).toMatch(/^Standard input is not UTF-8\. .*iconv/)
+  })
+
   test('names every setting that cannot be used', async () => {
     const ended = await runCli(['app', 'list', '--json'], {
       OTESSE_PORT: 'many',

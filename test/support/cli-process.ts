@@ -45,7 +45,7 @@ function start(
 export async function runCli(
   args: readonly string[],
   settings: Readonly<Record<string, string>>,
-  input = '',
+  input: string | Uint8Array = '',
 ): Promise<Ended> {
   const child = startCli(args, settings)
   child.stdin!.end(input)
