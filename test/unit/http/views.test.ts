@@ -362,7 +362,7 @@ describe('sign-in', () => {
       aSignIn({ reauthenticate: true, email: 'm@example.com', switchAction: '/other' }),
     )
     expect(html).not.toContain('id="email"')
-    expect(html).toMatch(/<input type="email" name="email" value="m@example.com"[^>]* hidden>/)
+    expect(html).toMatch(/<input type="text" name="email" value="m@example.com"[^>]* hidden>/)
     expect(html).toMatch(/action="\/other"[\s\S]*Use another account/)
   })
 
