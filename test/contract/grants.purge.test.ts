@@ -85,7 +85,8 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
     return ids
   }
 
-  async function write(task: PurgeTask): Promise<void> {
+  /** Writes a job; with a generation it means the grants of before. */
+  async function write(task: PurgeTask, generation: number | null = null): Promise<void> {
     await db
       .insertInto('purge_jobs')
       .values({
@@ -93,6 +94,7 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
         app_id: task.kind === 'account' ? null : task.appId,
         account_id: task.kind === 'app' ? null : task.accountId,
         reason: task.reason,
+        generation,
         created_at: new Date(clock()),
         attempts: 0,
       })
@@ -162,27 +164,15 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
     }
     const isAlive = async (token: ParsedToken) => (await grants.findAccess(token)) !== undefined
     const before = await issue(grants, 0)
-    const writeJob = (generation: number) =>
-      db
-        .insertInto('purge_jobs')
-        .values({
-          kind: 'app',
-          app_id: appId,
-          account_id: null,
-          reason: 'app_suspended',
-          generation,
-          created_at: new Date(clock()),
-          attempts: 0,
-        })
-        .execute()
-    await writeJob(1)
+    const suspended = { kind: 'app', appId, reason: 'app_suspended' } as const
+    await write(suspended, 1)
     // Activated again, while the job waits behind others; one process knows the family, another one
     // does not.
     const since = [await issue(grants, 1), await issue(newGrants(), 1), await issue(grants, 1)]
     await finish(node)
     expect(await isAlive(before)).toBe(false)
     expect(await Promise.all(since.map(isAlive))).toEqual([true, true, true])
-    await writeJob(2)
+    await write(suspended, 2)
     await finish(node)
     expect(await Promise.all(since.map(isAlive))).toEqual([false, false, false])
     expect(await isAlive(await issue(grants, 2))).toBe(true)
@@ -414,18 +404,7 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
     const [accountId, appId] = [newAccountId(), newClientId()]
     const kept = await plant(620, accountId, appId, 2)
     const meant = await plant(130, accountId, appId, 1)
-    await db
-      .insertInto('purge_jobs')
-      .values({
-        kind: 'account',
-        app_id: null,
-        account_id: accountId,
-        reason: 'r',
-        generation: 2,
-        created_at: new Date(clock()),
-        attempts: 0,
-      })
-      .execute()
+    await write({ kind: 'account', accountId, reason: 'r' }, 2)
     await finish(node)
     expect(await aliveOf(meant)).toBe(0)
     expect(await aliveOf(kept)).toBe(kept.length)
@@ -449,18 +428,7 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
     const [accountId, appId] = [newAccountId(), newClientId()]
     const kept = await plant(350, accountId, appId, 2)
     const meant = await plant(350, accountId, appId, 1)
-    await db
-      .insertInto('purge_jobs')
-      .values({
-        kind: 'account',
-        app_id: null,
-        account_id: accountId,
-        reason: 'r',
-        generation: 2,
-        created_at: new Date(clock()),
-        attempts: 0,
-      })
-      .execute()
+    await write({ kind: 'account', accountId, reason: 'r' }, 2)
     const dead = startNode({ grants: watched })
     void dead.kick()
     while (looked.length < 400) await new Promise((resolve) => setImmediate(resolve))

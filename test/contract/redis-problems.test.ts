@@ -12,10 +12,15 @@ import { type Certificates, makeCertificates } from '../support/certificates.ts'
 import { quiet } from './short-lived-stores.ts'
 
 let certificates: Certificates
+// Those that keep the process alive.
+const countTimers = () =>
+  process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+let timersBefore: number
 let open: RedisServer
 let locked: RedisServer
 let expired: RedisServer
 beforeAll(async () => {
+  timersBefore = countTimers()
   certificates = await makeCertificates()
   const { caFile, expired: server } = certificates
   ;[open, locked, expired] = await Promise.all([
@@ -27,9 +32,9 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all([open.stop(), locked.stop(), expired.stop()])
   certificates[Symbol.dispose]()
-  // ioredis holds a timer for two seconds where it closes a connection that was closed already, as
-  // those to sentinels are; a test process that waits for it would count as one with a leak.
-  await sleep(2500)
+  // ioredis holds a timer where it closes a connection that was closed already, as those to
+  // sentinels are; a test process that ends before would count as one with a leak.
+  while (countTimers() > timersBefore) await sleep(20, undefined, { ref: false })
 })
 
 /** What an operator is told at start. */
