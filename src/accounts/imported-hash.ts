@@ -2,20 +2,20 @@
 // password is held against them. Invariant: what passes `hashProblem` can be checked at a bounded
 // cost that does not hold the event loop, so that an import cannot make signing in an attack on
 // ourselves. Called by passwords.ts and account-import.ts.
-import { argon2Form } from './hash-forms/argon2.ts'
-import { bcryptForm } from './hash-forms/bcrypt.ts'
-import { phpassForm, shaCryptForm } from './hash-forms/crypt.ts'
-import type { ParsedHash } from './hash-forms/hash-form.ts'
-import { pbkdf2Form } from './hash-forms/pbkdf2.ts'
-import { scryptForm } from './hash-forms/scrypt.ts'
+import { parseArgon2 } from './hash-formats/argon2.ts'
+import { parseBcrypt } from './hash-formats/bcrypt.ts'
+import { parsePhpass, parseShaCrypt } from './hash-formats/crypt.ts'
+import type { ParsedHash } from './hash-formats/hash-format.ts'
+import { parsePbkdf2 } from './hash-formats/pbkdf2.ts'
+import { parseScrypt } from './hash-formats/scrypt.ts'
 
 const MAX_LENGTH = 512
-const FORMS = [argon2Form, bcryptForm, pbkdf2Form, scryptForm, phpassForm, shaCryptForm]
+const FORMATS = [parseArgon2, parseBcrypt, parsePbkdf2, parseScrypt, parsePhpass, parseShaCrypt]
 
 function parse(hash: string): ParsedHash | undefined {
   if (hash.length > MAX_LENGTH) return undefined
-  for (const form of FORMS) {
-    const found = form(hash)
+  for (const format of FORMATS) {
+    const found = format(hash)
     if (found !== undefined) return found
   }
   return undefined

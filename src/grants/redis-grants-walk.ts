@@ -1,6 +1,6 @@
 // Walks past every grant that Redis holds, for what no index tells. Slow and complete: what is
 // there from the beginning to the end of the walk is seen, perhaps twice.
-import { Cluster } from 'ioredis'
+import { mastersOf } from '../storage/redis-connections.ts'
 import { type RedisClient, withRedis } from '../storage/redis.ts'
 import { type Grant, GRANT, parseRecord } from './grant.ts'
 
@@ -13,7 +13,7 @@ const AT_ONCE = 1000
  */
 export async function* walkGrants(client: RedisClient, keyPrefix: string): AsyncGenerator<Grant[]> {
   const pattern = `${keyPrefix.replace(/[*?[\]\\^]/g, String.raw`\$&`)}{*}:${GRANT}`
-  for (const node of client instanceof Cluster ? client.nodes('master') : [client]) {
+  for (const node of mastersOf(client)) {
     let cursor = '0'
     do {
       const [next, keys] = await withRedis(() =>

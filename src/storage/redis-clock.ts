@@ -1,8 +1,9 @@
 // What the clocks of Redis show. A commit carries a deadline in the time of the Redis that carries
 // it out, so this process must know that time without asking. Invariant: the estimate is never
 // ahead of the clock that it estimates, so that a deadline made of it is early rather than late.
-import { Cluster, type Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { systemClock } from '../shared/clock.ts'
+import { isCluster, mastersOf } from './redis-connections.ts'
 import type { RedisClient } from './redis.ts'
 
 /**
@@ -54,24 +55,22 @@ export function createRedisClock(client: RedisClient): RedisClock {
     know(node, best)
   }
 
-  const masters = (): RedisClient[] =>
-    client instanceof Cluster ? client.nodes('master') : [client]
   /** Where Redis does not answer, what was known before stays. */
   async function measureAll(): Promise<void> {
-    await Promise.allSettled(masters().map(measure))
+    await Promise.allSettled(mastersOf(client).map(measure))
   }
 
   async function measureFirst(): Promise<number> {
     // A Cluster knows its nodes when one of them has answered.
-    if (client instanceof Cluster) await client.time()
-    await Promise.all(masters().map(measure))
+    if (isCluster(client)) await client.time()
+    await Promise.all(mastersOf(client).map(measure))
     return earliest ?? measureFirst()
   }
 
   const follow = (node: Redis): void => {
     node.on('ready', () => void measure(node).catch(() => undefined))
   }
-  if (client instanceof Cluster) {
+  if (isCluster(client)) {
     client.nodes('all').forEach(follow)
     client.on('+node', follow)
     client.on('-node', (node: Redis) => know(node, undefined))
@@ -83,7 +82,7 @@ export function createRedisClock(client: RedisClient): RedisClock {
     offset: () => earliest ?? (first ??= measureFirst().finally(() => (first = undefined))),
     skewMillis: () => (earliest === undefined ? 0 : earliest + performance.now() - systemClock()),
     correct(shownMillis) {
-      if (client instanceof Cluster) void measureAll()
+      if (isCluster(client)) void measureAll()
       else know(client, shownMillis - performance.now())
     },
     [Symbol.dispose]: () => clearInterval(timer),

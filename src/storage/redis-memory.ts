@@ -1,8 +1,9 @@
 // How full Redis is, so that what anybody can cause is refused before memory ends and every write
 // with it. Invariant: nobody waits for
 // the answer; Redis is asked once a second at the most, and only while somebody wants to know.
-import { Cluster, type Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { SECOND } from '../shared/clock.ts'
+import { mastersOf } from './redis-connections.ts'
 import { fieldsOf } from './redis-info.ts'
 import type { RedisClient } from './redis.ts'
 
@@ -27,7 +28,7 @@ export function watchRedisMemory(client: RedisClient, percent: number): MemoryWa
   let askedAt = Number.NEGATIVE_INFINITY
 
   async function ask(): Promise<void> {
-    const nodes = client instanceof Cluster ? client.nodes('master') : [client]
+    const nodes = mastersOf(client)
     const shares = await Promise.all(nodes.map(usedShare))
     isNearlyFull = Math.max(0, ...shares) * 100 >= percent
   }

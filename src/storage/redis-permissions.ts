@@ -1,6 +1,6 @@
 // What the server's user must be allowed to do in Redis, and a way to ask that changes nothing.
 // README.md, "Redis", lists the same commands; test/contract/redis-permissions.test.ts compares.
-import { Cluster } from 'ioredis'
+import { mastersOf } from './redis-connections.ts'
 import { reachRedis, type RedisClient, withRedis } from './redis.ts'
 
 /** Each command with arguments that Redis takes, after the key or channel. */
@@ -58,7 +58,7 @@ export async function missingPermissions(
   keyPrefix: string,
 ): Promise<string[] | undefined> {
   await reachRedis(client)
-  const [node] = client instanceof Cluster ? client.nodes('master') : [client]
+  const [node] = mastersOf(client)
   if (node === undefined) return undefined
   // Of its own: what is queued must not mix with what others send.
   const own = node.duplicate({ enableAutoPipelining: false })

@@ -1,6 +1,7 @@
 // Judges whether Redis may hold grants, before the server serves and for `otesse doctor`.
 // Invariant: nothing is called good that could not be looked at.
-import { Cluster, type Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
+import { isCluster, mastersOf } from './redis-connections.ts'
 import { fieldsOf, type RedisInfo } from './redis-info.ts'
 import { reachRedis, type RedisClient, withRedis } from './redis.ts'
 
@@ -40,7 +41,7 @@ export async function judgeRedis(
 ): Promise<RedisVerdict> {
   // A Cluster knows its masters only when it is connected.
   await reachRedis(client)
-  const masters = client instanceof Cluster ? client.nodes('master') : [client]
+  const masters = mastersOf(client)
   const verdict: RedisVerdict = { refusals: [], warnings: [], notes: [] }
   for (const node of masters) {
     const info = await infoOf(node)
@@ -52,8 +53,8 @@ export async function judgeRedis(
     }
     const found: Node = {
       ...info,
-      isOfCluster: client instanceof Cluster,
-      hasFailover: client instanceof Cluster || Array.isArray(client.options.sentinels),
+      isOfCluster: isCluster(client),
+      hasFailover: isCluster(client) || Array.isArray(client.options.sentinels),
       settings: await settingsOf(node),
     }
     judgePlace(found, verdict)

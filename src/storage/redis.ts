@@ -3,7 +3,7 @@
 import { Cluster, Redis } from 'ioredis'
 import { AppError } from '../shared/errors.ts'
 import type { Logger } from '../shared/logger.ts'
-import { knockAt } from './redis-knock.ts'
+import { probeAddresses } from './redis-probe.ts'
 import type { ConnectionOptions, RedisLocation } from './redis-location.ts'
 
 export type RedisClient = Redis | Cluster
@@ -34,10 +34,8 @@ const common: ConnectionOptions = {
 /** Opens a connection (a pool of them for a Cluster) that reconnects by itself. */
 export function openRedis(location: RedisLocation, logger: Logger): RedisClient {
   const client = connect(location)
-  if (client instanceof Redis) {
-    keepConnected(client)
-    keepToDatabase(client)
-  } else followSlots(client)
+  if (client instanceof Redis) keepUsable(client)
+  else followSlots(client)
   locations.set(client, location)
   rememberFailures(client)
   let wasDown = false
@@ -85,16 +83,22 @@ export async function reachRedis(client: RedisClient): Promise<void> {
     const isAnswer = error.cause instanceof Error && error.cause.name === 'ReplyError'
     const cause = isAnswer
       ? error.cause
-      : ((await knockAt(locations.get(client))) ?? failures.get(client) ?? error.cause)
+      : ((await probeAddresses(locations.get(client))) ?? failures.get(client) ?? error.cause)
     throw new AppError('temporarily_unavailable', { cause, detail: 'redis', retryAfterSeconds: 2 })
   }
+}
+
+/** Mends what ioredis does with a connection that is to be used for as long as the process runs. */
+export function keepUsable(client: Redis): void {
+  keepConnected(client)
+  keepToDatabase(client)
 }
 
 /**
  * Cuts the connection off where Redis refuses the database that it is for: ioredis would go on in
  * database 0, which is somebody else's.
  */
-export function keepToDatabase(client: Redis): void {
+function keepToDatabase(client: Redis): void {
   client.on('error', (error: { command?: { name?: unknown } }) => {
     if (error.command?.name === 'select') client.disconnect(true)
   })
@@ -104,7 +108,7 @@ export function keepToDatabase(client: Redis): void {
  * Connects again when ioredis ended a connection that nobody closed. It does so when the news of a
  * failover arrives while it asks the sentinels for the master.
  */
-export function keepConnected(client: Redis): void {
+function keepConnected(client: Redis): void {
   let isClosed = false
   const disconnect = client.disconnect.bind(client)
   client.disconnect = (reconnect = false) => {

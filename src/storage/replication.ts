@@ -3,9 +3,10 @@
 // it is on a connection of its own, because WAIT holds up whatever comes after it; without a
 // replica nothing is asked. Called by revocations/endings.ts.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Cluster, type Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { SECOND } from '../shared/clock.ts'
 import type { Logger } from '../shared/logger.ts'
+import { mastersOf } from './redis-connections.ts'
 import { fieldsOf } from './redis-info.ts'
 import type { RedisClient } from './redis.ts'
 import { openWaitingConnection } from './waiting-connection.ts'
@@ -45,7 +46,7 @@ export async function openReplication(
 
   async function look(): Promise<void> {
     lookedAt = performance.now()
-    const masters = client instanceof Cluster ? client.nodes('master') : [client]
+    const masters = mastersOf(client)
     // A user that may not ask is as one without replicas: the verdict at start says so.
     const counts = await Promise.all(masters.map(onlineReplicas)).catch(() => undefined)
     if (counts !== undefined) hasReplica = counts.some((count) => count > 0)

@@ -1,6 +1,6 @@
 // A connection of one's own for commands that wait (XREAD BLOCK): on a shared one everybody else would wait along.
 import { Cluster } from 'ioredis'
-import { keepConnected, keepToDatabase, type RedisClient } from './redis.ts'
+import { keepUsable, type RedisClient } from './redis.ts'
 
 // How much longer than the wait an answer may take before the connection counts as dead.
 const PATIENCE_MILLIS = 1500
@@ -20,7 +20,6 @@ export function openWaitingConnection(client: RedisClient, waitMillis: number): 
       redisOptions: { ...(client.options.redisOptions as object), ...own },
     })
   const connection = client.duplicate(own)
-  keepConnected(connection)
-  keepToDatabase(connection)
+  keepUsable(connection)
   return connection
 }

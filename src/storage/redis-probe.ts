@@ -7,9 +7,11 @@ import type { RedisLocation } from './redis-location.ts'
 const PATIENCE_MILLIS = 1500
 
 /** Returns why the first address that cannot be talked to cannot; undefined where all answer. */
-export async function knockAt(location: RedisLocation | undefined): Promise<Error | undefined> {
+export async function probeAddresses(
+  location: RedisLocation | undefined,
+): Promise<Error | undefined> {
   for (const { host, port } of addressesOf(location)) {
-    const failure = await knock(host, port, location?.options.tls)
+    const failure = await probe(host, port, location?.options.tls)
     if (failure !== undefined) return failure
   }
   return undefined
@@ -30,7 +32,7 @@ function addressesOf(location: RedisLocation | undefined): { host: string; port:
   }
 }
 
-function knock(
+function probe(
   host: string,
   port: number,
   tls: TlsOptions | undefined,

@@ -1,6 +1,6 @@
-// What a form of password hash is to whoever imports and checks one.
+// What a format of password hashes is to whoever imports and checks one.
 
-/** A hash of a known form. */
+/** A hash of a known format. */
 export interface ParsedHash {
   /** Why it is not imported, as a sentence that does not repeat it. */
   problem?: string | undefined
@@ -13,8 +13,8 @@ export interface ParsedHash {
   seesAll?(password: Buffer): boolean
 }
 
-/** Reads a hash; `undefined` where it is of another form. */
-export type HashForm = (hash: string) => ParsedHash | undefined
+/** Reads a hash; `undefined` where it is of another format. */
+export type HashFormat = (hash: string) => ParsedHash | undefined
 
 /** Decodes base64 in its usual alphabet, and in the one of passlib, which writes + as a dot. */
 export const fromBase64 = (text: string): Buffer => Buffer.from(text.replaceAll('.', '+'), 'base64')

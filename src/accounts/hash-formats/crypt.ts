@@ -1,7 +1,7 @@
 // The iterated digests: phpass (WordPress before 6.8, phpBB, Drupal 7) and SHA-crypt of Unix.
 import { equalBytes } from '../../shared/crypto.ts'
-import { phpassDigest, shaCryptDigest } from '../../shared/old-hashes.ts'
-import type { HashForm } from './hash-form.ts'
+import { phpassDigest, shaCryptDigest } from '../../shared/legacy-hashes.ts'
+import type { HashFormat } from './hash-format.ts'
 
 // About half a second of one thread, in slices.
 const MAX_ROUNDS = 2 ** 18
@@ -16,7 +16,7 @@ const tooMany = (rounds: number): string | undefined =>
   rounds > MAX_ROUNDS ? `${rounds} rounds are too slow: at most ${MAX_ROUNDS}.` : undefined
 
 /** Reads phpass. */
-export const phpassForm: HashForm = (hash) => {
+export const parsePhpass: HashFormat = (hash) => {
   const [, kind, exponent = '', salt = '', stored = ''] =
     PHPASS.exec(hash) ?? DRUPAL.exec(hash) ?? []
   if (kind === undefined) return undefined
@@ -36,7 +36,7 @@ const DEFAULT_SHA_ROUNDS = 5000
 const MAX_SHA_PASSWORD_BYTES = 256
 
 /** Reads SHA-crypt. */
-export const shaCryptForm: HashForm = (hash) => {
+export const parseShaCrypt: HashFormat = (hash) => {
   const [, kind, asked, salt = '', stored = ''] = SHA_CRYPT.exec(hash) ?? []
   if (kind === undefined || (kind === '5') !== (stored.length === 43)) return undefined
   const rounds = Math.max(1000, Number(asked ?? DEFAULT_SHA_ROUNDS))

@@ -1,6 +1,6 @@
 // argon2 in its PHC form, and with Django's prefix.
 import * as argon2 from 'argon2'
-import type { HashForm } from './hash-form.ts'
+import type { HashFormat } from './hash-format.ts'
 
 const MAX_KIB = 256 * 1024
 const MAX_PASSES = 10
@@ -13,7 +13,7 @@ const ARGON2 =
   /^\$argon2(?:id|i|d)\$v=(?:16|19)\$([mtp]=\d{1,8}(?:,[mtp]=\d{1,8}){2})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/
 
 /** Reads argon2. */
-export const argon2Form: HashForm = (hash) => {
+export const parseArgon2: HashFormat = (hash) => {
   const phc = hash.startsWith('argon2$') ? hash.slice('argon2'.length) : hash
   const parameters = ARGON2.exec(phc)?.[1]
   if (parameters === undefined) return undefined

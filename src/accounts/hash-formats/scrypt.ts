@@ -1,8 +1,8 @@
 // scrypt as passlib, Django and Werkzeug write it, and Firebase's variant, which encrypts the
 // signer key of the project with what was derived.
 import { equalBytes } from '../../shared/crypto.ts'
-import { aes256Ctr, scrypt, type ScryptCost } from '../../shared/old-hashes.ts'
-import { fromBase64, type HashForm, type ParsedHash } from './hash-form.ts'
+import { aes256Ctr, scrypt, type ScryptCost } from '../../shared/legacy-hashes.ts'
+import { fromBase64, type HashFormat, type ParsedHash } from './hash-format.ts'
 
 const MAX_BYTES_OF_MEMORY = 256 * 1024 * 1024
 // What N, r and p multiply to is the work: 2^22 are about three seconds of one thread.
@@ -18,7 +18,7 @@ const FIREBASE =
   /^\$fbscrypt\$v=1,n=(\d{1,2}),r=(\d{1,3}),p=(\d{1,2}),ss=([A-Za-z0-9+/]{0,24}={0,2}),sk=([A-Za-z0-9+/]{22,172}={0,2})\$([A-Za-z0-9+/]{2,64}={0,2})\$([A-Za-z0-9+/]{22,172}={0,2})$/
 
 /** Reads scrypt. */
-export const scryptForm: HashForm = (hash) => {
+export const parseScrypt: HashFormat = (hash) => {
   const phc = PHC.exec(hash)
   if (phc !== null) {
     const [, ln = '', r = '', p = '', salt = '', derived = ''] = phc

@@ -1,7 +1,7 @@
 // bcrypt, bare and as other programs wrap it: Django, passlib's bcrypt_sha256, WordPress since 6.8.
 import { verify } from '@node-rs/bcrypt'
-import { digestOf, hmac } from '../../shared/old-hashes.ts'
-import type { HashForm, ParsedHash } from './hash-form.ts'
+import { digestOf, hmac } from '../../shared/legacy-hashes.ts'
+import type { HashFormat, ParsedHash } from './hash-format.ts'
 
 // About three seconds of one thread at most.
 const MAX_COST = 15
@@ -13,7 +13,7 @@ const PASSLIB =
   /^\$bcrypt-sha256\$(?:v=(2),t=)?(2[ab]),(?:r=)?(\d{1,2})\$([./A-Za-z0-9]{22})\$([./A-Za-z0-9]{31})$/
 
 /** Reads bcrypt in any of its dresses. */
-export const bcryptForm: HashForm = (hash) => {
+export const parseBcrypt: HashFormat = (hash) => {
   if (hash.startsWith('bcrypt$')) return bare(hash.slice('bcrypt$'.length))
   if (hash.startsWith('bcrypt_sha256$'))
     return wrapped(hash.slice('bcrypt_sha256$'.length), (password) =>

@@ -1,7 +1,7 @@
 // PBKDF2 as passlib, the PHC form, Keycloak, Django, Werkzeug and ASP.NET Core Identity write it.
 import { equalBytes } from '../../shared/crypto.ts'
-import { pbkdf2 } from '../../shared/old-hashes.ts'
-import { fromBase64, type HashForm } from './hash-form.ts'
+import { pbkdf2 } from '../../shared/legacy-hashes.ts'
+import { fromBase64, type HashFormat } from './hash-format.ts'
 
 // About three seconds of one thread: each block of the derived key costs all iterations.
 const MAX_ITERATIONS = 2_000_000
@@ -30,7 +30,7 @@ interface Parts {
 }
 
 /** Reads PBKDF2. */
-export const pbkdf2Form: HashForm = (hash) => {
+export const parsePbkdf2: HashFormat = (hash) => {
   const parts = ofText(hash) ?? ofAspNet(hash)
   if (parts === undefined || parts.iterations < 1 || parts.salt.length === 0) return undefined
   const { salt, derived, iterations, digest } = parts
