@@ -126,7 +126,7 @@ export function createKeyRoutes(deps: ConsoleDeps, gate: Gate): Router {
         : questionPage(frameOf('Rotate the signing key now?'), {
             ...way,
             consequences: [
-              `The next key was published less than an hour ago. Apps may keep a key set without it until ${timeInWords(from)}; a rotation after that breaks nobody.`,
+              `The next key was published less than an hour ago. Apps may keep a key set without it until ${timeInWords(from)}. After that, a rotation disturbs nobody.`,
               'If you rotate now, those apps refuse new sign-ins until they read the keys again.',
               'Do it only in an emergency, such as a stolen key.',
             ],

@@ -42,7 +42,7 @@ export const TYPE_WORDS: Record<AppType, { label: string; sentence: string }> = 
   },
   resource_server: {
     label: 'API (resource server)',
-    sentence: 'Receives access tokens and asks this server what they are worth.',
+    sentence: 'Receives access tokens and asks this server whether they are valid.',
   },
 }
 
