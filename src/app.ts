@@ -17,8 +17,8 @@ import { createAnswerHeaders, setAnswerHeaders } from './http/answer-headers.ts'
 import { refuseOtherMethods } from './http/allowed-methods.ts'
 import { errorBoundary, logFailedAnswer } from './http/error-boundary.ts'
 import { createErrorPages } from './http/error-pages.ts'
-import type { Exchange } from './http/exchange.ts'
-import { createHotLane, createPostLane } from './http/hot-lane.ts'
+import type { HttpCall } from './http/http-call.ts'
+import { createFastPath, createPostRoutes } from './http/fast-path.ts'
 import { createOpsRouter } from './http/ops.routes.ts'
 import { pinIssuer } from './http/pin-issuer.ts'
 import { createRequestTimer, requestContext } from './http/request-context.ts'
@@ -72,16 +72,16 @@ export function createApp(foundation: Foundation): App {
   }
   const failures = {
     logger,
-    onRefused: (exchange: Exchange, error: AppError) => recordRefusal(foundation, exchange, error),
+    onRefused: (call: HttpCall, error: AppError) => recordRefusal(foundation, call, error),
   }
   const answerHeaders = createAnswerHeaders({
     issuer,
     hstsSeconds: config.server.hstsSeconds,
   })
-  const takeHotLane = createHotLane({
+  const takeFastPath = createFastPath({
     ...intake,
     ...failures,
-    lanes: [createPostLane(endpoints), verify],
+    routes: [createPostRoutes(endpoints), verify],
     isDraining: () => isDraining,
     answerHeaders,
   })
@@ -140,7 +140,7 @@ export function createApp(foundation: Foundation): App {
   const handleOps = ops.callback()
   return {
     listener(request, response) {
-      if (takeHotLane(request, response)) return
+      if (takeFastPath(request, response)) return
       setAnswerHeaders(response, answerHeaders)
       void handle(request, response)
     },

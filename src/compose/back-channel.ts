@@ -1,8 +1,8 @@
 // The back channel: token, revocation and introspection, plugged into stores, limits and the event log.
 import { ADMIN_API_PATH } from '../admin/api/admin-api.routes.ts'
 import type { Foundation } from '../foundation.ts'
-import type { Exchange } from '../http/exchange.ts'
-import type { Endpoint } from '../http/hot-lane.ts'
+import type { HttpCall } from '../http/http-call.ts'
+import type { Endpoint } from '../http/fast-path.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { appOfRefusal } from '../oauth/back-channel.ts'
 import { createIdTokenIssuer } from '../oauth/id-token.ts'
@@ -132,12 +132,12 @@ interface TokenRefreshed extends RequestIds {
 }
 
 /** Keeps why a request was refused, so that an admin can tell the app's developer. */
-export function recordRefusal({ audit }: Foundation, exchange: Exchange, error: AppError): void {
+export function recordRefusal({ audit }: Foundation, call: HttpCall, error: AppError): void {
   // A path that nobody serves is not an event; and what failed on our side is in the log.
   if (error.code === 'not_found' || error.status >= 500) return
   audit.events.requestRefused(
-    { appId: appOfRefusal(error)?.id, reason: error.code, endpoint: endpointOf(exchange.path) },
-    requestFacts(exchange),
+    { appId: appOfRefusal(error)?.id, reason: error.code, endpoint: endpointOf(call.path) },
+    requestFacts(call),
   )
 }
 

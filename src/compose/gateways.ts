@@ -5,7 +5,7 @@ import { createRefusalValve } from '../audit/refusal-valve.ts'
 import type { Foundation } from '../foundation.ts'
 import type { Authenticate, Refusal } from '../gateway/caller.ts'
 import { createCertificateReader } from '../gateway/client-certificate.ts'
-import { createVerifyLane } from '../gateway/gateway.routes.ts'
+import { createVerifyRoutes } from '../gateway/gateway.routes.ts'
 import { createRevocationStreams } from '../gateway/revocation-stream.routes.ts'
 import { createTrustedProxies } from '../http/client-address.ts'
 import type { FailedProofs } from '../http/failed-proofs.ts'
@@ -23,7 +23,7 @@ import type { Limits } from './limits.ts'
 // One for each process of an API, on one of our processes; more are a mistake.
 const STREAMS_PER_CLIENT = 200
 
-/** Creates the lane of verify and the streams. */
+/** Creates the routes of verify and the streams. */
 export function createGateways(foundation: Foundation, inspect: InspectToken, limits: Limits) {
   const { config, audit } = foundation
   const networks = createTrustedProxies(config.gateways.trustedNetworks)
@@ -35,7 +35,7 @@ export function createGateways(foundation: Foundation, inspect: InspectToken, li
     perAddress: limits.introspectPerAddress,
     streamsPerClient: STREAMS_PER_CLIENT,
   })
-  const verify = createVerifyLane({
+  const verify = createVerifyRoutes({
     inspect,
     authenticate: gatewayAuthenticator(foundation, limits.failedProofs),
     findResourceServer: resourceServerFinder(foundation),
@@ -52,8 +52,8 @@ export function createGateways(foundation: Foundation, inspect: InspectToken, li
     limits: { perGateway: limits.verifyPerGateway },
     countUnproven: (address, appId) => limits.failedProofs.count(address, appId),
     onVerified: (appId, outcome) => audit.count('token.verified', appId, outcome),
-    onRefused: (exchange, reason, appId) =>
-      audit.events.requestRefused({ appId, reason, endpoint: 'verify' }, requestFacts(exchange)),
+    onRefused: (call, reason, appId) =>
+      audit.events.requestRefused({ appId, reason, endpoint: 'verify' }, requestFacts(call)),
     onGatewayRefused: createGatewayLog(foundation),
   })
   return { streams, verify }

@@ -1,8 +1,8 @@
 // Verify (/oauth/verify): a gateway asks about one API call, in a sub-request of its own, and gets a yes with the identity behind the token or a no that
 // it can hand to its client. The hottest path beside introspection: one store round trip, no database, no router. Invariants: only a proven
 // gateway learns anything; a yes always carries every identity header, so that a copy which the client sent is always overwritten.
-import type { Exchange } from '../http/exchange.ts'
-import type { Lane } from '../http/hot-lane.ts'
+import type { HttpCall } from '../http/http-call.ts'
+import type { FastRoute, FindFastRoute } from '../http/fast-path.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { type ErrorCode, ERRORS } from '../shared/errors.ts'
 import { readBearer } from '../http/bearer.ts'
@@ -48,19 +48,19 @@ export interface VerifyDeps extends ProverDeps {
   /** Counts an answer for the app whose token it was; the app is empty where the token told none. */
   onVerified: (appId: string, outcome: string) => void
   /** Told of what an admin should be able to look up: the reason, and the app where it is known. */
-  onRefused: (exchange: Exchange, reason: ErrorCode, appId: string | undefined) => void
+  onRefused: (call: HttpCall, reason: ErrorCode, appId: string | undefined) => void
   /** Told why a gateway itself was refused; for the operator. */
   onGatewayRefused: (facts: { reason: string; address: string; requestId: string }) => void
 }
 
-/** Creates the lane of verify: its addresses are read by dialect, whatever the method, because some gateways pass the client's own on. */
-export function createVerifyLane(deps: VerifyDeps): Lane {
+/** Creates the routes of verify: their addresses are read by dialect, whatever the method, because some gateways pass the client's own on. */
+export function createVerifyRoutes(deps: VerifyDeps): FindFastRoute {
   const prove = createProver(deps)
   const readRequirement = createRequirementReader(deps.ruleSets)
 
-  async function verify(exchange: Exchange, dialect: Dialect): Promise<void> {
-    const { address, requestId } = requestFacts(exchange)
-    const { headers, rawHeaders, socket } = exchange.req
+  async function verify(call: HttpCall, dialect: Dialect): Promise<void> {
+    const { address, requestId } = requestFacts(call)
+    const { headers, rawHeaders, socket } = call.req
     const proof = await prove({
       address,
       remoteAddress: socket.remoteAddress,
@@ -72,21 +72,21 @@ export function createVerifyLane(deps: VerifyDeps): Lane {
       deps.onGatewayRefused({ reason: proof.reason, address, requestId })
       const verdict = deps.countUnproven(address, proof.appId)
       if (!verdict.allowed) {
-        tooMany(exchange, dialect, verdict.retryAfterSeconds)
+        tooMany(call, dialect, verdict.retryAfterSeconds)
         return
       }
-      deps.onRefused(exchange, 'gateway_unproven', undefined)
-      refuse(exchange, dialect, 'gateway_unproven')
+      deps.onRefused(call, 'gateway_unproven', undefined)
+      refuse(call, dialect, 'gateway_unproven')
       return
     }
     const verdict = deps.limits.perGateway.hit(proof.caller.key)
     if (!verdict.allowed) {
-      tooMany(exchange, dialect, verdict.retryAfterSeconds)
+      tooMany(call, dialect, verdict.retryAfterSeconds)
       return
     }
     const question = dialect.read({
-      method: exchange.req.method ?? '',
-      url: exchange.req.url ?? '',
+      method: call.req.method ?? '',
+      url: call.req.url ?? '',
       headers,
     })
     const requirement =
@@ -94,17 +94,17 @@ export function createVerifyLane(deps: VerifyDeps): Lane {
     const decision =
       requirement === undefined
         ? deny('gateway_misconfigured')
-        : await judge(exchange, question, requirement, proof.caller)
-    answer(exchange, dialect, decision, requirement?.resourceMetadata)
+        : await judge(call, question, requirement, proof.caller)
+    answer(call, dialect, decision, requirement?.resourceMetadata)
   }
 
   async function judge(
-    exchange: Exchange,
+    call: HttpCall,
     { original }: Question,
     requirement: Requirement,
     caller: Caller,
   ): Promise<Decision> {
-    const { headers, rawHeaders } = exchange.req
+    const { headers, rawHeaders } = call.req
     const presented = readBearer(headers.authorization, rawHeaders, original?.uri)
     switch (presented.kind) {
       case 'missing':
@@ -119,39 +119,39 @@ export function createVerifyLane(deps: VerifyDeps): Lane {
   }
 
   function answer(
-    exchange: Exchange,
+    call: HttpCall,
     dialect: Dialect,
     decision: Decision,
     ownMetadata: string | undefined,
   ): void {
     if (decision.kind === 'allow') {
       deps.onVerified(decision.token.app.id, 'allowed')
-      allow(exchange, dialect, decision.token, deps.headers)
+      allow(call, dialect, decision.token, deps.headers)
       return
     }
     const { reason, appId, scopes } = decision
     deps.onVerified(appId ?? '', reason)
     if (reason === 'gateway_misconfigured') {
-      const { address, requestId } = requestFacts(exchange)
+      const { address, requestId } = requestFacts(call)
       deps.onGatewayRefused({ reason, address, requestId })
     }
     // Dead and missing tokens are everyday life; the others tell a developer what to ask for, and an operator what to mend.
     if (appId !== undefined || reason === 'gateway_misconfigured')
-      deps.onRefused(exchange, reason, appId)
+      deps.onRefused(call, reason, appId)
     const challenge = challengeFor(reason, scopes, ownMetadata ?? deps.resourceMetadata)
-    if (challenge !== undefined) exchange.set('WWW-Authenticate', challenge)
-    refuse(exchange, dialect, reason)
+    if (challenge !== undefined) call.set('WWW-Authenticate', challenge)
+    refuse(call, dialect, reason)
   }
 
-  const routes = new Map<Dialect, ReturnType<Lane>>()
-  return function verifyLane(_method, url) {
+  const routes = new Map<Dialect, FastRoute>()
+  return function findVerifyRoute(_method, url) {
     const dialect = dialectOf(url)
     if (dialect === undefined) return undefined
     let route = routes.get(dialect)
     if (route === undefined) {
       route = {
         name: `/oauth/verify (${dialect.name})`,
-        endpoint: (exchange) => verify(exchange, dialect),
+        endpoint: (call) => verify(call, dialect),
       }
       routes.set(dialect, route)
     }
@@ -159,39 +159,34 @@ export function createVerifyLane(deps: VerifyDeps): Lane {
   }
 }
 
-function allow(
-  exchange: Exchange,
-  dialect: Dialect,
-  token: LiveToken,
-  names: IdentityHeaders,
-): void {
-  exchange.status = dialect.allowStatus
-  exchange.set('Cache-Control', 'no-store')
-  exchange.set(names.subject, token.accountId ?? token.app.id)
-  exchange.set(names.client, token.app.id)
-  exchange.set(names.scope, token.scopes.join(' '))
-  exchange.set(names.expires, String(token.expiresAt))
-  exchange.set(names.grant, token.grantId)
-  if (dialect.allowStatus === 200) exchange.body = ''
+function allow(call: HttpCall, dialect: Dialect, token: LiveToken, names: IdentityHeaders): void {
+  call.status = dialect.allowStatus
+  call.set('Cache-Control', 'no-store')
+  call.set(names.subject, token.accountId ?? token.app.id)
+  call.set(names.client, token.app.id)
+  call.set(names.scope, token.scopes.join(' '))
+  call.set(names.expires, String(token.expiresAt))
+  call.set(names.grant, token.grantId)
+  if (dialect.allowStatus === 200) call.body = ''
 }
 
-function refuse(exchange: Exchange, dialect: Dialect, reason: ErrorCode): void {
+function refuse(call: HttpCall, dialect: Dialect, reason: ErrorCode): void {
   const { status, error, sentence } = ERRORS[reason]
-  exchange.status = dialect.denyStatus(status)
-  exchange.set('Cache-Control', 'no-store')
+  call.status = dialect.denyStatus(status)
+  call.set('Cache-Control', 'no-store')
   if (dialect.name === 'nginx') {
     // nginx sees 401 or 403 and no body; from these a recipe makes the answer that the client should have got.
-    exchange.set('X-Otesse-Status', String(status))
-    exchange.set('X-Otesse-Error', error)
+    call.set('X-Otesse-Status', String(status))
+    call.set('X-Otesse-Error', error)
   }
-  exchange.body = {
+  call.body = {
     error,
     error_description: sentence,
-    request_id: requestFacts(exchange).requestId,
+    request_id: requestFacts(call).requestId,
   }
 }
 
-function tooMany(exchange: Exchange, dialect: Dialect, retryAfterSeconds: number): void {
-  exchange.set('Retry-After', String(Math.max(1, Math.ceil(retryAfterSeconds))))
-  refuse(exchange, dialect, 'rate_limited')
+function tooMany(call: HttpCall, dialect: Dialect, retryAfterSeconds: number): void {
+  call.set('Retry-After', String(Math.max(1, Math.ceil(retryAfterSeconds))))
+  refuse(call, dialect, 'rate_limited')
 }

@@ -3,7 +3,7 @@
 import type { Context, Middleware, Next } from 'koa'
 import { AppError } from '../shared/errors.ts'
 import type { Logger } from '../shared/logger.ts'
-import type { Exchange } from './exchange.ts'
+import type { HttpCall } from './http-call.ts'
 import { requestFacts } from './request-context.ts'
 
 /** How a failure is shown to a person. */
@@ -20,7 +20,7 @@ export const errorBody = (error: AppError, requestId: string) => ({
 export interface FailureDeps {
   logger: Logger
   /** Told of each refusal, for the event log. */
-  onRefused: (exchange: Exchange, error: AppError) => void
+  onRefused: (call: HttpCall, error: AppError) => void
 }
 
 /** A failure of ours is an error; a store that is away is told by whoever watches it; and what comes while we end goes to another process. */
@@ -28,8 +28,8 @@ export const levelOf = ({ code, detail }: AppError): 'error' | 'warn' | 'debug' 
   code !== 'temporarily_unavailable' ? 'error' : detail === 'draining' ? 'debug' : 'warn'
 
 /** Turns what was thrown into the answer, with a JSON body. */
-export function answerFailure(exchange: Exchange, caught: unknown, deps: FailureDeps): AppError {
-  const { requestId } = requestFacts(exchange)
+export function answerFailure(call: HttpCall, caught: unknown, deps: FailureDeps): AppError {
+  const { requestId } = requestFacts(call)
   const error =
     caught instanceof AppError ? caught : new AppError('server_error', { cause: caught })
   if (error.status >= 500)
@@ -37,14 +37,14 @@ export function answerFailure(exchange: Exchange, caught: unknown, deps: Failure
       { requestId, reason: error.code, detail: error.detail, err: error.cause },
       'request failed',
     )
-  deps.onRefused(exchange, error)
-  exchange.status = error.status
-  exchange.set('Cache-Control', 'no-store')
+  deps.onRefused(call, error)
+  call.status = error.status
+  call.set('Cache-Control', 'no-store')
   if (error.retryAfterSeconds !== undefined)
-    exchange.set('Retry-After', String(Math.max(1, Math.ceil(error.retryAfterSeconds))))
+    call.set('Retry-After', String(Math.max(1, Math.ceil(error.retryAfterSeconds))))
   // What is left of an oversized body is not read: the connection cannot be used again.
-  if (error.status === 413) exchange.set('Connection', 'close')
-  exchange.body = errorBody(error, requestId)
+  if (error.status === 413) call.set('Connection', 'close')
+  call.body = errorBody(error, requestId)
   return error
 }
 

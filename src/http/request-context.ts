@@ -18,8 +18,8 @@ interface Noted {
 }
 
 /** Returns the facts of a request that were noted when it came in. */
-export function requestFacts(exchange: { req: IncomingMessage }): RequestFacts {
-  const { [FACTS]: facts } = exchange.req as Noted
+export function requestFacts(call: { req: IncomingMessage }): RequestFacts {
+  const { [FACTS]: facts } = call.req as Noted
   if (facts === undefined) throw new Error('the request was not noted')
   return facts
 }

@@ -6,8 +6,8 @@
 import Router from '@koa/router'
 import type { App } from '../apps/app.ts'
 import { isConfidential } from '../apps/app.ts'
-import { type Exchange, JSON_TYPE } from '../http/exchange.ts'
-import type { Endpoint } from '../http/hot-lane.ts'
+import { type HttpCall, JSON_TYPE } from '../http/http-call.ts'
+import type { Endpoint } from '../http/fast-path.ts'
 import { limitPages } from '../http/limit-pages.ts'
 import { type Parameters, readParameters } from '../http/parameters.ts'
 import type { FailedProofs } from '../http/failed-proofs.ts'
@@ -46,11 +46,11 @@ export function refuse(error: AppError, app: Pick<App, 'id'> | undefined): AppEr
 }
 
 /** Counts one hit; a refusal tells where the client stands. @throws {AppError} `rate_limited` with the seconds to wait */
-export function assertWithin(limit: HotLimit, key: string, exchange: Exchange): void {
+export function assertWithin(limit: HotLimit, key: string, call: HttpCall): void {
   const outcome = limit.hit(key)
   if (outcome.allowed) return
   const { 'Retry-After': _set, ...headers } = rateLimitHeaders([{ size: limit.size, outcome }])
-  for (const [name, value] of Object.entries(headers)) exchange.set(name, value)
+  for (const [name, value] of Object.entries(headers)) call.set(name, value)
   // Retry-After comes with the error itself.
   throw new AppError('rate_limited', { retryAfterSeconds: outcome.retryAfterSeconds })
 }
@@ -73,26 +73,26 @@ export interface IntakeDeps {
  * @param inspectParameters runs before the client is looked up, for what is wrong whoever asks
  */
 export async function takeIn(
-  exchange: Exchange,
+  call: HttpCall,
   deps: IntakeDeps,
   inspectParameters?: (parameters: Parameters) => void,
 ): Promise<BackChannelRequest> {
-  const { address } = requestFacts(exchange)
+  const { address } = requestFacts(call)
   let parameters: Parameters
   try {
-    parameters = await readParameters(exchange.req)
+    parameters = await readParameters(call.req)
     inspectParameters?.(parameters)
   } catch (error) {
-    letEveryPageRead(exchange)
-    assertWithin(deps.perAddress, address, exchange)
+    letEveryPageRead(call)
+    assertWithin(deps.perAddress, address, call)
     throw error
   }
-  const app = await authenticate(exchange, deps, parameters)
+  const app = await authenticate(call, deps, parameters)
   // A public app proves nothing, so what it may ask is counted for each address apart.
   const key = isConfidential(app) ? app.id : `${app.id} ${address}`
   try {
-    assertWithin(deps.perAddress, address, exchange)
-    assertWithin(deps.perClient, key, exchange)
+    assertWithin(deps.perAddress, address, call)
+    assertWithin(deps.perClient, key, call)
   } catch (error) {
     throw error instanceof AppError ? refuse(error, app) : error
   }
@@ -100,18 +100,18 @@ export async function takeIn(
 }
 
 async function authenticate(
-  exchange: Exchange,
+  call: HttpCall,
   { clients, failedProofs }: IntakeDeps,
   parameters: Parameters,
 ): Promise<App> {
-  const { authorization } = exchange.req.headers
-  const { address } = requestFacts(exchange)
+  const { authorization } = call.req.headers
+  const { address } = requestFacts(call)
   let presented: PresentedClient | undefined
   try {
     presented = presentedClient(authorization, parameters)
     if (!clients.isAtHand(presented.clientId)) assertAllowed(failedProofs.countLookUp(address))
     const check = await checkClient(clients, presented)
-    if (check.app !== undefined) allowOrigin(exchange, check.app)
+    if (check.app !== undefined) allowOrigin(call, check.app)
     if (check.kind === 'authenticated') return check.app
     throw refuse(check.error, check.app)
   } catch (error) {
@@ -119,7 +119,7 @@ async function authenticate(
     const app = appOfRefusal(error)
     // Where it is not known whose page this is, and nothing in the answer is about anybody, each
     // may read it.
-    if (app === undefined) letEveryPageRead(exchange)
+    if (app === undefined) letEveryPageRead(call)
     if (error.code === 'rate_limited') throw error
     try {
       // By the id of a client that there is: others are invented, and each would have a budget of
@@ -130,7 +130,7 @@ async function authenticate(
     }
     // RFC 6749 §5.2: a client that used the Authorization header is answered with the matching scheme.
     if (authorization !== undefined && error.status === 401)
-      exchange.set('WWW-Authenticate', 'Basic realm="otesse"')
+      call.set('WWW-Authenticate', 'Basic realm="otesse"')
     throw error
   }
 }
@@ -142,12 +142,12 @@ function assertAllowed(outcome: LimitOutcome): void {
 }
 
 /** Answers JSON that no cache may keep (RFC 6749 §5.1). */
-export function answer(exchange: Exchange, body: object): void {
-  exchange.status = 200
-  exchange.set('Cache-Control', 'no-store')
-  exchange.set('Pragma', 'no-cache')
-  exchange.set('Content-Type', JSON_TYPE)
-  exchange.body = JSON.stringify(body)
+export function answer(call: HttpCall, body: object): void {
+  call.status = 200
+  call.set('Cache-Control', 'no-store')
+  call.set('Pragma', 'no-cache')
+  call.set('Content-Type', JSON_TYPE)
+  call.body = JSON.stringify(body)
 }
 
 /** Mounts an endpoint for whoever writes its address in another than the plain form, and its preflight where web pages may call it. */

@@ -2,7 +2,7 @@
 // of the browser are never involved. Invariant: no other page can read an answer.
 import type { App } from '../apps/app.ts'
 import { isConfidential } from '../apps/app.ts'
-import type { Exchange } from '../http/exchange.ts'
+import type { HttpCall } from '../http/http-call.ts'
 
 const EXPOSED = 'Retry-After, WWW-Authenticate, X-Request-Id'
 
@@ -17,26 +17,26 @@ const LONGEST_HEADER_LIST = 1000
  * credentials of the browser are involved. Who may read the answer is decided when the app is
  * known.
  */
-export function answerPreflight(exchange: Exchange, methods: 'GET' | 'POST' = 'POST'): void {
-  const asked = exchange.req.headers['access-control-request-headers']
+export function answerPreflight(call: HttpCall, methods: 'GET' | 'POST' = 'POST'): void {
+  const asked = call.req.headers['access-control-request-headers']
   const isEchoed =
     typeof asked === 'string' && asked.length <= LONGEST_HEADER_LIST && HEADER_LIST.test(asked)
-  exchange.status = 204
-  exchange.vary('Access-Control-Request-Headers')
-  exchange.set('Access-Control-Allow-Origin', '*')
-  exchange.set('Access-Control-Allow-Methods', methods)
-  exchange.set('Access-Control-Allow-Headers', isEchoed ? asked : NEEDED_HEADERS)
-  exchange.set('Access-Control-Max-Age', '3600')
+  call.status = 204
+  call.vary('Access-Control-Request-Headers')
+  call.set('Access-Control-Allow-Origin', '*')
+  call.set('Access-Control-Allow-Methods', methods)
+  call.set('Access-Control-Allow-Headers', isEchoed ? asked : NEEDED_HEADERS)
+  call.set('Access-Control-Max-Age', '3600')
 }
 
 /** Lets the page that called read the answer, if it belongs to the public app. */
-export function allowOrigin(exchange: Exchange, app: App): void {
-  const { origin } = exchange.req.headers
+export function allowOrigin(call: HttpCall, app: App): void {
+  const { origin } = call.req.headers
   if (origin === undefined || isConfidential(app)) return
-  exchange.vary('Origin')
+  call.vary('Origin')
   if (!app.redirectUris.some((uri) => originOf(uri) === origin)) return
-  exchange.set('Access-Control-Allow-Origin', origin)
-  exchange.set('Access-Control-Expose-Headers', EXPOSED)
+  call.set('Access-Control-Allow-Origin', origin)
+  call.set('Access-Control-Expose-Headers', EXPOSED)
 }
 
 /**
@@ -44,11 +44,11 @@ export function allowOrigin(exchange: Exchange, app: App): void {
  * stands of anybody. Without it a page
  * sees a network error and no Retry-After.
  */
-export function letEveryPageRead(exchange: Exchange): void {
-  if (exchange.req.headers.origin === undefined) return
-  exchange.vary('Origin')
-  exchange.set('Access-Control-Allow-Origin', '*')
-  exchange.set('Access-Control-Expose-Headers', EXPOSED)
+export function letEveryPageRead(call: HttpCall): void {
+  if (call.req.headers.origin === undefined) return
+  call.vary('Origin')
+  call.set('Access-Control-Allow-Origin', '*')
+  call.set('Access-Control-Expose-Headers', EXPOSED)
 }
 
 /** Returns the web origin of a redirect URI; private-use schemes have none. */

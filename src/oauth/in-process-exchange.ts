@@ -37,7 +37,7 @@ export type ExchangeInProcess = (
   presented: Presented,
 ) => Promise<Exchanged | ExchangeRefused>
 
-/** Creates the exchange. */
+/** Creates the call. */
 export function createExchangeInProcess(
   deps: RedemptionDeps &
     Pick<TokenRouteDeps, 'issueIdToken'> & { inspect: InspectToken; issuer: string },

@@ -1,8 +1,8 @@
 // POST /oauth/introspect (RFC 7662): a resource server, or the app itself, asks what a token is worth. The hottest path of all: one store
 // round trip, no database, and no engine. Invariant: whoever may not see a token gets the same answer as for one that does not exist.
 import { type App, isConfidential } from '../apps/app.ts'
-import type { Exchange } from '../http/exchange.ts'
-import type { Endpoint } from '../http/hot-lane.ts'
+import type { HttpCall } from '../http/http-call.ts'
+import type { Endpoint } from '../http/fast-path.ts'
 import { getParameter } from '../http/parameters.ts'
 import { type Clock, epochSeconds } from '../shared/clock.ts'
 import { AppError } from '../shared/errors.ts'
@@ -25,27 +25,27 @@ interface IntrospectionDeps {
 /** Creates the introspection endpoint. */
 export function createIntrospection(deps: IntrospectionDeps): Endpoint {
   const intake = { clients: deps.clients, ...deps.limits }
-  return async function introspectToken(exchange) {
-    const { app, parameters } = await takeIn(exchange, intake)
+  return async function introspectToken(call) {
+    const { app, parameters } = await takeIn(call, intake)
     // RFC 7662 §2.1: the endpoint MUST require authorization. A client_id alone is none: whoever
     // copied a refresh token could learn when it is replaced.
-    if (!isConfidential(app)) throw refuse(unproven(exchange), app)
+    if (!isConfidential(app)) throw refuse(unproven(call), app)
     const inspection = await deps.inspect(getParameter(parameters, 'token'))
     const visible = inspection.active && maySee(app, inspection)
     deps.onIntrospected(app.id, visible ? 'active' : 'inactive')
     // RFC 7662 §2.2: nothing but `active` about a token that the caller may not know of.
     const described = visible ? describeToken(inspection, deps.issuer, app) : INACTIVE
-    if (wantsJwt(exchange)) await answerSigned(exchange, described, app, deps)
-    else answer(exchange, described)
+    if (wantsJwt(call)) await answerSigned(call, described, app, deps)
+    else answer(call, described)
   }
 }
 
 /**
  * RFC 6749 §5.2: a client that used the Authorization header is answered with the matching scheme.
  */
-function unproven(exchange: Exchange): AppError {
-  if (exchange.req.headers.authorization !== undefined)
-    exchange.set('WWW-Authenticate', 'Basic realm="otesse"')
+function unproven(call: HttpCall): AppError {
+  if (call.req.headers.authorization !== undefined)
+    call.set('WWW-Authenticate', 'Basic realm="otesse"')
   return new AppError('introspection_not_allowed')
 }
 
@@ -54,12 +54,12 @@ const INACTIVE = { active: false }
 const SIGNED_TYPE = 'token-introspection+jwt'
 
 /** RFC 9701 §4: the caller asks for a signed answer by its Accept header. */
-const wantsJwt = ({ req }: Exchange): boolean =>
+const wantsJwt = ({ req }: HttpCall): boolean =>
   req.headers.accept?.includes(`application/${SIGNED_TYPE}`) === true
 
 /** RFC 9701 §5: the answer as a JWT that is evidence for this caller alone; neither `sub` nor `exp`, or it could be taken for a token. */
 async function answerSigned(
-  exchange: Exchange,
+  call: HttpCall,
   described: object,
   caller: App,
   { issuer, sign, clock }: IntrospectionDeps,
@@ -68,11 +68,11 @@ async function answerSigned(
     { iss: issuer, aud: caller.id, iat: epochSeconds(clock), token_introspection: described },
     SIGNED_TYPE,
   )
-  exchange.status = 200
-  exchange.set('Cache-Control', 'no-store')
-  exchange.set('Content-Type', `application/${SIGNED_TYPE}`)
-  exchange.vary('Accept')
-  exchange.body = jwt
+  call.status = 200
+  call.set('Cache-Control', 'no-store')
+  call.set('Content-Type', `application/${SIGNED_TYPE}`)
+  call.vary('Accept')
+  call.body = jwt
 }
 
 /** RFC 7662 §4: who may introspect what. Refresh tokens concern only the app that holds them. */

@@ -2,8 +2,8 @@
 import type { App } from '../apps/app.ts'
 import { isConfidential } from '../apps/app.ts'
 import type { Grants, LiveAccess } from '../grants/grants.ts'
-import type { Exchange } from '../http/exchange.ts'
-import type { Endpoint } from '../http/hot-lane.ts'
+import type { HttpCall } from '../http/http-call.ts'
+import type { Endpoint } from '../http/fast-path.ts'
 import { getParameter } from '../http/parameters.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { AppError } from '../shared/errors.ts'
@@ -33,20 +33,20 @@ interface RevocationDeps {
 /** Creates the revocation endpoint. */
 export function createRevocation(deps: RevocationDeps): Endpoint {
   const intake = { clients: deps.clients, ...deps.limits }
-  return async function revokeToken(exchange) {
-    const { app, parameters } = await takeIn(exchange, intake)
+  return async function revokeToken(call) {
+    const { app, parameters } = await takeIn(call, intake)
     try {
-      await revoke(exchange, app, getParameter(parameters, 'token'), deps)
+      await revoke(call, app, getParameter(parameters, 'token'), deps)
     } catch (error) {
       throw error instanceof AppError ? refuse(error, app) : error
     }
     // RFC 7009 §2.2: 200 also for a token that is unknown; an empty object, because generic clients parse every answer as JSON.
-    answer(exchange, {})
+    answer(call, {})
   }
 }
 
 async function revoke(
-  exchange: Exchange,
+  call: HttpCall,
   app: App,
   token: string,
   deps: RevocationDeps,
@@ -72,7 +72,7 @@ async function revoke(
     appId: app.id,
     accountId: grant.accountId,
     grantId: grant.id,
-    ...requestFacts(exchange),
+    ...requestFacts(call),
   }
   if (presented.kind === 'access') {
     await deps.grants.revokeAccess(presented, 'client', expiryOf(live))

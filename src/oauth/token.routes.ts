@@ -7,8 +7,8 @@ import type { CodeRecord, Grant } from '../grants/grant.ts'
 import type { Grants } from '../grants/grants.ts'
 import type { Issued, Refused } from '../grants/issue.ts'
 import { limitKey } from '../http/client-address.ts'
-import type { Exchange } from '../http/exchange.ts'
-import type { Endpoint } from '../http/hot-lane.ts'
+import type { HttpCall } from '../http/http-call.ts'
+import type { Endpoint } from '../http/fast-path.ts'
 import { getParameter, type Parameters } from '../http/parameters.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { pkceChallenge, equalInConstantTime } from '../shared/crypto.ts'
@@ -92,10 +92,10 @@ function grantTypeOf(parameters: Parameters): GrantType {
 /** Creates the token endpoint. */
 export function createTokenEndpoint(deps: TokenRouteDeps): Endpoint {
   const intake = { clients: deps.clients, ...deps.limits }
-  return async function issueTokens(exchange) {
-    const request = await takeIn(exchange, intake, grantTypeOf)
+  return async function issueTokens(call) {
+    const request = await takeIn(call, intake, grantTypeOf)
     try {
-      await issue(exchange, request, deps)
+      await issue(call, request, deps)
     } catch (error) {
       throw error instanceof AppError ? refuse(error, request.app) : error
     }
@@ -123,11 +123,11 @@ function whyNot(grantType: GrantType, app: App): ErrorCode {
   return canActForItself(app.type) ? 'client_credentials_off' : 'grant_not_allowed'
 }
 
-async function issue(exchange: Exchange, request: BackChannelRequest, deps: TokenRouteDeps) {
+async function issue(call: HttpCall, request: BackChannelRequest, deps: TokenRouteDeps) {
   const { app, parameters } = request
   const grantType = grantTypeOf(parameters)
   const outcome = await redeem(grantType, request, deps)
-  const facts = requestFacts(exchange)
+  const facts = requestFacts(call)
   if (outcome.kind === 'refused') {
     if (outcome.revoked !== undefined)
       deps.events.familyRevoked({
@@ -155,7 +155,7 @@ async function issue(exchange: Exchange, request: BackChannelRequest, deps: Toke
       isFromElsewhere: outcome.isFromElsewhere === true,
       ...facts,
     })
-  answer(exchange, members)
+  answer(call, members)
 }
 
 /**

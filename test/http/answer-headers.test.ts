@@ -1,5 +1,5 @@
 // The headers of every answer: the routers are asked for their routes, and the answers that come
-// from elsewhere (the hot lane, errors, what has no
+// from elsewhere (the fast path, errors, what has no
 // route) are listed here.
 import { createApp } from '../../src/app.ts'
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
@@ -47,7 +47,7 @@ describe.each(BACKENDS)('every answer, %s', (backend) => {
     }
   })
 
-  it('of the hot lane does so, yes or no', async () => {
+  it('of the fast path does so, yes or no', async () => {
     const as = ({ id, secret }: TestClient) => ({ authorization: basicHeader(id, secret ?? '') })
     const form = (client: TestClient | undefined, body: string) => ({
       headers: { ...FORM, ...(client === undefined ? {} : as(client)) },

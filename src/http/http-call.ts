@@ -1,9 +1,9 @@
-// One HTTP exchange as back-channel code sees it: the few things that it needs, which both Koa's Context and the bare exchange of the hot lane
-// have. Written once, an endpoint runs on either.
+// One HTTP call as the endpoints of clients see it: the few things that they need, which Koa's
+// Context and the bare call of the fast path both have. Written once, an endpoint runs on either.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
 /** What an endpoint may touch. */
-export interface Exchange {
+export interface HttpCall {
   readonly req: IncomingMessage
   readonly path: string
   status: number
@@ -13,32 +13,20 @@ export interface Exchange {
   vary(name: string): void
 }
 
-/** An exchange that can be sent: node:http without a framework. */
-export interface BareExchange extends Exchange {
-  send(response: ServerResponse): void
-}
-
 /**
- * Creates an exchange over a bare request.
- *
- * @param standing names and values of headers that the answer has in any case
+ * A call that sends its own answer: node:http without a framework. It is a class, because an object
+ * with functions of its own would be made anew for each call.
  */
-export const createBareExchange = (
-  req: IncomingMessage,
-  path: string,
-  standing: readonly string[] = [],
-): BareExchange => new Bare(req, path, standing)
-
-// A class, because an object with functions of its own would be made anew for each API call.
-class Bare implements BareExchange {
+export class BareHttpCall implements HttpCall {
   readonly req: IncomingMessage
   readonly path: string
   status = 404
   body: unknown = undefined
   readonly #headers: string[]
 
-  constructor(req: IncomingMessage, path: string, standing: readonly string[]) {
-    this.#headers = [...standing]
+  /** @param always names and values in turn of the headers that every answer has */
+  constructor(req: IncomingMessage, path: string, always: readonly string[]) {
+    this.#headers = [...always]
     this.req = req
     this.path = path
   }
