@@ -54,7 +54,15 @@ export default tseslint.config(
     rules: { 'no-restricted-properties': 'off' },
   },
   {
-    files: ['src/cli.ts', 'src/main.ts', 'src/cli/**', 'examples/**', 'bench/**', 'test/**'],
+    files: [
+      'src/cli.ts',
+      'src/main.ts',
+      'src/cli/**',
+      'examples/**',
+      'bench/**',
+      'scripts/**',
+      'test/**',
+    ],
     rules: { 'no-console': 'off' },
   },
   {

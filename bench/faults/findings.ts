@@ -1,4 +1,4 @@
-// What was looked at and what was found wrong, by invariant. A finding that the README documents as
+// What was looked at and what was found wrong, by invariant. A finding that docs/ documents as
 // a bound is counted apart; everything else
 // fails the run.
 

@@ -194,11 +194,14 @@ async function checkRedis(session: Session, config: Config, findings: Finding[])
     for (const sentence of verdict.notes) add('ok', `${sentence}.`)
     const missing = await missingPermissions(redis, stores.redis.prefix)
     if (missing === undefined)
-      add('ok', 'Which commands its user may run cannot be asked: README.md, "Redis", lists them.')
+      add(
+        'ok',
+        'Which commands its user may run cannot be asked: docs/operating.md, "Redis", lists them.',
+      )
     else if (missing.length > 0)
       add(
         'fail',
-        `Its user may not run these on keys that begin with ${stores.redis.prefix}: ${missing.join(', ')}. Allow them with ACL SETUSER; README.md lists all.`,
+        `Its user may not run these on keys that begin with ${stores.redis.prefix}: ${missing.join(', ')}. Allow them with ACL SETUSER; docs/operating.md lists all.`,
       )
     findings.push(judgeClock('redis clock', theirs, sent, received))
   } catch (error) {

@@ -93,7 +93,7 @@ const flagOf = (field: string): string =>
   FLAGS[field] ?? (PLAIN_FLAGS.test(field) ? `--${field}` : field)
 
 /** Creates a program without commands: its flags, and where its texts go. */
-export const createProgram = (name: string, terminal: Terminal): Command =>
+export const createProgram = (name: string, terminal: Pick<Terminal, 'write'>): Command =>
   new Command(name)
     .addOption(new Option('--json', 'print one JSON document, also for errors'))
     .addOption(new Option('--verbose', 'write the log to standard error'))
@@ -106,7 +106,12 @@ export const createProgram = (name: string, terminal: Terminal): Command =>
       outputError: () => undefined,
     })
 
-function createOtesse(terminal: Terminal, isJson: boolean, does: Does): Command {
+/** Creates `otesse` with all its commands. */
+export function createOtesse(
+  terminal: Pick<Terminal, 'write' | 'warn'>,
+  isJson: boolean,
+  does: Does,
+): Command {
   const program = createProgram('otesse', terminal)
     .description(
       'Runs and administers Otesse Auth. Settings come from the environment, as for the server.',

@@ -59,7 +59,7 @@ export class ConfigError extends Error {
       [
         ...list('The settings cannot be used:', errors),
         ...list('Warnings:', warnings),
-        'README.md, "Settings", describes each of them.',
+        'docs/settings.md describes each of them.',
       ].join('\n'),
     )
     this.name = 'ConfigError'

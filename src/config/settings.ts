@@ -1,5 +1,5 @@
 // THE table of settings: environment name, parser, default, what it means. From it come the typed Config, the check for unknown names,
-// the effective values that `otesse` prints, and the README's table (a test compares them). A setting exists when it has a row here.
+// the effective values that `otesse` prints, and docs/settings.md (a test compares them). A setting exists when it has a row here.
 import type { LogLevel } from '../shared/logger.ts'
 import type { Secret } from '../shared/secret.ts'
 import * as gateway from './gateway-parsers.ts'
@@ -20,7 +20,7 @@ export interface Setting<T> {
   parse: (text: string) => T
   /** The value when the variable is absent or empty. */
   fallback: (mode: Mode) => T
-  /** The default in the README. */
+  /** The default as docs/settings.md shows it. */
   shownDefault: string
   unit: Unit | undefined
   /** Redacted wherever it is shown; may also come from the file that `<NAME>_FILE` names. */

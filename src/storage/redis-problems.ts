@@ -29,7 +29,7 @@ const ANSWERS: readonly [RegExp, string][] = [
   ],
   [
     /NOPERM/i,
-    'its user may not do what the server needs: README.md, "Redis", lists the commands and keys',
+    'its user may not do what the server needs: docs/operating.md, "Redis", lists the commands and keys',
   ],
   [/cluster support disabled/i, `it is no Cluster: write redis://host:port in ${URL}`],
   [

@@ -1,5 +1,5 @@
-// A user of Redis that may do what README.md lists and nothing else: every store works with it, and
-// what it lacks is named.
+// A user of Redis that may do what docs/operating.md lists and nothing else: every store works with
+// it, and what it lacks is named.
 import { readFileSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import { createRedisStore } from '../../src/grants/redis-family.store.ts'
@@ -15,9 +15,9 @@ import { quiet } from './short-lived-stores.ts'
 
 const RULES = NEEDED_COMMANDS.map((command) => `+${command}`)
 
-it('README.md lists the commands', () => {
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-  expect(readme.replace(/\s+/g, ' ')).toContain(RULES.join(' '))
+it('docs/operating.md lists the commands', () => {
+  const page = readFileSync(new URL('../../docs/operating.md', import.meta.url), 'utf8')
+  expect(page.replace(/\s+/g, ' ')).toContain(RULES.join(' '))
 })
 
 it('what is listed is enough for every store, and what is taken away is named', async () => {

@@ -4,7 +4,7 @@ import type { Fault, Stage } from '../fault.ts'
 import { readHistory } from '../history.ts'
 import { redisCommand } from '../redis-command.ts'
 
-const README_RESTORE = 'README "Restore": Redis alone, from an older copy or empty'
+const DOCUMENTED_RESTORE = 'docs/operating.md "Restore": Redis alone, from an older copy or empty'
 const MOST_LOOKS = 100
 
 async function empty(stage: Stage, deed: () => Promise<unknown>): Promise<void> {
@@ -25,7 +25,7 @@ async function empty(stage: Stage, deed: () => Promise<unknown>): Promise<void> 
   await hold(3, 1)
 }
 
-const variant = { bounds: { I1: README_RESTORE }, losesLimits: true }
+const variant = { bounds: { I1: DOCUMENTED_RESTORE }, losesLimits: true }
 
 export const REDIS_EMPTIED: Fault = {
   id: 'F3',

@@ -3,8 +3,8 @@
 import type { Fault, Stage } from '../fault.ts'
 import { redisCommand } from '../redis-command.ts'
 
-const README_EVICTION =
-  'README "Redis": it must never evict keys; the server refuses to start on anything else'
+const DOCUMENTED_EVICTION =
+  'docs/operating.md "Redis": it must never evict keys; the server refuses to start on anything else'
 
 const config = ({ world }: Stage, name: string, value: string | number) =>
   redisCommand(world.redis.port, 'CONFIG', 'SET', name, String(value))
@@ -32,7 +32,7 @@ export const MEMORY_FULL: Fault = {
     },
     {
       name: 'allkeys-lru',
-      bounds: { I1: README_EVICTION },
+      bounds: { I1: DOCUMENTED_EVICTION },
       losesLimits: true,
       async run(stage) {
         const { world, findings, mayBeLost, hold } = stage

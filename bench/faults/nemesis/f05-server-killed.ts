@@ -61,7 +61,7 @@ export const SERVER_KILLED: Fault = {
       world: { isEmbedded: true, nodes: 1 },
       mayLoseAnswers: true,
       endsServers: true,
-      // README "Limits": an embedded server counts in memory.
+      // docs/guarantees.md "Rate limits": an embedded server counts in memory.
       losesLimits: true,
       slowness: 2,
       async run(stage) {

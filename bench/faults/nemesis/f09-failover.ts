@@ -1,6 +1,6 @@
 // F9: the replica is promoted while it lacks what the primary has acknowledged last. What was ended
 // stays ended; what was issued in that
-// moment is lost, which is what asynchronous replication means and what the README says.
+// moment is lost, which is what asynchronous replication means and what docs/guarantees.md says.
 import { startRedis } from '../../../test/support/backends.ts'
 import { waitUntil } from '../../../test/support/server-process.ts'
 import type { Fault } from '../fault.ts'
@@ -8,7 +8,7 @@ import { redisCommand } from '../redis-command.ts'
 import { openTcpLink } from '../tcp-link.ts'
 
 const LOST_WITH_THE_PRIMARY =
-  'README "What to expect": access tokens that Redis had acknowledged and lost are gone; a refresh token that was replaced then counts until its successor is shown'
+  'docs/guarantees.md: access tokens that Redis had acknowledged and lost are gone; a refresh token that was replaced then counts until its successor is shown'
 
 export const FAILOVER: Fault = {
   id: 'F9',

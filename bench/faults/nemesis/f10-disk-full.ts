@@ -22,7 +22,7 @@ export const DISK_FULL: Fault = {
     {
       name: 'under an embedded server',
       world: { isEmbedded: true, diskMebibytes: 192 },
-      // README "Limits": an embedded server counts in memory.
+      // docs/guarantees.md "Rate limits": an embedded server counts in memory.
       losesLimits: true,
       endsServers: true,
       hasBalancer: true,

@@ -3,7 +3,7 @@
 import type { Fault } from '../fault.ts'
 
 const MONTH_SECONDS = 31 * 86_400
-const LIFETIMES = 'README "Tokens": a refresh token lives for 30 days'
+const LIFETIMES = 'docs/connect-an-app.md "Tokens": a refresh token lives for 30 days'
 
 export const CLOCKS: Fault = {
   id: 'F11',

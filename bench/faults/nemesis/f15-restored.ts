@@ -1,10 +1,10 @@
-// F15: a store is restored from a backup, as the README says. Nothing that was revoked since lives
+// F15: a store is restored from a backup, as docs/operating.md says. Nothing that was revoked since lives
 // again; what was issued since may be gone.
 import { Client as PgClient } from 'pg'
 import type { Fault, Stage } from '../fault.ts'
 import { redisCommand } from '../redis-command.ts'
 
-const README_RESTORE = 'README "Restore"'
+const DOCUMENTED_RESTORE = 'docs/operating.md "Restore"'
 
 async function onServer({ world }: Stage, ...statements: string[]): Promise<void> {
   const client = new PgClient({ connectionString: world.postgres.url })
@@ -19,7 +19,12 @@ export const RESTORED: Fault = {
   variants: [
     {
       name: 'Redis',
-      bounds: { I1: README_RESTORE, I2: README_RESTORE, I3: README_RESTORE, I6: README_RESTORE },
+      bounds: {
+        I1: DOCUMENTED_RESTORE,
+        I2: DOCUMENTED_RESTORE,
+        I3: DOCUMENTED_RESTORE,
+        I6: DOCUMENTED_RESTORE,
+      },
       losesLimits: true,
       async run(stage) {
         const { redis } = stage.world
@@ -35,7 +40,7 @@ export const RESTORED: Fault = {
     },
     {
       name: 'Postgres',
-      bounds: { I1: README_RESTORE },
+      bounds: { I1: DOCUMENTED_RESTORE },
       endsServers: true,
       hasBalancer: true,
       async run(stage) {

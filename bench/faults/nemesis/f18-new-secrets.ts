@@ -1,4 +1,4 @@
-// F18: the keys of the servers are changed, in the three steps of the README, and all at once by
+// F18: the keys of the servers are changed, in the three steps of docs/operating.md, and all at once by
 // mistake.
 import type { Fault } from '../fault.ts'
 import { createPerson } from '../person.ts'

@@ -8,7 +8,7 @@ import { redisCommand } from '../redis-command.ts'
 const run = promisify(execFile)
 const SLOTS = 1000
 const LOST_WITH_THE_MASTER =
-  'README "Redis": replication is asynchronous; what was issued in the last moments before a failover may be gone'
+  'docs/guarantees.md: replication is asynchronous; what was issued in the last moments before a failover may be gone'
 
 async function moveSlots(from: number, to: number): Promise<void> {
   const [source = '', target = ''] = await Promise.all(
