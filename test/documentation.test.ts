@@ -49,6 +49,44 @@ describe('README.md', () => {
   })
 })
 
+describe('decisions', () => {
+  const names = readdirSync('docs/decisions').filter((name) => name !== 'README.md')
+  const decisions = names.map((name) => ({ name, text: read(join('docs/decisions', name)) }))
+
+  it('are numbered without a gap, each with its date, status and reasons', () => {
+    expect(decisions.length).toBeGreaterThan(20)
+    decisions.forEach(({ name, text }, at) => {
+      expect(name).toMatch(new RegExp(`^${String(at + 1).padStart(4, '0')}-[a-z0-9-]+\\.md$`))
+      expect(text).toMatch(new RegExp(`^# ${at + 1}\\. .+\n\n- Date: \\d{4}-\\d\\d-\\d\\d\n`))
+      expect(text).toMatch(/^- Status: (accepted|superseded by \d+)$/m)
+      const sections = [...text.matchAll(/^## (.+)$/gm)].map(([, title]) => title)
+      expect(sections).toEqual(['Context', 'Decision', 'Consequences'])
+    })
+  })
+
+  it.each([
+    ['docs/decisions/README.md', ''],
+    ['src/README.md', '../docs/decisions/'],
+  ])('are listed in %s', (path, folder) => {
+    const lines = decisions.map(({ name, text }) => {
+      const [, number = '', title = ''] = /^# (\d+)\. (.+)$/m.exec(text) ?? []
+      return `${number}. [${title}](${folder}${name})`
+    })
+    expect(read(path).match(/^\d+\. \[.*$/gm)).toEqual(lines)
+  })
+})
+
+describe('the glossary', () => {
+  it('has at most 30 words, in order', () => {
+    const [, glossary = ''] = read('src/README.md').split('## Glossary')
+    const rows = glossary.split('\n## ')[0]?.match(/^\| [a-z].*$/gm) ?? []
+    const words = rows.map((row) => row.split('|')[1]?.trim() ?? '')
+    expect(words.length).toBeGreaterThan(10)
+    expect(words.length).toBeLessThanOrEqual(30)
+    expect(words).toEqual([...words].sort())
+  })
+})
+
 /** The anchors of the headings of a page, as forges make them. */
 function anchorsOf(page: string): string[] {
   const headings = [...page.matchAll(/^#+ (.+)$/gm)]
