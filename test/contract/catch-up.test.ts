@@ -174,6 +174,8 @@ describe.each(Object.entries(URLS))('on %s', (_name, url) => {
         () => false,
       ),
     )
+    // It is told after it was carried out, so that nobody is told of what has not happened yet.
+    await waitUntil('the ending to be told', () => Promise.resolve(told.length > 0))
     // Perhaps twice: what was not noted in time is carried out once more.
     expect(new Set(told.map(({ kind, key }) => `${kind} ${key}`))).toEqual(new Set([`grant ${id}`]))
   })
