@@ -35,6 +35,7 @@ import {
   createSecretFinder,
   isLive,
   makeClientSecret,
+  type NewClientSecret,
   renewedHash,
   secretHashes,
 } from './client-secret.ts'
@@ -257,7 +258,9 @@ export function createAppRegistry(deps: {
     if (renewed.has(secret)) return
     renewed.add(secret)
     const after = renewedHash(serverKeys, secret, presented)
-    if (after !== undefined) usage.renew({ id: secret.id, before: secret.hash, after })
+    if (after === undefined) return
+    const { hash, keyId } = after
+    usage.renew({ id: secret.id, before: secret.hash, after: hash, keyId })
   }
 
   const check = (input: object, previous?: App): AppVerdict =>
@@ -297,8 +300,7 @@ export function createAppRegistry(deps: {
       if (verdict.kind === 'refused') return verdict
       const now = dateNow(clock)
       const made = isConfidential(verdict.settings) ? makeClientSecret(serverKeys) : undefined
-      const secrets: AppSecret[] =
-        made === undefined ? [] : [newSecretEntry(made.hash, made.hint, now, undefined)]
+      const secrets: AppSecret[] = made === undefined ? [] : [newSecretEntry(made, now, undefined)]
       const app = freezeApp({
         ...verdict.settings,
         id: newClientId(),
@@ -378,7 +380,7 @@ export function createAppRegistry(deps: {
       if (expiresAt !== undefined && !isStorable(expiresAt))
         return refuse('expiresAt', 'secret-expiry-far', 'Choose a time before the year 10000.')
       const made = makeClientSecret(serverKeys)
-      const entry = newSecretEntry(made.hash, made.hint, now, expiresAt)
+      const entry = newSecretEntry(made, now, expiresAt)
       const outcomeOf = (app: App) =>
         ({ kind: 'created', app, secretId: entry.id, secret: made.secret }) as const
       let outcome
@@ -459,8 +461,10 @@ export function createAppRegistry(deps: {
 }
 
 const newSecretEntry = (
-  hash: string,
-  hint: string,
+  { hash, keyId, hint }: NewClientSecret,
   createdAt: Date,
   expiresAt: Date | undefined,
-): AppSecret => ({ id: newSecretId(), hash, hint, createdAt, expiresAt, lastUsedAt: undefined })
+): AppSecret => ({
+  ...{ id: newSecretId(), hash, keyId, hint },
+  ...{ createdAt, expiresAt, lastUsedAt: undefined },
+})

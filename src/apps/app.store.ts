@@ -82,6 +82,11 @@ export interface AppStore {
   endAll(id: string, reason: string, at: Date): Promise<boolean>
   noteSecretUses(uses: ReadonlyMap<string, Date>): Promise<void>
   replaceSecretHashes(renewals: readonly HashRenewal[]): Promise<void>
+  /**
+   * Counts the live secrets of living apps by the key that made their hash; `undefined` for those
+   * made before that was recorded.
+   */
+  countSecretsByKey(now: Date): Promise<Map<string | undefined, number>>
   setLogo(appId: string, logo: Logo | undefined, at: Date): Promise<boolean>
   /** Finds those that there are. */
   findLogos(ids: readonly string[]): Promise<Logo[]>
@@ -91,6 +96,7 @@ function toSecret(row: Selectable<AppSecretRow>): AppSecret {
   return {
     id: row.id,
     hash: row.hash,
+    keyId: row.key_id ?? undefined,
     hint: row.hint,
     createdAt: row.created_at,
     expiresAt: row.expires_at ?? undefined,
@@ -157,6 +163,7 @@ const secretRow = (appId: string, secret: AppSecret): Insertable<AppSecretRow> =
   id: secret.id,
   app_id: appId,
   hash: secret.hash,
+  key_id: secret.keyId ?? null,
   hint: secret.hint,
   created_at: secret.createdAt,
   expires_at: secret.expiresAt ?? null,
@@ -298,6 +305,7 @@ export function createAppStore(db: Database): AppStore {
       .select([
         'secret.id as secret_id',
         'secret.hash',
+        'secret.key_id',
         'secret.hint',
         'secret.created_at as secret_created_at',
         'secret.expires_at',
@@ -319,6 +327,7 @@ export function createAppStore(db: Database): AppStore {
             {
               id: row.secret_id,
               hash: row.hash,
+              keyId: row.key_id ?? undefined,
               hint: row.hint,
               createdAt: row.secret_created_at,
               expiresAt: row.expires_at ?? undefined,
@@ -513,11 +522,26 @@ export function createAppStore(db: Database): AppStore {
       withDatabase(async () => {
         await sql`
           update app_secrets as secret
-          set hash = renewal.after
+          set hash = renewal.after, key_id = renewal."keyId"
           from jsonb_to_recordset(${JSON.stringify(renewals)}::jsonb)
-            as renewal(id text, before text, after text)
+            as renewal(id text, before text, after text, "keyId" text)
           where secret.id = renewal.id and secret.hash = renewal.before
         `.execute(db)
+      }),
+
+    countSecretsByKey: (now) =>
+      withDatabase(async () => {
+        const rows = await db
+          .selectFrom('app_secrets as secret')
+          .innerJoin('apps', 'apps.id', 'secret.app_id')
+          .select((eb) => ['secret.key_id', eb.fn.countAll<string>().as('count')])
+          .where('apps.status', '!=', 'deleted')
+          .where((eb) =>
+            eb.or([eb('secret.expires_at', 'is', null), eb('secret.expires_at', '>', now)]),
+          )
+          .groupBy('secret.key_id')
+          .execute()
+        return new Map(rows.map(({ key_id: keyId, count }) => [keyId ?? undefined, Number(count)]))
       }),
 
     setLogo: (appId, logo, at) =>

@@ -12,6 +12,8 @@ export interface AppSecret {
   readonly id: string
   /** Keyed hash (HMAC-SHA-256). */
   readonly hash: string
+  /** Which key made the hash; `undefined` where it was made before that was recorded. */
+  readonly keyId: string | undefined
   /** The last four characters before the checksum, to tell secrets apart. */
   readonly hint: string
   readonly createdAt: Date

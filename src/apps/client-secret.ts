@@ -13,15 +13,18 @@ const HINT_LENGTH = 4
 export interface NewClientSecret {
   readonly secret: Secret<string>
   readonly hash: string
+  readonly keyId: string
   readonly hint: string
 }
 
 /** Makes a client secret with its keyed hash. */
 export function makeClientSecret(keys: ServerKeys): NewClientSecret {
   const text = newClientSecret()
+  const key = keys.current(PURPOSE)
   return {
     secret: new Secret(text),
-    hash: keys.current(PURPOSE).mac(text),
+    hash: key.mac(text),
+    keyId: key.id,
     hint: text.slice(-CHECKSUM_LENGTH - HINT_LENGTH, -CHECKSUM_LENGTH),
   }
 }
@@ -72,10 +75,14 @@ export function renewedHash(
   keys: ServerKeys,
   secret: AppSecret,
   presented: string,
-): string | undefined {
-  const hash = keys.current(PURPOSE).mac(presented)
-  return hash === secret.hash ? undefined : hash
+): Pick<AppSecret, 'hash' | 'keyId'> | undefined {
+  const key = keys.current(PURPOSE)
+  const hash = key.mac(presented)
+  return hash === secret.hash && key.id === secret.keyId ? undefined : { hash, keyId: key.id }
 }
+
+/** Names the keys that may have made the hashes of secrets, the current one first. */
+export const secretKeyIds = (keys: ServerKeys): string[] => keys.all(PURPOSE).map(({ id }) => id)
 
 /** Returns whether the secret works at that time (milliseconds since the epoch). */
 export const isLive = (secret: AppSecret, nowMillis: number): boolean =>

@@ -13,11 +13,15 @@ export interface SecretUsageStore {
   replaceSecretHashes(renewals: readonly HashRenewal[]): Promise<void>
 }
 
-/** A secret that was recognised under an older server key, with its hash under the current one. */
+/**
+ * A secret that was recognised under an older server key, or under one that was not recorded, with
+ * its hash under the current one.
+ */
 export interface HashRenewal {
   readonly id: string
   readonly before: string
   readonly after: string
+  readonly keyId: string | undefined
 }
 
 /** Notes uses of secrets; disposing writes what is still in memory. */

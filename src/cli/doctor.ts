@@ -1,8 +1,10 @@
 // otesse doctor: looks at everything that the server stands on and says what to do about what is wrong. Invariant: it changes nothing, and one
 // check that fails does not keep the others from being made.
 import { createAccountStore } from '../accounts/account.store.ts'
+import { createAppStore } from '../apps/app.store.ts'
+import { createServerKeys } from '../shared/crypto.ts'
 import { createSealedBox } from '../shared/sealed-box.ts'
-import type { Config } from '../config/config.ts'
+import type { Config, SecretsConfig } from '../config/config.ts'
 import { ConfigError } from '../config/config.ts'
 import { openConfiguredDatabase, openConfiguredRedis, StartRefused } from '../foundation.ts'
 import { createPurgeJobStore } from '../grants/purge-job.store.ts'
@@ -18,6 +20,7 @@ import { judgeRedis } from '../storage/redis-verdict.ts'
 import { reachRedis, redisTime } from '../storage/redis.ts'
 import { storeProblem } from '../storage/store-problems.ts'
 import { checkIssuer } from './doctor-issuer.ts'
+import { checkClientSecrets } from './doctor-secrets.ts'
 import type { Finding } from './finding.ts'
 import type { Outcome, Session } from './session.ts'
 
@@ -101,7 +104,11 @@ async function checkDatabase(
       findings.push(judgeClock('database clock', theirs, sent, received))
     findings.push(await checkAdmins(opened))
     findings.push(await checkRevocations(opened))
-    return await checkKeys(config, opened, findings)
+    const secrets = config.secrets ?? (await makeOwnSecrets(config))
+    const serverKeys = createServerKeys(secrets.secretKeys)
+    const now = new Date(systemClock())
+    findings.push(await checkClientSecrets(createAppStore(opened.db), serverKeys, now))
+    return await checkKeys(secrets, opened, findings)
   } catch (error) {
     if (error instanceof StartRefused) add('database', 'warn', `Not looked at: ${error.message}.`)
     else add('database', 'fail', storeProblem(error) ?? `It refuses: ${messageOf(error)}.`)
@@ -137,7 +144,7 @@ async function checkRevocations({ db }: OpenDatabase): Promise<Finding> {
 const LATE_MILLIS = MINUTE
 
 async function checkKeys(
-  config: Config,
+  { encryptionKeys }: SecretsConfig,
   { db }: OpenDatabase,
   findings: Finding[],
 ): Promise<readonly StoredKey[]> {
@@ -149,7 +156,6 @@ async function checkKeys(
     add('ok', 'There are none yet: the server makes them when it starts.')
     return keys
   }
-  const { encryptionKeys } = config.secrets ?? (await makeOwnSecrets(config))
   const box = createSealedBox(encryptionKeys)
   try {
     await using _ring = await openKeyRing({

@@ -19,6 +19,7 @@ import * as clientCredentials from '../../migrations/0012_client_credentials.ts'
 import * as scopeIncarnations from '../../migrations/0014_scope_incarnations.ts'
 import * as purgeProgress from '../../migrations/0018_purge_progress.ts'
 import * as emailKeys from '../../migrations/0019_email_keys.ts'
+import * as secretKeys from '../../migrations/0020_secret_keys.ts'
 import { type Database, withDatabase } from './database.ts'
 import { assertUsable } from './database-verdict.ts'
 
@@ -38,6 +39,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0014_scope_incarnations': scopeIncarnations,
   '0018_purge_progress': purgeProgress,
   '0019_email_keys': emailKeys,
+  '0020_secret_keys': secretKeys,
 }
 
 const migratorOf = (db: Database): Migrator =>

@@ -78,6 +78,8 @@ export interface AppSecretRow {
   app_id: string
   /** Keyed hash (HMAC-SHA-256) of the secret. */
   hash: string
+  /** Which key made the hash; null where it was made before this was recorded. */
+  key_id: ColumnType<string | null, string | null | undefined, string | null>
   /** The last four characters before the checksum, to tell secrets apart. */
   hint: string
   created_at: Timestamp

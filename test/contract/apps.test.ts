@@ -306,6 +306,8 @@ describe.each(DATABASES)('on $name', ({ open }) => {
       const now = await after.registry.get(app.id)
       expect(after.registry.checkSecret(now, secret)).toBe('valid')
       expect(now.version).toBe(app.version)
+      const [{ id: keyId } = { id: '' }] = createServerKeys([newKey]).all('client-secret')
+      expect(now.secrets.map((stored) => stored.keyId)).toEqual([keyId])
       // A node that has not heard yet still takes it, under the hash that it knows.
       expect(before.registry.checkSecret(app, secret)).toBe('valid')
     })

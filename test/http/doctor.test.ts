@@ -1,0 +1,38 @@
+// `otesse doctor` on the secrets of a rotation: which key of OTESSE_SECRET_KEY is still needed.
+import { sql } from 'kysely'
+import { startTestApp } from '../support/app.ts'
+import { registerApp } from '../support/builders.ts'
+import { runCli } from '../support/cli-process.ts'
+
+const OLD_KEY = 'the-commands-sign-with-this-key-0123456789'
+const NEW_KEY = 'a-newer-key-abc123abc123abc123abc123abc123'
+const SECRETS = {
+  OTESSE_SECRET_KEY: OLD_KEY,
+  OTESSE_ENCRYPTION_KEY: 'the-commands-seal-with-this-key-9876543210',
+}
+
+interface Check {
+  readonly check: string
+  readonly status: string
+  readonly sentence: string
+}
+
+test('doctor counts the client secrets that still need an older server key, or one that is gone', async () => {
+  await using server = await startTestApp({ backend: 'redis', overrides: SECRETS })
+  const env = { ...SECRETS, ...server.stores.settings, OTESSE_ISSUER: server.issuer }
+  async function look(secretKey: string): Promise<string | undefined> {
+    const settings = { ...env, OTESSE_SECRET_KEY: secretKey }
+    const { checks } = (await runCli(['doctor', '--no-issuer', '--json'], settings)).json()
+    const found = (checks as Check[]).find(({ check }) => check === 'client secrets')
+    return `${found?.status ?? ''}: ${found?.sentence ?? ''}`
+  }
+  expect(await look(OLD_KEY)).toBe('ok: There are none yet.')
+  await registerApp(server, { type: 'machine', scopes: [] })
+  expect(await look(OLD_KEY)).toBe('ok: The first key of OTESSE_SECRET_KEY is enough for all 1.')
+  expect(await look(`${NEW_KEY},${OLD_KEY}`)).toMatch(/^warn: 1 of 1 may still need an older key/)
+  expect(await look(NEW_KEY)).toMatch(/^fail: 1 of 1 were made under a key that is not in/)
+  // A server of the release before does not note which key it used.
+  await sql`update app_secrets set key_id = null`.execute(server.foundation.db)
+  expect(await look(OLD_KEY)).toMatch(/^ok: 1 of 1 have not been used since an update/)
+  expect(await look(`${NEW_KEY},${OLD_KEY}`)).toMatch(/^warn: 1 of 1 may still need an older key/)
+})
