@@ -4,7 +4,7 @@
 import { rm, mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import type { AppInput } from '../src/apps/app.ts'
+import type { AppInput } from '../src/model/app.ts'
 import { loadConfig } from '../src/config/config.ts'
 import { openFoundation } from '../src/foundation.ts'
 import type { Foundation } from '../src/foundation.ts'

@@ -8,6 +8,7 @@ import { posix } from 'node:path'
 // storage/ knows the migrations. A package stands alone.
 const LEVELS = [
   ['shared'],
+  ['model'],
   ['config', 'storage', 'http'],
   ['accounts', 'apps', 'grants', 'keys', 'audit', 'revocations'],
   ['oauth', 'sign-in', 'connected-apps', 'admin', 'gateway'],

@@ -1,7 +1,7 @@
 // What the demo puts into its server: scopes, a person, an admin, and three apps. Everything is found again at the next start, so that connections
 // survive; only secrets are made anew, because a stored secret cannot be read back. The one before stays live: two are at most.
 import type { NewAccount } from '../../src/accounts/accounts.ts'
-import type { App, AppInput } from '../../src/apps/app.ts'
+import type { App, AppInput } from '../../src/model/app.ts'
 import type { ScopeInput } from '../../src/apps/scope.ts'
 import type { Foundation } from '../../src/foundation.ts'
 import { LOGO_SVG } from './logo.ts'

@@ -5,9 +5,10 @@ import { AppError } from '../shared/errors.ts'
 import { newAccountId } from '../shared/ids.ts'
 import { emailKey, parseEmail, parseLine } from './account-input.ts'
 import { type AccountStore } from './account.store.ts'
-import { type AccountToInsert, FIRST_GENERATION } from './account.ts'
+import { type AccountToInsert, FIRST_GENERATION } from '../model/account.ts'
 import type { ActContext } from './accounts.ts'
-import { type ImportProblem, type ImportRow, readLines } from './import-lines.ts'
+import type { Problem } from '../model/problem.ts'
+import { type ImportRow, readLines } from './import-lines.ts'
 import { hashProblem } from './imported-hash.ts'
 
 const BATCH = 500
@@ -20,7 +21,7 @@ export interface ImportSummary {
   existing: number
   refused: number
   /** The lines that were refused, the first 100; a line is counted from 1. */
-  problems: { line: number; problems: readonly ImportProblem[] }[]
+  problems: { line: number; problems: readonly Problem[] }[]
 }
 
 export interface ImportOptions {
@@ -85,7 +86,7 @@ export function createAccountImport(deps: {
       return free
     }
 
-    function refuse(line: number, problems: readonly ImportProblem[]): void {
+    function refuse(line: number, problems: readonly Problem[]): void {
       summary.refused += 1
       if (summary.problems.length < MAX_PROBLEMS) summary.problems.push({ line, problems })
     }
@@ -116,11 +117,11 @@ function parseRow(
   row: ImportRow,
   { mayMakeAdmins }: ImportOptions,
   createdAt: Date,
-): AccountToInsert | ImportProblem[] {
+): AccountToInsert | Problem[] {
   const { role = 'member', password_hash: passwordHash } = row
   const email = parseEmail(row.email ?? '')
   const name = row.name === undefined ? undefined : parseName(row.name)
-  const problems: ImportProblem[] = []
+  const problems: Problem[] = []
   if (email === undefined)
     problems.push({
       field: 'email',

@@ -10,7 +10,7 @@ import {
   removeLinksOf,
   writePassword,
 } from './account-statements.store.ts'
-import type { Account, AccountToInsert } from './account.ts'
+import type { Account, AccountToInsert } from '../model/account.ts'
 
 export type LinkKind = AccountLinkRow['kind']
 

@@ -11,7 +11,7 @@ import { createAnnouncer } from '../storage/announcement.ts'
 import type { OpenTransaction, WriteAlong } from '../storage/database.ts'
 import { assertPassword, emailKey, parseEmail, parseLine } from './account-input.ts'
 import type { AccountLinkStore, KeptLink, LinkKind } from './account-link.store.ts'
-import { type Account, FIRST_GENERATION } from './account.ts'
+import { type Account, FIRST_GENERATION } from '../model/account.ts'
 import { type AccountInvalidation, type ActContext, PASSWORD_PURGE_REASON } from './accounts.ts'
 import type { Passwords } from './passwords.ts'
 

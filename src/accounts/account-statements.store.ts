@@ -4,7 +4,7 @@ import { type Selectable, sql, type Transaction } from 'kysely'
 import { AppError } from '../shared/errors.ts'
 import { type Database, isUniqueViolation } from '../storage/database.ts'
 import type { AccountRow, Schema } from '../storage/schema.ts'
-import type { Account, AccountToInsert } from './account.ts'
+import type { Account, AccountToInsert } from '../model/account.ts'
 
 /** Reads a row. */
 export const toAccount = (row: Selectable<AccountRow>): Account => ({

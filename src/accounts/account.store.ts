@@ -4,7 +4,7 @@
 import { sql } from 'kysely'
 import { type Database, withDatabase } from '../storage/database.ts'
 import { beginsWith, contains, findsParts } from '../storage/text-search.ts'
-import type { Account, AccountChange, AccountToInsert } from './account.ts'
+import type { Account, AccountChange, AccountToInsert } from '../model/account.ts'
 import { emailKey } from './account-input.ts'
 import {
   assertNotLastAdmin,

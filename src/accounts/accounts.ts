@@ -8,7 +8,7 @@ import { createAnnouncer } from '../storage/announcement.ts'
 import { createAccountCache } from './account-cache.ts'
 import { assertPassword, emailKey, parseEmail, parseLine } from './account-input.ts'
 import { type AccountStore } from './account.store.ts'
-import { type Account, type AccountChange, FIRST_GENERATION } from './account.ts'
+import { type Account, type AccountChange, FIRST_GENERATION } from '../model/account.ts'
 import type { QueuePlace } from './fair-queue.ts'
 import type { Passwords } from './passwords.ts'
 

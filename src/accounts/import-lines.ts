@@ -1,5 +1,6 @@
 // The lines of an import file, CSV or NDJSON, as rows of known columns. Invariant: every line that is not empty comes out once, as a row or with what is
 // wrong with it, under its own number. Called by account-import.ts.
+import type { Problem } from '../model/problem.ts'
 import { MAX_RECORD_CHARACTERS, readCsv } from './csv.ts'
 
 export const COLUMNS = ['email', 'name', 'role', 'password_hash'] as const
@@ -8,19 +9,12 @@ export type Column = (typeof COLUMNS)[number]
 /** What is written in the columns; an empty one is absent. */
 export type ImportRow = Partial<Record<Column, string>>
 
-/** Why a line, or a value in it, is not imported. */
-export interface ImportProblem {
-  readonly field: string
-  readonly rule: string
-  readonly sentence: string
-}
-
 export type ImportLine =
-  { line: number; row: ImportRow } | { line: number; problem: ImportProblem; isFatal?: true }
+  { line: number; row: ImportRow } | { line: number; problem: Problem; isFatal?: true }
 
 const isColumn = (name: string): name is Column => (COLUMNS as readonly string[]).includes(name)
 
-const lineProblem = (rule: string, sentence: string): ImportProblem => ({
+const lineProblem = (rule: string, sentence: string): Problem => ({
   field: 'line',
   rule,
   sentence,
@@ -79,7 +73,7 @@ async function* readCsvLines(chunks: AsyncIterable<string>): AsyncGenerator<Impo
 }
 
 /** A column that nobody knows is not left out silently: it may be the passwords, misspelt. */
-function headingProblem(names: readonly string[]): ImportProblem | undefined {
+function headingProblem(names: readonly string[]): Problem | undefined {
   const unknown = names.filter((name) => !isColumn(name))
   if (unknown.length > 0 || new Set(names).size < names.length)
     return lineProblem(
@@ -104,7 +98,7 @@ async function* readJsonLines(chunks: AsyncIterable<string>): AsyncGenerator<Imp
   }
 }
 
-function parseJsonLine(text: string): { row: ImportRow } | { problem: ImportProblem } {
+function parseJsonLine(text: string): { row: ImportRow } | { problem: Problem } {
   let value: unknown
   try {
     value = JSON.parse(text)

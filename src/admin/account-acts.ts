@@ -2,9 +2,9 @@
 // is an admin cannot touch an admin's account, because whoever can reset an admin's password is one; and there is always an active admin left.
 import type { ImportAccounts } from '../accounts/account-import.ts'
 import type { AccountLinks, Invited, OneTimeLink } from '../accounts/account-links.ts'
-import type { Account, AccountChange } from '../accounts/account.ts'
+import type { Account, AccountChange } from '../model/account.ts'
 import type { Accounts, AccountUpdate, NewAccount } from '../accounts/accounts.ts'
-import type { Refused } from '../apps/problem.ts'
+import type { Refused } from '../model/problem.ts'
 import { AppError } from '../shared/errors.ts'
 import type { WriteAlong } from '../storage/database.ts'
 import { accountProblems, EMAIL_TAKEN } from './account-problems.ts'
@@ -23,7 +23,7 @@ export interface RefusedLine {
   outcome: Refused
 }
 
-export interface ImportSummary {
+export interface ImportOutcome {
   created: number
   /** There was an account of that e-mail already; it was left as it is. */
   existing: number
@@ -67,7 +67,7 @@ export interface AccountActs {
     rows: AsyncIterable<string>,
     options: { format: 'csv' | 'ndjson'; dryRun: boolean },
     by: Operator,
-  ): Promise<ImportSummary>
+  ): Promise<ImportOutcome>
 }
 
 /**

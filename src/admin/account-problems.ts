@@ -2,7 +2,8 @@
 // first. Invariant: what has no problem here is taken by accounts/. Called by account-acts.ts and by the command line before it asks for more.
 import { parseEmail, parseLine } from '../accounts/account-input.ts'
 import { passwordProblem } from '../accounts/passwords.ts'
-import { type Problem, quoted, type Refused } from '../apps/problem.ts'
+import { quoted } from '../model/plain-text.ts'
+import type { Problem, Refused } from '../model/problem.ts'
 
 const ROLES: readonly unknown[] = ['member', 'admin']
 

@@ -8,9 +8,9 @@ import type {
   RegisterOutcome,
   UpdateOutcome,
 } from '../apps/app-registry.ts'
-import { APP_SETTINGS, type App, type AppChange, type AppInput } from '../apps/app.ts'
+import { APP_SETTINGS, type App, type AppChange, type AppInput } from '../model/app.ts'
 import { checkLogo } from '../apps/logo.ts'
-import type { Refused } from '../apps/problem.ts'
+import type { Refused } from '../model/problem.ts'
 import type { Events } from '../audit/events.ts'
 import type { WriteAlong } from '../storage/database.ts'
 import { diffOf } from './diff.ts'

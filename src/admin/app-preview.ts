@@ -1,7 +1,7 @@
 // Trying an app out: the real flow, run by an admin to see what the app would get. Invariants: what comes of it is ended before it is shown, and what is
 // shown opens nothing; it counts only for the admin who began it; the app's own address is never called, and nothing is remembered for the app.
 // Called by the console.
-import type { App } from '../apps/app.ts'
+import type { App } from '../model/app.ts'
 import type { AppRegistry } from '../apps/app-registry.ts'
 import type { EventContext, Events } from '../audit/events.ts'
 import type { Grants } from '../grants/grants.ts'

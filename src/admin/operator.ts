@@ -1,6 +1,6 @@
 // Who administers, and what they may. Invariant: nobody can hand on a power that they do not have, neither by giving it to an app, nor by
 // making a secret of an app that has it, nor through the account of an admin. The acts ask here; console, API and command line only say who it is.
-import type { App } from '../apps/app.ts'
+import type { App } from '../model/app.ts'
 import { ADMIN_SCOPE_NAMES, type AdminScope, isAdminScope } from '../apps/scope.ts'
 import type { EventContext } from '../audit/events.ts'
 import { AppError } from '../shared/errors.ts'

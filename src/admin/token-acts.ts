@@ -1,7 +1,8 @@
 // What admins do about tokens: look into one, end what one stands for, hand in one that was found where it must not be. Console, API and
 // command line all come through here. Invariants: the text that is handed in goes nowhere but into look-ups by its hash, never into an event, a
 // log or an error; what is not of our form costs no I/O; of any number of reports of one token one writes the event of its end.
-import type { App } from '../apps/app.ts'
+import type { App } from '../model/app.ts'
+import type { InspectToken } from '../model/token-status.ts'
 import type { AppRegistry } from '../apps/app-registry.ts'
 import type { RevocationReason } from '../audit/event-names.ts'
 import type { Events } from '../audit/events.ts'
@@ -64,7 +65,7 @@ interface Ended {
 
 /** The acts; each throws `power_missing` for an operator without `admin:tokens:write`. */
 export interface TokenActs {
-  /** Says what a text is that looks like a token, and what it is worth right now. */
+  /** Says what a text is that looks like a token, and its status. */
   inspect(text: string, by: Operator): Promise<TokenInspection>
   /** Ends what a token stands for: an access token alone, with a refresh token or a code the whole family (RFC 7009 §2.1). */
   revoke(text: string, by: Operator): Promise<RevokeOutcome>
@@ -86,18 +87,6 @@ export interface TokenActs {
   report(text: string, options: { revoke: boolean }, by: Operator): Promise<LeakOutcome>
 }
 
-/** A token that is worth something, as the token endpoints see it. */
-interface Worth {
-  active: true
-  app: App
-  accountId: string | undefined
-  scopes: readonly string[]
-  audience: readonly string[] | undefined
-  /** Seconds since the epoch. */
-  issuedAt: number | undefined
-  expiresAt: number
-}
-
 interface TokenActsDeps {
   apps: Pick<AppRegistry, 'find' | 'get' | 'findBySecret' | 'revokeSecret'>
   accounts: { find(id: string): Promise<object | undefined> }
@@ -112,8 +101,7 @@ interface TokenActsDeps {
     | 'revokeAccess'
     | 'repeatRevocation'
   >
-  /** Tells what a token is worth, as introspection does. */
-  inspect(text: string): Promise<Worth | { active: false; reason: string }>
+  inspect: InspectToken
   /**
    * End everything of an account or an app and write the purge job, in one transaction; return
    * whether there is such a one.
@@ -272,12 +260,12 @@ export function createTokenActs(deps: TokenActsDeps): TokenActs {
   }
 
   async function inspectToken(presented: ParsedToken): Promise<Partial<TokenInspection>> {
-    const worth =
+    const status =
       presented.kind === 'code'
         ? ({ active: false, reason: 'unknown' } as const)
         : await deps.inspect(presented.token)
-    if (worth.active) {
-      const { app, accountId, scopes, audience, issuedAt, expiresAt } = worth
+    if (status.active) {
+      const { app, accountId, scopes, audience, issuedAt, expiresAt } = status
       return {
         isAlive: true,
         app: nameOf(app),
@@ -293,7 +281,7 @@ export function createTokenActs(deps: TokenActsDeps): TokenActs {
     const app = grant && (await apps.find(grant.appId))
     return {
       isAlive: live !== undefined,
-      reason: live === undefined ? (worth.reason as TokenInspection['reason']) : undefined,
+      reason: live === undefined ? (status.reason as TokenInspection['reason']) : undefined,
       app: app && nameOf(app),
       accountId: grant?.accountId,
       scopes: live?.scopes,

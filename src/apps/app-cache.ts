@@ -3,7 +3,7 @@
 import { LRUCache } from 'lru-cache'
 import { SECOND, type Clock } from '../shared/clock.ts'
 import type { Invalidation } from '../storage/invalidation.ts'
-import { isClientId, type App } from './app.ts'
+import { isClientId, type App } from '../model/app.ts'
 
 const MAX_APPS = 20_000
 const MAX_AGE_MILLIS = 30 * SECOND

@@ -1,6 +1,6 @@
 // An app as people see it on a page. Called by sign-in/ and connected-apps/.
 import type { AppCard } from '../http/views.ts'
-import type { App } from './app.ts'
+import type { App } from '../model/app.ts'
 
 /** Returns what a page shows of the app; its logo is served from our own origin. */
 export function appCard(app: App): AppCard {

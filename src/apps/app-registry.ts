@@ -23,7 +23,7 @@ import {
   type AppSettings,
   type AppStatus,
   type AppType,
-} from './app.ts'
+} from '../model/app.ts'
 import type { AppStore } from './app.store.ts'
 import {
   DEFAULT_LIFETIME_BOUNDS,
@@ -41,7 +41,8 @@ import {
 } from './client-secret.ts'
 import { checkLogo, type Logo } from './logo.ts'
 import { createLogoCache } from './logo-cache.ts'
-import { isPlainText, lengthOf, type Refused } from './problem.ts'
+import { isPlainText, lengthOf } from '../model/plain-text.ts'
+import type { Refused } from '../model/problem.ts'
 import { isScopeName } from './scope.ts'
 import type { ScopeSnapshot } from './scope-catalogue.ts'
 import { createScopeUse } from './scope-use.ts'

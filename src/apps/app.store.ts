@@ -17,7 +17,7 @@ import {
   type AppSettings,
   type AppStatus,
   type AppType,
-} from './app.ts'
+} from '../model/app.ts'
 import type { Logo } from './logo.ts'
 import type { HashRenewal } from './secret-usage.ts'
 

@@ -9,15 +9,9 @@ import {
   type App,
   type AppSettings,
   type AppType,
-} from './app.ts'
-import {
-  isPlainLine,
-  isPlainText,
-  lengthOf,
-  quoted,
-  type Problem,
-  type Refused,
-} from './problem.ts'
+} from '../model/app.ts'
+import { isPlainLine, isPlainText, lengthOf, quoted } from '../model/plain-text.ts'
+import type { Problem, Refused } from '../model/problem.ts'
 import { checkLink, checkRedirectUri } from './redirect-uri.ts'
 import { isAdminScope, needsPerson, type Scope } from './scope.ts'
 

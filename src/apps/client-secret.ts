@@ -3,7 +3,7 @@
 import { equalInConstantTime, type ServerKeys, sha256 } from '../shared/crypto.ts'
 import { Secret } from '../shared/secret.ts'
 import { isClientSecret, newClientSecret } from '../shared/token-format.ts'
-import type { App, AppSecret } from './app.ts'
+import type { App, AppSecret } from '../model/app.ts'
 
 const PURPOSE = 'client-secret'
 const CHECKSUM_LENGTH = 6

@@ -3,7 +3,8 @@
 import { sha256Hex } from '../shared/crypto.ts'
 import { findSvgProblem } from './inert-svg.ts'
 import { imageSize, MAX_SIDE } from './image-size.ts'
-import { quoted, type Problem } from './problem.ts'
+import { quoted } from '../model/plain-text.ts'
+import type { Problem } from '../model/problem.ts'
 
 export const MAX_LOGO_BYTES = 256 * 1024
 

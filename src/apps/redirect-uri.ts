@@ -2,7 +2,7 @@
 // matches, so the rules take nothing that two parsers could read in two ways: each URI is taken apart by the grammar of RFC 3986 and must
 // come out of the WHATWG parser, which browsers use, as it went in. Called by client-metadata.ts and, for matching, by the authorization endpoint.
 import { domainToUnicode } from 'node:url'
-import type { AppType } from './app.ts'
+import type { AppType } from '../model/app.ts'
 
 /** Also the limit of each address in the metadata. */
 export const MAX_URI_LENGTH = 2000

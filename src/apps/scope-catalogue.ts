@@ -5,7 +5,7 @@ import { AppError } from '../shared/errors.ts'
 import { createPolledCopy } from '../shared/polled-copy.ts'
 import { createAnnouncer } from '../storage/announcement.ts'
 import type { Invalidation } from '../storage/invalidation.ts'
-import type { Refused } from './problem.ts'
+import type { Refused } from '../model/problem.ts'
 import {
   BUILT_IN_SCOPES,
   checkScope,

@@ -1,6 +1,7 @@
 // What a scope is: a name that apps ask for and the sentence that people read before they allow it. The rules of both, and the scopes that
 // every server has. Invariant: a scope name is one token of RFC 6749 §3.3 that also survives lists written with commas.
-import { isPlainLine, lengthOf, quoted, type Problem, type Refused } from './problem.ts'
+import { isPlainLine, lengthOf, quoted } from '../model/plain-text.ts'
+import type { Problem, Refused } from '../model/problem.ts'
 
 /** One scope of the catalogue. */
 export interface Scope {

@@ -1,7 +1,7 @@
 // How accounts are shown: as JSON for scripts, as text for people.
-import type { ImportSummary } from '../admin/account-acts.ts'
+import type { ImportOutcome } from '../admin/account-acts.ts'
 import type { OneTimeLink } from '../accounts/account-links.ts'
-import type { Account } from '../accounts/account.ts'
+import type { Account } from '../model/account.ts'
 import type { Converted } from './import-sources.ts'
 import { facts, moment, problemList, table } from './layout.ts'
 
@@ -54,13 +54,13 @@ export const linkJson = ({ url, expiresAt }: OneTimeLink): object => ({
 export const linkText = ({ url, expiresAt }: OneTimeLink): string =>
   `\nHand this link over on a way that only they can read. It works once, until ${moment(expiresAt)}, and is not shown again:\n\n    ${url.reveal()}\n`
 
-export const importJson = ({ problems, ...counts }: ImportSummary, dryRun: boolean): object => ({
+export const importJson = ({ problems, ...counts }: ImportOutcome, dryRun: boolean): object => ({
   dryRun,
   ...counts,
   problems: problems.map(({ line, outcome }) => ({ line, problems: outcome.problems })),
 })
 
-export function importText(summary: ImportSummary, dryRun: boolean): string {
+export function importText(summary: ImportOutcome, dryRun: boolean): string {
   const { created, existing, refused, problems } = summary
   const shown = problems.flatMap(({ line, outcome }) =>
     outcome.problems.map((problem) => ({ ...problem, line })),

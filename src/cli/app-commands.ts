@@ -1,7 +1,7 @@
 // otesse app: register, look up, change, switch off. The rules are the registry's own, the powers and the events those of the acts; here flags
 // become their input and their answers become text.
 import type { Command } from 'commander'
-import { type App, type AppInput, type AppStatus, isClientId } from '../apps/app.ts'
+import { type App, type AppInput, type AppStatus, isClientId } from '../model/app.ts'
 import type { AppRegistry } from '../apps/app-registry.ts'
 import { checkLogo } from '../apps/logo.ts'
 import { AppError } from '../shared/errors.ts'

@@ -1,5 +1,5 @@
 // How an app is shown: as JSON for scripts, as text for people. Invariant: the hashes of its secrets stay inside.
-import type { App } from '../apps/app.ts'
+import type { App } from '../model/app.ts'
 import { facts, moment, table } from './layout.ts'
 
 /** What is said under secrets. */

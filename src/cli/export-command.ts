@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { allApps } from '../admin/apply/apply.ts'
 import { type Exported, toDeclaration } from '../admin/apply/export.ts'
-import type { App } from '../apps/app.ts'
+import type { App } from '../model/app.ts'
 import type { Does } from './command.ts'
 
 /** Adds `otesse export`. */

@@ -1,6 +1,6 @@
 // What other programs export, as rows of our own import. Invariant: nothing is left out silently: a
 // hash that cannot be taken arrives as it was, so that the import names it with its line.
-import type { Problem } from '../apps/problem.ts'
+import type { Problem } from '../model/problem.ts'
 import { inputRefusal } from './session.ts'
 
 /** One account as the import reads it. */

@@ -1,6 +1,6 @@
 // Plain text that people read: facts in two columns, tables, problems. Only spaces, so that it also reads well in a log.
 import { stripVTControlCharacters } from 'node:util'
-import type { Problem } from '../apps/problem.ts'
+import type { Problem } from '../model/problem.ts'
 
 const widthOf = (text: string): number => Array.from(stripVTControlCharacters(text)).length
 

@@ -1,7 +1,7 @@
 // Files of text that people hand to the command line. Invariant: what is not Unicode is refused
 // with its encoding named, so that nothing is stored with replacement characters in it.
 import { TextDecoder } from 'node:util'
-import type { Problem } from '../apps/problem.ts'
+import type { Problem } from '../model/problem.ts'
 import { inputRefusal } from './session.ts'
 
 const CONVERT = 'Save it as UTF-8 ("CSV UTF-8" in a spreadsheet), or convert it:'

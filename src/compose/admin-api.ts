@@ -22,7 +22,7 @@ import { createUsageStore } from '../audit/usage.store.ts'
 import type { Foundation } from '../foundation.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { PATHS } from '../oauth/provider.ts'
-import type { InspectToken } from '../oauth/token-inspector.ts'
+import type { InspectToken } from '../model/token-status.ts'
 import { createActs } from './acts.ts'
 import type { Limits } from './limits.ts'
 

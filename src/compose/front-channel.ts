@@ -10,7 +10,7 @@ import { requestFacts } from '../http/request-context.ts'
 import { createBeginAuthorization, remembersConsent } from '../oauth/begin-authorization.ts'
 import { describeClient } from '../oauth/client-description.ts'
 import { createEngine, type Engine } from '../oauth/engine.ts'
-import type { InspectToken } from '../oauth/token-inspector.ts'
+import type { InspectToken } from '../model/token-status.ts'
 import { AppError } from '../shared/errors.ts'
 import { UNBOUNDED, watchRedisMemory } from '../storage/redis-memory.ts'
 

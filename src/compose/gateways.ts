@@ -1,5 +1,5 @@
 // What gateways and resource servers use beside introspection: verification in sub-requests and the stream of revocations.
-import type { App as RegisteredApp } from '../apps/app.ts'
+import type { App as RegisteredApp } from '../model/app.ts'
 import type { AppRegistry } from '../apps/app-registry.ts'
 import { createRefusalValve } from '../audit/refusal-valve.ts'
 import type { Foundation } from '../foundation.ts'
@@ -16,7 +16,7 @@ import {
   type PresentedClient,
   presentedClient,
 } from '../oauth/client-authentication.ts'
-import type { InspectToken } from '../oauth/token-inspector.ts'
+import type { InspectToken } from '../model/token-status.ts'
 import { AppError } from '../shared/errors.ts'
 import type { Limits } from './limits.ts'
 

@@ -1,7 +1,9 @@
-// What a token is worth, over everything that the server knows; with a memory where the operator wants one.
+// The status of a token, over everything that the server knows; with a memory where the operator
+// wants one.
 import type { Foundation } from '../foundation.ts'
 import { rememberAccess } from '../grants/remembered-access.ts'
-import { createTokenInspector, type InspectToken } from '../oauth/token-inspector.ts'
+import type { InspectToken } from '../model/token-status.ts'
+import { createTokenInspector } from '../oauth/token-inspector.ts'
 
 /** The inspector of a server; disposing ends the following of revocations. */
 export interface Inspection extends Disposable {

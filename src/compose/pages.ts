@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type Router from '@koa/router'
 import { CONSOLE_PATH } from '../admin/console/console.routes.ts'
-import type { App as RegisteredApp } from '../apps/app.ts'
+import type { App as RegisteredApp } from '../model/app.ts'
 import type { AppRegistry } from '../apps/app-registry.ts'
 import {
   CONNECTED_APPS_PATH,

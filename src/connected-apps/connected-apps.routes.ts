@@ -2,9 +2,9 @@
 // changed, nothing in an address or a form says whose apps are meant; and the answer to "disconnect" is sent when every token is dead.
 import Router from '@koa/router'
 import type { Context } from 'koa'
-import type { Account } from '../accounts/account.ts'
+import type { Account } from '../model/account.ts'
 import { appCard } from '../apps/app-card.ts'
-import type { App } from '../apps/app.ts'
+import type { App } from '../model/app.ts'
 import { permissionGroups } from '../apps/permission-groups.ts'
 import type { Scope } from '../apps/scope.ts'
 import type { Events } from '../audit/events.ts'

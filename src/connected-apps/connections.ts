@@ -1,7 +1,7 @@
 // Which apps an account has connected: those whose consent is remembered, and those that hold live grants without one (public apps are asked for
 // anew each time). Invariant: bounded work, whatever an account has gathered; and what is cut off is said to be. Called by
 // connected-apps.routes.ts.
-import type { App } from '../apps/app.ts'
+import type { App } from '../model/app.ts'
 import type { RememberedConsent } from '../grants/consent.store.ts'
 import type { Grant } from '../grants/grant.ts'
 

@@ -3,7 +3,7 @@
 // says who is meant; and the answer is sent when no sign-in counts any more.
 import Router from '@koa/router'
 import type { Context } from 'koa'
-import type { Account } from '../accounts/account.ts'
+import type { Account } from '../model/account.ts'
 import type { Events } from '../audit/events.ts'
 import type { Csrf } from '../http/csrf.ts'
 import { limitPages } from '../http/limit-pages.ts'

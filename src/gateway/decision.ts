@@ -1,28 +1,8 @@
-// May this API call pass? One pure decision over what the token is worth and what the gateway requires, whatever dialect the gateway speaks.
-// Invariant: it allows only what it can name a reason for; everything else is denied with the reason that the client is told. Called by
-// gateway.routes.ts; what a token is worth comes in through a port that app.ts plugs in.
+// May this API call pass? One pure decision over the token's status and what the gateway requires,
+// whatever the gateway's preset. Invariant: it allows only what it can name a reason for; everything
+// else is denied with the reason that the client gets. Called by gateway.routes.ts.
+import type { ActiveToken, TokenStatus } from '../model/token-status.ts'
 import { findRule, readPath, type Rule } from './rules.ts'
-
-/** What the gateway needs to know of a live token. */
-export interface LiveToken {
-  active: true
-  kind: 'access' | 'refresh'
-  app: { readonly id: string }
-  /** Absent where the app acts for itself. */
-  accountId: string | undefined
-  grantId: string
-  scopes: readonly string[]
-  /** Absent where the token is good for every API. */
-  audience: readonly string[] | undefined
-  /** Seconds since the epoch. */
-  expiresAt: number
-}
-
-/** What a presented token is worth. */
-export type TokenWorth = LiveToken | { active: false }
-
-/** The port to the token inspector: at most one store round trip, none for a token that is not of our form. */
-export type InspectToken = (token: string) => Promise<TokenWorth>
 
 /** Scopes that a call needs. */
 export interface ScopeNeed {
@@ -69,7 +49,7 @@ export type DenialReason =
   | 'gateway_misconfigured'
 
 export type Decision =
-  | { readonly kind: 'allow'; readonly token: LiveToken }
+  | { readonly kind: 'allow'; readonly token: ActiveToken }
   | {
       readonly kind: 'deny'
       readonly reason: DenialReason
@@ -88,7 +68,7 @@ export const deny = (reason: DenialReason): Decision => ({ kind: 'deny', reason 
  * @param request needed where the requirement looks at the path, and unused otherwise
  */
 export function decide(
-  token: TokenWorth,
+  token: TokenStatus,
   requirement: Requirement,
   caller: Caller,
   request: OriginalRequest | undefined,
@@ -117,7 +97,7 @@ export function decide(
 
 /** A token that names audiences is good for these alone; what is said of the gateway's API must be among them. */
 function isFor(
-  { audience }: LiveToken,
+  { audience }: ActiveToken,
   { audiences: required }: Requirement,
   { audiences: own }: Caller,
 ): boolean {

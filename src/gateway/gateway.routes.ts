@@ -6,17 +6,10 @@ import type { FastRoute, FindFastRoute } from '../http/fast-path.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { type ErrorCode, ERRORS } from '../shared/errors.ts'
 import { readBearer } from '../http/bearer.ts'
+import type { ActiveToken, InspectToken } from '../model/token-status.ts'
 import { createProver, type ProverDeps } from './caller.ts'
 import { challengeFor } from './challenge.ts'
-import {
-  type Caller,
-  decide,
-  type Decision,
-  deny,
-  type InspectToken,
-  type LiveToken,
-  type Requirement,
-} from './decision.ts'
+import { type Caller, decide, type Decision, deny, type Requirement } from './decision.ts'
 import { type Dialect, dialectOf, type Question } from './dialects.ts'
 import { createRequirementReader } from './requirement.ts'
 import type { Rule } from './rules.ts'
@@ -159,7 +152,7 @@ export function createVerifyRoutes(deps: VerifyDeps): FindFastRoute {
   }
 }
 
-function allow(call: HttpCall, dialect: Dialect, token: LiveToken, names: IdentityHeaders): void {
+function allow(call: HttpCall, dialect: Dialect, token: ActiveToken, names: IdentityHeaders): void {
   call.status = dialect.allowStatus
   call.set('Cache-Control', 'no-store')
   call.set(names.subject, token.accountId ?? token.app.id)

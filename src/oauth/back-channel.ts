@@ -4,8 +4,8 @@
 // a token, and a stranger cannot use up the budget of an app that it cannot authenticate as, nor
 // that of an address.
 import Router from '@koa/router'
-import type { App } from '../apps/app.ts'
-import { isConfidential } from '../apps/app.ts'
+import type { App } from '../model/app.ts'
+import { isConfidential } from '../model/app.ts'
 import { type HttpCall, JSON_TYPE } from '../http/http-call.ts'
 import type { Endpoint } from '../http/fast-path.ts'
 import { limitPages } from '../http/limit-pages.ts'

@@ -1,7 +1,7 @@
 // The beginning of an authorization, between two looks at what it stands on. Invariant: what was
 // ended while it began, the account, the app, the login or the connection, is ended with it; so it
 // is of no use that whoever ended it could not see it yet.
-import type { App } from '../apps/app.ts'
+import type { App } from '../model/app.ts'
 import type { CodeRecord, Grant } from '../grants/grant.ts'
 import type { FindStanding, Standing } from '../grants/standing.store.ts'
 import { AppError } from '../shared/errors.ts'

@@ -1,7 +1,7 @@
 // Who calls the back channel: client_id and client_secret in the body or by HTTP Basic (RFC 6749 §2.3.1), client_id alone for public apps.
 // Invariant: every refusal looks alike from outside (`invalid_client`); the reason is in the code that the event log keeps.
-import type { App } from '../apps/app.ts'
-import { isConfidential } from '../apps/app.ts'
+import type { App } from '../model/app.ts'
+import { isConfidential } from '../model/app.ts'
 import type { Parameters } from '../http/parameters.ts'
 import { AppError } from '../shared/errors.ts'
 

@@ -7,7 +7,7 @@ import type { IndexStore, RecordStore } from '../grants/family-store.ts'
 import { type Clock, epochSeconds } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
 import { type LoginGeneration, requestGeneration } from './engine-internals.ts'
-import type { Inspection } from './token-inspector.ts'
+import type { InspectToken } from '../model/token-status.ts'
 
 /** What the adapter needs. */
 export interface EngineAdapterDeps {
@@ -30,7 +30,7 @@ export interface EngineAdapterDeps {
   /** How long a login counts, however much it is used, in seconds. */
   sessionMaxSeconds: number
   findGrant: (grantId: string) => Promise<Grant | undefined>
-  inspect: (token: string) => Promise<Inspection>
+  inspect: InspectToken
   /**
    * Lets a stranger begin a sign-in, which is kept. @throws {AppError} `temporarily_unavailable`
    * where there are too many

@@ -2,7 +2,7 @@
 // them all (test/http/connected-apps.test.ts the login session), so that an upgrade that moves the ground is noticed.
 import type { Context } from 'koa'
 import Provider, { type KoaContextWithOIDC } from 'oidc-provider'
-import type { App } from '../apps/app.ts'
+import type { App } from '../model/app.ts'
 import { newCode } from '../shared/token-format.ts'
 
 type Client = InstanceType<Provider['Client']>

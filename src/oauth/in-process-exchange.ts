@@ -1,10 +1,10 @@
 // What an app would get from the token endpoint, without asking it to prove itself: for previews, which run inside the server. Redemption, answer and
 // description are those of the endpoints. Invariant: whoever calls this decides who may see the tokens, and ends them.
 import { decodeJwt } from 'jose'
-import type { App } from '../apps/app.ts'
+import type { App } from '../model/app.ts'
 import { AppError, type ErrorCode } from '../shared/errors.ts'
 import { describeToken } from './introspect.routes.ts'
-import type { InspectToken } from './token-inspector.ts'
+import type { InspectToken } from '../model/token-status.ts'
 import { redeem, type RedemptionDeps, tokenAnswer, type TokenRouteDeps } from './token.routes.ts'
 
 /** Tokens as an app would get them. */

@@ -1,6 +1,6 @@
 // POST /oauth/introspect (RFC 7662): a resource server, or the app itself, asks what a token is worth. The hottest path of all: one store
 // round trip, no database, and no engine. Invariant: whoever may not see a token gets the same answer as for one that does not exist.
-import { type App, isConfidential } from '../apps/app.ts'
+import { type App, isConfidential } from '../model/app.ts'
 import type { HttpCall } from '../http/http-call.ts'
 import type { Endpoint } from '../http/fast-path.ts'
 import { getParameter } from '../http/parameters.ts'
@@ -9,7 +9,7 @@ import { AppError } from '../shared/errors.ts'
 import { answer, type IntakeDeps, refuse, takeIn } from './back-channel.ts'
 import type { ClientDirectory } from './client-authentication.ts'
 import type { Sign } from './signer.ts'
-import type { ActiveToken, InspectToken } from './token-inspector.ts'
+import type { ActiveToken, InspectToken } from '../model/token-status.ts'
 
 interface IntrospectionDeps {
   inspect: InspectToken

@@ -1,6 +1,6 @@
 // What the server's settings and an app's switches make of its tokens: pure functions, no I/O.
-import type { App } from '../apps/app.ts'
-import { isConfidential } from '../apps/app.ts'
+import type { App } from '../model/app.ts'
+import { isConfidential } from '../model/app.ts'
 import type { TokenTerms } from '../grants/issue.ts'
 
 /** The server's settings that bear on tokens. */

@@ -1,6 +1,6 @@
 // POST /oauth/revoke (RFC 7009): an app ends its own token. An access token ends alone; a refresh token takes the whole family with it.
-import type { App } from '../apps/app.ts'
-import { isConfidential } from '../apps/app.ts'
+import type { App } from '../model/app.ts'
+import { isConfidential } from '../model/app.ts'
 import type { Grants, LiveAccess } from '../grants/grants.ts'
 import type { HttpCall } from '../http/http-call.ts'
 import type { Endpoint } from '../http/fast-path.ts'

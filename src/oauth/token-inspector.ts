@@ -1,35 +1,11 @@
-// What a presented token is worth right now. One store round trip, none for a token that is not of our form; apps, accounts and scopes
-// come from caches that changes empty within a second. Used by introspection, revocation and userinfo, and by gateways.
-import type { App } from '../apps/app.ts'
+// The status of a presented token. One store round trip, none for a token that is not of our form;
+// apps, accounts and scopes come from caches that changes empty within a second. Used by
+// introspection, revocation and userinfo, and by gateways.
+import type { App } from '../model/app.ts'
+import type { InspectToken } from '../model/token-status.ts'
 import type { Grants } from '../grants/grants.ts'
 import { parseToken } from '../shared/token-format.ts'
 import type { ScopeExists } from './scope-list.ts'
-
-/** A token that is worth something. */
-export interface ActiveToken {
-  active: true
-  kind: 'access' | 'refresh'
-  app: App
-  /** Absent where the app acts for itself. */
-  accountId: string | undefined
-  grantId: string
-  scopes: readonly string[]
-  audience: readonly string[] | undefined
-  /** Seconds since the epoch. */
-  issuedAt: number | undefined
-  expiresAt: number
-}
-
-/** Why a token is worth nothing. */
-export interface InactiveToken {
-  active: false
-  reason: 'malformed' | 'unknown' | 'app_inactive' | 'account_inactive'
-}
-
-export type Inspection = ActiveToken | InactiveToken
-
-/** Tells what a token is worth. */
-export type InspectToken = (token: string) => Promise<Inspection>
 
 /** Creates the inspector. */
 export function createTokenInspector(deps: {

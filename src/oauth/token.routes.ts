@@ -1,7 +1,7 @@
 // POST /oauth/token: code, refresh token or the app's own credentials in, tokens out (RFC 6749 §3.2). Ours and not the engine's, so that a
 // redemption is one atomic commit and a request costs one to two store round trips (src/README.md, Decisions).
-import type { App } from '../apps/app.ts'
-import { canActForItself, isConfidential } from '../apps/app.ts'
+import type { App } from '../model/app.ts'
+import { canActForItself, isConfidential } from '../model/app.ts'
 import { isAdminScope, needsPerson } from '../apps/scope.ts'
 import type { CodeRecord, Grant } from '../grants/grant.ts'
 import type { Grants } from '../grants/grants.ts'

@@ -3,7 +3,7 @@
 // a new identifier.
 import Router from '@koa/router'
 import type { Context } from 'koa'
-import type { Account } from '../accounts/account.ts'
+import type { Account } from '../model/account.ts'
 import type { BrowserCookie } from '../http/browser-cookie.ts'
 import type { Csrf } from '../http/csrf.ts'
 import { limitPages } from '../http/limit-pages.ts'

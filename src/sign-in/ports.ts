@@ -1,7 +1,7 @@
 // What sign-in/ needs of its neighbours, in its own words; app.ts plugs them in. `Exchange` is one HTTP exchange, which only the routes and the
 // engine look into.
-import type { Account } from '../accounts/account.ts'
-import type { App } from '../apps/app.ts'
+import type { Account } from '../model/account.ts'
+import type { App } from '../model/app.ts'
 import type { Events } from '../audit/events.ts'
 
 /** That an account's password was right, and when that was looked at. */

@@ -3,10 +3,10 @@
 // after a form, so a page that goes on by itself is what lets every page say "forms only to us".
 import Router from '@koa/router'
 import type { Context } from 'koa'
-import type { Account } from '../accounts/account.ts'
+import type { Account } from '../model/account.ts'
 import { parseEmail } from '../accounts/account-input.ts'
 import { appCard } from '../apps/app-card.ts'
-import { isConfidential, type App } from '../apps/app.ts'
+import { isConfidential, type App } from '../model/app.ts'
 import type { Scope } from '../apps/scope.ts'
 import type { BrowserCookie } from '../http/browser-cookie.ts'
 import type { Csrf } from '../http/csrf.ts'

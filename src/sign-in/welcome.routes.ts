@@ -3,7 +3,7 @@
 import Router from '@koa/router'
 import type { Context } from 'koa'
 import { WELCOME_PATH, type AccountLinks, type LinkPurpose } from '../accounts/account-links.ts'
-import type { Account } from '../accounts/account.ts'
+import type { Account } from '../model/account.ts'
 import { PASSWORD_RULE } from '../accounts/passwords.ts'
 import type { Csrf } from '../http/csrf.ts'
 import { limitPages } from '../http/limit-pages.ts'

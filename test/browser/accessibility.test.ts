@@ -2,7 +2,7 @@
 // JavaScript and in forced colours. And nobody else is in them: no request to anyone, no script, no frame around them.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Browser, Page } from 'playwright-core'
-import type { AppInput } from '../../src/apps/app.ts'
+import type { AppInput } from '../../src/model/app.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import {
   openVisitor,

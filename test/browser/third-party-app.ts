@@ -3,7 +3,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import * as oauth from 'openid-client'
-import type { AppInput } from '../../src/apps/app.ts'
+import type { AppInput } from '../../src/model/app.ts'
 import type { TestApp } from '../support/app.ts'
 import { registerApp, type TestClient } from '../support/builders.ts'
 

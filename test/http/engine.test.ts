@@ -1,7 +1,7 @@
 // Pins what src/oauth/engine-internals.ts leans on and what the engine does not promise: an upgrade that moves the ground is noticed here.
 import { createRequire } from 'node:module'
 import type { Context } from 'koa'
-import type { App } from '../../src/apps/app.ts'
+import type { App } from '../../src/model/app.ts'
 import { runEngine, unsavedGrant } from '../../src/oauth/engine-internals.ts'
 import { describeClient } from '../../src/oauth/client-description.ts'
 import { createProvider } from '../../src/oauth/provider.ts'

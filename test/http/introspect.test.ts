@@ -1,6 +1,6 @@
 // POST /oauth/introspect (RFC 7662): who may learn what about which token, on both kinds of stores.
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'
-import type { AppInput } from '../../src/apps/app.ts'
+import type { AppInput } from '../../src/model/app.ts'
 import { newAccessToken, newLocator } from '../../src/shared/token-format.ts'
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
 import { createAccount, createScopes, purged, registerApp } from '../support/builders.ts'

@@ -1,9 +1,9 @@
 // What a test needs in the server: scopes, apps and accounts, made by the same functions as those of the console. Everything has a sensible
 // default and can be overridden.
 import { randomBytes } from 'node:crypto'
-import type { Account } from '../../src/accounts/account.ts'
+import type { Account } from '../../src/model/account.ts'
 import type { NewAccount } from '../../src/accounts/accounts.ts'
-import type { App, AppInput } from '../../src/apps/app.ts'
+import type { App, AppInput } from '../../src/model/app.ts'
 import type { CodeRecord } from '../../src/grants/grant.ts'
 import { longestLife, termsFor } from '../../src/oauth/policy.ts'
 import { newCode, newLocator } from '../../src/shared/token-format.ts'

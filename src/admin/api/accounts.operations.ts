@@ -1,6 +1,6 @@
 // The operations on the accounts of people.
 import type { Invited, OneTimeLink } from '../../accounts/account-links.ts'
-import type { Account } from '../../accounts/account.ts'
+import type { Account } from '../../model/account.ts'
 import type { Accounts, NewAccount } from '../../accounts/accounts.ts'
 import type { AccountActs } from '../account-acts.ts'
 import {

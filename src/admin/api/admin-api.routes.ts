@@ -3,8 +3,8 @@
 // looked at and no answer is kept by a cache.
 import Router from '@koa/router'
 import type { Context, Middleware, Next } from 'koa'
-import type { App } from '../../apps/app.ts'
-import type { Problem } from '../../apps/problem.ts'
+import type { App } from '../../model/app.ts'
+import type { Problem } from '../../model/problem.ts'
 import { readBearer } from '../../http/bearer.ts'
 import { levelOf } from '../../http/error-boundary.ts'
 import { JSON_TYPE } from '../../http/http-call.ts'
@@ -14,7 +14,8 @@ import { requestFacts } from '../../http/request-context.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import type { Logger } from '../../shared/logger.ts'
 import { assertMay, type Operator } from '../operator.ts'
-import { authenticate, type Caller, challengeOf, type Worth } from './authentication.ts'
+import type { InspectToken } from '../../model/token-status.ts'
+import { authenticate, type Caller, challengeOf } from './authentication.ts'
 import type { Idempotency } from './idempotency.ts'
 import type { Call, Done, Expected, Operation, Reply } from './operation.ts'
 import { etagOf, hasAlready, readIfMatch } from './preconditions.ts'
@@ -30,7 +31,7 @@ export const ADMIN_DOCUMENT_PATH = `${ADMIN_API_PATH}/openapi.json`
 export interface AdminApiDeps {
   issuer: string
   operations: readonly Operation[]
-  inspect: (token: string) => Promise<Worth>
+  inspect: InspectToken
   idempotency: Idempotency
   limits: {
     perClient: BatchedLimit

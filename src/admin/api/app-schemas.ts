@@ -1,5 +1,5 @@
 // How an app looks on the wire of the admin API, in both directions. Invariant: the hash of a secret is never part of it.
-import { type App, APP_TYPES, type AppSecret } from '../../apps/app.ts'
+import { type App, APP_TYPES, type AppSecret } from '../../model/app.ts'
 import {
   answer,
   flag,

@@ -1,5 +1,5 @@
 // The operations on apps: find, register, change, switch off and on, and their logos.
-import type { App, AppInput, AppStatus } from '../../apps/app.ts'
+import type { App, AppInput, AppStatus } from '../../model/app.ts'
 import type { AppRegistry, RegisteredApp } from '../../apps/app-registry.ts'
 import type { AppActs } from '../app-acts.ts'
 import { APP_SCHEMAS, APP_SETTINGS, showApp } from './app-schemas.ts'

@@ -1,21 +1,10 @@
 // Who calls the admin API: a machine app, by an access token that it got for itself. Invariants: a power counts only as long as the token and
 // the app both have it, so that taking a scope from an app works at once; no cookie, no person's token, no token for another audience opens anything.
-import type { App } from '../../apps/app.ts'
+import type { App } from '../../model/app.ts'
+import type { ActiveToken, InspectToken } from '../../model/token-status.ts'
 import { type AdminScope, isAdminScope } from '../../apps/scope.ts'
 import type { PresentedToken } from '../../http/bearer.ts'
 import { AppError } from '../../shared/errors.ts'
-
-/** What a token is worth, as the token endpoints see it. */
-export type Worth =
-  | { active: false }
-  | {
-      active: true
-      kind: 'access' | 'refresh'
-      app: App
-      accountId: string | undefined
-      scopes: readonly string[]
-      audience: readonly string[] | undefined
-    }
 
 /** An authenticated client. */
 export interface Caller {
@@ -31,7 +20,7 @@ export interface Caller {
  */
 export async function authenticate(
   presented: PresentedToken,
-  deps: { inspect: (token: string) => Promise<Worth>; audience: string },
+  deps: { inspect: InspectToken; audience: string },
 ): Promise<Caller> {
   switch (presented.kind) {
     case 'missing':
@@ -42,18 +31,18 @@ export async function authenticate(
       throw new AppError('token_sent_twice')
     case 'token':
   }
-  const worth = await deps.inspect(presented.token)
-  if (!worth.active || !isOwnToken(worth, deps.audience)) throw new AppError('token_invalid')
-  const { app, scopes } = worth
+  const status = await deps.inspect(presented.token)
+  if (!status.active || !isOwnToken(status, deps.audience)) throw new AppError('token_invalid')
+  const { app, scopes } = status
   const powers = scopes.filter(isAdminScope).filter((scope) => app.scopes.includes(scope))
   return { app, powers: new Set(powers) }
 }
 
-const isOwnToken = (worth: Worth & { active: true }, audience: string): boolean =>
-  worth.kind === 'access' &&
-  worth.accountId === undefined &&
-  worth.app.type === 'machine' &&
-  (worth.audience === undefined || worth.audience.includes(audience))
+const isOwnToken = (token: ActiveToken, audience: string): boolean =>
+  token.kind === 'access' &&
+  token.accountId === undefined &&
+  token.app.type === 'machine' &&
+  (token.audience === undefined || token.audience.includes(audience))
 
 const SCHEME = 'Bearer realm="otesse"'
 

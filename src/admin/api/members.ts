@@ -1,6 +1,7 @@
 // From the members of a request's JSON to the input of the domain, and back to the wire's names in problems. Invariant: a member that the
 // operation does not name never becomes a setting, however it is spelt; the domain refuses it with the other problems.
-import { type Problem, quoted } from '../../apps/problem.ts'
+import { quoted } from '../../model/plain-text.ts'
+import type { Problem } from '../../model/problem.ts'
 import type { JsonObject } from './operation.ts'
 import type { ObjectSchema, Schema } from './schema.ts'
 

@@ -1,5 +1,5 @@
 // What an operation of the admin API is: one row of the table from which come its route, its checks and its description in the OpenAPI document.
-import type { Problem, Refused } from '../../apps/problem.ts'
+import type { Problem, Refused } from '../../model/problem.ts'
 import type { AdminScope } from '../../apps/scope.ts'
 import type { Operator } from '../operator.ts'
 import type { ObjectSchema, Schema } from './schema.ts'

@@ -1,6 +1,6 @@
 // The operations on the secrets of apps.
 import type { CreatedSecret } from '../../apps/app-registry.ts'
-import type { Problem } from '../../apps/problem.ts'
+import type { Problem } from '../../model/problem.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { AppActs } from '../app-acts.ts'
 import { showApp, showSecret } from './app-schemas.ts'

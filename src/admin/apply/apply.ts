@@ -1,7 +1,7 @@
 // Reads the state that a plan needs, and carries a plan out through the acts of admins: scopes first, then apps, then suspensions. Invariants:
 // nothing is changed that somebody else has changed since the plan was made; what was done is told, and the secrets that were made are handed
 // over one by one as they come to be, also where a later step fails.
-import type { App } from '../../apps/app.ts'
+import type { App } from '../../model/app.ts'
 import type { AppRegistry } from '../../apps/app-registry.ts'
 import type { ScopeCatalogue } from '../../apps/scope-catalogue.ts'
 import type { Secret } from '../../shared/secret.ts'

@@ -1,8 +1,9 @@
 // What a file declares, taken apart: which scopes and apps it names, and what is wrong with its shape. Invariant: whatever was read, of whatever
 // type, the answer is a declaration and the list of all problems, each with its place in the file; nothing is thrown or looked up. The values of
 // settings are the business of plan.ts, which asks the same rules as every other face.
-import { isClientId, isHandle } from '../../apps/app.ts'
-import { quoted, type Problem } from '../../apps/problem.ts'
+import { isClientId, isHandle } from '../../model/app.ts'
+import { quoted } from '../../model/plain-text.ts'
+import type { Problem } from '../../model/problem.ts'
 
 /** A place in the file: keys and positions from the top. */
 export type Path = readonly (string | number)[]

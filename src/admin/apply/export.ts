@@ -1,6 +1,6 @@
 // What is there, written as a file that would change nothing when it is applied: where a team starts from that wants to keep its apps in git.
 // Invariant: settings that are as they are without being mentioned are left out; no secret and no built-in scope is in it.
-import { type App, beginsOnItsOwn, isHandle } from '../../apps/app.ts'
+import { type App, beginsOnItsOwn, isHandle } from '../../model/app.ts'
 import { isBuiltInScope, type Scope } from '../../apps/scope.ts'
 
 type Entry = Record<string, unknown>

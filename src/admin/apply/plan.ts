@@ -1,10 +1,10 @@
 // From what a file declares and what is there now to what is to be done. Pure: the same file and the same state give the same plan, and a plan of
 // what has been carried out is empty. Invariant: there is a plan only if every rule holds for everything in the file; apps are judged by the
 // catalogue as the file will have made it, because scopes are applied first.
-import { APP_SETTINGS, beginsOnItsOwn, type App, type AppSettings } from '../../apps/app.ts'
+import { APP_SETTINGS, beginsOnItsOwn, type App, type AppSettings } from '../../model/app.ts'
 import { checkAppInput, type LifetimeBounds } from '../../apps/client-metadata.ts'
 import { checkLogo } from '../../apps/logo.ts'
-import type { Problem } from '../../apps/problem.ts'
+import type { Problem } from '../../model/problem.ts'
 import { checkScope, type Scope } from '../../apps/scope.ts'
 import type { LogoUpload } from '../app-acts.ts'
 import type { DeclaredApp, DeclaredScope, Declaration, FileProblem, Path } from './declaration.ts'

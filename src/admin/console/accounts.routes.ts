@@ -1,7 +1,7 @@
 // The accounts of people: listed, named, invited, given a new link, made admins, deactivated. Invariant: a one-time link is in the one answer that made
 // it; nobody can be seen or changed here but through the acts, which keep the last admin.
 import Router from '@koa/router'
-import type { Account } from '../../accounts/account.ts'
+import type { Account } from '../../model/account.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { OneTimeLink } from '../../accounts/account-links.ts'
 import { problemOfReason } from './app-status.routes.ts'

@@ -1,6 +1,6 @@
 // What the pages of one app have in common: its head, its tabs, and its facts as templates may see them. Invariant: the hash of a secret gets
 // nowhere near a page. Called by the routes of the apps.
-import { type App, canActForItself } from '../../apps/app.ts'
+import { type App, canActForItself } from '../../model/app.ts'
 import { isLive } from '../../apps/client-secret.ts'
 import type { Frame, LinkTo } from './console-views.ts'
 import { appBadge, secondsInWords, TYPE_WORDS } from './words.ts'

@@ -1,6 +1,6 @@
 // Suspending, activating and deleting an app: each asks on a page of its own, and what cannot be taken back asks for the app's name too.
 import Router from '@koa/router'
-import type { App } from '../../apps/app.ts'
+import type { App } from '../../model/app.ts'
 import { AppError } from '../../shared/errors.ts'
 import { appPath, belowApp } from './app-frame.ts'
 import type { ConsoleDeps } from './console-deps.ts'

@@ -10,8 +10,8 @@ import {
   type AppChange,
   type AppStatus,
   type AppType,
-} from '../../apps/app.ts'
-import type { Problem } from '../../apps/problem.ts'
+} from '../../model/app.ts'
+import type { Problem } from '../../model/problem.ts'
 import {
   type AppFormValues,
   FIELD_LABELS,

@@ -1,6 +1,6 @@
 // What the console needs of its neighbours; compose/console.ts plugs it in. Reads go to the domain, changes through the acts alone.
 import type { Accounts } from '../../accounts/accounts.ts'
-import type { App } from '../../apps/app.ts'
+import type { App } from '../../model/app.ts'
 import type { AppRegistry } from '../../apps/app-registry.ts'
 import type { Scope } from '../../apps/scope.ts'
 import type { ScopeCatalogue } from '../../apps/scope-catalogue.ts'

@@ -1,6 +1,6 @@
 // What the pages of the console show, and the one function that turns it into HTML. Invariant: templates get facts that were made for them,
 // never a domain object that knows a hash; every value is escaped, and an app's addresses become links only where they are plain web addresses.
-import type { Account } from '../../accounts/account.ts'
+import type { Account } from '../../model/account.ts'
 import type { Templates } from '../../http/views.ts'
 import { type Badge, ownAddress, timeInWords } from './words.ts'
 

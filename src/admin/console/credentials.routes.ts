@@ -1,7 +1,7 @@
 // The secrets of an app and how its developer starts: snippets with everything filled in. Invariant: a secret is in the one answer that made it;
 // sending that form again makes none and shows none.
 import Router from '@koa/router'
-import { isConfidential, type App } from '../../apps/app.ts'
+import { isConfidential, type App } from '../../model/app.ts'
 import { AppError } from '../../shared/errors.ts'
 import { appFacts, appFrame, appPath, belowApp, secretFacts } from './app-frame.ts'
 import type { ConsoleDeps } from './console-deps.ts'

@@ -1,7 +1,7 @@
 // The door of the console. Invariants: behind it is only who is signed in as an active admin at this moment; what is dangerous also needs a
 // password given a short while ago; a form that comes too late is kept for its sender; and a form counts only if it was made for this admin, this act and this target.
 import type { Context, Middleware } from 'koa'
-import type { Account } from '../../accounts/account.ts'
+import type { Account } from '../../model/account.ts'
 import type { Events } from '../../audit/events.ts'
 import type { Csrf } from '../../http/csrf.ts'
 import { limitPages } from '../../http/limit-pages.ts'

@@ -2,7 +2,7 @@
 // the secret is in one answer, that of the form, and nowhere else.
 import Router from '@koa/router'
 import { checkLogo, MAX_LOGO_BYTES } from '../../apps/logo.ts'
-import type { Problem } from '../../apps/problem.ts'
+import type { Problem } from '../../model/problem.ts'
 import {
   type AppFormValues,
   emptyAppForm,
@@ -14,7 +14,7 @@ import {
   sentencesByField,
 } from './app-form.ts'
 import { appFacts, appPath } from './app-frame.ts'
-import { APP_TYPES } from '../../apps/app.ts'
+import { APP_TYPES } from '../../model/app.ts'
 import type { ConsoleDeps } from './console-deps.ts'
 import { once } from './once.ts'
 import { formIdOf, newFormId } from './used-forms.store.ts'

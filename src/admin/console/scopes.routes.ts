@@ -1,7 +1,7 @@
 // The catalogue of scopes: listed in groups, created, edited, deprecated, removed. Built-in scopes are shown and cannot be changed.
 import Router from '@koa/router'
 import { isAdminScope, isBuiltInScope, type Scope, type ScopeInput } from '../../apps/scope.ts'
-import type { Problem } from '../../apps/problem.ts'
+import type { Problem } from '../../model/problem.ts'
 import type { Parameters } from '../../http/parameters.ts'
 import { AppError } from '../../shared/errors.ts'
 import { formProblems, sentencesByField } from './app-form.ts'

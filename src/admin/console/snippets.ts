@@ -1,7 +1,7 @@
 // Code that an app's developer can paste and run: with the real issuer, client id, redirect URI and scopes, the secret from the environment.
 // Invariant: every value is written as a literal of its language, so that none of them can end its string. Pure; called by the credentials
 // pages.
-import type { App } from '../../apps/app.ts'
+import type { App } from '../../model/app.ts'
 import { needsPerson } from '../../apps/scope.ts'
 
 /** One piece of code. */

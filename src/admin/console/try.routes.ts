@@ -1,7 +1,7 @@
 // Trying an app out: an admin runs an app's real flow and sees what the app would get. Invariant: nothing here knows a token; what is shown was cut short
 // by admin/app-preview.ts, after it was ended.
 import Router from '@koa/router'
-import type { App } from '../../apps/app.ts'
+import type { App } from '../../model/app.ts'
 import { PREVIEW_RETURN_PATH } from '../../grants/previews.ts'
 import type { Parameters } from '../../http/parameters.ts'
 import { AppError } from '../../shared/errors.ts'

@@ -1,6 +1,6 @@
 // How the console writes times, numbers, states and addresses. Called by its pages and templates.
-import type { App, AppStatus, AppType } from '../../apps/app.ts'
-import type { Account } from '../../accounts/account.ts'
+import type { App, AppStatus, AppType } from '../../model/app.ts'
+import type { Account } from '../../model/account.ts'
 import { webAddress } from '../../http/views.ts'
 
 /** A state in one word; the tone is colour besides, never instead. */

@@ -1,7 +1,7 @@
 // Accounts over a store in memory: creating, signing in, deactivating, and what others are told.
 import { createAccounts, type AccountEvents } from '../../../src/accounts/accounts.ts'
 import { type AccountStore } from '../../../src/accounts/account.store.ts'
-import { type Account, FIRST_GENERATION } from '../../../src/accounts/account.ts'
+import { type Account, FIRST_GENERATION } from '../../../src/model/account.ts'
 import { argon2id, createPasswords } from '../../../src/accounts/passwords.ts'
 import { AppError } from '../../../src/shared/errors.ts'
 import { createLocalInvalidation } from '../../../src/storage/invalidation.ts'

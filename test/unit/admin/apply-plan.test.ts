@@ -8,7 +8,7 @@ import {
   makePlan,
   type Plan,
 } from '../../../src/admin/apply/plan.ts'
-import { type App, freezeApp } from '../../../src/apps/app.ts'
+import { type App, freezeApp } from '../../../src/model/app.ts'
 import { DEFAULT_LIFETIME_BOUNDS } from '../../../src/apps/client-metadata.ts'
 import { BUILT_IN_SCOPES, type Scope } from '../../../src/apps/scope.ts'
 import { readDeclarationText } from '../../../src/cli/declaration-file.ts'

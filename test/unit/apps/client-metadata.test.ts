@@ -1,6 +1,6 @@
 // The rules of apps over all fields: what is refused, that all problems come at once, and what the type dictates.
 import fc from 'fast-check'
-import type { App } from '../../../src/apps/app.ts'
+import type { App } from '../../../src/model/app.ts'
 import {
   APP_RULES,
   DEFAULT_LIFETIME_BOUNDS,

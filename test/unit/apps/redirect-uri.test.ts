@@ -1,6 +1,6 @@
 // The rules of redirect URIs: a table of hostile and harmless values, and properties that hold for whatever is generated.
 import fc from 'fast-check'
-import type { AppType } from '../../../src/apps/app.ts'
+import type { AppType } from '../../../src/model/app.ts'
 import {
   REDIRECT_URI_RULES,
   checkLink,

@@ -1,6 +1,6 @@
 // Which apps an account has connected: consents and live grants as one list, bounded, with a word when it is cut.
 import { describe, expect, it } from '@jest/globals'
-import type { App } from '../../../src/apps/app.ts'
+import type { App } from '../../../src/model/app.ts'
 import { BOUNDS, findConnection, listConnections } from '../../../src/connected-apps/connections.ts'
 import type { RememberedConsent } from '../../../src/grants/consent.store.ts'
 import type { Grant } from '../../../src/grants/grant.ts'

@@ -1,14 +1,13 @@
-import {
-  decide,
-  type Caller,
-  type LiveToken,
-  type Requirement,
-} from '../../../src/gateway/decision.ts'
+import type { ActiveToken } from '../../../src/model/token-status.ts'
+import type { App } from '../../../src/model/app.ts'
+import { decide, type Caller, type Requirement } from '../../../src/gateway/decision.ts'
 
-const TOKEN: LiveToken = {
+const TOKEN: ActiveToken = {
   active: true,
   kind: 'access',
-  app: { id: 'app_1' },
+  // The decision looks at its id alone.
+  app: { id: 'app_1' } as App,
+  issuedAt: undefined,
   accountId: 'acc_1',
   grantId: 'grant1',
   scopes: ['bookings:read', 'customers:read'],
@@ -28,13 +27,16 @@ const KNOWN: Caller = { key: 'app_api', audiences: [API] }
 const BY_NETWORK: Caller = { key: '10.0.0.7', audiences: undefined }
 
 const outcome = (
-  token: Partial<LiveToken> | { active: false },
+  token: Partial<ActiveToken> | { active: false },
   requirement: Partial<Requirement> = {},
   caller = KNOWN,
   request?: { method: string; uri: string },
 ) => {
-  const worth = token.active === false ? { active: false as const } : { ...TOKEN, ...token }
-  const decision = decide(worth, { ...OPEN, ...requirement }, caller, request)
+  const status =
+    token.active === false
+      ? { active: false as const, reason: 'unknown' as const }
+      : { ...TOKEN, ...token }
+  const decision = decide(status, { ...OPEN, ...requirement }, caller, request)
   return decision.kind === 'allow' ? 'allow' : decision.reason
 }
 

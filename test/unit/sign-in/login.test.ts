@@ -9,7 +9,7 @@ import { createKnownPlaces } from '../../../src/sign-in/known-places.ts'
 import { createServerKeys } from '../../../src/shared/crypto.ts'
 import { Secret } from '../../../src/shared/secret.ts'
 import { createLogin, type LoginOutcome } from '../../../src/sign-in/login.ts'
-import { type Account, FIRST_GENERATION } from '../../../src/accounts/account.ts'
+import { type Account, FIRST_GENERATION } from '../../../src/model/account.ts'
 
 const maria: Account = {
   id: 'acc_maria',

@@ -1,7 +1,7 @@
 // Code to start with: it has everything filled in, fits the type of the app, and no value can end the text that it stands in.
 import { describe, expect, it } from '@jest/globals'
 import { snippetsFor } from '../../../../src/admin/console/snippets.ts'
-import type { App, AppType } from '../../../../src/apps/app.ts'
+import type { App, AppType } from '../../../../src/model/app.ts'
 
 const ISSUER = 'https://auth.example.com'
 

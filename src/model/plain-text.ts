@@ -1,28 +1,11 @@
-// One problem with what somebody handed in, and the rules of text that all fields share. Invariant: text that passes shows as what it is:
-// nothing invisible, nothing that turns the reading direction around, nothing that Postgres cannot keep.
-
-/** Why one value was refused: a value, never an exception, so that all problems come back at once. */
-export interface Problem {
-  readonly field: string
-  /** The value that broke the rule, where it is one of several. */
-  readonly value?: string
-  /** The stable name of the rule. */
-  readonly rule: string
-  /** For the person who typed it. */
-  readonly sentence: string
-}
-
-/** The answer to input that breaks rules: nothing has changed. */
-export interface Refused {
-  readonly kind: 'refused'
-  readonly problems: readonly Problem[]
-}
+// Text that shows as what it is: nothing invisible, nothing that turns the reading direction around,
+// nothing that Postgres cannot keep.
 
 // Half a character: Postgres keeps no such text.
 const LONE_SURROGATE = /\p{Cs}/u
 
-// Control characters, line and paragraph separators, bidi controls, invisible operators and tags. The joiners U+200C and U+200D stay
-// allowed: Persian and emoji need them.
+// Control characters, line and paragraph separators, bidi controls, invisible operators and tags.
+// The joiners U+200C and U+200D stay allowed: Persian and emoji need them.
 const DECEPTIVE =
   /[\u0000-\u001F\u007F-\u009F\u00AD\u061C\u115F\u1160\u180E\u200B\u200E\u200F\u2028-\u202E\u2060-\u206F\u3164\uFEFF\uFFA0\uFFF9-\uFFFB\u{E0000}-\u{E007F}]/u
 const DECEPTIVE_BUT_LINES =
@@ -36,7 +19,7 @@ export const isPlainLine = (text: string): boolean =>
 export const isPlainText = (text: string): boolean =>
   !LONE_SURROGATE.test(text) && !DECEPTIVE_BUT_LINES.test(text)
 
-/** Returns how many characters (code points) a person would count at most. */
+/** Returns how many characters (code points) a reader would count at most. */
 export const lengthOf = (text: string): number => Array.from(text).length
 
 /** Shortens a refused value for the answer, so that a megabyte of nonsense does not come back. */
