@@ -1,5 +1,6 @@
 // What admins do to apps: the registry's functions, each with its audit event and the question whether the operator may. Console, API and command
 // line all come through here. Invariant: an act that changed something is recorded with actor, target and what changed; one that was refused changed nothing.
+import type { App, AppChange, AppInput } from '../model/app.ts'
 import type {
   AppRegistry,
   CreatedSecret,
@@ -8,7 +9,7 @@ import type {
   RegisterOutcome,
   UpdateOutcome,
 } from '../apps/app-registry.ts'
-import { APP_SETTINGS, type App, type AppChange, type AppInput } from '../model/app.ts'
+import { SETTING_NAMES } from '../apps/app-settings.ts'
 import { checkLogo } from '../apps/logo.ts'
 import type { Refused } from '../model/problem.ts'
 import type { Events } from '../audit/events.ts'
@@ -106,7 +107,7 @@ export function createAppActs(deps: {
       if (Array.isArray(change.scopes)) assertMayHandOn(by, { scopes: change.scopes.map(String) })
       const outcome = await apps.update(id, version, change)
       if (outcome.kind !== 'updated') return outcome
-      const diff = diffOf(before, outcome.app, APP_SETTINGS)
+      const diff = diffOf(before, outcome.app, SETTING_NAMES)
       if (Object.keys(diff).length > 0) events.appChanged({ appId: id, diff }, contextOf(by))
       return outcome
     },

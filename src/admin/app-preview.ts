@@ -1,7 +1,7 @@
 // Trying an app out: the real flow, run by an admin to see what the app would get. Invariants: what comes of it is ended before it is shown, and what is
 // shown opens nothing; it counts only for the admin who began it; the app's own address is never called, and nothing is remembered for the app.
 // Called by the console.
-import type { App } from '../model/app.ts'
+import { actsForUsers, type App } from '../model/app.ts'
 import type { AppRegistry } from '../apps/app-registry.ts'
 import type { EventContext, Events } from '../audit/events.ts'
 import type { Grants } from '../grants/grants.ts'
@@ -90,7 +90,7 @@ export function createAppPreviews(deps: {
   async function target(appId: string, by: Operator, isMachine: boolean): Promise<App> {
     assertMay(by, 'admin:apps:write')
     const app = await deps.apps.get(appId)
-    const isTried = isMachine ? app.type === 'machine' : app.type === 'web' || app.type === 'public'
+    const isTried = isMachine ? app.type === 'machine' : actsForUsers(app.type)
     if (!isTried || app.status === 'deleted') throw new AppError('not_found', { detail: 'app' })
     assertMayHandOn(by, app)
     return app

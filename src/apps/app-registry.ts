@@ -1,6 +1,18 @@
 // Registered apps: register, find, change, shut down, and check their secrets. The one set of functions behind the console, the admin API and
 // the command line. Invariant: a change is in the database before anybody hears of it, and after the call returns this process no longer acts
 // on the state before it; other processes follow within a second. The token endpoints live on find() and checkSecret(): no I/O on a hit.
+import {
+  freezeApp,
+  isHandle,
+  isClientId,
+  isConfidential,
+  type App,
+  type AppChange,
+  type AppInput,
+  type AppSecret,
+  type AppStatus,
+  type AppType,
+} from '../model/app.ts'
 import { DAY, dateNow, type Clock } from '../shared/clock.ts'
 import type { ServerKeys } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
@@ -11,26 +23,10 @@ import type { WriteAlong } from '../storage/database.ts'
 import type { Invalidation } from '../storage/invalidation.ts'
 import { isStorable } from '../storage/moments.ts'
 import { createAppCache } from './app-cache.ts'
-import {
-  freezeApp,
-  isHandle,
-  isClientId,
-  isConfidential,
-  type App,
-  type AppChange,
-  type AppInput,
-  type AppSecret,
-  type AppSettings,
-  type AppStatus,
-  type AppType,
-} from '../model/app.ts'
+import { settingsOf } from './app-settings.ts'
 import type { AppStore } from './app.store.ts'
-import {
-  DEFAULT_LIFETIME_BOUNDS,
-  checkAppInput,
-  type AppVerdict,
-  type LifetimeBounds,
-} from './client-metadata.ts'
+import { DEFAULT_LIFETIME_BOUNDS, type LifetimeBounds } from './app-rules.ts'
+import { checkAppInput, type AppVerdict } from './client-metadata.ts'
 import {
   createSecretFinder,
   isLive,
@@ -187,27 +183,6 @@ const HANDLE_TAKEN: Refused = Object.freeze({
 })
 
 const notFound = (): AppError => new AppError('not_found', { detail: 'app' })
-
-const settingsOf = (app: App): AppSettings => ({
-  handle: app.handle,
-  name: app.name,
-  description: app.description,
-  type: app.type,
-  homepageUrl: app.homepageUrl,
-  privacyUrl: app.privacyUrl,
-  termsUrl: app.termsUrl,
-  ownerContact: app.ownerContact,
-  environment: app.environment,
-  redirectUris: app.redirectUris,
-  scopes: app.scopes,
-  audiences: app.audiences,
-  clientCredentials: app.clientCredentials,
-  requirePkce: app.requirePkce,
-  rotateRefreshTokens: app.rotateRefreshTokens,
-  slidingRefresh: app.slidingRefresh,
-  accessTtlSeconds: app.accessTtlSeconds,
-  refreshTtlSeconds: app.refreshTtlSeconds,
-})
 
 const CURSOR = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (app_[0-9A-Za-z]{20})$/
 

@@ -1,14 +1,5 @@
 // Apps, their secrets and logos in Postgres (or PGlite). Invariant: each change is one transaction that also raises the app's version, and
 // shutting an app down writes, in that same transaction, the job that kills its tokens, so that nothing is ever half shut down.
-import { type Insertable, type Selectable, type Transaction, sql } from 'kysely'
-import {
-  type Database,
-  isUniqueViolation,
-  withDatabase,
-  type WriteAlong,
-} from '../storage/database.ts'
-import type { AppRow, AppSecretRow, Schema } from '../storage/schema.ts'
-import { beginsWith, contains, findsParts } from '../storage/text-search.ts'
 import {
   canActForItself,
   freezeApp,
@@ -18,8 +9,20 @@ import {
   type AppStatus,
   type AppType,
 } from '../model/app.ts'
+import { type Insertable, type Selectable, type Transaction, sql } from 'kysely'
+import {
+  type Database,
+  isUniqueViolation,
+  withDatabase,
+  type WriteAlong,
+} from '../storage/database.ts'
+import type { AppRow, AppSecretRow, Schema } from '../storage/schema.ts'
+import { beginsWith, contains, findsParts } from '../storage/text-search.ts'
+import { ALL_SETTINGS, APP_SETTINGS, makeSettings, type SettingName } from './app-settings.ts'
 import type { Logo } from './logo.ts'
 import type { HashRenewal } from './secret-usage.ts'
+
+type SettingColumn = (typeof APP_SETTINGS)[SettingName]['wire']
 
 /** A page of a list, newest first. */
 export interface AppPageQuery {
@@ -107,26 +110,10 @@ function toSecret(row: Selectable<AppSecretRow>): AppSecret {
 function toApp(row: Selectable<AppRow>, secrets: readonly AppSecret[]): App {
   return freezeApp({
     id: row.id,
-    handle: row.handle ?? undefined,
-    name: row.name,
-    description: row.description ?? undefined,
-    type: row.type,
-    logoId: row.logo_id ?? undefined,
-    homepageUrl: row.homepage_url ?? undefined,
-    privacyUrl: row.privacy_url ?? undefined,
-    termsUrl: row.terms_url ?? undefined,
-    ownerContact: row.owner_contact ?? undefined,
-    environment: row.environment ?? undefined,
-    redirectUris: row.redirect_uris,
-    scopes: row.scopes,
-    audiences: row.audiences,
+    ...makeSettings((name) => row[APP_SETTINGS[name].wire] ?? undefined),
     // A release without the switch leaves it on for apps of every type.
     clientCredentials: row.client_credentials && canActForItself(row.type),
-    requirePkce: row.require_pkce,
-    rotateRefreshTokens: row.rotate_refresh_tokens,
-    slidingRefresh: row.sliding_refresh,
-    accessTtlSeconds: row.access_ttl_seconds ?? undefined,
-    refreshTtlSeconds: row.refresh_ttl_seconds ?? undefined,
+    logoId: row.logo_id ?? undefined,
     status: row.status,
     statusReason: row.status_reason ?? undefined,
     version: row.version,
@@ -139,25 +126,14 @@ function toApp(row: Selectable<AppRow>, secrets: readonly AppSecret[]): App {
   })
 }
 
-const settingsColumns = (settings: AppSettings) => ({
-  handle: settings.handle ?? null,
-  name: settings.name,
-  description: settings.description ?? null,
-  homepage_url: settings.homepageUrl ?? null,
-  privacy_url: settings.privacyUrl ?? null,
-  terms_url: settings.termsUrl ?? null,
-  owner_contact: settings.ownerContact ?? null,
-  environment: settings.environment ?? null,
-  redirect_uris: JSON.stringify(settings.redirectUris),
-  scopes: JSON.stringify(settings.scopes),
-  audiences: JSON.stringify(settings.audiences),
-  client_credentials: settings.clientCredentials,
-  require_pkce: settings.requirePkce,
-  rotate_refresh_tokens: settings.rotateRefreshTokens,
-  sliding_refresh: settings.slidingRefresh,
-  access_ttl_seconds: settings.accessTtlSeconds ?? null,
-  refresh_ttl_seconds: settings.refreshTtlSeconds ?? null,
-})
+/** The columns of the settings that may change. */
+const settingsColumns = (settings: AppSettings) =>
+  Object.fromEntries(
+    ALL_SETTINGS.filter(([name]) => name !== 'type').map(([name, { wire, kind }]) => [
+      wire,
+      kind === 'list' ? JSON.stringify(settings[name]) : (settings[name] ?? null),
+    ]),
+  ) as Pick<Insertable<AppRow>, Exclude<SettingColumn, 'type'>>
 
 const secretRow = (appId: string, secret: AppSecret): Insertable<AppSecretRow> => ({
   id: secret.id,

@@ -1,54 +1,51 @@
-// The flags by which an app is described, and how they, and the file beside them, become the input of the registry. The rules about values are
-// the registry's; here is only what a command line adds: spelling, lists, files.
+// The flags that describe an app, and how they, and the file beside them, become the input of the
+// registry. The rules about values are the registry's; here is only what a command line adds: spelling,
+// lists, files.
 import { readFile } from 'node:fs/promises'
 import { dirname, extname, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { LogoUpload } from '../admin/app-acts.ts'
+import {
+  ALL_SETTINGS,
+  type AppSetting,
+  type NamedSetting,
+  type SettingName,
+} from '../apps/app-settings.ts'
 import { inputRefusal } from './session.ts'
 import { decodeWhole } from './text-file.ts'
 
-interface AppFlags {
+interface AppFlags extends Readonly<Record<string, unknown>> {
   file?: string
   logo?: string
-  handle?: string
-  name?: string
-  type?: string
-  description?: string
-  homepage?: string
-  privacy?: string
-  terms?: string
-  contact?: string
-  environment?: string
-  redirectUri?: string[]
-  scope?: string[]
-  audience?: string[]
-  clientCredentials?: boolean
-  requirePkce?: boolean
-  rotate?: boolean
-  sliding?: boolean
-  accessTtl?: string
-  refreshTtl?: string
   clear?: string[]
 }
+
+/** Those that most apps need stand first in the help. */
+const FIRST: readonly SettingName[] = ['name', 'type', 'redirectUris', 'scopes']
+const IN_ORDER: readonly NamedSetting[] = [
+  ...FIRST.flatMap((first) => ALL_SETTINGS.filter(([name]) => name === first)),
+  ...ALL_SETTINGS.filter(([name]) => !FIRST.includes(name)),
+]
+
+/** A flag without its value and its hyphens. */
+const bare = ({ cli }: AppSetting): string => cli.flag.replace(/^--| .*$/g, '')
+
+const FLAGS: ReadonlyMap<string, string> = new Map(
+  ALL_SETTINGS.map(([name, setting]) => [name, `--${bare(setting)}`]),
+)
+
+/** Returns the flag that sets a setting. */
+export const flagOfSetting = (name: string): string | undefined => FLAGS.get(name)
 
 /** Settings as they were handed in, of whatever type. */
 export type GivenInput = Record<string, unknown>
 
 /** What can be emptied, by the flag that sets it. */
-export const CLEARABLE = {
-  handle: 'handle',
-  description: 'description',
-  homepage: 'homepageUrl',
-  privacy: 'privacyUrl',
-  terms: 'termsUrl',
-  contact: 'ownerContact',
-  environment: 'environment',
-  'redirect-uri': 'redirectUris',
-  scope: 'scopes',
-  audience: 'audiences',
-  'access-ttl': 'accessTtlSeconds',
-  'refresh-ttl': 'refreshTtlSeconds',
-} as const
+const CLEARABLE: ReadonlyMap<string, SettingName> = new Map(
+  ALL_SETTINGS.flatMap(([name, setting]) =>
+    setting.required === true || setting.kind === 'switch' ? [] : [[bare(setting), name] as const],
+  ),
+)
 
 const collect = (value: string, before: string[] = []): string[] => [...before, value]
 const collectList = (value: string, before: string[] = []): string[] => [
@@ -58,61 +55,48 @@ const collectList = (value: string, before: string[] = []): string[] => [
 
 /** Adds the flags that describe an app. */
 export function addAppFlags(command: Command): Command {
+  for (const [, { kind, cli }] of IN_ORDER) {
+    const option = new Option(cli.flag, cli.help)
+    if (kind === 'list') option.argParser(cli.hasCommas === true ? collectList : collect)
+    command.addOption(option)
+  }
   return command
-    .option('--name <name>', 'what people see on the consent page')
-    .option('--type <type>', 'web, public, machine or resource-server')
-    .option('--redirect-uri <uri>', 'where people come back to; may be repeated', collect)
-    .option('--scope <scopes>', 'may be repeated, or a list with commas', collectList)
-    .option('--handle <handle>', 'a name of your own by which files and commands know the app')
-    .option('--description <text>', 'one or two sentences for the consent page')
-    .option('--homepage <url>')
-    .option('--privacy <url>')
-    .option('--terms <url>')
-    .option('--contact <text>', 'who owns the app, for admins')
-    .option('--environment <label>', 'production, staging …')
     .option('--logo <file>', 'PNG, JPEG, WebP or SVG')
-    .option(
-      '--audience <name>',
-      'an API that a machine may ask tokens for, or that a resource server is; may be repeated',
-      collect,
-    )
-    .option(
-      '--client-credentials',
-      'let a web app get tokens of its own with its secret alone (machines always start with it)',
-    )
-    .option('--require-pkce', 'refuse authorization without PKCE (public apps always)')
-    .option('--rotate', 'a new refresh token with every use (public apps always)')
-    .option('--sliding', 'every use renews the life of the refresh token')
-    .option('--access-ttl <seconds>', 'life of access tokens instead of the server’s')
-    .option('--refresh-ttl <seconds>', 'life of refresh tokens instead of the server’s')
     .option('--file <app.json>', 'take all of this from a JSON file; flags win over it')
 }
 
 /** Adds the flags that take something away from an app that is there. */
 export function addClearingFlags(command: Command): Command {
-  return command
-    .option('--no-client-credentials', 'no tokens of its own any more; live ones end')
-    .option('--no-require-pkce', 'PKCE is optional again')
-    .option('--no-rotate', 'the refresh token stays the same')
-    .option('--no-sliding', 'the life of the refresh token is fixed')
-    .addOption(
-      new Option('--clear <setting>', 'empty a setting; may be repeated')
-        .choices(Object.keys(CLEARABLE))
-        .argParser((value: string, before: string[] | undefined) => {
-          const names = [...(before ?? []), value]
-          const unknown = names.find((name) => !Object.hasOwn(CLEARABLE, name))
-          if (unknown === undefined) return names
-          throw inputRefusal([
-            {
-              field: 'clear',
-              value: unknown,
-              rule: 'clearable',
-              sentence: `What can be emptied: ${Object.keys(CLEARABLE).join(', ')}.`,
-            },
-          ])
-        }),
-    )
+  for (const [, setting] of ALL_SETTINGS)
+    if (setting.kind === 'switch') command.option(`--no-${bare(setting)}`, setting.cli.off)
+  return command.addOption(
+    new Option('--clear <setting>', 'empty a setting; may be repeated')
+      .choices([...CLEARABLE.keys()])
+      .argParser((value: string, before: string[] | undefined) => {
+        const names = [...(before ?? []), value]
+        const unknown = names.find((name) => !CLEARABLE.has(name))
+        if (unknown === undefined) return names
+        throw inputRefusal([
+          {
+            field: 'clear',
+            value: unknown,
+            rule: 'clearable',
+            sentence: `What can be emptied: ${[...CLEARABLE.keys()].join(', ')}.`,
+          },
+        ])
+      }),
+  )
 }
+
+/** What the flags say of a setting. */
+function givenBy(flags: AppFlags, setting: AppSetting): unknown {
+  const value = flags[camelcase(bare(setting))]
+  return setting.kind === 'seconds' && value !== undefined ? Number(value) : value
+}
+
+// As commander names them.
+const camelcase = (flag: string): string =>
+  flag.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
 
 /** Reads what the flags, and the file that they name, say about an app; what they do not mention is not there. */
 export async function readAppInput(
@@ -120,30 +104,11 @@ export async function readAppInput(
 ): Promise<{ input: GivenInput; logo: LogoUpload | undefined }> {
   const flags = command.opts<AppFlags>()
   const { logo, ...fromFile } = flags.file === undefined ? {} : await readAppFile(flags.file)
-  const given: GivenInput = {
-    handle: flags.handle,
-    name: flags.name,
-    type: flags.type,
-    description: flags.description,
-    homepageUrl: flags.homepage,
-    privacyUrl: flags.privacy,
-    termsUrl: flags.terms,
-    ownerContact: flags.contact,
-    environment: flags.environment,
-    redirectUris: flags.redirectUri,
-    scopes: flags.scope,
-    audiences: flags.audience,
-    clientCredentials: flags.clientCredentials,
-    requirePkce: flags.requirePkce,
-    rotateRefreshTokens: flags.rotate,
-    slidingRefresh: flags.sliding,
-    accessTtlSeconds: flags.accessTtl === undefined ? undefined : Number(flags.accessTtl),
-    refreshTtlSeconds: flags.refreshTtl === undefined ? undefined : Number(flags.refreshTtl),
-  }
-  const set = Object.entries(given).filter(([, value]) => value !== undefined)
+  const given = ALL_SETTINGS.map(([name, setting]) => [name, givenBy(flags, setting)] as const)
+  const set = given.filter(([, value]) => value !== undefined)
   const input: GivenInput = { ...fromFile, ...Object.fromEntries(set) }
   for (const name of flags.clear ?? []) {
-    const setting = CLEARABLE[name as keyof typeof CLEARABLE]
+    const setting = CLEARABLE.get(name) ?? name
     // Both at once would have to be guessed at.
     if (input[setting] !== undefined)
       throw inputRefusal([

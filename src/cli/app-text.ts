@@ -1,5 +1,11 @@
 // How an app is shown: as JSON for scripts, as text for people. Invariant: the hashes of its secrets stay inside.
 import type { App } from '../model/app.ts'
+import {
+  ALL_SETTINGS,
+  SETTING_NAMES,
+  type SettingKind,
+  type SettingName,
+} from '../apps/app-settings.ts'
 import { facts, moment, table } from './layout.ts'
 
 /** What is said under secrets. */
@@ -9,27 +15,10 @@ export const SHOWN_ONCE =
 /** Shows an app to scripts. */
 export const appJson = (app: App): object => ({
   id: app.id,
-  handle: app.handle ?? null,
-  name: app.name,
-  description: app.description ?? null,
-  type: app.type,
+  ...Object.fromEntries(SETTING_NAMES.map((name) => [name, app[name] ?? null])),
+  logoId: app.logoId ?? null,
   status: app.status,
   statusReason: app.statusReason ?? null,
-  homepageUrl: app.homepageUrl ?? null,
-  privacyUrl: app.privacyUrl ?? null,
-  termsUrl: app.termsUrl ?? null,
-  ownerContact: app.ownerContact ?? null,
-  environment: app.environment ?? null,
-  logoId: app.logoId ?? null,
-  redirectUris: app.redirectUris,
-  scopes: app.scopes,
-  audiences: app.audiences,
-  clientCredentials: app.clientCredentials,
-  requirePkce: app.requirePkce,
-  rotateRefreshTokens: app.rotateRefreshTokens,
-  slidingRefresh: app.slidingRefresh,
-  accessTtlSeconds: app.accessTtlSeconds ?? null,
-  refreshTtlSeconds: app.refreshTtlSeconds ?? null,
   version: app.version,
   createdAt: app.createdAt,
   updatedAt: app.updatedAt,
@@ -42,11 +31,25 @@ export const appJson = (app: App): object => ({
   })),
 })
 
-const onOff = (...switches: readonly (readonly [boolean, string])[]): string =>
-  switches.flatMap(([isOn, words]) => (isOn ? [words] : [])).join(', ')
+/** The settings of some kinds but the name, which is the heading. */
+const factsOf = (
+  app: App,
+  ...kinds: readonly SettingKind[]
+): (readonly [string, string | undefined])[] =>
+  ALL_SETTINGS.flatMap(([name, { kind, cli }]) =>
+    kinds.includes(kind) && name !== 'name' ? [[cli.label, textOf(name, app[name])] as const] : [],
+  )
 
-const seconds = (count: number | undefined): string | undefined =>
-  count === undefined ? undefined : `${count} s`
+const policyOf = (app: App): string =>
+  ALL_SETTINGS.flatMap(([name, { kind, cli }]) =>
+    kind === 'switch' && app[name] === true ? [cli.label] : [],
+  ).join(', ')
+
+function textOf(name: SettingName, value: App[SettingName]): string | undefined {
+  // The addresses of one app are long: more room between them.
+  if (Array.isArray(value)) return value.join(name === 'redirectUris' ? '  ' : ' ')
+  return typeof value === 'number' ? `${value} s` : value?.toString()
+}
 
 /** Shows an app to people. */
 export function appText(app: App): string {
@@ -57,25 +60,10 @@ export function appText(app: App): string {
     ['Type', app.type.replace('_', '-')],
     ['Status', `${app.status}${app.statusReason === undefined ? '' : `: ${app.statusReason}`}`],
     ['Description', app.description],
-    ['Redirect URIs', app.redirectUris.join('  ')],
-    ['Scopes', app.scopes.join(' ')],
-    ['Audiences', app.audiences.join(' ')],
-    [
-      'Policy',
-      onOff(
-        [app.clientCredentials, 'client credentials'],
-        [app.requirePkce, 'PKCE required'],
-        [app.rotateRefreshTokens, 'refresh tokens rotate'],
-        [app.slidingRefresh, 'use renews the refresh token'],
-      ),
-    ],
-    ['Access tokens', seconds(app.accessTtlSeconds)],
-    ['Refresh tokens', seconds(app.refreshTtlSeconds)],
-    ['Homepage', app.homepageUrl],
-    ['Privacy', app.privacyUrl],
-    ['Terms', app.termsUrl],
-    ['Contact', app.ownerContact],
-    ['Environment', app.environment],
+    ...factsOf(app, 'list'),
+    ['Policy', policyOf(app)],
+    ...factsOf(app, 'seconds'),
+    ...factsOf(app, 'link', 'line'),
     ['Created', moment(app.createdAt)],
     ...app.secrets.map((secret) => ['Secret', secretLine(secret)] as const),
   ])}`

@@ -1,5 +1,6 @@
 // otesse apply: scopes and apps kept in a file, in git. Invariants: everything in the file is checked before anything is changed; a secret that was
 // made is shown, or written to a file of its owner's alone, also where a later step fails; nothing is ever deleted.
+import { isConfidential } from '../model/app.ts'
 import { open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
@@ -7,8 +8,7 @@ import type { LogoUpload } from '../admin/app-acts.ts'
 import { type Applied, carryOut, type NewSecret, readState } from '../admin/apply/apply.ts'
 import type { Declaration, FileProblem } from '../admin/apply/declaration.ts'
 import { hasChanges, makePlan, type Plan } from '../admin/apply/plan.ts'
-import { isConfidential } from '../model/app.ts'
-import { DEFAULT_LIFETIME_BOUNDS } from '../apps/client-metadata.ts'
+import { DEFAULT_LIFETIME_BOUNDS } from '../apps/app-rules.ts'
 import type { Acts } from '../compose/acts.ts'
 import type { Foundation } from '../foundation.ts'
 import { readBytes, readLogo } from './app-flags.ts'

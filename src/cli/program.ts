@@ -5,6 +5,7 @@ import { Command, CommanderError, Option } from 'commander'
 import type { Environment } from '../config/config.ts'
 import { addAccountCommands } from './account-commands.ts'
 import { addAppCommands } from './app-commands.ts'
+import { flagOfSetting } from './app-flags.ts'
 import { addApplyCommand } from './apply-command.ts'
 import { addExportCommand } from './export-command.ts'
 import { addKeyCommands } from './key-commands.ts'
@@ -70,27 +71,13 @@ function show(refusal: Refusal, terminal: Terminal, isJson: boolean): number {
 }
 
 const FLAGS: Readonly<Record<string, string>> = {
-  homepageUrl: '--homepage',
-  privacyUrl: '--privacy',
-  termsUrl: '--terms',
-  ownerContact: '--contact',
-  redirectUris: '--redirect-uri',
-  scopes: '--scope',
-  audiences: '--audience',
-  rotateRefreshTokens: '--rotate',
-  slidingRefresh: '--sliding',
-  clientCredentials: '--client-credentials',
-  requirePkce: '--require-pkce',
-  accessTtlSeconds: '--access-ttl',
-  refreshTtlSeconds: '--refresh-ttl',
   expiresAt: '--expires',
   secretsOut: '--secrets-out',
 }
-const PLAIN_FLAGS =
-  /^(handle|name|type|description|environment|logo|file|email|role|reason|sentence|group|audience|clear)$/
+const PLAIN_FLAGS = /^(logo|file|email|role|reason|sentence|group|audience|clear)$/
 
 const flagOf = (field: string): string =>
-  FLAGS[field] ?? (PLAIN_FLAGS.test(field) ? `--${field}` : field)
+  flagOfSetting(field) ?? FLAGS[field] ?? (PLAIN_FLAGS.test(field) ? `--${field}` : field)
 
 /** Creates a program without commands: its flags, and where its texts go. */
 export const createProgram = (name: string, terminal: Pick<Terminal, 'write'>): Command =>

@@ -50,28 +50,6 @@ export interface AppSettings {
   readonly refreshTtlSeconds: number | undefined
 }
 
-/** The names of all settings, in the order in which a person reads them. */
-export const APP_SETTINGS = [
-  'handle',
-  'name',
-  'type',
-  'description',
-  'homepageUrl',
-  'privacyUrl',
-  'termsUrl',
-  'ownerContact',
-  'environment',
-  'redirectUris',
-  'scopes',
-  'audiences',
-  'clientCredentials',
-  'requirePkce',
-  'rotateRefreshTokens',
-  'slidingRefresh',
-  'accessTtlSeconds',
-  'refreshTtlSeconds',
-] as const satisfies readonly (keyof AppSettings)[]
-
 /** A registered app. */
 export interface App extends AppSettings {
   /** The client id. */
@@ -103,6 +81,9 @@ export type AppChange = Partial<AppSettings>
 
 /** Returns whether the app can keep a secret and so must authenticate (RFC 6749 §2.1). */
 export const isConfidential = (app: Pick<App, 'type'>): boolean => app.type !== 'public'
+
+/** Returns whether users sign in to apps of the type and authorize them. */
+export const actsForUsers = (type: AppType): boolean => type === 'web' || type === 'public'
 
 /** Returns whether apps of the type can have tokens of their own (RFC 6749 §4.4). */
 export const canActForItself = (type: AppType): boolean => type === 'web' || type === 'machine'

@@ -1,5 +1,7 @@
-// How an app looks on the wire of the admin API, in both directions. Invariant: the hash of a secret is never part of it.
+// How an app looks on the wire of the admin API, in both directions. Invariant: the hash of a secret is
+// never part of it.
 import { type App, APP_TYPES, type AppSecret } from '../../model/app.ts'
+import { ALL_SETTINGS, type AppSetting } from '../../apps/app-settings.ts'
 import {
   answer,
   flag,
@@ -13,39 +15,32 @@ import {
   whole,
 } from './schema.ts'
 
-/** What an admin decides about an app. */
-export const APP_SETTINGS = {
-  handle: orNull(
-    text('The name by which files and scripts know the app; unique.', {
-      examples: ['bookings-dashboard'],
-    }),
-  ),
-  name: text('What people see on the consent page.', { examples: ['Bookings Dashboard'] }),
-  description: orNull(text('One or two sentences for the consent page.')),
-  type: oneOf(
-    '`web` keeps a secret, `public` cannot and uses PKCE, `machine` acts for itself, `resource_server` is an API. It never changes.',
-    APP_TYPES,
-  ),
-  homepage_url: orNull(text('An https address.')),
-  privacy_url: orNull(text('An https address.')),
-  terms_url: orNull(text('An https address.')),
-  owner_contact: orNull(text('Who owns the app, for admins.')),
-  environment: orNull(text('A label like `production`.')),
-  redirect_uris: listOf({ type: 'string' }, 'Where people return to; matched exactly.'),
-  scopes: listOf({ type: 'string' }, 'What the app may ask for.'),
-  audiences: listOf(
-    { type: 'string' },
-    'The APIs that it may ask tokens for (RFC 8707), or that it is.',
-  ),
-  client_credentials: flag(
-    'May get tokens of its own with its secret alone; only `web` and `machine`. Left out: on for `machine`, else off.',
-  ),
-  require_pkce: flag('Refuse authorization without PKCE; public apps always.'),
-  rotate_refresh_tokens: flag('A new refresh token with every use; public apps always.'),
-  sliding_refresh: flag('Every use renews the life of the refresh token.'),
-  access_ttl_seconds: orNull(whole('The life of access tokens instead of the server’s.')),
-  refresh_ttl_seconds: orNull(whole('The life of refresh tokens instead of the server’s.')),
+function schemaOf({ kind, required = false, api }: AppSetting): Schema {
+  const { description, example } = api
+  const more = example === undefined ? {} : { examples: [example] }
+  switch (kind) {
+    case 'list':
+      return listOf({ type: 'string' }, description)
+    case 'switch':
+      return flag(description)
+    case 'type':
+      return oneOf(description, APP_TYPES)
+    case 'seconds':
+      return orNull(whole(description))
+    default:
+      return required ? text(description, more) : orNull(text(description, more))
+  }
 }
+
+/** What an admin decides about an app. */
+export const APP_MEMBERS: Readonly<Record<string, Schema>> = Object.fromEntries(
+  ALL_SETTINGS.map(([, setting]) => [setting.wire, schemaOf(setting)]),
+)
+
+/** Those of them that a registration needs. */
+export const NEEDED_APP_MEMBERS: readonly string[] = ALL_SETTINGS.flatMap(
+  ([, { wire, required }]) => (required === true ? [wire] : []),
+)
 
 const SECRET = answer({
   id: text('Names the secret; it is not it.'),
@@ -60,7 +55,7 @@ const SECRET = answer({
 export const APP_SCHEMAS: Readonly<Record<string, Schema>> = {
   App: answer({
     id: text('The client id.'),
-    ...APP_SETTINGS,
+    ...APP_MEMBERS,
     status: oneOf('A suspended or deleted app gets nothing.', ['active', 'suspended', 'deleted']),
     status_reason: orNull(text('Why it was suspended or deleted.')),
     logo_id: orNull(text('The SHA-256 of the logo, which is served at `/logos/{logo_id}`.')),
@@ -84,24 +79,7 @@ export const showSecret = ({ id, hint, createdAt, expiresAt, lastUsedAt }: AppSe
 /** Shows an app. */
 export const showApp = (app: App): object => ({
   id: app.id,
-  handle: app.handle ?? null,
-  name: app.name,
-  description: app.description ?? null,
-  type: app.type,
-  homepage_url: app.homepageUrl ?? null,
-  privacy_url: app.privacyUrl ?? null,
-  terms_url: app.termsUrl ?? null,
-  owner_contact: app.ownerContact ?? null,
-  environment: app.environment ?? null,
-  redirect_uris: app.redirectUris,
-  scopes: app.scopes,
-  audiences: app.audiences,
-  client_credentials: app.clientCredentials,
-  require_pkce: app.requirePkce,
-  rotate_refresh_tokens: app.rotateRefreshTokens,
-  sliding_refresh: app.slidingRefresh,
-  access_ttl_seconds: app.accessTtlSeconds ?? null,
-  refresh_ttl_seconds: app.refreshTtlSeconds ?? null,
+  ...Object.fromEntries(ALL_SETTINGS.map(([name, { wire }]) => [wire, app[name] ?? null])),
   status: app.status,
   status_reason: app.statusReason ?? null,
   logo_id: app.logoId ?? null,

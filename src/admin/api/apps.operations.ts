@@ -2,7 +2,7 @@
 import type { App, AppInput, AppStatus } from '../../model/app.ts'
 import type { AppRegistry, RegisteredApp } from '../../apps/app-registry.ts'
 import type { AppActs } from '../app-acts.ts'
-import { APP_SCHEMAS, APP_SETTINGS, showApp } from './app-schemas.ts'
+import { APP_MEMBERS, APP_SCHEMAS, NEEDED_APP_MEMBERS, showApp } from './app-schemas.ts'
 import { pageParameters } from './lists.ts'
 import { checkMembers, toInput } from './members.ts'
 import {
@@ -21,9 +21,9 @@ import {
 import { versionToChange } from './preconditions.ts'
 import { answer, input, oneOf, orNull, page, ref, text } from './schema.ts'
 
-const REGISTRATION = input(APP_SETTINGS, ['name', 'type'])
+const REGISTRATION = input(APP_MEMBERS, NEEDED_APP_MEMBERS)
 const CHANGE = input(
-  Object.fromEntries(Object.entries(APP_SETTINGS).map(([name, schema]) => [name, orNull(schema)])),
+  Object.fromEntries(Object.entries(APP_MEMBERS).map(([name, schema]) => [name, orNull(schema)])),
 )
 const REASON = text('Why; shown to admins and kept.', { maxLength: 500 })
 const REASON_BODY = input({ reason: REASON }, ['reason'])

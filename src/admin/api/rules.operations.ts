@@ -1,5 +1,5 @@
 // The rules of apps as data, for tools that check before they send.
-import { APP_RULES } from '../../apps/client-metadata.ts'
+import { APP_RULES } from '../../apps/app-rules.ts'
 import { REDIRECT_URI_RULES } from '../../apps/redirect-uri.ts'
 import { wireName } from './members.ts'
 import { done, type Noun } from './operation.ts'

@@ -1,6 +1,7 @@
 // What is there, written as a file that would change nothing when it is applied: where a team starts from that wants to keep its apps in git.
 // Invariant: settings that are as they are without being mentioned are left out; no secret and no built-in scope is in it.
-import { type App, beginsOnItsOwn, isHandle } from '../../model/app.ts'
+import { type App, isHandle } from '../../model/app.ts'
+import { defaultOf, SETTING_NAMES, type SettingName } from '../../apps/app-settings.ts'
 import { isBuiltInScope, type Scope } from '../../apps/scope.ts'
 
 type Entry = Record<string, unknown>
@@ -44,41 +45,32 @@ function newHandle({ id, name }: App, taken: Set<string>): string {
   return handle
 }
 
-const said = (entry: Entry): Entry =>
-  Object.fromEntries(
-    Object.entries(entry).filter(
-      ([, value]) =>
-        value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0),
-    ),
-  )
-
-const scopeEntry = ({ name, sentence, group, sensitive, deprecated, audience }: Scope): Entry =>
-  said({ name, sentence, group, sensitive, deprecated, audience })
+const scopeEntry = ({ name, sentence, group, sensitive, deprecated, audience }: Scope): Entry => ({
+  name,
+  sentence,
+  group,
+  ...(sensitive && { sensitive }),
+  ...(deprecated && { deprecated }),
+  ...(audience !== undefined && { audience }),
+})
 
 function appEntry(app: App, handle: string): Entry {
-  const isPublic = app.type === 'public'
-  const { clientCredentials } = app
-  const entry = said({
+  const said = SETTING_NAMES.filter((name) => !isImplied(app, name)).map((name) => [
+    name,
+    name === 'type' ? app.type.replace('_', '-') : app[name],
+  ])
+  return {
     handle,
     // Says which app takes the handle; superfluous once it has it.
-    id: app.handle === undefined ? app.id : undefined,
-    name: app.name,
-    type: app.type.replace('_', '-'),
-    description: app.description,
-    homepageUrl: app.homepageUrl,
-    privacyUrl: app.privacyUrl,
-    termsUrl: app.termsUrl,
-    ownerContact: app.ownerContact,
-    environment: app.environment,
-    redirectUris: app.redirectUris,
-    scopes: app.scopes,
-    audiences: app.audiences,
-    requirePkce: !isPublic && app.requirePkce,
-    rotateRefreshTokens: !isPublic && app.rotateRefreshTokens,
-    slidingRefresh: app.slidingRefresh,
-    accessTtlSeconds: app.accessTtlSeconds,
-    refreshTtlSeconds: app.refreshTtlSeconds,
-  })
-  // Off is worth a word where a new app of the type would begin with it.
-  return clientCredentials === beginsOnItsOwn(app.type) ? entry : { ...entry, clientCredentials }
+    ...(app.handle === undefined && { id: app.id }),
+    ...(Object.fromEntries(said) as Entry),
+  }
+}
+
+/** Returns whether an app of the type has the value without its being mentioned. */
+function isImplied(app: App, name: SettingName): boolean {
+  // Public apps have no choice about these.
+  if (app.type === 'public' && (name === 'requirePkce' || name === 'rotateRefreshTokens'))
+    return true
+  return JSON.stringify(app[name]) === JSON.stringify(defaultOf(name, app.type))
 }

@@ -1,8 +1,10 @@
 // From what a file declares and what is there now to what is to be done. Pure: the same file and the same state give the same plan, and a plan of
 // what has been carried out is empty. Invariant: there is a plan only if every rule holds for everything in the file; apps are judged by the
 // catalogue as the file will have made it, because scopes are applied first.
-import { APP_SETTINGS, beginsOnItsOwn, type App, type AppSettings } from '../../model/app.ts'
-import { checkAppInput, type LifetimeBounds } from '../../apps/client-metadata.ts'
+import type { App, AppSettings } from '../../model/app.ts'
+import { defaultOf, SETTING_NAMES } from '../../apps/app-settings.ts'
+import { type LifetimeBounds } from '../../apps/app-rules.ts'
+import { checkAppInput } from '../../apps/client-metadata.ts'
 import { checkLogo } from '../../apps/logo.ts'
 import type { Problem } from '../../model/problem.ts'
 import { checkScope, type Scope } from '../../apps/scope.ts'
@@ -111,7 +113,9 @@ function planScope(
   }
   const { scope } = verdict
   const before = state.scopes.get(name)
-  const changes = changesOf(before, scope, SCOPE_SETTINGS, { sensitive: false, deprecated: false })
+  const changes = changesOf(before, scope, SCOPE_SETTINGS, (name) =>
+    name === 'sensitive' || name === 'deprecated' ? false : undefined,
+  )
   if (before === undefined) return [{ kind: 'create', name, scope, changes }]
   const kind = changes.length === 0 ? 'unchanged' : 'update'
   return [{ kind, name, scope, changes, version: before.version }]
@@ -156,10 +160,10 @@ function planApp(
   if (verdict.kind === 'refused')
     problems.push(...placed(verdict.problems, path, declared.settings))
   if (verdict.kind === 'refused' || problems.length > known) return []
-  const changes = changesOf(previous, verdict.settings, APP_SETTINGS, {
-    ...DEFAULTS,
-    clientCredentials: beginsOnItsOwn(verdict.settings.type),
-  })
+  const { type } = verdict.settings
+  const changes = changesOf(previous, verdict.settings, SETTING_NAMES, (name) =>
+    defaultOf(name, type),
+  )
   const isNewPicture = picture !== undefined && picture.id !== previous?.logoId
   if (isNewPicture) changes.push({ field: 'logo', before: previous?.logoId, after: picture.id })
   const step = {
@@ -205,24 +209,15 @@ function placed(
   })
 }
 
-const DEFAULTS: Readonly<Record<string, unknown>> = {
-  redirectUris: [],
-  scopes: [],
-  audiences: [],
-  requirePkce: false,
-  rotateRefreshTokens: false,
-  slidingRefresh: false,
-}
-
 /** Compares setting by setting. The order within a list means nothing. */
-function changesOf<T extends object>(
+function changesOf<T extends object, Name extends keyof T & string>(
   before: T | undefined,
   after: T,
-  settings: readonly (keyof T & string)[],
-  defaults: Readonly<Record<string, unknown>>,
+  settings: readonly Name[],
+  defaultOf: (name: Name) => unknown,
 ): FieldChange[] {
   return settings.flatMap((field) => {
-    const was: unknown = before === undefined ? defaults[field] : before[field]
+    const was: unknown = before === undefined ? defaultOf(field) : before[field]
     const is: unknown = after[field]
     return comparable(was) === comparable(is) ? [] : [{ field, before: was, after: is }]
   })

@@ -1,62 +1,52 @@
-// The form of an app, as texts: what was typed, read into the input of the registry and back. Invariant: whatever was typed stays what it was, so
-// that a form that is shown again has lost nothing. Called by the routes that register and edit apps.
-import type { App, AppInput } from '../../model/app.ts'
+// The form of an app, as texts: what was typed, read into the input of the registry and back. Invariant:
+// whatever was typed stays what it was, so that a form that is shown again has lost nothing. Called by
+// the routes that register and edit apps.
 import type { Problem } from '../../model/problem.ts'
+import type { App, AppInput } from '../../model/app.ts'
+import {
+  ALL_SETTINGS,
+  APP_SETTINGS,
+  type AppSetting,
+  type NamesOfKind,
+  SETTING_NAMES,
+  type SettingName,
+  settingsOfKind,
+} from '../../apps/app-settings.ts'
 import { isAdminScope, needsPerson, type Scope } from '../../apps/scope.ts'
 import type { Parameters } from '../../http/parameters.ts'
 import type { FormProblem } from './console-views.ts'
 
-const TEXTS = [
-  'type',
-  'name',
-  'description',
-  'redirectUris',
-  'homepageUrl',
-  'privacyUrl',
-  'termsUrl',
-  'ownerContact',
-  'environment',
-  'handle',
-  'audiences',
-  'accessTtlSeconds',
-  'refreshTtlSeconds',
-] as const
-const SWITCHES = [
-  'clientCredentials',
-  'requirePkce',
-  'rotateRefreshTokens',
-  'slidingRefresh',
-] as const
+const SWITCHES = settingsOfKind('switch')
+const LISTS: readonly SettingName[] = settingsOfKind('list')
+/** Scopes are checkboxes; whatever is neither they nor a switch is typed. */
+const isTyped = (name: SettingName): name is TypedName =>
+  name !== 'scopes' && APP_SETTINGS[name].kind !== 'switch'
+const TYPED = SETTING_NAMES.filter(isTyped)
+
+type SwitchName = NamesOfKind<'switch'>
+type TypedName = Exclude<SettingName, SwitchName | 'scopes'>
 
 /** What is in the fields of the form. */
-export type AppFormValues = Record<(typeof TEXTS)[number], string> &
-  Record<(typeof SWITCHES)[number], boolean> & { scopes: ReadonlySet<string> }
+export type AppFormValues = Record<TypedName, string> &
+  Record<SwitchName, boolean> & { scopes: ReadonlySet<string> }
 
 /** Each scope has a checkbox of its own name: a form that names a field twice is refused. */
 const SCOPE_PREFIX = 'scope:'
 
+const labelled = (names: readonly SettingName[]): [string, string][] =>
+  names.map((name) => [name, APP_SETTINGS[name].console.label])
+
+const inSection = (section: AppSetting['console']['section']): SettingName[] =>
+  ALL_SETTINGS.flatMap(([name, setting]) => (setting.console.section === section ? [name] : []))
+
 /** What each field is called, in the order of the form. */
-export const FIELD_LABELS: Record<string, string> = {
-  type: 'Type',
-  name: 'Name',
-  description: 'Description',
-  logo: 'Logo',
-  redirectUris: 'Redirect URIs',
-  scopes: 'Permissions',
-  homepageUrl: 'Website',
-  privacyUrl: 'Privacy policy',
-  termsUrl: 'Terms of use',
-  ownerContact: 'Owner’s contact',
-  environment: 'Environment',
-  handle: 'Handle',
-  audiences: 'Audiences',
-  clientCredentials: 'Client credentials',
-  requirePkce: 'Require PKCE',
-  rotateRefreshTokens: 'Rotate refresh tokens',
-  slidingRefresh: 'Sliding refresh tokens',
-  accessTtlSeconds: 'Life of access tokens',
-  refreshTtlSeconds: 'Life of refresh tokens',
-}
+export const FIELD_LABELS: Record<string, string> = Object.fromEntries([
+  ...labelled(['type', 'name', 'description']),
+  ['logo', 'Logo'],
+  ...labelled(['redirectUris', 'scopes']),
+  ...labelled(inSection('about')),
+  ...labelled(inSection('advanced')),
+])
 
 /** Returns the form of an app that is to be registered. */
 export function emptyAppForm(): AppFormValues {
@@ -66,41 +56,26 @@ export function emptyAppForm(): AppFormValues {
 
 /** Reads what was typed. */
 export function readAppForm(fields: Parameters): AppFormValues {
-  const texts = Object.fromEntries(
-    TEXTS.map((name) => [name, (fields.get(name) ?? '').replaceAll('\r\n', '\n')]),
-  ) as Record<(typeof TEXTS)[number], string>
-  const switches = Object.fromEntries(
-    SWITCHES.map((name) => [name, fields.get(name) === 'on']),
-  ) as Record<(typeof SWITCHES)[number], boolean>
+  const typed = TYPED.map((name) => [name, (fields.get(name) ?? '').replaceAll('\r\n', '\n')])
+  const switches = SWITCHES.map((name) => [name, fields.get(name) === 'on'])
   const scopes = [...fields.keys()].flatMap((name) =>
     name.startsWith(SCOPE_PREFIX) ? [name.slice(SCOPE_PREFIX.length)] : [],
   )
-  return { ...texts, ...switches, scopes: new Set(scopes) }
+  return { ...valuesOf([...typed, ...switches]), scopes: new Set(scopes) }
 }
+
+const valuesOf = (entries: readonly (readonly unknown[])[]): Omit<AppFormValues, 'scopes'> =>
+  Object.fromEntries(entries) as Omit<AppFormValues, 'scopes'>
 
 /** Returns the form of an app as it is. */
 export function formOfApp(app: App): AppFormValues {
-  return {
-    type: app.type,
-    name: app.name,
-    description: app.description ?? '',
-    redirectUris: app.redirectUris.join('\n'),
-    homepageUrl: app.homepageUrl ?? '',
-    privacyUrl: app.privacyUrl ?? '',
-    termsUrl: app.termsUrl ?? '',
-    ownerContact: app.ownerContact ?? '',
-    environment: app.environment ?? '',
-    handle: app.handle ?? '',
-    audiences: app.audiences.join('\n'),
-    accessTtlSeconds: app.accessTtlSeconds?.toString() ?? '',
-    refreshTtlSeconds: app.refreshTtlSeconds?.toString() ?? '',
-    clientCredentials: app.clientCredentials,
-    requirePkce: app.requirePkce,
-    rotateRefreshTokens: app.rotateRefreshTokens,
-    slidingRefresh: app.slidingRefresh,
-    scopes: new Set(app.scopes),
-  }
+  const typed = TYPED.map((name) => [name, typedOf(app[name])])
+  const switches = SWITCHES.map((name) => [name, app[name]])
+  return { ...valuesOf([...typed, ...switches]), scopes: new Set(app.scopes) }
 }
+
+const typedOf = (value: App[TypedName]): string =>
+  Array.isArray(value) ? value.join('\n') : (value?.toString() ?? '')
 
 const lines = (text: string): string[] =>
   text
@@ -111,30 +86,22 @@ const lines = (text: string): string[] =>
 /** A number where it is one; else the text, whose type the registry refuses in its own words. */
 const number = (text: string): unknown => (/^\d{1,12}$/.test(text.trim()) ? Number(text) : text)
 
-/** Returns the input for the registry, which judges it; spaces around a line are nobody's intention. */
+/** The value that was meant; spaces around a line are nobody's intention. */
+function meantBy(name: TypedName, text: string): unknown {
+  if (LISTS.includes(name)) return lines(text)
+  if (name === 'type') return text
+  if (APP_SETTINGS[name].kind === 'seconds') return number(text)
+  return name === 'name' ? text.trim() : text.trim() || undefined
+}
+
+/** Returns the input for the registry, which checks it. */
 export function inputOf(values: AppFormValues): AppInput {
-  const absentIfEmpty = (text: string): string | undefined => text.trim() || undefined
-  const input: Record<keyof AppInput, unknown> = {
-    type: values.type,
-    name: values.name.trim(),
-    description: absentIfEmpty(values.description),
-    redirectUris: lines(values.redirectUris),
-    homepageUrl: absentIfEmpty(values.homepageUrl),
-    privacyUrl: absentIfEmpty(values.privacyUrl),
-    termsUrl: absentIfEmpty(values.termsUrl),
-    ownerContact: absentIfEmpty(values.ownerContact),
-    environment: absentIfEmpty(values.environment),
-    handle: absentIfEmpty(values.handle),
-    audiences: lines(values.audiences),
-    accessTtlSeconds: number(values.accessTtlSeconds),
-    refreshTtlSeconds: number(values.refreshTtlSeconds),
-    clientCredentials: values.clientCredentials,
-    requirePkce: values.requirePkce,
-    rotateRefreshTokens: values.rotateRefreshTokens,
-    slidingRefresh: values.slidingRefresh,
+  const typed = TYPED.map((name) => [name, meantBy(name, values[name])])
+  const switches = SWITCHES.map((name) => [name, values[name]])
+  return {
+    ...(Object.fromEntries([...typed, ...switches]) as AppInput),
     scopes: [...values.scopes],
   }
-  return input as AppInput
 }
 
 /**

@@ -1,6 +1,7 @@
 // What the pages of one app have in common: its head, its tabs, and its facts as templates may see them. Invariant: the hash of a secret gets
 // nowhere near a page. Called by the routes of the apps.
-import { type App, canActForItself } from '../../model/app.ts'
+import { actsForUsers, type App, canActForItself } from '../../model/app.ts'
+import { APP_SETTINGS, settingsOfKind } from '../../apps/app-settings.ts'
 import { isLive } from '../../apps/client-secret.ts'
 import type { Frame, LinkTo } from './console-views.ts'
 import { appBadge, secondsInWords, TYPE_WORDS } from './words.ts'
@@ -77,23 +78,20 @@ export const secretFacts = (app: App, nowMillis: number): SecretFacts[] =>
 export function appFacts(app: App) {
   const seconds = (value: number | undefined): string | undefined =>
     value === undefined ? undefined : secondsInWords(value)
-  const takesPeople = app.type === 'web' || app.type === 'public'
   return {
     id: app.id,
     name: app.name,
     handle: app.handle,
     description: app.description,
     type: TYPE_WORDS[app.type],
-    takesPeople,
+    takesPeople: actsForUsers(app.type),
     environment: app.environment,
     ownerContact: app.ownerContact,
     redirectUris: app.redirectUris,
     audiences: app.audiences,
-    links: [
-      { label: 'Website', url: app.homepageUrl },
-      { label: 'Privacy policy', url: app.privacyUrl },
-      { label: 'Terms of use', url: app.termsUrl },
-    ].filter(({ url }) => url !== undefined),
+    links: settingsOfKind('link')
+      .map((name) => ({ label: APP_SETTINGS[name].console.label, url: app[name] }))
+      .filter(({ url }) => url !== undefined),
     status: app.status,
     statusReason: app.statusReason,
     clientCredentials: app.clientCredentials,

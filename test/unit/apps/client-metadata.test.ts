@@ -4,9 +4,9 @@ import type { App } from '../../../src/model/app.ts'
 import {
   APP_RULES,
   DEFAULT_LIFETIME_BOUNDS,
-  checkAppInput,
   type CheckContext,
-} from '../../../src/apps/client-metadata.ts'
+} from '../../../src/apps/app-rules.ts'
+import { checkAppInput } from '../../../src/apps/client-metadata.ts'
 import { BUILT_IN_SCOPES, type Scope } from '../../../src/apps/scope.ts'
 
 const scope = (name: string, deprecated = false): Scope => ({

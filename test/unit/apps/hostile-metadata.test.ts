@@ -1,13 +1,10 @@
 // The rules of metadata against values made to get past them: addresses put together from hostile parts, texts that no keyboard makes, members
 // that objects have by birth. The properties hold for whatever comes out; each also counts that it saw both sides.
-import fc from 'fast-check'
-import { APP_TYPES, type AppType } from '../../../src/model/app.ts'
-import {
-  APP_RULES,
-  checkAppInput,
-  DEFAULT_LIFETIME_BOUNDS,
-} from '../../../src/apps/client-metadata.ts'
 import { isPlainLine } from '../../../src/model/plain-text.ts'
+import { APP_TYPES, type AppType } from '../../../src/model/app.ts'
+import fc from 'fast-check'
+import { APP_RULES, DEFAULT_LIFETIME_BOUNDS } from '../../../src/apps/app-rules.ts'
+import { checkAppInput } from '../../../src/apps/client-metadata.ts'
 import {
   checkLink,
   checkRedirectUri,

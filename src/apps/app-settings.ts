@@ -1,0 +1,354 @@
+// The settings of an app, one row each. Rows of the database, rules, members of the admin API, fields of
+// the console, flags of the command line, files of `otesse apply` and texts are all made from this table.
+// Invariant: a row for each member of AppSettings, and none besides; the order is that of rules, problems
+// and lists of settings.
+import { beginsOnItsOwn, type App, type AppSettings, type AppType } from '../model/app.ts'
+import type { AppRow } from '../storage/schema.ts'
+
+/**
+ * What a value is: one `line` of text, a text of several `lines`, an https `link`, a `list` of texts, a
+ * `switch`, a number of `seconds`, a `handle`, or the `type` of the app.
+ */
+export type SettingKind =
+  'line' | 'lines' | 'link' | 'handle' | 'list' | 'switch' | 'seconds' | 'type'
+
+/** The kinds that fit the type of a value. */
+type KindOf<Value> = [Value] extends [AppType]
+  ? 'type'
+  : [Value] extends [boolean]
+    ? 'switch'
+    : [Value] extends [readonly string[]]
+      ? 'list'
+      : [Value] extends [number | undefined]
+        ? 'seconds'
+        : 'line' | 'lines' | 'link' | 'handle'
+
+/** One setting. */
+export interface AppSetting {
+  readonly kind: SettingKind
+  /** The column in the table `apps`, and the member of the admin API. */
+  readonly wire: keyof AppRow
+  /** The version of this server that had it first. */
+  readonly since: string
+  /** Must be given; a setting that need not be can be emptied too. */
+  readonly required?: boolean
+  /** The characters of a text, or the entries of a list, at most. */
+  readonly max?: number
+  /** How the OpenAPI document describes it. */
+  readonly api: { readonly description: string; readonly example?: string }
+  readonly cli: {
+    /** The flag with its value, as its help shows it. */
+    readonly flag: string
+    readonly help?: string
+    /** The help of the flag that turns a switch off. */
+    readonly off?: string
+    /** Values may also be given as one list with commas. */
+    readonly hasCommas?: boolean
+    /** How `otesse app show` calls it. */
+    readonly label: string
+  }
+  readonly console: {
+    readonly label: string
+    /** The part of the form that has its field; a field without one stands in the form by hand. */
+    readonly section?: 'about' | 'advanced'
+    readonly hint?: string
+    readonly isNarrow?: boolean
+  }
+}
+
+type SettingTable = {
+  readonly [Name in keyof AppSettings]: AppSetting & {
+    readonly kind: KindOf<AppSettings[Name]>
+  }
+}
+
+export const APP_SETTINGS = {
+  handle: {
+    kind: 'handle',
+    wire: 'handle',
+    since: '0.1.0',
+    api: {
+      description: 'The name by which files and scripts know the app; unique.',
+      example: 'bookings-dashboard',
+    },
+    cli: {
+      flag: '--handle <handle>',
+      help: 'a name of your own by which files and commands know the app',
+      label: 'Handle',
+    },
+    console: {
+      label: 'Handle',
+      section: 'advanced',
+      hint: 'The name by which files and scripts know the app, like booking-sync.',
+      isNarrow: true,
+    },
+  },
+  name: {
+    kind: 'line',
+    wire: 'name',
+    since: '0.1.0',
+    required: true,
+    max: 80,
+    api: { description: 'What people see on the consent page.', example: 'Bookings Dashboard' },
+    cli: { flag: '--name <name>', help: 'what people see on the consent page', label: 'Name' },
+    console: { label: 'Name' },
+  },
+  type: {
+    kind: 'type',
+    wire: 'type',
+    since: '0.1.0',
+    required: true,
+    api: {
+      description:
+        '`web` keeps a secret, `public` cannot and uses PKCE, `machine` acts for itself, `resource_server` is an API. It never changes.',
+    },
+    cli: { flag: '--type <type>', help: 'web, public, machine or resource-server', label: 'Type' },
+    console: { label: 'Type' },
+  },
+  description: {
+    kind: 'lines',
+    wire: 'description',
+    since: '0.1.0',
+    max: 500,
+    api: { description: 'One or two sentences for the consent page.' },
+    cli: {
+      flag: '--description <text>',
+      help: 'one or two sentences for the consent page',
+      label: 'Description',
+    },
+    console: { label: 'Description' },
+  },
+  homepageUrl: {
+    kind: 'link',
+    wire: 'homepage_url',
+    since: '0.1.0',
+    api: { description: 'An https address.' },
+    cli: { flag: '--homepage <url>', label: 'Homepage' },
+    console: { label: 'Website', section: 'about' },
+  },
+  privacyUrl: {
+    kind: 'link',
+    wire: 'privacy_url',
+    since: '0.1.0',
+    api: { description: 'An https address.' },
+    cli: { flag: '--privacy <url>', label: 'Privacy' },
+    console: { label: 'Privacy policy', section: 'about' },
+  },
+  termsUrl: {
+    kind: 'link',
+    wire: 'terms_url',
+    since: '0.1.0',
+    api: { description: 'An https address.' },
+    cli: { flag: '--terms <url>', label: 'Terms' },
+    console: { label: 'Terms of use', section: 'about' },
+  },
+  ownerContact: {
+    kind: 'line',
+    wire: 'owner_contact',
+    since: '0.1.0',
+    max: 200,
+    api: { description: 'Who owns the app, for admins.' },
+    cli: { flag: '--contact <text>', help: 'who owns the app, for admins', label: 'Contact' },
+    console: {
+      label: 'Owner’s contact',
+      section: 'about',
+      hint: 'Whom you write to when something is wrong with the app. Only admins see it.',
+    },
+  },
+  environment: {
+    kind: 'line',
+    wire: 'environment',
+    since: '0.1.0',
+    max: 40,
+    api: { description: 'A label like `production`.' },
+    cli: { flag: '--environment <label>', help: 'production, staging …', label: 'Environment' },
+    console: {
+      label: 'Environment',
+      section: 'about',
+      hint: 'A label of yours: production, staging, …',
+      isNarrow: true,
+    },
+  },
+  redirectUris: {
+    kind: 'list',
+    wire: 'redirect_uris',
+    since: '0.1.0',
+    max: 50,
+    api: { description: 'Where people return to; matched exactly.' },
+    cli: {
+      flag: '--redirect-uri <uri>',
+      help: 'where people come back to; may be repeated',
+      label: 'Redirect URIs',
+    },
+    console: { label: 'Redirect URIs' },
+  },
+  scopes: {
+    kind: 'list',
+    wire: 'scopes',
+    since: '0.1.0',
+    max: 200,
+    api: { description: 'What the app may ask for.' },
+    cli: {
+      flag: '--scope <scopes>',
+      help: 'may be repeated, or a list with commas',
+      hasCommas: true,
+      label: 'Scopes',
+    },
+    console: { label: 'Permissions' },
+  },
+  audiences: {
+    kind: 'list',
+    wire: 'audiences',
+    since: '0.1.0',
+    max: 20,
+    api: { description: 'The APIs that it may ask tokens for (RFC 8707), or that it is.' },
+    cli: {
+      flag: '--audience <name>',
+      help: 'an API that a machine may ask tokens for, or that a resource server is; may be repeated',
+      label: 'Audiences',
+    },
+    console: {
+      label: 'Audiences',
+      section: 'advanced',
+      hint: 'The APIs that the app may name in a request (RFC 8707), one per line. Empty: it names none.',
+    },
+  },
+  clientCredentials: {
+    kind: 'switch',
+    wire: 'client_credentials',
+    since: '0.1.0',
+    api: {
+      description:
+        'May get tokens of its own with its secret alone; only `web` and `machine`. Left out: on for `machine`, else off.',
+    },
+    cli: {
+      flag: '--client-credentials',
+      help: 'let a web app get tokens of its own with its secret alone (machines always start with it)',
+      off: 'no tokens of its own any more; live ones end',
+      label: 'client credentials',
+    },
+    console: {
+      label: 'Client credentials',
+      section: 'advanced',
+      hint: 'Lets the app get tokens for itself, with its secret alone and without anyone’s consent, for all its permissions that are not about a person. Leave it off unless the app also works without people.',
+    },
+  },
+  requirePkce: {
+    kind: 'switch',
+    wire: 'require_pkce',
+    since: '0.1.0',
+    api: { description: 'Refuse authorization without PKCE; public apps always.' },
+    cli: {
+      flag: '--require-pkce',
+      help: 'refuse authorization without PKCE (public apps always)',
+      off: 'PKCE is optional again',
+      label: 'PKCE required',
+    },
+    console: {
+      label: 'Require PKCE',
+      section: 'advanced',
+      hint: 'Recommended: a code that is stolen on its way, or slipped into another person’s sign-in, is worth nothing then. Take it off only for an app whose library cannot send a code challenge. Always on for native apps and SPAs.',
+    },
+  },
+  rotateRefreshTokens: {
+    kind: 'switch',
+    wire: 'rotate_refresh_tokens',
+    since: '0.1.0',
+    api: { description: 'A new refresh token with every use; public apps always.' },
+    cli: {
+      flag: '--rotate',
+      help: 'a new refresh token with every use (public apps always)',
+      off: 'the refresh token stays the same',
+      label: 'refresh tokens rotate',
+    },
+    console: {
+      label: 'Rotate refresh tokens',
+      section: 'advanced',
+      hint: 'Each use gives a new one and ends the old. Always on for native apps and SPAs.',
+    },
+  },
+  slidingRefresh: {
+    kind: 'switch',
+    wire: 'sliding_refresh',
+    since: '0.1.0',
+    api: { description: 'Every use renews the life of the refresh token.' },
+    cli: {
+      flag: '--sliding',
+      help: 'every use renews the life of the refresh token',
+      off: 'the life of the refresh token is fixed',
+      label: 'use renews the refresh token',
+    },
+    console: {
+      label: 'Sliding refresh tokens',
+      section: 'advanced',
+      hint: 'Each use begins the life of the refresh token anew, up to the server’s maximum.',
+    },
+  },
+  accessTtlSeconds: {
+    kind: 'seconds',
+    wire: 'access_ttl_seconds',
+    since: '0.1.0',
+    api: { description: 'The life of access tokens instead of the server’s.' },
+    cli: {
+      flag: '--access-ttl <seconds>',
+      help: 'life of access tokens instead of the server’s',
+      label: 'Access tokens',
+    },
+    console: { label: 'Life of access tokens', section: 'advanced' },
+  },
+  refreshTtlSeconds: {
+    kind: 'seconds',
+    wire: 'refresh_ttl_seconds',
+    since: '0.1.0',
+    api: { description: 'The life of refresh tokens instead of the server’s.' },
+    cli: {
+      flag: '--refresh-ttl <seconds>',
+      help: 'life of refresh tokens instead of the server’s',
+      label: 'Refresh tokens',
+    },
+    console: { label: 'Life of refresh tokens', section: 'advanced' },
+  },
+} as const satisfies SettingTable
+
+export type SettingName = keyof AppSettings
+
+/** A setting with its name. */
+export type NamedSetting = readonly [name: SettingName, setting: AppSetting]
+
+/** All settings with their names, in order. */
+export const ALL_SETTINGS = Object.entries(APP_SETTINGS) as readonly NamedSetting[]
+
+/** The names of all settings, in order. */
+export const SETTING_NAMES = Object.keys(APP_SETTINGS) as readonly SettingName[]
+
+/** Returns the names of the settings of these kinds, in order. */
+export const settingsOfKind = <Kind extends SettingKind>(
+  ...kinds: readonly Kind[]
+): readonly NamesOfKind<Kind>[] =>
+  ALL_SETTINGS.flatMap(([name, { kind }]) =>
+    (kinds as readonly SettingKind[]).includes(kind) ? [name as NamesOfKind<Kind>] : [],
+  )
+
+/** The names of the settings of a kind. */
+export type NamesOfKind<Kind extends SettingKind> = {
+  [Name in SettingName]: (typeof APP_SETTINGS)[Name]['kind'] extends Kind ? Name : never
+}[SettingName]
+
+/** Makes the settings by asking for each. */
+export const makeSettings = (valueOf: (name: SettingName) => unknown): AppSettings =>
+  Object.fromEntries(SETTING_NAMES.map((name) => [name, valueOf(name)])) as unknown as AppSettings
+
+/** Returns the settings of an app. */
+export const settingsOf = (app: App): AppSettings => makeSettings((name) => app[name])
+
+/** Returns what a new app of the type has where nothing is said. */
+export function defaultOf(name: SettingName, type: AppType): unknown {
+  switch (APP_SETTINGS[name].kind) {
+    case 'list':
+      return []
+    case 'switch':
+      return name === 'clientCredentials' && beginsOnItsOwn(type)
+    default:
+      return undefined
+  }
+}
