@@ -15,14 +15,14 @@ export const ISSUER = 'https://auth.faults.example'
 export const SECRET_KEY = 'faults-secret-key-0123456789-abcdefghij'
 export const ENCRYPTION_KEY = 'faults-encryption-key-0123456789-abcdef'
 
-export const APP_NAMES = ['steady', 'rotating', 'fleeting', 'machine', 'api'] as const
+const APP_NAMES = ['steady', 'rotating', 'fleeting', 'machine', 'api'] as const
 /**
  * `steady` keeps its refresh token, `rotating` gets a new one with each use, `fleeting` is no part
  * of the load and may be switched off, `api` is a resource server.
  */
 export type AppName = (typeof APP_NAMES)[number]
 
-export const PEOPLE = ['ada', 'bob', 'cleo', 'eve'] as const
+const PEOPLE = ['ada', 'bob', 'cleo', 'eve'] as const
 /** `cleo` is no part of the load and may be locked out; `eve` has her password guessed. */
 export type Person = (typeof PEOPLE)[number]
 export const emailOf = (person: Person): string => `${person}@faults.example`

@@ -183,7 +183,7 @@ function countOperations({ operations }: ReturnType<typeof readHistory>) {
 }
 
 /** A small generator (mulberry32): the same seed, the same lots. */
-export function createRandom(seed: number): () => number {
+function createRandom(seed: number): () => number {
   let state = seed >>> 0
   return () => {
     state = (state + 0x6d2b79f5) >>> 0

@@ -286,7 +286,7 @@ async function startNodes(
  * Copies the contents of a directory, which must not have to be made by the copy (it may be a
  * mount).
  */
-export async function copyInto(from: string, to: string): Promise<void> {
+async function copyInto(from: string, to: string): Promise<void> {
   await cp(from, to, { recursive: true })
   await readdir(to)
 }

@@ -3,7 +3,7 @@
 import type { Problem } from '../model/problem.ts'
 import { MAX_RECORD_CHARACTERS, readCsv } from './csv.ts'
 
-export const COLUMNS = ['email', 'name', 'role', 'password_hash'] as const
+const COLUMNS = ['email', 'name', 'role', 'password_hash'] as const
 export type Column = (typeof COLUMNS)[number]
 
 /** What is written in the columns; an empty one is absent. */

@@ -61,7 +61,7 @@ const SHOWN_END = 4
 const PREFIX = /^otesse_[a-z]{2}_/
 
 /** Cuts a token short: its kind and its last characters, which are part of its checksum. */
-export const masked = (token: string): string =>
+const masked = (token: string): string =>
   `${PREFIX.exec(token)?.[0] ?? token.slice(0, 2)}…${token.slice(-SHOWN_END)}`
 
 const SECRETS = ['access_token', 'refresh_token', 'id_token']

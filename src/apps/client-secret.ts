@@ -30,7 +30,7 @@ export function makeClientSecret(keys: ServerKeys): NewClientSecret {
 }
 
 /** Returns the app's secret that the text is, expired or not; `undefined` where it is none. */
-export function findSecret(app: App, presented: string, keys: ServerKeys): AppSecret | undefined {
+function findSecret(app: App, presented: string, keys: ServerKeys): AppSecret | undefined {
   if (app.secrets.length === 0 || !isClientSecret(presented)) return undefined
   for (const key of keys.all(PURPOSE)) {
     const hash = key.mac(presented)

@@ -5,7 +5,7 @@ import { domainToUnicode } from 'node:url'
 import type { AppType } from '../model/app.ts'
 
 /** Also the limit of each address in the metadata. */
-export const MAX_URI_LENGTH = 2000
+const MAX_URI_LENGTH = 2000
 
 interface Parts {
   text: string

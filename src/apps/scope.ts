@@ -102,7 +102,7 @@ const NAME = /^[\x21\x23-\x2B\x2D-\x5B\x5D-\x7E]{1,100}$/
 export const isScopeName = (text: string): boolean => NAME.test(text)
 
 /** Returns whether a text can name a resource server (RFC 8707 §2: "It MUST NOT include a fragment component."). */
-export const isAudience = (text: string): boolean => /^[\x21\x24-\x5B\x5D-\x7E]{1,200}$/.test(text)
+const isAudience = (text: string): boolean => /^[\x21\x24-\x5B\x5D-\x7E]{1,200}$/.test(text)
 
 const AUDIENCE_SENTENCE =
   'An audience is a name or an address of 1 to 200 plain characters without spaces and #, like https://api.yourcompany.com.'

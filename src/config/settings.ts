@@ -83,7 +83,7 @@ const ttl = parse.wholeNumber(1, TEN_YEARS_SECONDS)
 const timeout = parse.wholeNumber(50, 60_000)
 
 /** The settings by section and key of the Config. */
-export const SETTINGS = {
+const SETTINGS = {
   server: {
     issuer: optional('OTESSE_ISSUER', {
       parse: parse.issuer,

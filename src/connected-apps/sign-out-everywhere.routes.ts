@@ -30,7 +30,7 @@ export interface SignOutEverywhereDeps {
 }
 
 /** Where the question is. */
-export const SIGN_OUT_EVERYWHERE_PATH = '/connected-apps/sign-out-everywhere'
+const SIGN_OUT_EVERYWHERE_PATH = '/connected-apps/sign-out-everywhere'
 const PATH = SIGN_OUT_EVERYWHERE_PATH
 
 /** Creates the router. */

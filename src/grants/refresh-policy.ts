@@ -52,7 +52,7 @@ export const MOMENT_MILLIS = 5000
  * and then; that it happens at every rotation is the mark of two who live on one token. An app that
  * proves itself is not doubted: a copy of its token is worth nothing alone.
  */
-export const MOST_DOUBTED_ROTATIONS = 2
+const MOST_DOUBTED_ROTATIONS = 2
 
 /** How a refresh token came. */
 export interface Presentation {

@@ -10,7 +10,7 @@ import { requestFacts } from './request-context.ts'
 export type ErrorPageRenderer = (ctx: Context, error: AppError, requestId: string) => void
 
 /** Returns the JSON body of an error (RFC 6749 §5.2). */
-export const errorBody = (error: AppError, requestId: string) => ({
+const errorBody = (error: AppError, requestId: string) => ({
   error: error.error,
   error_description: error.sentence,
   request_id: requestId,

@@ -34,7 +34,7 @@ function contentType(header: string | undefined): 'json' | 'form' {
 }
 
 /** Reads a form; exported for its unit test. @throws {AppError} `body_not_form`, `parameter_duplicated` */
-export function parseForm(text: string): Parameters {
+function parseForm(text: string): Parameters {
   // What curl -d sends: JSON under the name of a form. As a form it would be one parameter of a strange name, and the rest missing.
   if (text.trimStart().startsWith('{')) throw new AppError('body_is_json')
   const parameters = new Map<string, string>()
@@ -66,7 +66,7 @@ function decodeForm(text: string): string {
 const JSON_STRINGS = /"(?:[^"\\]|\\.)*"/g
 
 /** Reads a flat JSON object of texts; exported for its unit test. @throws {AppError} `body_not_json`, `parameter_…` */
-export function parseJson(text: string): Parameters {
+function parseJson(text: string): Parameters {
   let body: unknown
   try {
     body = JSON.parse(text)

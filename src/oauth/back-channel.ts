@@ -46,7 +46,7 @@ export function refuse(error: AppError, app: Pick<App, 'id'> | undefined): AppEr
 }
 
 /** Counts one hit; a refusal tells where the client stands. @throws {AppError} `rate_limited` with the seconds to wait */
-export function assertWithin(limit: HotLimit, key: string, call: HttpCall): void {
+function assertWithin(limit: HotLimit, key: string, call: HttpCall): void {
   const outcome = limit.hit(key)
   if (outcome.allowed) return
   const { 'Retry-After': _set, ...headers } = rateLimitHeaders([{ size: limit.size, outcome }])

@@ -22,10 +22,10 @@ import {
   type ServerKeys,
 } from './crypto.ts'
 
-export const ACCESS_TOKEN_PREFIX = 'otesse_at_'
-export const REFRESH_TOKEN_PREFIX = 'otesse_rt_'
-export const CODE_PREFIX = 'otesse_ac_'
-export const CLIENT_SECRET_PREFIX = 'otesse_cs_'
+const ACCESS_TOKEN_PREFIX = 'otesse_at_'
+const REFRESH_TOKEN_PREFIX = 'otesse_rt_'
+const CODE_PREFIX = 'otesse_ac_'
+const CLIENT_SECRET_PREFIX = 'otesse_cs_'
 const LINK_PREFIX = 'otesse_ln_'
 
 const LOCATOR = 16

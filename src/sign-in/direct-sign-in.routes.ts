@@ -41,7 +41,7 @@ export interface DirectSignInDeps {
 }
 
 /** Where it is; `to` names one of the destinations; `mode` says what is asked of somebody who is signed in already: see SignInMode. */
-export const DIRECT_SIGN_IN_PATH = '/sign-in'
+const DIRECT_SIGN_IN_PATH = '/sign-in'
 const PATH = DIRECT_SIGN_IN_PATH
 
 /** `again` asks the same person for the password once more, `other` asks for another account; else, who is signed in goes on. */

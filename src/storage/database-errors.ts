@@ -61,7 +61,7 @@ export const isForeignKeyViolation = (error: unknown): boolean => stateOf(error)
  * Returns whether the error means that the database cannot do its work now, whatever the statement
  * was.
  */
-export function isNotNow(error: unknown): error is Error {
+function isNotNow(error: unknown): error is Error {
   const state = stateOf(error)
   if (state !== undefined)
     return NOT_NOW_STATES.has(state) || NOT_NOW_CLASSES.has(state.slice(0, 2))

@@ -37,7 +37,7 @@ export async function aPerson(server: TestApp, name = 'Maria Lindqvist'): Promis
 }
 
 /** A logo as an app would upload it. */
-export const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64" width="64" height="64">
+const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64" width="64" height="64">
 <rect width="64" height="64" rx="14" fill="#3b2f8f"/><circle cx="26" cy="34" r="12" fill="#ffd166"/><path d="M34 18h16v28H40z" fill="#ef6f6c"/>
 </svg>`
 

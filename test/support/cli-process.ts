@@ -20,7 +20,7 @@ export interface Ended {
 }
 
 /** Starts a command with nothing of this process's environment but what is handed in. */
-export function startCli(
+function startCli(
   args: readonly string[],
   settings: Readonly<Record<string, string>>,
 ): ChildProcess {

@@ -6,7 +6,7 @@ const LOWEST = 12_000
 // Twice the offset of Redis Cluster's bus fits between here and 32768, where the kernel's own range begins.
 const HIGHEST = 21_999
 /** Redis Cluster listens for its peers at the client port plus this. */
-export const CLUSTER_BUS_OFFSET = 10_000
+const CLUSTER_BUS_OFFSET = 10_000
 
 /** Answers a port on 127.0.0.1 that is free, and whose Redis Cluster bus port is free as well. */
 export async function findFreePort(): Promise<number> {

@@ -47,7 +47,7 @@ const LISTED: ReadonlySet<string> = new Set(PROBLEM_CODES)
 export const titleOf = (code: ErrorCode): string => ERRORS[code].sentence.replace(' {about}', '')
 
 /** Where the types are described, as a JSON pointer (RFC 6901) within the OpenAPI document. */
-export const PROBLEM_POINTER = '/x-problems/'
+const PROBLEM_POINTER = '/x-problems/'
 
 /** A problem document. */
 export interface ProblemDocument {

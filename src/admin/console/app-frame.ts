@@ -7,7 +7,7 @@ import type { Frame, LinkTo } from './console-views.ts'
 import { appBadge, secondsInWords, TYPE_WORDS } from './words.ts'
 
 /** The tabs of an app. */
-export const TABS = [
+const TABS = [
   { id: 'overview', label: 'Overview', path: '' },
   { id: 'credentials', label: 'Credentials', path: '/credentials' },
   { id: 'permissions', label: 'Permissions', path: '/permissions' },

@@ -5,7 +5,7 @@ import type { Templates } from '../../http/views.ts'
 import { type Badge, ownAddress, timeInWords } from './words.ts'
 
 /** The parts of the console. */
-export const SECTIONS = [
+const SECTIONS = [
   { id: 'apps', label: 'Apps', href: '/admin/apps' },
   { id: 'scopes', label: 'Scopes', href: '/admin/scopes' },
   { id: 'accounts', label: 'Accounts', href: '/admin/accounts' },
