@@ -1,5 +1,5 @@
 // What the server does on its own account beside requests: carries out written-down revocations, lets old events, answers and links go.
-import { createKeptAnswerStore } from './admin/api/kept-answer.store.ts'
+import { createIdempotencyRecordStore } from './admin/api/idempotency-record.store.ts'
 import type { RevocationReason } from './audit/event-names.ts'
 import type { Foundation } from './foundation.ts'
 import type { Grant } from './grants/grant.ts'
@@ -63,7 +63,7 @@ async function letOldThingsGo({
   logger,
 }: Foundation): Promise<void> {
   const before = new Date(clock() - config.events.retentionDays * DAY)
-  const keptAnswers = createKeptAnswerStore(db)
+  const keptAnswers = createIdempotencyRecordStore(db)
   try {
     // In batches, so that no lock is held for long.
     while ((await eventStore.removeOlderThan(before)) > 0);

@@ -83,8 +83,8 @@ On a terminal the password is asked for. Examples:
     const role = roleOf(flags.role)
     const password = await readPassword(session, flags)
     const input = { email: flags.email ?? '', name: flags.name, role, password }
-    return session.withActs(async (acts) => {
-      const outcome = await acts.accounts.create(input, OPERATOR)
+    return session.withServices(async (services) => {
+      const outcome = await services.accounts.create(input, OPERATOR)
       if (outcome.kind === 'refused') throw inputRefusal(outcome.problems)
       const shown = flags.generatePassword === true ? password : undefined
       const remark = '\nThis is the only time the password is shown: it is stored as a hash.\n'
@@ -110,8 +110,8 @@ The link works once, for 7 days. Example:
   does(invite, (session) => {
     const { email = '', name, role } = invite.opts<CreateFlags>()
     const input = { email, name, role: roleOf(role) }
-    return session.withActs(async (acts) => {
-      const outcome = await acts.accounts.invite(input, OPERATOR)
+    return session.withServices(async (services) => {
+      const outcome = await services.accounts.invite(input, OPERATOR)
       if (outcome.kind === 'refused') throw inputRefusal(outcome.problems)
       return {
         json: { account: accountJson(outcome.account), link: linkJson(outcome.link) },
@@ -166,9 +166,9 @@ their tokens end. Where there is no password yet it is a new invitation, for 7 d
   $ otesse account reset ada@example.com`,
     )
   does(reset, (session, idOrEmail = '') =>
-    session.withActs(async (acts, { accounts }) => {
+    session.withServices(async (services, { accounts }) => {
       const found = await getAccount(accounts, idOrEmail)
-      const link = await acts.accounts.reset(found.id, OPERATOR)
+      const link = await services.accounts.reset(found.id, OPERATOR)
       return {
         json: { account: accountJson(found), link: linkJson(link) },
         text: accountText(found) + linkText(link),
@@ -187,9 +187,9 @@ All servers act on it at once. The last admin who can sign in stays one. Example
     )
   does(setRole, (session, idOrEmail = '', roleText = '') => {
     const role = roleOf(roleText)
-    return session.withActs(async (acts, { accounts }) => {
+    return session.withServices(async (services, { accounts }) => {
       const { id, version } = await getAccount(accounts, idOrEmail)
-      const outcome = await acts.accounts.update(id, version, { role }, OPERATOR)
+      const outcome = await services.accounts.update(id, version, { role }, OPERATOR)
       if (outcome.kind === 'refused') throw inputRefusal(outcome.problems)
       if (outcome.kind === 'conflict')
         throw conflictRefusal(outcome.account.version, `otesse account show ${id}`)
@@ -208,11 +208,11 @@ Example:
   $ otesse account deactivate ada@example.com --reason "left the company"`,
     )
   does(deactivate, (session, idOrEmail = '') =>
-    session.withActs(async (acts, { accounts }) => {
+    session.withServices(async (services, { accounts }) => {
       const { id } = await getAccount(accounts, idOrEmail)
       const { reason } = deactivate.opts<{ reason: string }>()
       return shown(
-        await acts.accounts.deactivate(id, reason, OPERATOR),
+        await services.accounts.deactivate(id, reason, OPERATOR),
         '\nSign-in is closed; tokens and sessions of the account no longer work.\n',
       )
     }),
@@ -228,9 +228,9 @@ Tokens and sessions of before stay ended. Example:
   $ otesse account reactivate ada@example.com`,
     )
   does(reactivate, (session, idOrEmail = '') =>
-    session.withActs(async (acts, { accounts }) => {
+    session.withServices(async (services, { accounts }) => {
       const { id } = await getAccount(accounts, idOrEmail)
-      return shown(await acts.accounts.reactivate(id, OPERATOR))
+      return shown(await services.accounts.reactivate(id, OPERATOR))
     }),
   )
 
@@ -264,8 +264,8 @@ are left as they are, so an import may be repeated. Lines that are refused are l
       throw usageRefusal(`--from is ${SOURCES.join(', ')}`)
     const text = textOf(file === '-' ? process.stdin : createReadStream(file), file)
     const converted = source && convert(source, await joined(text), await hashConfigOf(hashConfig))
-    return session.withActs(async (acts) => {
-      const summary = await acts.accounts.import(
+    return session.withServices(async (services) => {
+      const summary = await services.accounts.import(
         converted === undefined ? withProgress(text, session) : asLines(converted.rows),
         { format: converted === undefined ? format : 'ndjson', dryRun },
         OPERATOR,

@@ -1,5 +1,5 @@
 // How accounts are shown: as JSON for scripts, as text for people.
-import type { ImportOutcome } from '../admin/account-acts.ts'
+import type { ImportOutcome } from '../admin/account-service.ts'
 import type { OneTimeLink } from '../accounts/account-links.ts'
 import type { Account } from '../model/account.ts'
 import type { Converted } from './import-sources.ts'

@@ -1,4 +1,4 @@
-// otesse app: register, look up, change, switch off. The rules are the registry's own, the powers and the events those of the acts; here flags
+// otesse app: register, look up, change, switch off. The rules are the registry's own, permission and events those of the admin services; here flags
 // become their input and their answers become text.
 import type { Command } from 'commander'
 import { type App, type AppInput, type AppStatus, isClientId } from '../model/app.ts'
@@ -66,9 +66,9 @@ app.json has no secret, so it can live in git:
   )
   does(create, async (session) => {
     const { input, logo } = await readAppInput(create)
-    return session.withActs(async (acts) => {
+    return session.withServices(async (services) => {
       // The registry looks at the type of every member.
-      const outcome = await acts.apps.register(input as unknown as AppInput, OPERATOR, logo)
+      const outcome = await services.apps.register(input as unknown as AppInput, OPERATOR, logo)
       if (outcome.kind === 'refused') throw inputRefusal(outcome.problems)
       const clientSecret = outcome.secret?.reveal()
       const { id } = outcome.app
@@ -157,15 +157,15 @@ Lists are replaced as a whole. Examples:
     // Looked at before anything is written, so that a refused logo changes nothing.
     const picture = logo && checkLogo(logo.bytes, logo.contentType)
     if (picture?.kind === 'refused') throw inputRefusal(picture.problems)
-    return session.withActs(async (acts, { apps }) => {
+    return session.withServices(async (services, { apps }) => {
       const before = await getNamedApp(apps, name)
       const version = ifVersion ?? before.version
-      const outcome = await acts.apps.update(before.id, version, input, OPERATOR)
+      const outcome = await services.apps.update(before.id, version, input, OPERATOR)
       if (outcome.kind === 'refused') throw inputRefusal(outcome.problems)
       if (outcome.kind === 'conflict')
         throw conflictRefusal(outcome.app.version, `otesse app show ${outcome.app.id}`)
       if (logo === undefined) return shown(outcome.app)
-      const withLogo = await acts.apps.setLogo(before.id, logo, OPERATOR)
+      const withLogo = await services.apps.setLogo(before.id, logo, OPERATOR)
       return shown(withLogo.kind === 'updated' ? withLogo.app : outcome.app)
     })
   })
@@ -178,10 +178,10 @@ function addStatusCommands(app: Command, does: Does): void {
     .requiredOption('--reason <text>', 'why; other admins read it')
     .addHelpText('after', '\nExample:\n  $ otesse app suspend app_… --reason "Sends spam, #4711"')
   does(suspend, (session, name = '') =>
-    session.withActs(async (acts, { apps }) => {
+    session.withServices(async (services, { apps }) => {
       const { id } = await getNamedApp(apps, name)
       const { reason } = suspend.opts<{ reason: string }>()
-      return ended(await acts.apps.suspend(id, reason, OPERATOR), 'is suspended')
+      return ended(await services.apps.suspend(id, reason, OPERATOR), 'is suspended')
     }),
   )
 
@@ -190,9 +190,9 @@ function addStatusCommands(app: Command, does: Does): void {
     .description('let a suspended app work again; people authorize it anew')
     .addHelpText('after', '\nExample:\n  $ otesse app activate bookings-dashboard')
   does(activate, (session, name = '') =>
-    session.withActs(async (acts, { apps }) => {
+    session.withServices(async (services, { apps }) => {
       const { id } = await getNamedApp(apps, name)
-      const now = await acts.apps.activate(id, OPERATOR)
+      const now = await services.apps.activate(id, OPERATOR)
       return { json: { app: appJson(now) }, text: `${now.name} works again.\n` }
     }),
   )
@@ -206,10 +206,10 @@ function addStatusCommands(app: Command, does: Does): void {
       '\nSuspending it can be undone, this cannot. Example:\n  $ otesse app delete app_… --reason "Its owner asked for it"',
     )
   does(remove, (session, name = '') =>
-    session.withActs(async (acts, { apps }) => {
+    session.withServices(async (services, { apps }) => {
       const { id } = await getNamedApp(apps, name)
       const { reason } = remove.opts<{ reason: string }>()
-      return ended(await acts.apps.remove(id, reason, OPERATOR), 'is deleted')
+      return ended(await services.apps.remove(id, reason, OPERATOR), 'is deleted')
     }),
   )
 }
@@ -227,9 +227,9 @@ function addLogoCommands(app: Command, does: Does): void {
     .addHelpText('after', '\nExample:\n  $ otesse app logo set bookings-dashboard logo.svg')
   does(set, async (session, name = '', file = '') => {
     const picture = await readLogo(file)
-    return session.withActs(async (acts, { apps }) => {
+    return session.withServices(async (services, { apps }) => {
       const { id } = await getNamedApp(apps, name)
-      const outcome = await acts.apps.setLogo(id, picture, OPERATOR)
+      const outcome = await services.apps.setLogo(id, picture, OPERATOR)
       if (outcome.kind === 'refused') throw inputRefusal(outcome.problems)
       return {
         json: { app: appJson(outcome.app) },
@@ -243,9 +243,9 @@ function addLogoCommands(app: Command, does: Does): void {
     .description('take the logo away; the app’s initial is shown instead')
     .addHelpText('after', '\nExample:\n  $ otesse app logo remove bookings-dashboard')
   does(remove, (session, name = '') =>
-    session.withActs(async (acts, { apps }) => {
+    session.withServices(async (services, { apps }) => {
       const { id } = await getNamedApp(apps, name)
-      const now = await acts.apps.removeLogo(id, OPERATOR)
+      const now = await services.apps.removeLogo(id, OPERATOR)
       return { json: { app: appJson(now) }, text: `${now.name} has no logo any more.\n` }
     }),
   )

@@ -4,7 +4,7 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, extname, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
-import type { LogoUpload } from '../admin/app-acts.ts'
+import type { LogoUpload } from '../admin/app-service.ts'
 import {
   ALL_SETTINGS,
   type AppSetting,

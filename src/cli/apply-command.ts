@@ -4,12 +4,12 @@ import { isConfidential } from '../model/app.ts'
 import { open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
-import type { LogoUpload } from '../admin/app-acts.ts'
+import type { LogoUpload } from '../admin/app-service.ts'
 import { type Applied, carryOut, type NewSecret, readState } from '../admin/apply/apply.ts'
 import type { Declaration, FileProblem } from '../admin/apply/declaration.ts'
 import { hasChanges, makePlan, type Plan } from '../admin/apply/plan.ts'
 import { DEFAULT_LIFETIME_BOUNDS } from '../apps/app-rules.ts'
-import type { Acts } from '../compose/acts.ts'
+import type { AdminServices } from '../compose/admin-services.ts'
 import type { Foundation } from '../foundation.ts'
 import { readBytes, readLogo } from './app-flags.ts'
 import type { DeclarationFile, LinedProblem } from './declaration-file.ts'
@@ -70,10 +70,10 @@ Exit codes: 0 done, 1 failed or refused, 2 written wrongly, 3 there are differen
             'The file has no list of apps, so that --prune would suspend them all: write "apps: []" if that is meant.',
         },
       ])
-    return session.withActs(async (acts, foundation) => {
+    return session.withServices(async (services, foundation) => {
       const plan = await planOf(file, { foundation, logos, early, prune: flags.prune === true })
       if (flags.dryRun === true) return shown(plan, session, flags)
-      return applied(plan, acts, session, flags)
+      return applied(plan, services, session, flags)
     })
   })
 }
@@ -124,7 +124,7 @@ const shown = (plan: Plan, { terminal }: Session, { exitCode }: ApplyFlags): Out
 
 async function applied(
   plan: Plan,
-  acts: Acts,
+  services: AdminServices,
   session: Session,
   { secretsOut }: ApplyFlags,
 ): Promise<Outcome> {
@@ -135,7 +135,7 @@ async function applied(
   // Before anything is done: where the secrets cannot be written, none must be made.
   await using file =
     secretsOut === undefined || !makesSecrets ? undefined : await openSecretsFile(secretsOut)
-  const result = await carryOut(plan, acts, OPERATOR, async (secret) => {
+  const result = await carryOut(plan, services, OPERATOR, async (secret) => {
     if (file === undefined) made.push(secret)
     else await file.add(secret)
   })

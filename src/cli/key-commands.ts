@@ -54,9 +54,9 @@ export function addKeyCommands(program: Command, does: Does): void {
       '\nRunning servers follow within a second. Example:\n  $ otesse key rotate',
     )
   does(rotate, (session) =>
-    session.withActs(async (acts) => {
+    session.withServices(async (services) => {
       const isEmergency = rotate.opts<{ now?: boolean }>().now === true
-      const { rotated, keys } = await acts.keys.rotate(OPERATOR, { isEmergency })
+      const { rotated, keys } = await services.keys.rotate(OPERATOR, { isEmergency })
       return { json: { rotated, keys: keys.map(keyJson) }, text: keyTable(keys) }
     }),
   )
@@ -73,8 +73,8 @@ To rotate OTESSE_ENCRYPTION_KEY: write "new,old" on every server, restart them, 
   $ otesse key reseal`,
     )
   does(reseal, (session) =>
-    session.withActs(async (acts) => {
-      const resealed = await acts.keys.reseal(OPERATOR)
+    session.withServices(async (services) => {
+      const resealed = await services.keys.reseal(OPERATOR)
       return { json: { resealed }, text: `${resealed} sealed anew.\n` }
     }),
   )

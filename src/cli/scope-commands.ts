@@ -1,7 +1,7 @@
 // otesse scope: what apps may ask for, and the sentence that people read before they allow it.
 import type { Command } from 'commander'
 import { isBuiltInScope, type Scope, type ScopeInput } from '../apps/scope.ts'
-import type { Acts } from '../compose/acts.ts'
+import type { AdminServices } from '../compose/admin-services.ts'
 import type { Foundation } from '../foundation.ts'
 import { facts, table } from './layout.ts'
 import type { Does } from './command.ts'
@@ -57,9 +57,9 @@ Example:
   $ otesse scope create bookings:write --group Bookings --sentence "Create, change and cancel your bookings"`,
   )
   does(create, (session, name = '') =>
-    session.withActs(async (acts) => {
+    session.withServices(async (services) => {
       const { sentence = '', group = '', ...rest } = changeOf(create.opts<ScopeFlags>())
-      const outcome = await acts.scopes.create({ name, sentence, group, ...rest }, OPERATOR)
+      const outcome = await services.scopes.create({ name, sentence, group, ...rest }, OPERATOR)
       if (outcome.kind === 'refused') throw inputRefusal(outcome.problems)
       return shown(outcome.scope)
     }),
@@ -87,8 +87,8 @@ Examples:
     const change = changeOf(flags)
     if (Object.keys(change).length === 0)
       throw usageRefusal('Name what is to change: see otesse scope update --help')
-    return session.withActs((acts, foundation) =>
-      changeScope(acts, foundation, name, change, parseVersion(flags.ifVersion)),
+    return session.withServices((services, foundation) =>
+      changeScope(services, foundation, name, change, parseVersion(flags.ifVersion)),
     )
   })
 
@@ -99,8 +99,8 @@ Examples:
     .addHelpText('after', '\nExample:\n  $ otesse scope deprecate bookings:all')
   does(deprecate, (session, name = '') => {
     const deprecated = deprecate.opts<{ undo?: boolean }>().undo !== true
-    return session.withActs((acts, foundation) =>
-      changeScope(acts, foundation, name, { deprecated }, undefined),
+    return session.withServices((services, foundation) =>
+      changeScope(services, foundation, name, { deprecated }, undefined),
     )
   })
 
@@ -112,8 +112,8 @@ Examples:
       '\nDeprecate it first, and remove it when no app needs it any more. Example:\n  $ otesse scope remove bookings:all',
     )
   does(remove, (session, name = '') =>
-    session.withActs(async (acts) => {
-      await acts.scopes.remove(name, OPERATOR)
+    session.withServices(async (services) => {
+      await services.scopes.remove(name, OPERATOR)
       return { json: { scope: { name }, removed: true }, text: `${name} is no more.\n` }
     }),
   )
@@ -139,14 +139,14 @@ function changeOf({ sentence, group, sensitive, audience, clear }: ScopeFlags): 
 }
 
 async function changeScope(
-  acts: Acts,
+  services: AdminServices,
   { scopes }: Foundation,
   name: string,
   change: Change,
   ifVersion: number | undefined,
 ): Promise<Outcome> {
   const version = ifVersion ?? (await scopes.get(name)).version
-  const outcome = await acts.scopes.update(name, version, change, OPERATOR)
+  const outcome = await services.scopes.update(name, version, change, OPERATOR)
   if (outcome.kind === 'refused') throw inputRefusal(outcome.problems)
   if (outcome.kind === 'conflict')
     throw conflictRefusal(outcome.scope.version, 'otesse scope list --json')

@@ -1,6 +1,6 @@
 // otesse secret: a second secret for an app, the end of an old one, the report of one that was found where it must not be.
 import type { Command } from 'commander'
-import type { LeakOutcome } from '../admin/token-acts.ts'
+import type { LeakOutcome } from '../admin/token-service.ts'
 import { getNamedApp } from './app-commands.ts'
 import { SHOWN_ONCE } from './app-text.ts'
 import { facts, moment } from './layout.ts'
@@ -25,11 +25,11 @@ To change over: create a secret, give it to the app, then end the old one:
   $ otesse secret revoke app_… sec_…`,
     )
   does(create, (session, name = '') =>
-    session.withActs(async (acts, { apps }) => {
+    session.withServices(async (services, { apps }) => {
       const { expires } = create.opts<{ expires?: string }>()
       const expiresAt = expires === undefined ? undefined : new Date(expires)
       const { id } = await getNamedApp(apps, name)
-      const outcome = await acts.apps.createSecret(id, { expiresAt }, OPERATOR)
+      const outcome = await services.apps.createSecret(id, { expiresAt }, OPERATOR)
       if (outcome.kind === 'refused') throw inputRefusal(outcome.problems)
       const { secretId } = outcome
       const clientSecret = outcome.secret.reveal()
@@ -53,9 +53,9 @@ To change over: create a secret, give it to the app, then end the old one:
       '\nExample (otesse app show lists the ids):\n  $ otesse secret revoke app_… sec_…',
     )
   does(revoke, (session, name = '', secretId = '') =>
-    session.withActs(async (acts, { apps }) => {
+    session.withServices(async (services, { apps }) => {
       const { id } = await getNamedApp(apps, name)
-      await acts.apps.revokeSecret(id, secretId, OPERATOR)
+      await services.apps.revokeSecret(id, secretId, OPERATOR)
       return {
         json: { clientId: id, secretId, revoked: true },
         text: `The secret ${secretId} no longer works.\n`,
@@ -78,8 +78,8 @@ What was found is read from standard input, or asked for on a terminal. Its chec
   does(report, async (session) => {
     const text = await session.readSecretText('Secret or token: ')
     const isRevoking = report.opts<{ revoke?: boolean }>().revoke === true
-    return session.withActs(async (acts) =>
-      reported(await acts.tokens.report(text, { revoke: isRevoking }, OPERATOR), isRevoking),
+    return session.withServices(async (services) =>
+      reported(await services.tokens.report(text, { revoke: isRevoking }, OPERATOR), isRevoking),
     )
   })
 }

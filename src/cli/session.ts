@@ -1,7 +1,7 @@
 // What every command works with: its surroundings, the open foundation, and the two ways in which it can end. Invariants: with --json,
 // standard output is one JSON document whatever happened; what was opened is disposed before anything is shown, so that events are written.
-import { ALL_POWERS, type Operator } from '../admin/operator.ts'
-import type { Acts } from '../compose/acts.ts'
+import { ALL_ADMIN_SCOPES, type Operator } from '../admin/operator.ts'
+import type { AdminServices } from '../compose/admin-services.ts'
 import { type Config, ConfigError, type Environment, loadConfig } from '../config/config.ts'
 import type { Foundation } from '../foundation.ts'
 import { AppError } from '../shared/errors.ts'
@@ -11,7 +11,7 @@ import type { ShownProblem } from './layout.ts'
 import { Cancelled, type Terminal } from './terminal.ts'
 
 /** Who did it, in the event log. Whoever can run commands beside the database may do everything. */
-export const OPERATOR: Operator = { id: 'cli', powers: ALL_POWERS }
+export const OPERATOR: Operator = { id: 'cli', scopes: ALL_ADMIN_SCOPES }
 
 /** How a command ended well: one document for scripts, one text for people. */
 export interface Outcome {
@@ -77,8 +77,10 @@ export interface Session {
   readSecretText(question: string): Promise<string>
   /** Does work on everything that the server knows, and closes it. */
   withFoundation(work: (foundation: Foundation) => Promise<Outcome>): Promise<Outcome>
-  /** The same, with the acts of admins over it; commands that change something go through these. */
-  withActs(work: (acts: Acts, foundation: Foundation) => Promise<Outcome>): Promise<Outcome>
+  /** The same, with the admin services over it; commands that change something go through these. */
+  withServices(
+    work: (services: AdminServices, foundation: Foundation) => Promise<Outcome>,
+  ): Promise<Outcome>
 }
 
 /** Creates the session of a command. */
@@ -114,10 +116,10 @@ export function createSession(
       return text.trim()
     },
     withFoundation,
-    withActs: (work) =>
+    withServices: (work) =>
       withFoundation(async (foundation) => {
-        const { createActs } = await import('../compose/acts.ts')
-        return work(createActs(foundation), foundation)
+        const { createAdminServices } = await import('../compose/admin-services.ts')
+        return work(createAdminServices(foundation), foundation)
       }),
   }
 }

@@ -1,7 +1,7 @@
 // otesse token: what a string that looks like one of our tokens is worth right now, and the end of tokens. The token comes from standard input
 // or a prompt, never as an argument, which every process on the machine could read.
 import type { Command } from 'commander'
-import type { RevokeOutcome, TokenInspection } from '../admin/token-acts.ts'
+import type { RevokeOutcome, TokenInspection } from '../admin/token-service.ts'
 import type { Foundation } from '../foundation.ts'
 import { MINUTE } from '../shared/clock.ts'
 import { AppError } from '../shared/errors.ts'
@@ -31,8 +31,8 @@ The token is read from standard input, or asked for on a terminal:
     )
   does(inspect, async (session) => {
     const text = await session.readSecretText('Token: ')
-    return session.withActs(async (acts, foundation) =>
-      inspected(await acts.tokens.inspect(text, OPERATOR), foundation),
+    return session.withServices(async (services, foundation) =>
+      inspected(await services.tokens.inspect(text, OPERATOR), foundation),
     )
   })
 
@@ -58,7 +58,7 @@ ends everything that came of it.
     const { grant, account, app } = flags
     const isNamed = grant !== undefined || account !== undefined || app !== undefined
     const text = isNamed ? '' : await session.readSecretText('Token: ')
-    return session.withActs(async ({ tokens }, foundation) => {
+    return session.withServices(async ({ tokens }, foundation) => {
       if (account !== undefined) {
         const found = await findAccount(foundation, account)
         await tokens.revokeAllOfAccount(found.id, OPERATOR)

@@ -1,4 +1,4 @@
-// The admin API plugged into what the server knows: the acts for changes, the domain for reads, the token inspector for who calls.
+// The admin API plugged into what the server knows: the services for changes, the domain for reads, the token inspector for who calls.
 import type { Middleware } from 'koa'
 import { accountOperations } from '../admin/api/accounts.operations.ts'
 import {
@@ -10,9 +10,9 @@ import { appOperations } from '../admin/api/apps.operations.ts'
 import { auditOperations } from '../admin/api/audit.operations.ts'
 import { documentOperations } from '../admin/api/document.operations.ts'
 import { createIdempotency } from '../admin/api/idempotency.ts'
-import { createKeptAnswerStore } from '../admin/api/kept-answer.store.ts'
+import { createIdempotencyRecordStore } from '../admin/api/idempotency-record.store.ts'
 import { keyOperations } from '../admin/api/keys.operations.ts'
-import type { Noun } from '../admin/api/operation.ts'
+import type { ApiResource } from '../admin/api/operation.ts'
 import { ruleOperations } from '../admin/api/rules.operations.ts'
 import { scopeOperations } from '../admin/api/scopes.operations.ts'
 import { secretOperations } from '../admin/api/secrets.operations.ts'
@@ -23,7 +23,7 @@ import type { Foundation } from '../foundation.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { PATHS } from '../oauth/provider.ts'
 import type { InspectToken } from '../model/token-status.ts'
-import { createActs } from './acts.ts'
+import { createAdminServices } from './admin-services.ts'
 import type { Limits } from './limits.ts'
 
 /** Creates the middleware. */
@@ -34,23 +34,23 @@ export function createAdminApiMiddleware(
 ): Middleware {
   const { config, apps, accounts, scopes, keyRing, audit, eventStore, db, clock, logger } =
     foundation
-  const acts = createActs(foundation)
+  const services = createAdminServices(foundation)
   const { issuer } = config.server
-  const nouns: Noun[] = [
-    appOperations({ apps, acts: acts.apps }),
-    secretOperations({ acts: acts.apps }),
-    scopeOperations({ scopes, apps, acts: acts.scopes }),
-    accountOperations({ accounts, acts: acts.accounts }),
-    tokenOperations({ acts: acts.tokens }),
-    keyOperations({ keyRing, acts: acts.keys }),
+  const resources: ApiResource[] = [
+    appOperations({ apps, service: services.apps }),
+    secretOperations({ service: services.apps }),
+    scopeOperations({ scopes, apps, service: services.scopes }),
+    accountOperations({ accounts, service: services.accounts }),
+    tokenOperations({ service: services.tokens }),
+    keyOperations({ keyRing, service: services.keys }),
     auditOperations({ events: eventStore, usage: createUsageStore(db) }),
     ruleOperations(),
   ]
-  const documented = documentOperations(nouns, {
+  const documented = documentOperations(resources, {
     path: ADMIN_DOCUMENT_PATH.slice(ADMIN_API_PATH.length),
     baseUrl: issuer + ADMIN_API_PATH,
     tokenUrl: issuer + PATHS.token,
-    powers: Object.fromEntries(
+    adminScopes: Object.fromEntries(
       BUILT_IN_SCOPES.filter(({ name }) => isAdminScope(name)).map(({ name, sentence }) => [
         name,
         sentence,
@@ -59,10 +59,10 @@ export function createAdminApiMiddleware(
   })
   return createAdminApi({
     issuer,
-    operations: [...nouns, documented].flatMap(({ operations }) => operations),
+    operations: [...resources, documented].flatMap(({ operations }) => operations),
     inspect,
     idempotency: createIdempotency({
-      store: createKeptAnswerStore(db),
+      store: createIdempotencyRecordStore(db),
       box: foundation.sealedBox,
       mac: foundation.serverKeys.current('idempotency'),
       clock,

@@ -10,7 +10,7 @@ import type { Templates } from '../http/views.ts'
 import type { Interactions } from '../oauth/interactions.ts'
 import { AppError } from '../shared/errors.ts'
 import { signInAddress } from '../sign-in/direct-sign-in.routes.ts'
-import { createActs } from './acts.ts'
+import { createAdminServices } from './admin-services.ts'
 import { createPreviewActs } from './previews.ts'
 
 /** How far the authorizations of one app are counted: it is read in one go. */
@@ -41,7 +41,7 @@ export function createConsole(
       const count = Math.min(listed.length, COUNTED_GRANTS)
       return { count, isMore: listed.length > COUNTED_GRANTS }
     },
-    acts: createActs(foundation),
+    acts: createAdminServices(foundation),
     previews: createPreviewActs(foundation),
     usedForms: createUsedForms(db, clock),
     lifetimes: config.tokens,

@@ -5,8 +5,8 @@ import { createAccountLinks } from '../../src/accounts/account-links.ts'
 import { createAccountStore } from '../../src/accounts/account.store.ts'
 import { createAccounts } from '../../src/accounts/accounts.ts'
 import { createPasswords, type Passwords } from '../../src/accounts/passwords.ts'
-import { createAccountActs } from '../../src/admin/account-acts.ts'
-import { ALL_POWERS, type Operator } from '../../src/admin/operator.ts'
+import { createAccountService } from '../../src/admin/account-service.ts'
+import { ALL_ADMIN_SCOPES, type Operator } from '../../src/admin/operator.ts'
 import { DAY } from '../../src/shared/clock.ts'
 import type { OpenDatabase } from '../../src/storage/database.ts'
 import { createLocalInvalidation } from '../../src/storage/invalidation.ts'
@@ -14,8 +14,8 @@ import { DATABASES } from '../support/migrated-database.ts'
 
 const PASSWORD = 'correct horse battery'
 const ISSUER = 'https://auth.example.com'
-const BY: Operator = { id: 'cli', powers: ALL_POWERS }
-const CLERK: Operator = { id: 'app_clerk', powers: new Set(['admin:accounts:write']) }
+const BY: Operator = { id: 'cli', scopes: ALL_ADMIN_SCOPES }
+const CLERK: Operator = { id: 'app_clerk', scopes: new Set(['admin:accounts:write']) }
 
 let passwords: Passwords
 beforeAll(async () => {
@@ -62,7 +62,7 @@ describe.each(DATABASES)('On $name', ({ open }) => {
       events,
     })
     const importAccounts = createAccountImport({ store, clock, events })
-    const acts = createAccountActs({ accounts, links, importAccounts, issuer: ISSUER })
+    const acts = createAccountService({ accounts, links, importAccounts, issuer: ISSUER })
     const move = (millis: number): void => void (now += millis)
     const jobs = () => db.selectFrom('purge_jobs').select(['account_id', 'reason']).execute()
     return { db, accounts, links, acts, told, move, jobs }
@@ -294,7 +294,7 @@ describe.each(DATABASES)('On $name', ({ open }) => {
       kind: 'updated',
     })
     expect(tokenOf(await acts.reset(member.id, CLERK))).toMatch(/^otesse_ln_/)
-    const reader: Operator = { id: 'app_reader', powers: new Set(['admin:accounts:read']) }
+    const reader: Operator = { id: 'app_reader', scopes: new Set(['admin:accounts:read']) }
     await expect(acts.deactivate(member.id, 'out', reader)).rejects.toMatchObject({
       about: 'admin:accounts:write',
     })

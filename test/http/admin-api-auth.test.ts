@@ -1,5 +1,5 @@
 // Who may use the admin API: for every operation of the served document the token, the scope, and who is turned away; the limits; and that no
-// client can hand on a power that it does not have.
+// client can hand on an admin scope that it does not have.
 import { ADMIN_SCOPE_NAMES } from '../../src/apps/scope.ts'
 import {
   ADMIN_API,
@@ -40,7 +40,7 @@ beforeAll(async () => {
 })
 afterAll(() => server[Symbol.asyncDispose]())
 
-/** Calls every operation that needs a power, with things that are not there. */
+/** Calls every operation that needs a scope, with things that are not there. */
 async function onEachOperation(
   token: string | undefined,
   check: (answer: AdminAnswer, operation: DescribedOperation) => void,
@@ -66,10 +66,10 @@ function expectProblem(answer: AdminAnswer, status: number, code: string): void 
 }
 
 describe('every operation', () => {
-  it('needs a power that the document names', () => {
+  it('needs a scope that the document names', () => {
     expect(guarded.length).toBeGreaterThan(30)
-    for (const { power } of guarded) expect(ADMIN_SCOPE_NAMES).toContain(power)
-    const used = new Set(guarded.map(({ power }) => power))
+    for (const { scope } of guarded) expect(ADMIN_SCOPE_NAMES).toContain(scope)
+    const used = new Set(guarded.map(({ scope }) => scope))
     // Whoever may decide about admins shows it in the operations on accounts.
     used.add('admin:roles:write')
     expect([...used].sort()).toEqual([...ADMIN_SCOPE_NAMES].sort())
@@ -85,15 +85,15 @@ describe('every operation', () => {
   // Who may decide about admins is asked within operations: see below.
   it.each(ADMIN_SCOPE_NAMES.filter((name) => name !== 'admin:roles:write'))(
     'RFC 6750 §3.1 — answers 403 where only %s is missing',
-    async (power) => {
-      const others = ADMIN_SCOPE_NAMES.filter((name) => name !== power)
+    async (scope) => {
+      const others = ADMIN_SCOPE_NAMES.filter((name) => name !== scope)
       const { token } = await createAdminClient(server, others)
       const before = await everything(admin)
-      const concerned = guarded.filter((operation) => operation.power === power)
+      const concerned = guarded.filter((operation) => operation.scope === scope)
       const check = (answer: AdminAnswer) => {
         expectProblem(answer, 403, 'power_missing')
         expect(answer.headers.get('www-authenticate')).toBe(
-          `Bearer realm="otesse", error="insufficient_scope", error_description="This needs the scope ${power}.", scope="${power}"`,
+          `Bearer realm="otesse", error="insufficient_scope", error_description="This needs the scope ${scope}.", scope="${scope}"`,
         )
       }
       expect(await onEachOperation(token, check, concerned)).toBeGreaterThan(0)
@@ -114,7 +114,7 @@ describe('every operation', () => {
 })
 
 describe('a token', () => {
-  it('loses a power in the moment in which its app loses it', async () => {
+  it('loses a scope in the moment in which its app loses it', async () => {
     const client = await createAdminClient(server, ['admin:apps:read', 'admin:scopes:read'])
     expect((await client.get('/apps')).status).toBe(200)
     await admin.patch(`/apps/${client.client.id}`, { scopes: ['admin:scopes:read'] })
@@ -125,7 +125,7 @@ describe('a token', () => {
     expectProblem(await client.get('/keys'), 403, 'power_missing')
   })
 
-  it('has only the powers that were asked for', async () => {
+  it('has only the scopes that were asked for', async () => {
     const { client } = await createAdminClient(server)
     const token = await tokenOf(server, client, { scope: 'admin:keys:read' })
     expect((await callAdminApi(server, token, 'GET', '/keys')).status).toBe(200)
@@ -200,7 +200,7 @@ it('what one server takes away is refused by another within a second', async () 
   expect(seen).toEqual([403, 401])
 })
 
-describe('nobody hands on a power that they do not have', () => {
+describe('nobody hands on an admin scope that they do not have', () => {
   const strong = ['admin:apps:write', 'admin:roles:write']
   let weak: AdminClient
   let target: string

@@ -1,7 +1,7 @@
 // Idempotency-Key: a creation is done once however often and at whatever moment it is asked for, also by two servers; and what is kept for that
 // opens nothing to whoever reads the database.
 import { createIdempotency } from '../../src/admin/api/idempotency.ts'
-import { createKeptAnswerStore } from '../../src/admin/api/kept-answer.store.ts'
+import { createIdempotencyRecordStore } from '../../src/admin/api/idempotency-record.store.ts'
 import { done, type Reply } from '../../src/admin/api/operation.ts'
 import { AppError } from '../../src/shared/errors.ts'
 import { startUpkeep } from '../../src/upkeep.ts'
@@ -170,7 +170,7 @@ describe.each(BACKENDS)('the same request again, %s', (backend) => {
   it('frees the key where the work failed, unless it may have been done all the same', async () => {
     const { db, sealedBox: box, serverKeys, logger } = server.foundation
     const idempotency = createIdempotency({
-      store: createKeptAnswerStore(db),
+      store: createIdempotencyRecordStore(db),
       box,
       mac: serverKeys.current('idempotency'),
       clock: server.clock,

@@ -2,8 +2,8 @@
 // passwords that they had.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { hash as bcrypt } from '@node-rs/bcrypt'
-import { ALL_POWERS, type Operator } from '../../src/admin/operator.ts'
-import { type Acts, createActs } from '../../src/compose/acts.ts'
+import { ALL_ADMIN_SCOPES, type Operator } from '../../src/admin/operator.ts'
+import { type AdminServices, createAdminServices } from '../../src/compose/admin-services.ts'
 import { DAY } from '../../src/shared/clock.ts'
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
 import { createBrowser, type Page } from '../support/browser-flow.ts'
@@ -17,14 +17,14 @@ import {
 } from '../support/builders.ts'
 
 const CHOSEN = 'a password that I chose'
-const BY: Operator = { id: 'cli', powers: ALL_POWERS }
+const BY: Operator = { id: 'cli', scopes: ALL_ADMIN_SCOPES }
 
 describe.each(BACKENDS)('One-time links on %s stores', (backend) => {
   let server: TestApp
-  let acts: Acts
+  let services: AdminServices
   beforeAll(async () => {
     server = await startTestApp({ backend })
-    acts = createActs(server.foundation)
+    services = createAdminServices(server.foundation)
     await createScopes(server)
   })
   afterAll(async () => {
@@ -35,7 +35,7 @@ describe.each(BACKENDS)('One-time links on %s stores', (backend) => {
   const setupLink = async (): Promise<string> =>
     (await server.foundation.accountLinks.makeSetup(server.issuer))!.url.reveal()
   const invite = async (email: string) => {
-    const outcome = await acts.accounts.invite({ email, name: 'Ada' }, BY)
+    const outcome = await services.accounts.invite({ email, name: 'Ada' }, BY)
     if (outcome.kind !== 'invited') throw new Error(JSON.stringify(outcome))
     return { account: outcome.account, url: outcome.link.url.reveal() }
   }
@@ -137,7 +137,7 @@ describe.each(BACKENDS)('One-time links on %s stores', (backend) => {
       (await browser.request(`${server.issuer}/connected-apps`)).html
     expect(await pageOf(old)).toContain(email)
 
-    const link = await acts.accounts.reset(id, BY)
+    const link = await services.accounts.reset(id, BY)
     const browser = createBrowser(server)
     const page = await browser.open(link.url.reveal())
     expect(page.html).toContain('signed out on all devices')
@@ -164,13 +164,13 @@ describe.each(BACKENDS)('One-time links on %s stores', (backend) => {
 
   test('a newer link ends the older one, and so does the end of the account', async () => {
     const { id } = await createAccount(server, { password: PASSWORD })
-    const first = (await acts.accounts.reset(id, BY)).url.reveal()
-    const second = (await acts.accounts.reset(id, BY)).url.reveal()
+    const first = (await services.accounts.reset(id, BY)).url.reveal()
+    const second = (await services.accounts.reset(id, BY)).url.reveal()
     expect((await createBrowser(server).open(first)).status).toBe(400)
     expect((await createBrowser(server).open(second)).status).toBe(200)
-    await acts.accounts.deactivate(id, 'left', BY)
+    await services.accounts.deactivate(id, 'left', BY)
     expect((await createBrowser(server).open(second)).status).toBe(400)
-    await acts.accounts.reactivate(id, BY)
+    await services.accounts.reactivate(id, BY)
     expect((await createBrowser(server).open(second)).status).toBe(400)
   })
 
@@ -218,10 +218,10 @@ describe.each(BACKENDS)('One-time links on %s stores', (backend) => {
       yield await Promise.resolve(csv)
     }
     const options = { format: 'csv', dryRun: false } as const
-    expect(await acts.accounts.import(rows(), { ...options, dryRun: true }, BY)).toMatchObject({
+    expect(await services.accounts.import(rows(), { ...options, dryRun: true }, BY)).toMatchObject({
       created: 2,
     })
-    expect(await acts.accounts.import(rows(), options, BY)).toMatchObject({
+    expect(await services.accounts.import(rows(), options, BY)).toMatchObject({
       created: 2,
       existing: 0,
       refused: 1,
@@ -229,7 +229,7 @@ describe.each(BACKENDS)('One-time links on %s stores', (backend) => {
         { line: 4, outcome: { problems: [{ field: 'password_hash', rule: 'hash-unusable' }] } },
       ],
     })
-    expect(await acts.accounts.import(rows(), options, BY)).toMatchObject({
+    expect(await services.accounts.import(rows(), options, BY)).toMatchObject({
       created: 0,
       existing: 2,
     })

@@ -68,7 +68,7 @@ export async function tokenOf(
   return body.access_token
 }
 
-/** Creates a machine app with these powers, all of them by default, and a client that acts with them. */
+/** Creates a machine app with these admin scopes, all of them by default, and a client that acts with them. */
 export async function createAdminClient(
   server: TestApp,
   scopes: readonly string[] = ADMIN_SCOPE_NAMES,

@@ -1,7 +1,7 @@
 // A third-party app as a test plays one: it calls the back channel over HTTP in every way that the contract allows, and can send what no
 // proper client would.
-import { ALL_POWERS } from '../../src/admin/operator.ts'
-import { createActs } from '../../src/compose/acts.ts'
+import { ALL_ADMIN_SCOPES } from '../../src/admin/operator.ts'
+import { createAdminServices } from '../../src/compose/admin-services.ts'
 import type { TestApp } from './app.ts'
 import { type Approval, issueCode, type TestClient } from './builders.ts'
 
@@ -140,9 +140,9 @@ export function createOAuthClient(server: TestApp, client: TestClient, usual: Ma
     isActive: async (tokenText: string): Promise<boolean> =>
       client.secret === undefined
         ? (
-            await createActs(server.foundation).tokens.inspect(tokenText, {
+            await createAdminServices(server.foundation).tokens.inspect(tokenText, {
               id: 'cli',
-              powers: ALL_POWERS,
+              scopes: ALL_ADMIN_SCOPES,
             })
           ).isAlive === true
         : (await post('/oauth/introspect', { token: tokenText })).body.active,

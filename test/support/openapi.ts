@@ -10,7 +10,7 @@ export interface DescribedOperation {
   method: string
   path: string
   /** The scope that it needs. */
-  power: string | undefined
+  scope: string | undefined
   operation: Json
 }
 
@@ -26,7 +26,7 @@ export function operationsOf(document: ApiDocument): DescribedOperation[] {
       id: operation.operationId,
       method: method.toUpperCase(),
       path,
-      power: (operation.security[0]?.['admin'] as string[] | undefined)?.[0],
+      scope: (operation.security[0]?.['admin'] as string[] | undefined)?.[0],
       operation,
     })),
   )

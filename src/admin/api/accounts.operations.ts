@@ -2,7 +2,7 @@
 import type { Invited, OneTimeLink } from '../../accounts/account-links.ts'
 import type { Account } from '../../model/account.ts'
 import type { Accounts, NewAccount } from '../../accounts/accounts.ts'
-import type { AccountActs } from '../account-acts.ts'
+import type { AccountService } from '../account-service.ts'
 import {
   ACCOUNT_CHANGE,
   ACCOUNT_SCHEMAS,
@@ -21,7 +21,7 @@ import {
   type Done,
   done,
   keeping,
-  type Noun,
+  type ApiResource,
   type Operation,
   pageOf,
   refused,
@@ -42,17 +42,17 @@ const placeOf = ({ id }: Account): string => `/accounts/${id}`
 /** Creates the operations. */
 export function accountOperations({
   accounts,
-  acts,
+  service,
 }: {
   accounts: Pick<Accounts, 'list' | 'get'>
-  acts: AccountActs
-}): Noun {
+  service: AccountService
+}): ApiResource {
   const idOf = (call: Call): string => call.path('accountId')
 
   async function create(call: Call): Promise<Reply> {
     const problems = checkMembers(call.members, NEW_ACCOUNT)
     if (problems.length > 0) return refused(problems)
-    const outcome = await acts.create(
+    const outcome = await service.create(
       toInput(call.members, NEW_ACCOUNT) as unknown as NewAccount,
       call.by,
     )
@@ -66,7 +66,7 @@ export function accountOperations({
     const problems = checkMembers(call.members, INVITATION)
     if (problems.length > 0) return refused(problems)
     const given = toInput(call.members, INVITATION) as unknown as NewAccount
-    const outcome = await acts.invite(given, call.by, keeping(call, invited))
+    const outcome = await service.invite(given, call.by, keeping(call, invited))
     return outcome.kind === 'refused' ? outcome : invited(outcome)
   }
 
@@ -82,7 +82,7 @@ export function accountOperations({
     const current = await accounts.get(idOf(call))
     const version = versionToChange(call.expected, current.version)
     if (version === undefined) return { kind: 'stale', version: current.version }
-    const outcome = await acts.update(
+    const outcome = await service.update(
       current.id,
       version,
       toInput(call.members, ACCOUNT_CHANGE),
@@ -95,13 +95,13 @@ export function accountOperations({
   async function deactivate(call: Call): Promise<Reply> {
     const problems = checkMembers(call.members, REASON_BODY)
     if (problems.length > 0) return refused(problems)
-    return shown(await acts.deactivate(idOf(call), String(call.members['reason']), call.by))
+    return shown(await service.deactivate(idOf(call), String(call.members['reason']), call.by))
   }
 
   async function importAccounts(call: Call): Promise<Reply> {
     const format = call.contentType === 'text/csv' ? 'csv' : 'ndjson'
     const options = { format, dryRun: call.flag('dry_run') } as const
-    const { problems, ...counts } = await acts.import(call.lines, options, call.by)
+    const { problems, ...counts } = await service.import(call.lines, options, call.by)
     return done({
       ...counts,
       problems: problems.map(({ line, outcome }) => ({
@@ -120,7 +120,7 @@ export function accountOperations({
       method: 'GET',
       path: '/accounts',
       summary: 'List accounts by e-mail',
-      power: READ,
+      scope: READ,
       query: [
         { name: 'search', schema: text('Part of the e-mail or the name, or a whole id.') },
         {
@@ -147,7 +147,7 @@ export function accountOperations({
       method: 'POST',
       path: '/accounts',
       summary: 'Create an account',
-      power: WRITE,
+      scope: WRITE,
       body: { kind: 'json', schema: NEW_ACCOUNT },
       isRepeatable: true,
       answers: { 201: ACCOUNT },
@@ -158,7 +158,7 @@ export function accountOperations({
       method: 'POST',
       path: '/invitations',
       summary: 'Create an account and a link with which its owner chooses a password',
-      power: WRITE,
+      scope: WRITE,
       body: { kind: 'json', schema: INVITATION },
       isRepeatable: true,
       isWhole: true,
@@ -175,7 +175,7 @@ export function accountOperations({
       method: 'GET',
       path: '/accounts/{accountId}',
       summary: 'Get an account',
-      power: READ,
+      scope: READ,
       inPath: ONE,
       versioned: 'read',
       answers: { 200: ACCOUNT },
@@ -186,7 +186,7 @@ export function accountOperations({
       method: 'PATCH',
       path: '/accounts/{accountId}',
       summary: 'Change the name or the role of an account',
-      power: WRITE,
+      scope: WRITE,
       inPath: ONE,
       body: { kind: 'json', schema: ACCOUNT_CHANGE },
       versioned: 'update',
@@ -200,7 +200,7 @@ export function accountOperations({
       path: '/accounts/{accountId}/reset',
       summary: 'Make a link with which the owner chooses a new password',
       description: 'Links made before stop working.',
-      power: WRITE,
+      scope: WRITE,
       inPath: ONE,
       isRepeatable: true,
       isWhole: true,
@@ -213,7 +213,7 @@ export function accountOperations({
       async handle(call) {
         const shownLink = (link: OneTimeLink): Done =>
           created({ link: showLink(link) }, { location: `/accounts/${idOf(call)}` })
-        return shownLink(await acts.reset(idOf(call), call.by, keeping(call, shownLink)))
+        return shownLink(await service.reset(idOf(call), call.by, keeping(call, shownLink)))
       },
     },
     {
@@ -221,7 +221,7 @@ export function accountOperations({
       method: 'POST',
       path: '/accounts/{accountId}/deactivate',
       summary: 'Deactivate an account: all its tokens and sessions end at once',
-      power: WRITE,
+      scope: WRITE,
       inPath: ONE,
       body: { kind: 'json', schema: REASON_BODY },
       answers: { 200: ACCOUNT },
@@ -233,10 +233,10 @@ export function accountOperations({
       method: 'POST',
       path: '/accounts/{accountId}/reactivate',
       summary: 'Let the person sign in again; tokens and sessions of before stay dead',
-      power: WRITE,
+      scope: WRITE,
       inPath: ONE,
       answers: { 200: ACCOUNT },
-      handle: async (call) => shown(await acts.reactivate(idOf(call), call.by)),
+      handle: async (call) => shown(await service.reactivate(idOf(call), call.by)),
     },
     {
       id: 'importAccounts',
@@ -245,7 +245,7 @@ export function accountOperations({
       summary: 'Create accounts from the rows of a file',
       description:
         'An account that exists is left as it is, so that an import may be repeated; a line that is refused stops no other. The whole file must arrive within a minute: split a large one.',
-      power: WRITE,
+      scope: WRITE,
       query: [
         {
           name: 'dry_run',

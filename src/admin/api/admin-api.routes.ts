@@ -96,9 +96,9 @@ export function createAdminApi(deps: AdminApiDeps): Middleware {
   async function admit(operation: Operation, exchange: Exchange): Promise<Operator> {
     const { ctx } = exchange
     const { requestId, address } = requestFacts(ctx)
-    if (operation.power === undefined) {
+    if (operation.scope === undefined) {
       count(ctx, deps.limits.perStranger, address)
-      return { id: 'anybody', powers: new Set(), requestId, address }
+      return { id: 'anybody', scopes: new Set(), requestId, address }
     }
     try {
       const { headers, rawHeaders } = ctx.req
@@ -115,10 +115,10 @@ export function createAdminApi(deps: AdminApiDeps): Middleware {
       }
       throw error
     }
-    const { app, powers } = exchange.caller
+    const { app, scopes } = exchange.caller
     count(ctx, deps.limits.perClient, app.id)
-    const by = { id: app.id, powers, requestId, address }
-    assertMay(by, operation.power)
+    const by = { id: app.id, scopes, requestId, address }
+    assertMay(by, operation.scope)
     return by
   }
 

@@ -1,7 +1,7 @@
 // The operations on apps: find, register, change, switch off and on, and their logos.
 import type { App, AppInput, AppStatus } from '../../model/app.ts'
 import type { AppRegistry, RegisteredApp } from '../../apps/app-registry.ts'
-import type { AppActs } from '../app-acts.ts'
+import type { AppService } from '../app-service.ts'
 import { APP_MEMBERS, APP_SCHEMAS, NEEDED_APP_MEMBERS, showApp } from './app-schemas.ts'
 import { pageParameters } from './lists.ts'
 import { checkMembers, toInput } from './members.ts'
@@ -12,7 +12,7 @@ import {
   type Done,
   done,
   keeping,
-  type Noun,
+  type ApiResource,
   type Operation,
   pageOf,
   refused,
@@ -39,16 +39,16 @@ const shown = (app: App) => done(showApp(app), { version: app.version })
 /** Creates the operations. */
 export function appOperations({
   apps,
-  acts,
+  service,
 }: {
   apps: Pick<AppRegistry, 'list' | 'get'>
-  acts: AppActs
-}): Noun {
+  service: AppService
+}): ApiResource {
   const idOf = (call: Call): string => call.path('appId')
 
   async function register(call: Call): Promise<Reply> {
     // The registry looks at the type of every member.
-    const outcome = await acts.register(
+    const outcome = await service.register(
       toInput(call.members, REGISTRATION) as unknown as AppInput,
       call.by,
       undefined,
@@ -67,7 +67,12 @@ export function appOperations({
     const current = await apps.get(idOf(call))
     const version = versionToChange(call.expected, current.version)
     if (version === undefined) return { kind: 'stale', version: current.version }
-    const outcome = await acts.update(current.id, version, toInput(call.members, CHANGE), call.by)
+    const outcome = await service.update(
+      current.id,
+      version,
+      toInput(call.members, CHANGE),
+      call.by,
+    )
     if (outcome.kind === 'conflict') return { kind: 'stale', version: outcome.app.version }
     return outcome.kind === 'refused' ? outcome : shown(outcome.app)
   }
@@ -75,12 +80,12 @@ export function appOperations({
   async function suspend(call: Call): Promise<Reply> {
     const problems = checkMembers(call.members, REASON_BODY)
     if (problems.length > 0) return refused(problems)
-    return shown(await acts.suspend(idOf(call), String(call.members['reason']), call.by))
+    return shown(await service.suspend(idOf(call), String(call.members['reason']), call.by))
   }
 
   async function putLogo(call: Call): Promise<Reply> {
     const { bytes, contentType } = call
-    const outcome = await acts.setLogo(idOf(call), { bytes, contentType }, call.by)
+    const outcome = await service.setLogo(idOf(call), { bytes, contentType }, call.by)
     return outcome.kind === 'refused' ? outcome : shown(outcome.app)
   }
 
@@ -90,7 +95,7 @@ export function appOperations({
       method: 'GET',
       path: '/apps',
       summary: 'List apps, newest first',
-      power: READ,
+      scope: READ,
       query: [
         { name: 'search', schema: text('Part of the name, or a whole client id or handle.') },
         {
@@ -122,7 +127,7 @@ export function appOperations({
       path: '/apps',
       summary: 'Register an app',
       description: 'A scope of the admin API can only be given by a client that has it.',
-      power: WRITE,
+      scope: WRITE,
       body: { kind: 'json', schema: REGISTRATION },
       isRepeatable: true,
       isWhole: true,
@@ -142,7 +147,7 @@ export function appOperations({
       method: 'GET',
       path: '/apps/{appId}',
       summary: 'Get an app',
-      power: READ,
+      scope: READ,
       inPath: ONE,
       versioned: 'read',
       answers: { 200: APP },
@@ -153,7 +158,7 @@ export function appOperations({
       method: 'PATCH',
       path: '/apps/{appId}',
       summary: 'Change settings of an app',
-      power: WRITE,
+      scope: WRITE,
       inPath: ONE,
       body: { kind: 'json', schema: CHANGE },
       versioned: 'update',
@@ -165,7 +170,7 @@ export function appOperations({
       method: 'POST',
       path: '/apps/{appId}/suspend',
       summary: 'Suspend an app: its tokens stop working at once',
-      power: WRITE,
+      scope: WRITE,
       inPath: ONE,
       body: { kind: 'json', schema: REASON_BODY },
       answers: { 200: APP },
@@ -176,10 +181,10 @@ export function appOperations({
       method: 'POST',
       path: '/apps/{appId}/activate',
       summary: 'Let a suspended app work again; its old tokens stay dead',
-      power: WRITE,
+      scope: WRITE,
       inPath: ONE,
       answers: { 200: APP },
-      handle: async (call) => shown(await acts.activate(idOf(call), call.by)),
+      handle: async (call) => shown(await service.activate(idOf(call), call.by)),
     },
     {
       id: 'deleteApp',
@@ -187,19 +192,19 @@ export function appOperations({
       path: '/apps/{appId}',
       summary: 'Delete an app for good: its tokens stop working at once',
       description: 'It can still be read, with the reason, and listed by its status.',
-      power: WRITE,
+      scope: WRITE,
       inPath: ONE,
       query: [{ name: 'reason', schema: REASON, required: true }],
       answers: { 200: APP },
       handle: async (call) =>
-        shown(await acts.remove(idOf(call), call.text('reason') ?? '', call.by)),
+        shown(await service.remove(idOf(call), call.text('reason') ?? '', call.by)),
     },
     {
       id: 'putAppLogo',
       method: 'PUT',
       path: '/apps/{appId}/logo',
       summary: 'Set the logo of an app',
-      power: WRITE,
+      scope: WRITE,
       inPath: ONE,
       body: {
         kind: 'file',
@@ -215,10 +220,10 @@ export function appOperations({
       method: 'DELETE',
       path: '/apps/{appId}/logo',
       summary: 'Remove the logo of an app',
-      power: WRITE,
+      scope: WRITE,
       inPath: ONE,
       answers: { 200: APP },
-      handle: async (call) => shown(await acts.removeLogo(idOf(call), call.by)),
+      handle: async (call) => shown(await service.removeLogo(idOf(call), call.by)),
     },
   ]
   return {

@@ -4,7 +4,7 @@ import type { UsageCount, UsageStore } from '../../audit/usage.store.ts'
 import { AppError } from '../../shared/errors.ts'
 import { pageParameters } from './lists.ts'
 import { wireName } from './members.ts'
-import { type Call, type Noun, pageOf, type Reply } from './operation.ts'
+import { type Call, type ApiResource, pageOf, type Reply } from './operation.ts'
 import { parseMoment } from './query.ts'
 import { answer, moment, orNull, page, ref, type Schema, text, whole } from './schema.ts'
 
@@ -93,7 +93,7 @@ export function auditOperations({
 }: {
   events: Pick<EventStore, 'list'>
   usage: Pick<UsageStore, 'list'>
-}): Noun {
+}): ApiResource {
   const timeOf = (call: Call, name: string): Date | undefined => {
     const given = call.text(name)
     return given === undefined ? undefined : parseMoment(given, name)
@@ -142,7 +142,7 @@ export function auditOperations({
         path: '/events',
         summary: 'List events, newest first',
         description: 'Events are written a moment after they happen.',
-        power: 'admin:audit:read',
+        scope: 'admin:audit:read',
         query: [
           { name: 'app_id', schema: text('Those that concern this app.') },
           { name: 'account_id', schema: text('Those that concern this account.') },
@@ -162,7 +162,7 @@ export function auditOperations({
         path: '/usage',
         summary: 'List daily sums by day, app, name and reason',
         description: 'Sums are written a few seconds after what they count.',
-        power: 'admin:audit:read',
+        scope: 'admin:audit:read',
         query: [
           {
             name: 'from',

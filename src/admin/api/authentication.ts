@@ -9,7 +9,7 @@ import { AppError } from '../../shared/errors.ts'
 /** An authenticated client. */
 export interface Caller {
   app: App
-  powers: ReadonlySet<AdminScope>
+  scopes: ReadonlySet<AdminScope>
 }
 
 /**
@@ -34,8 +34,8 @@ export async function authenticate(
   const status = await deps.inspect(presented.token)
   if (!status.active || !isOwnToken(status, deps.audience)) throw new AppError('token_invalid')
   const { app, scopes } = status
-  const powers = scopes.filter(isAdminScope).filter((scope) => app.scopes.includes(scope))
-  return { app, powers: new Set(powers) }
+  const adminScopes = scopes.filter(isAdminScope).filter((scope) => app.scopes.includes(scope))
+  return { app, scopes: new Set(adminScopes) }
 }
 
 const isOwnToken = (token: ActiveToken, audience: string): boolean =>

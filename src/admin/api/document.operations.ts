@@ -1,14 +1,14 @@
 // The operation that answers the OpenAPI document itself. It is made once and can be kept by everybody.
 import { sha256 } from '../../shared/crypto.ts'
 import { openApiDocument } from './openapi.ts'
-import type { Noun } from './operation.ts'
+import type { ApiResource } from './operation.ts'
 
 /** Creates the operation. @param facts.path where the document is, below the base */
 export function documentOperations(
-  nouns: readonly Noun[],
+  resources: readonly ApiResource[],
   facts: Parameters<typeof openApiDocument>[1] & { path: string },
-): Noun {
-  const noun: Noun = {
+): ApiResource {
+  const resource: ApiResource = {
     tag: 'Document',
     description: 'What you are reading.',
     schemas: {},
@@ -18,7 +18,7 @@ export function documentOperations(
         method: 'GET',
         path: facts.path,
         summary: 'Get this document',
-        power: undefined,
+        scope: undefined,
         versioned: 'read',
         answers: {
           200: { description: 'The OpenAPI 3.1 document.', schema: { type: 'object' } },
@@ -27,7 +27,7 @@ export function documentOperations(
       },
     ],
   }
-  const json = JSON.stringify(openApiDocument([...nouns, noun], facts))
+  const json = JSON.stringify(openApiDocument([...resources, resource], facts))
   const cacheable = { json, etag: `"${sha256(json).slice(0, 22)}"` }
-  return noun
+  return resource
 }

@@ -10,7 +10,7 @@ import { AppError } from '../../shared/errors.ts'
 import type { Logger } from '../../shared/logger.ts'
 import type { SealedBox, SealedPlace } from '../../shared/sealed-box.ts'
 import type { WriteAlong } from '../../storage/database.ts'
-import type { Claim, KeptAnswerStore } from './kept-answer.store.ts'
+import type { Claim, IdempotencyRecordStore } from './idempotency-record.store.ts'
 import type { Done, Reply } from './operation.ts'
 
 const KEPT_MILLIS = DAY
@@ -42,7 +42,7 @@ const isRefusal = (error: unknown): boolean => error instanceof AppError && erro
 
 /** Creates it. */
 export function createIdempotency(deps: {
-  store: Pick<KeptAnswerStore, 'claim' | 'keep' | 'release'>
+  store: Pick<IdempotencyRecordStore, 'claim' | 'keep' | 'release'>
   box: Pick<SealedBox, 'seal' | 'open'>
   /** Keyed, because a request may hold a password, which a plain hash would let guess. */
   mac: Pick<MacKey, 'mac'>

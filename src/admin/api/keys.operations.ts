@@ -1,7 +1,7 @@
 // The operations on the keys that sign id_tokens.
 import type { KeyFacts, KeyRing } from '../../keys/key-ring.ts'
-import type { KeyActs } from '../key-acts.ts'
-import { done, type Noun, pageOf, refused } from './operation.ts'
+import type { KeyService } from '../key-service.ts'
+import { done, type ApiResource, pageOf, refused } from './operation.ts'
 import { checkMembers } from './members.ts'
 import {
   answer,
@@ -36,11 +36,11 @@ const showKey = ({ kid, alg, status, createdAt, activatedAt, retiredAt }: KeyFac
 /** Creates the operations. */
 export function keyOperations({
   keyRing,
-  acts,
+  service,
 }: {
   keyRing: Pick<KeyRing, 'list'>
-  acts: KeyActs
-}): Noun {
+  service: KeyService
+}): ApiResource {
   return {
     tag: 'Keys',
     description: 'The keys that sign id_tokens: next, current, retired.',
@@ -60,7 +60,7 @@ export function keyOperations({
         method: 'GET',
         path: '/keys',
         summary: 'List the signing keys',
-        power: 'admin:keys:read',
+        scope: 'admin:keys:read',
         answers: { 200: { description: 'All keys on one page.', schema: page(ref('Key')) } },
         handle: () => Promise.resolve(pageOf(keyRing.list().map(showKey), undefined)),
       },
@@ -69,7 +69,7 @@ export function keyOperations({
         method: 'POST',
         path: '/keys/rotate',
         summary: 'Make the next keys current; what older ones signed stays valid',
-        power: 'admin:keys:write',
+        scope: 'admin:keys:write',
         body: { kind: 'json', schema: ROTATE, optional: true },
         answers: {
           200: {
@@ -84,7 +84,7 @@ export function keyOperations({
         async handle({ by, members }) {
           const problems = checkMembers(members, ROTATE)
           if (problems.length > 0) return refused(problems)
-          const { rotated, keys } = await acts.rotate(by, {
+          const { rotated, keys } = await service.rotate(by, {
             isEmergency: members['force'] === true,
           })
           return done({ rotated, keys: keys.map(showKey) })
@@ -95,14 +95,14 @@ export function keyOperations({
         method: 'POST',
         path: '/keys/reseal',
         summary: 'Encrypt the private keys anew under the current encryption key',
-        power: 'admin:keys:write',
+        scope: 'admin:keys:write',
         answers: {
           200: {
             description: 'How it went.',
             schema: answer({ resealed: whole('How many were sealed under an older one.') }),
           },
         },
-        handle: async ({ by }) => done({ resealed: await acts.reseal(by) }),
+        handle: async ({ by }) => done({ resealed: await service.reseal(by) }),
       },
     ],
   }

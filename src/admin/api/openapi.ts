@@ -1,7 +1,7 @@
-// The OpenAPI 3.1 document of the admin API, made from the table of operations: what it says of paths, powers, parameters and bodies is what
+// The OpenAPI 3.1 document of the admin API, made from the table of operations: what it says of paths, scopes, parameters and bodies is what
 // the routes do, because both read the same rows.
 import { ERRORS } from '../../shared/errors.ts'
-import type { Noun, Operation, QueryParameter } from './operation.ts'
+import type { ApiResource, Operation, QueryParameter } from './operation.ts'
 import { PROBLEM_CODES, titleOf } from './problem-document.ts'
 import { answer, listOf, oneOf, ref, type Schema, text, whole } from './schema.ts'
 
@@ -61,9 +61,9 @@ const COMMON_PROBLEMS: Readonly<Record<number, string>> = {
 }
 
 function problemStatuses(operation: Operation): number[] {
-  const { power, inPath, query, body, versioned, isRepeatable, errors = {} } = operation
+  const { scope, inPath, query, body, versioned, isRepeatable, errors = {} } = operation
   const statuses = [429, 500, 503, ...Object.keys(errors).map(Number)]
-  if (power !== undefined) statuses.push(400, 401, 403)
+  if (scope !== undefined) statuses.push(400, 401, 403)
   if (query !== undefined) statuses.push(400)
   if (inPath !== undefined) statuses.push(404)
   if (body !== undefined) statuses.push(400, 413, 415, 422)
@@ -151,13 +151,13 @@ function requestBody(operation: Operation): object {
 }
 
 function describe(tag: string, operation: Operation): object {
-  const { id, summary, description, power } = operation
+  const { id, summary, description, scope } = operation
   return {
     operationId: id,
     tags: [tag],
     summary,
     ...(description !== undefined && { description }),
-    security: power === undefined ? [] : [{ admin: [power] }],
+    security: scope === undefined ? [] : [{ admin: [scope] }],
     parameters: parameters(operation),
     ...requestBody(operation),
     responses: responses(operation),
@@ -196,13 +196,13 @@ const PARAMETERS = {
   },
 }
 
-/** Returns the document. @param facts.powers each admin scope with its meaning */
+/** Returns the document. @param facts.adminScopes each admin scope with its meaning */
 export function openApiDocument(
-  nouns: readonly Noun[],
-  facts: { baseUrl: string; tokenUrl: string; powers: Readonly<Record<string, string>> },
+  resources: readonly ApiResource[],
+  facts: { baseUrl: string; tokenUrl: string; adminScopes: Readonly<Record<string, string>> },
 ): object {
   const paths: Record<string, Record<string, object>> = {}
-  for (const { tag, operations } of nouns)
+  for (const { tag, operations } of resources)
     for (const operation of operations)
       (paths[operation.path] ??= {})[operation.method.toLowerCase()] = describe(tag, operation)
   return {
@@ -210,11 +210,11 @@ export function openApiDocument(
     jsonSchemaDialect: 'https://json-schema.org/draft/2020-12/schema',
     info: { title: 'Otesse Auth admin API', version: '1.0.0', description: INTRODUCTION },
     servers: [{ url: facts.baseUrl }],
-    tags: nouns.map(({ tag, description }) => ({ name: tag, description })),
+    tags: resources.map(({ tag, description }) => ({ name: tag, description })),
     paths,
     components: {
       schemas: {
-        ...Object.fromEntries(nouns.flatMap(({ schemas }) => Object.entries(schemas))),
+        ...Object.fromEntries(resources.flatMap(({ schemas }) => Object.entries(schemas))),
         Problem: PROBLEM,
         FieldProblem: FIELD_PROBLEM,
       },
@@ -230,7 +230,7 @@ export function openApiDocument(
         admin: {
           type: 'oauth2',
           description: 'A token that a machine app got for itself.',
-          flows: { clientCredentials: { tokenUrl: facts.tokenUrl, scopes: facts.powers } },
+          flows: { clientCredentials: { tokenUrl: facts.tokenUrl, scopes: facts.adminScopes } },
         },
       },
     },

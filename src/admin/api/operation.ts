@@ -91,7 +91,7 @@ export interface Operation {
   readonly summary: string
   readonly description?: string
   /** The scope that the token must have; none for what everybody may read. */
-  readonly power: AdminScope | undefined
+  readonly scope: AdminScope | undefined
   /** The parameters in the path, with what they are. */
   readonly inPath?: Readonly<Record<string, Schema>>
   readonly query?: readonly QueryParameter[]
@@ -109,8 +109,8 @@ export interface Operation {
   handle(call: Call): Promise<Reply>
 }
 
-/** The operations about one noun, and the schemas that they name. */
-export interface Noun {
+/** The operations about one resource, and the schemas that they name. */
+export interface ApiResource {
   readonly tag: string
   readonly description: string
   readonly schemas: Readonly<Record<string, Schema>>

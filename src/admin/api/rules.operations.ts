@@ -2,7 +2,7 @@
 import { APP_RULES } from '../../apps/app-rules.ts'
 import { REDIRECT_URI_RULES } from '../../apps/redirect-uri.ts'
 import { wireName } from './members.ts'
-import { done, type Noun } from './operation.ts'
+import { done, type ApiResource } from './operation.ts'
 import { answer, listOf, text } from './schema.ts'
 
 const RULES = {
@@ -22,7 +22,7 @@ const NAME = text('The stable name, the `rule` of a problem.')
 const SENTENCE = text('The rule in words.')
 
 /** Returns the operation. */
-export const ruleOperations = (): Noun => ({
+export const ruleOperations = (): ApiResource => ({
   tag: 'Rules',
   description: 'What is accepted and what is not.',
   schemas: {},
@@ -32,7 +32,7 @@ export const ruleOperations = (): Noun => ({
       method: 'GET',
       path: '/rules',
       summary: 'List the rules that apps and redirect URIs must keep',
-      power: 'admin:apps:read',
+      scope: 'admin:apps:read',
       answers: {
         200: {
           description: 'The rules in the order in which they are asked.',

@@ -2,7 +2,7 @@
 import { isBuiltInScope, type Scope, type ScopeInput } from '../../apps/scope.ts'
 import type { AppRegistry } from '../../apps/app-registry.ts'
 import type { ScopeCatalogue } from '../../apps/scope-catalogue.ts'
-import type { ScopeActs } from '../scope-acts.ts'
+import type { ScopeService } from '../scope-service.ts'
 import { toInput } from './members.ts'
 import {
   type Answer,
@@ -10,7 +10,7 @@ import {
   created,
   done,
   NOTHING_TO_SAY,
-  type Noun,
+  type ApiResource,
   type Operation,
   pageOf,
   type Reply,
@@ -53,12 +53,12 @@ const shown = (scope: Scope) => done(showScope(scope), { version: scope.version 
 export function scopeOperations({
   scopes,
   apps,
-  acts,
+  service,
 }: {
   apps: Pick<AppRegistry, 'countOfScope'>
   scopes: Pick<ScopeCatalogue, 'current' | 'get'>
-  acts: ScopeActs
-}): Noun {
+  service: ScopeService
+}): ApiResource {
   async function get(name: string): Promise<Scope> {
     const builtIn = isBuiltInScope(name) ? scopes.current().scopes.get(name) : undefined
     return builtIn ?? (await scopes.get(name))
@@ -66,7 +66,10 @@ export function scopeOperations({
 
   async function create(call: Call): Promise<Reply> {
     // The catalogue looks at the type of every member.
-    const outcome = await acts.create(toInput(call.members, NEW) as unknown as ScopeInput, call.by)
+    const outcome = await service.create(
+      toInput(call.members, NEW) as unknown as ScopeInput,
+      call.by,
+    )
     if (outcome.kind === 'refused') return outcome
     const { scope } = outcome
     const location = `/scopes/${encodeURIComponent(scope.name)}`
@@ -78,7 +81,7 @@ export function scopeOperations({
     const version = versionToChange(call.expected, current.version)
     if (version === undefined) return { kind: 'stale', version: current.version }
     const change = toInput(call.members, CHANGE)
-    const outcome = await acts.update(current.name, version, change, call.by)
+    const outcome = await service.update(current.name, version, change, call.by)
     if (outcome.kind === 'conflict') return { kind: 'stale', version: outcome.scope.version }
     return outcome.kind === 'refused' ? outcome : shown(outcome.scope)
   }
@@ -89,7 +92,7 @@ export function scopeOperations({
       method: 'GET',
       path: '/scopes',
       summary: 'List all scopes, built-in ones too, by name',
-      power: READ,
+      scope: READ,
       answers: { 200: { description: 'All scopes on one page.', schema: page(ref('Scope')) } },
       handle() {
         const all = [...scopes.current().scopes.values()].sort((left, right) =>
@@ -103,7 +106,7 @@ export function scopeOperations({
       method: 'POST',
       path: '/scopes',
       summary: 'Add a scope; it can be asked for within a second',
-      power: WRITE,
+      scope: WRITE,
       body: { kind: 'json', schema: NEW },
       isRepeatable: true,
       answers: { 201: SCOPE },
@@ -114,7 +117,7 @@ export function scopeOperations({
       method: 'GET',
       path: '/scopes/{name}',
       summary: 'Get a scope',
-      power: READ,
+      scope: READ,
       inPath: ONE,
       versioned: 'read',
       answers: { 200: SCOPE },
@@ -126,7 +129,7 @@ export function scopeOperations({
       path: '/scopes/{name}/use',
       summary: 'Count the apps that may ask for a scope',
       description: 'Deleted apps do not count; `GET /apps?scope=…` lists the others.',
-      power: READ,
+      scope: READ,
       inPath: ONE,
       answers: { 200: { description: 'The count, as of now.', schema: ref('ScopeUse') } },
       async handle(call) {
@@ -139,7 +142,7 @@ export function scopeOperations({
       method: 'PATCH',
       path: '/scopes/{name}',
       summary: 'Change a scope; its name never changes',
-      power: WRITE,
+      scope: WRITE,
       inPath: ONE,
       body: { kind: 'json', schema: CHANGE },
       versioned: 'update',
@@ -152,11 +155,11 @@ export function scopeOperations({
       path: '/scopes/{name}',
       summary: 'Take a scope out: it can no longer be asked for',
       description: 'Apps that may ask for it keep naming it, to no effect.',
-      power: WRITE,
+      scope: WRITE,
       inPath: ONE,
       answers: { 204: { description: 'It is gone.' } },
       async handle(call) {
-        await acts.remove(call.path('name'), call.by)
+        await service.remove(call.path('name'), call.by)
         return NOTHING_TO_SAY
       },
     },

@@ -2,7 +2,7 @@
 import type { CreatedSecret } from '../../apps/app-registry.ts'
 import type { Problem } from '../../model/problem.ts'
 import { AppError } from '../../shared/errors.ts'
-import type { AppActs } from '../app-acts.ts'
+import type { AppService } from '../app-service.ts'
 import { showApp, showSecret } from './app-schemas.ts'
 import { checkMembers } from './members.ts'
 import {
@@ -11,7 +11,7 @@ import {
   done,
   type Done,
   keeping,
-  type Noun,
+  type ApiResource,
   refused,
   type Reply,
 } from './operation.ts'
@@ -37,12 +37,12 @@ function readExpiry(members: Call['members']): Date | undefined | Problem[] {
 }
 
 /** Creates the operations. */
-export function secretOperations({ acts }: { acts: AppActs }): Noun {
+export function secretOperations({ service }: { service: AppService }): ApiResource {
   async function create(call: Call): Promise<Reply> {
     const expiresAt = readExpiry(call.members)
     if (Array.isArray(expiresAt)) return refused(expiresAt)
     const along = keeping(call, shown)
-    const outcome = await acts.createSecret(call.path('appId'), { expiresAt, along }, call.by)
+    const outcome = await service.createSecret(call.path('appId'), { expiresAt, along }, call.by)
     return outcome.kind === 'refused' ? outcome : shown(outcome)
   }
 
@@ -66,7 +66,7 @@ export function secretOperations({ acts }: { acts: AppActs }): Noun {
         method: 'POST',
         path: '/apps/{appId}/secrets',
         summary: 'Make another secret for an app',
-        power: WRITE,
+        scope: WRITE,
         inPath: OF,
         body: { kind: 'json', schema: NEW, optional: true },
         isRepeatable: true,
@@ -88,11 +88,11 @@ export function secretOperations({ acts }: { acts: AppActs }): Noun {
         method: 'DELETE',
         path: '/apps/{appId}/secrets/{secretId}',
         summary: 'Revoke a secret at once',
-        power: WRITE,
+        scope: WRITE,
         inPath: { ...OF, secretId: text('The id of the secret.') },
         answers: { 200: { description: 'The app without it.', schema: ref('App') } },
         async handle(call) {
-          const app = await acts.revokeSecret(call.path('appId'), call.path('secretId'), call.by)
+          const app = await service.revokeSecret(call.path('appId'), call.path('secretId'), call.by)
           return done(showApp(app), { version: app.version })
         },
       },

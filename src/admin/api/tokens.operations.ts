@@ -1,11 +1,11 @@
 // The operations on tokens: look into one, end what it stands for, report one that leaked. Tokens come in bodies only: addresses end up in logs.
-import type { LeakOutcome, RevokeOutcome, TokenActs, TokenInspection } from '../token-acts.ts'
+import type { LeakOutcome, RevokeOutcome, TokenService, TokenInspection } from '../token-service.ts'
 import { checkMembers } from './members.ts'
 import {
   BEGUN,
   type Call,
   done,
-  type Noun,
+  type ApiResource,
   type Operation,
   refused,
   type Reply,
@@ -23,7 +23,7 @@ import {
   text,
 } from './schema.ts'
 
-const POWER = 'admin:tokens:write'
+const SCOPE = 'admin:tokens:write'
 const TOKEN = text('A token, code or client secret.', { format: 'password' })
 const ONE = input({ token: TOKEN }, ['token'])
 const REPORT = input({ token: TOKEN, revoke: flag('Whether to end it.', { default: true }) }, [
@@ -48,7 +48,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
       ]),
     ),
     app: orNull(answer({ id: text('The client id.'), name: text('The name of the app.') })),
-    account_id: orNull(text('Whose it is; null where the app acts for itself.')),
+    account_id: orNull(text('Whose it is; null where the app service for itself.')),
     grant_id: orNull(text('The authorization that it belongs to.')),
     secret_id: orNull(text('Which secret of the app it is.')),
     scopes: orNull(listOf({ type: 'string' })),
@@ -159,7 +159,7 @@ function answerReport(outcome: LeakOutcome): Reply {
 }
 
 /** Creates the operations. */
-export function tokenOperations({ acts }: { acts: TokenActs }): Noun {
+export function tokenOperations({ service }: { service: TokenService }): ApiResource {
   const withToken =
     (schema: typeof ONE, work: (token: string, call: Call) => Promise<Reply>) =>
     async (call: Call): Promise<Reply> => {
@@ -174,11 +174,11 @@ export function tokenOperations({ acts }: { acts: TokenActs }): Noun {
       method: 'POST',
       path: '/tokens/inspect',
       summary: 'Say what a token is, and whether it works',
-      power: POWER,
+      scope: SCOPE,
       body: { kind: 'json', schema: ONE },
       answers: { 200: { description: 'What is known of it.', schema: ref('TokenInspection') } },
       handle: withToken(ONE, async (token, { by }) =>
-        done(showInspection(await acts.inspect(token, by))),
+        done(showInspection(await service.inspect(token, by))),
       ),
     },
     {
@@ -188,11 +188,11 @@ export function tokenOperations({ acts }: { acts: TokenActs }): Noun {
       summary: 'End what a token stands for',
       description:
         'An access token alone; with a refresh token or a code the whole authorization (RFC 7009 §2.1).',
-      power: POWER,
+      scope: SCOPE,
       body: { kind: 'json', schema: ONE },
       answers: { 200: { description: 'What has ended.', schema: ref('TokenRevocation') } },
       handle: withToken(ONE, async (token, { by }) =>
-        answerRevocation(await acts.revoke(token, by), FOREIGN),
+        answerRevocation(await service.revoke(token, by), FOREIGN),
       ),
     },
     {
@@ -202,11 +202,11 @@ export function tokenOperations({ acts }: { acts: TokenActs }): Noun {
       summary: 'Report a token or secret that was found where it must not be',
       description:
         'Ends it unless `revoke` is false: a secret alone, a token with its whole authorization. The checksum tells what is not ours.',
-      power: POWER,
+      scope: SCOPE,
       body: { kind: 'json', schema: REPORT },
       answers: { 200: { description: 'What it is.', schema: ref('LeakReport') } },
       handle: withToken(REPORT, async (token, { by, members }) =>
-        answerReport(await acts.report(token, { revoke: members['revoke'] !== false }, by)),
+        answerReport(await service.report(token, { revoke: members['revoke'] !== false }, by)),
       ),
     },
     {
@@ -214,23 +214,23 @@ export function tokenOperations({ acts }: { acts: TokenActs }): Noun {
       method: 'POST',
       path: '/grants/{grantId}/revoke',
       summary: 'End an authorization with all its tokens',
-      power: POWER,
+      scope: SCOPE,
       inPath: { grantId: text('The id of the authorization.') },
       answers: { 200: { description: 'What has ended.', schema: ref('TokenRevocation') } },
       errors: { 422: 'It is no id of an authorization.' },
       handle: async (call) =>
-        answerRevocation(await acts.revokeGrant(call.path('grantId'), call.by), NO_GRANT),
+        answerRevocation(await service.revokeGrant(call.path('grantId'), call.by), NO_GRANT),
     },
     {
       id: 'revokeTokensOfApp',
       method: 'POST',
       path: '/apps/{appId}/revoke-tokens',
       summary: 'End all authorizations of an app, and the tokens that it got for itself',
-      power: POWER,
+      scope: SCOPE,
       inPath: { appId: text('The client id.') },
       answers: { 202: { description: 'It is written down and has begun.' } },
       async handle(call) {
-        await acts.revokeAllOfApp(call.path('appId'), call.by)
+        await service.revokeAllOfApp(call.path('appId'), call.by)
         return BEGUN
       },
     },
@@ -239,11 +239,11 @@ export function tokenOperations({ acts }: { acts: TokenActs }): Noun {
       method: 'POST',
       path: '/accounts/{accountId}/revoke-tokens',
       summary: 'End all authorizations and sessions of an account, which can sign in again',
-      power: POWER,
+      scope: SCOPE,
       inPath: { accountId: text('The account id.') },
       answers: { 202: { description: 'It is written down and has begun.' } },
       async handle(call) {
-        await acts.revokeAllOfAccount(call.path('accountId'), call.by)
+        await service.revokeAllOfAccount(call.path('accountId'), call.by)
         return BEGUN
       },
     },

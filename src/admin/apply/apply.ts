@@ -1,13 +1,13 @@
-// Reads the state that a plan needs, and carries a plan out through the acts of admins: scopes first, then apps, then suspensions. Invariants:
+// Reads the state that a plan needs, and carries a plan out through the services of admins: scopes first, then apps, then suspensions. Invariants:
 // nothing is changed that somebody else has changed since the plan was made; what was done is told, and the secrets that were made are handed
 // over one by one as they come to be, also where a later step fails.
 import type { App } from '../../model/app.ts'
 import type { AppRegistry } from '../../apps/app-registry.ts'
 import type { ScopeCatalogue } from '../../apps/scope-catalogue.ts'
 import type { Secret } from '../../shared/secret.ts'
-import type { AppActs } from '../app-acts.ts'
+import type { AppService } from '../app-service.ts'
 import type { Operator } from '../operator.ts'
-import type { ScopeActs } from '../scope-acts.ts'
+import type { ScopeService } from '../scope-service.ts'
 import type { Declaration } from './declaration.ts'
 import type { AppStep, CurrentState, Plan, ScopeStep } from './plan.ts'
 
@@ -72,7 +72,7 @@ export interface Applied {
 /** Carries a plan out. @param onSecret is waited for before anything else is done */
 export async function carryOut(
   plan: Plan,
-  acts: { apps: AppActs; scopes: ScopeActs },
+  services: { apps: AppService; scopes: ScopeService },
   by: Operator,
   onSecret: (made: NewSecret) => Promise<void>,
 ): Promise<Applied> {
@@ -80,16 +80,19 @@ export async function carryOut(
   const steps: { at: string; run: () => Promise<string | undefined> }[] = [
     ...plan.scopes
       .filter(({ kind }) => kind !== 'unchanged')
-      .map((step) => ({ at: `scope ${step.name}`, run: () => applyScope(step, acts.scopes, by) })),
+      .map((step) => ({
+        at: `scope ${step.name}`,
+        run: () => applyScope(step, services.scopes, by),
+      })),
     ...plan.apps
       .filter(({ kind }) => kind !== 'unchanged')
       .map((step) => ({
         at: `app ${step.handle}`,
-        run: () => applyApp(step, acts.apps, by, applied, onSecret),
+        run: () => applyApp(step, services.apps, by, applied, onSecret),
       })),
     ...plan.suspensions.map((app) => ({
       at: `app ${app.handle ?? app.id}`,
-      run: () => acts.apps.suspend(app.id, PRUNED, by).then(() => undefined),
+      run: () => services.apps.suspend(app.id, PRUNED, by).then(() => undefined),
     })),
   ]
   for (const { at, run } of steps) {
@@ -110,29 +113,29 @@ const TAKEN = 'somebody made one of this name in the meantime'
 /** @returns why it could not be done, if it could not */
 async function applyScope(
   step: ScopeStep,
-  acts: ScopeActs,
+  services: ScopeService,
   by: Operator,
 ): Promise<string | undefined> {
   if (step.kind === 'create') {
-    const outcome = await acts.create(step.scope, by)
+    const outcome = await services.create(step.scope, by)
     return outcome.kind === 'saved' ? undefined : TAKEN
   }
   const { name, ...change } = step.scope
-  const outcome = await acts.update(name, step.version, change, by)
+  const outcome = await services.update(name, step.version, change, by)
   return outcome.kind === 'saved' ? undefined : CHANGED
 }
 
 /** @returns why it could not be done, if it could not */
 async function applyApp(
   step: AppStep,
-  acts: AppActs,
+  services: AppService,
   by: Operator,
   applied: Applied,
   onSecret: (made: NewSecret) => Promise<void>,
 ): Promise<string | undefined> {
   const { handle, settings, logo } = step
   if (step.kind === 'create') {
-    const outcome = await acts.register(settings, by, logo)
+    const outcome = await services.register(settings, by, logo)
     if (outcome.kind === 'refused') return wordsOf(outcome.problems)
     const clientId = outcome.app.id
     applied.registered.set(handle, clientId)
@@ -141,12 +144,12 @@ async function applyApp(
   }
   const { app } = step
   if (step.changes.some(({ field }) => field !== 'logo')) {
-    const outcome = await acts.update(app.id, app.version, settings, by)
+    const outcome = await services.update(app.id, app.version, settings, by)
     if (outcome.kind === 'conflict') return CHANGED
     if (outcome.kind === 'refused') return wordsOf(outcome.problems)
   }
   if (logo === undefined) return undefined
-  const outcome = await acts.setLogo(app.id, logo, by)
+  const outcome = await services.setLogo(app.id, logo, by)
   return outcome.kind === 'updated' ? undefined : wordsOf(outcome.problems)
 }
 

@@ -8,7 +8,7 @@ import { checkAppInput } from '../../apps/client-metadata.ts'
 import { checkLogo } from '../../apps/logo.ts'
 import type { Problem } from '../../model/problem.ts'
 import { checkScope, type Scope } from '../../apps/scope.ts'
-import type { LogoUpload } from '../app-acts.ts'
+import type { LogoUpload } from '../app-service.ts'
 import type { DeclaredApp, DeclaredScope, Declaration, FileProblem, Path } from './declaration.ts'
 
 /** What is there now, as far as the file speaks of it. */

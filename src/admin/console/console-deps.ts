@@ -8,11 +8,11 @@ import type { EventStore } from '../../audit/event.store.ts'
 import type { UsageStore } from '../../audit/usage.store.ts'
 import type { KeyRing } from '../../keys/key-ring.ts'
 import type { Clock } from '../../shared/clock.ts'
-import type { AccountActs } from '../account-acts.ts'
-import type { AppActs } from '../app-acts.ts'
+import type { AccountService } from '../account-service.ts'
+import type { AppService } from '../app-service.ts'
 import type { AppPreviews } from '../app-preview.ts'
-import type { KeyActs } from '../key-acts.ts'
-import type { ScopeActs } from '../scope-acts.ts'
+import type { KeyService } from '../key-service.ts'
+import type { ScopeService } from '../scope-service.ts'
 import type { UsedForms } from './used-forms.store.ts'
 
 export interface ConsoleDeps {
@@ -29,7 +29,7 @@ export interface ConsoleDeps {
   usage: Pick<UsageStore, 'list'>
   /** Tells how many authorizations of an app may be alive; `isMore` where counting stopped. */
   countGrants: (appId: string) => Promise<{ count: number; isMore: boolean }>
-  acts: { apps: AppActs; scopes: ScopeActs; keys: KeyActs; accounts: AccountActs }
+  acts: { apps: AppService; scopes: ScopeService; keys: KeyService; accounts: AccountService }
   previews: AppPreviews
   usedForms: UsedForms
   /** The server's lifetimes, for apps that have none of their own. */

@@ -12,7 +12,7 @@ import { requestFacts } from '../../http/request-context.ts'
 import { sendHtml } from '../../http/send-page.ts'
 import type { Templates } from '../../http/views.ts'
 import { type Clock, epochSeconds, MINUTE, SECOND } from '../../shared/clock.ts'
-import { ALL_POWERS, type Operator } from '../operator.ts'
+import { ALL_ADMIN_SCOPES, type Operator } from '../operator.ts'
 import { type ConsolePage, createConsoleViews } from './console-views.ts'
 import { createHoldForm } from './held-form.routes.ts'
 
@@ -105,7 +105,7 @@ export function createGate(deps: GateDeps): Gate {
             goTo(ctx, signInUrl(ctx.path, 'again'))
           return
         }
-        const by: Operator = { id: account.id, powers: ALL_POWERS, ...facts }
+        const by: Operator = { id: account.id, scopes: ALL_ADMIN_SCOPES, ...facts }
         await handler(ctx as Visit, { account, by, isFresh })
       },
     ]

@@ -12,7 +12,7 @@ export type SentForm<T> =
   | { readonly kind: 'used' }
 
 /**
- * Acts for a form, once.
+ * AdminServices for a form, once.
  *
  * @param key the form, which nobody else can have made
  * @param act is handed what notes the id of what the form led to

@@ -3,8 +3,8 @@ import type { Events } from '../audit/events.ts'
 import type { KeyFacts, KeyRing } from '../keys/key-ring.ts'
 import { assertMay, contextOf, type Operator } from './operator.ts'
 
-/** The acts; each throws `power_missing` for an operator who may not. */
-export interface KeyActs {
+/** Each throws `power_missing` for an operator who may not. */
+export interface KeyService {
   /**
    * Makes the next keys current.
    *
@@ -20,11 +20,11 @@ export interface KeyActs {
   reseal(by: Operator): Promise<number>
 }
 
-/** Creates the acts. */
-export function createKeyActs(deps: {
+/** Creates the service. */
+export function createKeyService(deps: {
   keyRing: Pick<KeyRing, 'list' | 'rotate' | 'rotatableFrom' | 'reseal'>
   events: Pick<Events, 'keyRotated' | 'keysResealed'>
-}): KeyActs {
+}): KeyService {
   const { keyRing, events } = deps
   return {
     async rotate(by, { isEmergency = false } = {}) {

@@ -1,6 +1,6 @@
 // What admins do about tokens, on both kinds of stores: a leak is recognised, ended and told once; nothing that was handed in is kept.
-import { createActs, type Acts } from '../../src/compose/acts.ts'
-import { ALL_POWERS, type Operator } from '../../src/admin/operator.ts'
+import { createAdminServices, type AdminServices } from '../../src/compose/admin-services.ts'
+import { ALL_ADMIN_SCOPES, type Operator } from '../../src/admin/operator.ts'
 import { createServerKeys } from '../../src/shared/crypto.ts'
 import { Secret } from '../../src/shared/secret.ts'
 import {
@@ -20,19 +20,19 @@ import {
 } from '../support/builders.ts'
 import { createOAuthClient, type OAuthClient } from '../support/oauth-client.ts'
 
-const by: Operator = { id: 'acc_admin', powers: ALL_POWERS }
-const scanner: Operator = { id: 'app_scanner', powers: new Set(['admin:tokens:write']) }
-const nobody: Operator = { id: 'app_nobody', powers: new Set(['admin:apps:write']) }
+const by: Operator = { id: 'acc_admin', scopes: ALL_ADMIN_SCOPES }
+const scanner: Operator = { id: 'app_scanner', scopes: new Set(['admin:tokens:write']) }
+const nobody: Operator = { id: 'app_nobody', scopes: new Set(['admin:apps:write']) }
 
-describe.each(BACKENDS)('acts on tokens, %s', (backend) => {
+describe.each(BACKENDS)('the token service, %s', (backend) => {
   let server: TestApp
-  let acts: Acts
+  let services: AdminServices
   let webApp: TestClient
   let web: OAuthClient
   let spa: OAuthClient
   beforeAll(async () => {
     server = await startTestApp({ backend })
-    acts = createActs(server.foundation)
+    services = createAdminServices(server.foundation)
     await createScopes(server)
     webApp = await registerApp(server)
     web = createOAuthClient(server, webApp)
@@ -56,7 +56,7 @@ describe.each(BACKENDS)('acts on tokens, %s', (backend) => {
       const { access, refresh, grantId, accountId } = await web.authorize()
       const reports = await Promise.all(
         Array.from({ length: 20 }, (_, at) =>
-          acts.tokens.report(at % 2 === 0 ? access : refresh, { revoke: true }, scanner),
+          services.tokens.report(at % 2 === 0 ? access : refresh, { revoke: true }, scanner),
         ),
       )
       expect(reports[0]).toEqual({
@@ -84,13 +84,13 @@ describe.each(BACKENDS)('acts on tokens, %s', (backend) => {
       const second = (await spa.refresh(first.refresh)).body
       const third = (await spa.refresh(second.refresh_token)).body
       expect(await spa.isActive(third.access_token)).toBe(true)
-      const report = await acts.tokens.report(first.refresh, { revoke: true }, by)
+      const report = await services.tokens.report(first.refresh, { revoke: true }, by)
       expect(report).toMatchObject({ kind: 'token', wasLive: false, revoked: true })
       expect(await spa.isActive(third.access_token)).toBe(false)
 
       const other = await web.authorize()
       await web.revoke(other.access)
-      expect(await acts.tokens.report(other.access, { revoke: true }, by)).toMatchObject({
+      expect(await services.tokens.report(other.access, { revoke: true }, by)).toMatchObject({
         wasLive: false,
         revoked: true,
       })
@@ -99,7 +99,7 @@ describe.each(BACKENDS)('acts on tokens, %s', (backend) => {
 
     it('is only told of without revoke', async () => {
       const { refresh } = await web.authorize()
-      const report = await acts.tokens.report(refresh, { revoke: false }, by)
+      const report = await services.tokens.report(refresh, { revoke: false }, by)
       expect(report).toMatchObject({ wasLive: true, revoked: false })
       expect(await web.refresh(refresh)).toMatchObject({ status: 200 })
       expect((await told()).map(({ name }) => name)).toEqual(['leak.reported'])
@@ -107,14 +107,14 @@ describe.each(BACKENDS)('acts on tokens, %s', (backend) => {
 
     it('that is a code ends what it would have begun, and nothing once it was used', async () => {
       const fresh = await issueCode(server, webApp)
-      expect(await acts.tokens.report(fresh.code, { revoke: true }, by)).toMatchObject({
+      expect(await services.tokens.report(fresh.code, { revoke: true }, by)).toMatchObject({
         what: 'authorization code',
         wasLive: true,
         revoked: true,
       })
       expect(await server.foundation.grants.find(fresh.grantId)).toBeUndefined()
       const used = await web.authorize()
-      expect(await acts.tokens.report(used.code, { revoke: true }, by)).toMatchObject({
+      expect(await services.tokens.report(used.code, { revoke: true }, by)).toMatchObject({
         wasLive: false,
         revoked: false,
       })
@@ -128,12 +128,12 @@ describe.each(BACKENDS)('acts on tokens, %s', (backend) => {
       const first = await get()
       await machine.revoke(first)
       const second = await get()
-      expect(await acts.tokens.report(first, { revoke: true }, by)).toMatchObject({
+      expect(await services.tokens.report(first, { revoke: true }, by)).toMatchObject({
         wasLive: false,
         revoked: false,
       })
       expect(await machine.isActive(second)).toBe(true)
-      await acts.tokens.report(second, { revoke: true }, by)
+      await services.tokens.report(second, { revoke: true }, by)
       expect(await machine.isActive(second)).toBe(false)
       expect(await machine.isActive(await get())).toBe(true)
     })
@@ -143,7 +143,9 @@ describe.each(BACKENDS)('acts on tokens, %s', (backend) => {
       ['with a checksum that is wrong', () => `${newClientSecret()}x`],
       ['that is empty', () => ''],
     ])('%s is foreign, which nobody needs to be told', async (_, text) => {
-      expect(await acts.tokens.report(text(), { revoke: true }, by)).toEqual({ kind: 'foreign' })
+      expect(await services.tokens.report(text(), { revoke: true }, by)).toEqual({
+        kind: 'foreign',
+      })
       expect(await told()).toEqual([])
     })
 
@@ -151,7 +153,7 @@ describe.each(BACKENDS)('acts on tokens, %s', (backend) => {
       const { grantId, access } = await web.authorize()
       const invented = [newAccessToken(newLocator()), newClientSecret(), newCode(newLocator())]
       for (const text of invented)
-        expect(await acts.tokens.report(text, { revoke: true }, by)).toMatchObject({
+        expect(await services.tokens.report(text, { revoke: true }, by)).toMatchObject({
           kind: 'unknown',
         })
       expect((await told()).map(({ name }) => name)).toEqual(invented.map(() => 'leak.reported'))
@@ -159,7 +161,7 @@ describe.each(BACKENDS)('acts on tokens, %s', (backend) => {
       const foreign = createRefreshTokenForm(
         createServerKeys([new Secret('another-server-0123456789-abcdefgh')]),
       )
-      const forged = await acts.tokens.report(foreign.first(grantId), { revoke: true }, by)
+      const forged = await services.tokens.report(foreign.first(grantId), { revoke: true }, by)
       expect(forged).toEqual({ kind: 'unknown', what: 'refresh token' })
       expect(await web.isActive(access)).toBe(true)
     })
@@ -171,7 +173,7 @@ describe.each(BACKENDS)('acts on tokens, %s', (backend) => {
       const { id, app } = client
       const second = await server.foundation.apps.createSecret(id)
       if (second.kind !== 'created') throw new Error('no second secret')
-      const report = () => acts.tokens.report(client.secret!, { revoke: true }, scanner)
+      const report = () => services.tokens.report(client.secret!, { revoke: true }, scanner)
       const reports = await Promise.all(Array.from({ length: 20 }, report))
       const secretId = app.secrets[0]!.id
       expect(reports).toContainEqual({
@@ -194,12 +196,12 @@ describe.each(BACKENDS)('acts on tokens, %s', (backend) => {
       expect(await report()).toEqual({ kind: 'unknown', what: 'client secret' })
     })
 
-    it('of an app with admin scopes is ended by whoever reports it: holding it is power enough', async () => {
+    it('of an app with admin scopes is ended by whoever reports it: holding it is enough', async () => {
       const { secret = '', id } = await registerApp(server, {
         type: 'machine',
         scopes: ['admin:apps:read'],
       })
-      expect(await acts.tokens.report(secret, { revoke: true }, scanner)).toMatchObject({
+      expect(await services.tokens.report(secret, { revoke: true }, scanner)).toMatchObject({
         revoked: true,
       })
       expect((await server.foundation.apps.get(id)).secrets).toHaveLength(0)
@@ -213,7 +215,7 @@ describe.each(BACKENDS)('acts on tokens, %s', (backend) => {
       const get = async () =>
         (await machine.token({ grant_type: 'client_credentials' })).body.access_token
       const before = await get()
-      await acts.tokens.report(client.secret!, { revoke: true }, by)
+      await services.tokens.report(client.secret!, { revoke: true }, by)
       expect(await machine.isActive(before)).toBe(false)
       expect(await machine.isActive(await get())).toBe(true)
     })
@@ -221,7 +223,7 @@ describe.each(BACKENDS)('acts on tokens, %s', (backend) => {
     it('of a deleted app works no more', async () => {
       const { secret = '', id } = await registerApp(server)
       await server.foundation.apps.remove(id, 'gone')
-      expect(await acts.tokens.report(secret, { revoke: true }, by)).toMatchObject({
+      expect(await services.tokens.report(secret, { revoke: true }, by)).toMatchObject({
         kind: 'secret',
         wasLive: false,
         revoked: false,
@@ -233,11 +235,14 @@ describe.each(BACKENDS)('acts on tokens, %s', (backend) => {
     it('an access token ends it alone, a refresh token of any age its family', async () => {
       const { access, refresh, grantId } = await spa.authorize()
       const next = (await spa.refresh(refresh)).body
-      expect(await acts.tokens.revoke(access, by)).toMatchObject({ kind: 'revoked', whole: false })
+      expect(await services.tokens.revoke(access, by)).toMatchObject({
+        kind: 'revoked',
+        whole: false,
+      })
       expect(await spa.isActive(access)).toBe(false)
       expect(await spa.isActive(next.access_token)).toBe(true)
-      expect(await acts.tokens.revoke(access, by)).toEqual({ kind: 'nothing_alive' })
-      expect(await acts.tokens.revoke(refresh, by)).toMatchObject({ grantId, whole: true })
+      expect(await services.tokens.revoke(access, by)).toEqual({ kind: 'nothing_alive' })
+      expect(await services.tokens.revoke(refresh, by)).toMatchObject({ grantId, whole: true })
       expect(await spa.isActive(next.access_token)).toBe(false)
       const events = await told()
       expect(events.map(({ name, reason }) => [name, reason])).toEqual([
@@ -248,17 +253,17 @@ describe.each(BACKENDS)('acts on tokens, %s', (backend) => {
 
     it('a grant by its id ends it once', async () => {
       const { access, grantId } = await web.authorize()
-      expect(await acts.tokens.revokeGrant(grantId, by)).toMatchObject({ appId: webApp.id })
+      expect(await services.tokens.revokeGrant(grantId, by)).toMatchObject({ appId: webApp.id })
       expect(await web.isActive(access)).toBe(false)
-      expect(await acts.tokens.revokeGrant(grantId, by)).toEqual({ kind: 'nothing_alive' })
-      expect(await acts.tokens.revokeGrant('}:g *', by)).toEqual({ kind: 'foreign' })
+      expect(await services.tokens.revokeGrant(grantId, by)).toEqual({ kind: 'nothing_alive' })
+      expect(await services.tokens.revokeGrant('}:g *', by)).toEqual({ kind: 'foreign' })
     })
 
     it('everything of an account, or of an app, walks through its grants', async () => {
       const first = await web.authorize()
       const second = await spa.authorize({ accountId: first.accountId })
       const other = await web.authorize()
-      await acts.tokens.revokeAllOfAccount(first.accountId, by)
+      await services.tokens.revokeAllOfAccount(first.accountId, by)
       await purged(server)
       expect(await web.isActive(first.access)).toBe(false)
       expect(await spa.isActive(second.access)).toBe(false)
@@ -269,24 +274,24 @@ describe.each(BACKENDS)('acts on tokens, %s', (backend) => {
         reason: 'admin',
         text: expect.stringContaining('acc_admin'),
       })
-      await acts.tokens.revokeAllOfApp(webApp.id, by)
+      await services.tokens.revokeAllOfApp(webApp.id, by)
       await purged(server)
       expect(await web.isActive(other.access)).toBe(false)
       const wrong = { code: 'not_found' }
-      await expect(acts.tokens.revokeAllOfAccount('acc_x', by)).rejects.toMatchObject(wrong)
-      await expect(acts.tokens.revokeAllOfApp('app_x', by)).rejects.toMatchObject(wrong)
+      await expect(services.tokens.revokeAllOfAccount('acc_x', by)).rejects.toMatchObject(wrong)
+      await expect(services.tokens.revokeAllOfApp('app_x', by)).rejects.toMatchObject(wrong)
     })
 
     it('a client secret is not done by its text', async () => {
-      expect(await acts.tokens.revoke(webApp.secret!, by)).toEqual({ kind: 'client_secret' })
-      expect(await acts.tokens.revoke('ghp_x', by)).toEqual({ kind: 'foreign' })
+      expect(await services.tokens.revoke(webApp.secret!, by)).toEqual({ kind: 'client_secret' })
+      expect(await services.tokens.revoke('ghp_x', by)).toEqual({ kind: 'foreign' })
     })
   })
 
   describe('looking into', () => {
     it('a live token tells whom it is for, a dead one whose it was', async () => {
       const { access, refresh, grantId, accountId } = await spa.authorize()
-      expect(await acts.tokens.inspect(access, by)).toMatchObject({
+      expect(await services.tokens.inspect(access, by)).toMatchObject({
         form: 'ours',
         what: 'access token',
         grantId,
@@ -296,7 +301,7 @@ describe.each(BACKENDS)('acts on tokens, %s', (backend) => {
         expiresAt: expect.any(Date),
       })
       await spa.refresh(refresh)
-      expect(await acts.tokens.inspect(refresh, by)).toMatchObject({
+      expect(await services.tokens.inspect(refresh, by)).toMatchObject({
         isAlive: false,
         reason: 'unknown',
         accountId,
@@ -306,24 +311,24 @@ describe.each(BACKENDS)('acts on tokens, %s', (backend) => {
 
     it('a code and a secret tells whether they work', async () => {
       const { code } = await issueCode(server, webApp)
-      expect(await acts.tokens.inspect(code, by)).toMatchObject({ isAlive: true })
-      expect(await acts.tokens.inspect(webApp.secret!, by)).toMatchObject({
+      expect(await services.tokens.inspect(code, by)).toMatchObject({ isAlive: true })
+      expect(await services.tokens.inspect(webApp.secret!, by)).toMatchObject({
         what: 'client secret',
         isAlive: true,
         app: { id: webApp.id },
         secretId: webApp.app.secrets[0]!.id,
       })
-      expect(await acts.tokens.inspect(newClientSecret(), by)).toMatchObject({ isAlive: false })
-      expect(await acts.tokens.inspect(`${code}0`, by)).toMatchObject({
+      expect(await services.tokens.inspect(newClientSecret(), by)).toMatchObject({ isAlive: false })
+      expect(await services.tokens.inspect(`${code}0`, by)).toMatchObject({
         form: 'damaged',
         isAlive: undefined,
       })
     })
   })
 
-  it('nobody does any of it without the power', async () => {
+  it('nobody does any of it without the scope', async () => {
     const missing = { code: 'power_missing', about: 'admin:tokens:write' }
-    const { tokens } = acts
+    const { tokens } = services
     const secret = webApp.secret!
     const tries = [
       tokens.inspect(secret, nobody),
@@ -348,7 +353,7 @@ test('A reported secret is found by every server key that is configured', async 
     stores: server.stores,
     overrides: { OTESSE_SECRET_KEY: keys },
   })
-  const { tokens } = createActs(newer.foundation)
+  const { tokens } = createAdminServices(newer.foundation)
   expect(await tokens.report(secret, { revoke: true }, by)).toMatchObject({
     kind: 'secret',
     appId: id,

@@ -32,8 +32,8 @@ export interface ImportOutcome {
   problems: RefusedLine[]
 }
 
-/** The acts; each throws `power_missing` for an operator who may not, and `not_found` where there is no such account. */
-export interface AccountActs {
+/** Each throws `power_missing` for an operator who may not, and `not_found` where there is no such account. */
+export interface AccountService {
   create(input: NewAccount, by: Operator): Promise<AccountOutcome>
   /** Creates an account without a password and a link with which its owner chooses one. */
   invite(
@@ -71,16 +71,16 @@ export interface AccountActs {
 }
 
 /**
- * Creates the acts. The accounts write the audit events of what they change themselves, with the operator as actor.
+ * Creates the service. The accounts write the audit events of what they change themselves, with the operator as actor.
  *
  * @param deps.issuer where one-time links lead
  */
-export function createAccountActs(deps: {
+export function createAccountService(deps: {
   accounts: Pick<Accounts, 'create' | 'get' | 'update' | 'deactivate' | 'reactivate'>
   links: Pick<AccountLinks, 'make' | 'invite'>
   importAccounts: ImportAccounts
   issuer: string
-}): AccountActs {
+}): AccountService {
   const { accounts, links, issuer } = deps
 
   /** Reads the account that is to be changed, if the operator may decide over it. */
@@ -156,7 +156,7 @@ export function createAccountActs(deps: {
 
     async import(rows, options, by) {
       assertMay(by, 'admin:accounts:write')
-      const mayMakeAdmins = by.powers.has('admin:roles:write')
+      const mayMakeAdmins = by.scopes.has('admin:roles:write')
       const summary = await deps.importAccounts(rows, { ...options, mayMakeAdmins }, contextOf(by))
       const problems = summary.problems.map(({ line, problems: found }): RefusedLine => ({
         line,

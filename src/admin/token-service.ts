@@ -63,8 +63,8 @@ interface Ended {
   revoked: boolean
 }
 
-/** The acts; each throws `power_missing` for an operator without `admin:tokens:write`. */
-export interface TokenActs {
+/** Each throws `power_missing` for an operator without `admin:tokens:write`. */
+export interface TokenService {
   /** Says what a text is that looks like a token, and its status. */
   inspect(text: string, by: Operator): Promise<TokenInspection>
   /** Ends what a token stands for: an access token alone, with a refresh token or a code the whole family (RFC 7009 §2.1). */
@@ -82,12 +82,12 @@ export interface TokenActs {
   /**
    * Takes in a secret, token or code that was found where it must not be, and with `revoke` ends it: a secret with the
    * tokens that the app got for itself, a token with its whole family, also where that very token is dead already, because whoever leaked it
-   * may have leaked its successors. It needs none of the app's own powers: whoever holds the text could act as the app.
+   * may have leaked its successors. It needs no admin scope of the app: the holder of the text could act as the app.
    */
   report(text: string, options: { revoke: boolean }, by: Operator): Promise<LeakOutcome>
 }
 
-interface TokenActsDeps {
+interface TokenServiceDeps {
   apps: Pick<AppRegistry, 'find' | 'get' | 'findBySecret' | 'revokeSecret'>
   accounts: { find(id: string): Promise<object | undefined> }
   grants: Pick<
@@ -117,10 +117,10 @@ interface TokenActsDeps {
   >
 }
 
-const POWER = 'admin:tokens:write'
+const SCOPE = 'admin:tokens:write'
 
-/** Creates the acts. */
-export function createTokenActs(deps: TokenActsDeps): TokenActs {
+/** Creates the service. */
+export function createTokenService(deps: TokenServiceDeps): TokenService {
   const { apps, accounts, grants, events, clock } = deps
 
   /** Ends a family; whoever ended it first writes the event. */
@@ -208,7 +208,7 @@ export function createTokenActs(deps: TokenActsDeps): TokenActs {
     events.leakReported({ ...facts, kind: what }, contextOf(by))
     const outcome = { kind: 'secret', what, ...facts } as const
     if (!options.revoke || app.status === 'deleted') return { ...outcome, revoked: false }
-    // Whoever holds the secret can act as the app, whatever powers that has: ending it needs no more of them.
+    // The holder of the secret can act as the app already: ending it needs none of the app's admin scopes.
     try {
       // With a secret anybody gets tokens of the app's own; the app gets new ones with its other secret.
       await apps.revokeSecret(app.id, secret.id, { endOwn: wasLive })
@@ -290,7 +290,7 @@ export function createTokenActs(deps: TokenActsDeps): TokenActs {
 
   return {
     async inspect(text, by) {
-      assertMay(by, POWER)
+      assertMay(by, SCOPE)
       const form = formOf(text)
       const presented = parseToken(text)
       const known =
@@ -303,7 +303,7 @@ export function createTokenActs(deps: TokenActsDeps): TokenActs {
     },
 
     async revoke(text, by) {
-      assertMay(by, POWER)
+      assertMay(by, SCOPE)
       const presented = parseToken(text)
       if (presented === undefined)
         return { kind: formOf(text).form === 'ours' ? 'client_secret' : 'foreign' }
@@ -322,24 +322,24 @@ export function createTokenActs(deps: TokenActsDeps): TokenActs {
     },
 
     async revokeGrant(grantId, by) {
-      assertMay(by, POWER)
+      assertMay(by, SCOPE)
       return isLocator(grantId) ? revokeFamily(grantId, by) : { kind: 'foreign' }
     },
 
     async revokeAllOfAccount(accountId, by) {
-      assertMay(by, POWER)
+      assertMay(by, SCOPE)
       if ((await accounts.find(accountId)) === undefined)
         throw new AppError('not_found', { detail: 'account' })
       await revokeAll({ kind: 'account', accountId }, by)
     },
     async revokeAllOfApp(appId, by) {
-      assertMay(by, POWER)
+      assertMay(by, SCOPE)
       await apps.get(appId)
       await revokeAll({ kind: 'app', appId }, by)
     },
 
     async report(text, options, by) {
-      assertMay(by, POWER)
+      assertMay(by, SCOPE)
       const presented = parseToken(text)
       if (presented !== undefined)
         return reportToken(presented, TOKEN_KINDS[presented.kind], options, by)

@@ -1,4 +1,4 @@
-// What the commands change, through the acts of admins, on real stores: each is an event with its actor, says what it did, and is refused with a
+// What the commands change, through the admin services, on real stores: each is an event with its actor, says what it did, and is refused with a
 // sentence that names the flag. They run in this process, beside a server on the same stores.
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -8,7 +8,7 @@ import { readDeclaration } from '../../src/admin/apply/declaration.ts'
 import { makePlan, type Plan } from '../../src/admin/apply/plan.ts'
 import { DEFAULT_LIFETIME_BOUNDS } from '../../src/apps/app-rules.ts'
 import { OPERATOR } from '../../src/cli/session.ts'
-import { createActs } from '../../src/compose/acts.ts'
+import { createAdminServices } from '../../src/compose/admin-services.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { purged } from '../support/builders.ts'
 import { runHere } from '../support/cli-here.ts'
@@ -320,7 +320,7 @@ describe('otesse apply', () => {
 
   test('carries out nothing over what was changed since it was planned, and loses no secret', async () => {
     const { apps, scopes } = server.foundation
-    const acts = createActs(server.foundation)
+    const services = createAdminServices(server.foundation)
     const planOf = async (data: object) => {
       const { declaration, problems } = readDeclaration(data)
       expect(problems).toEqual([])
@@ -340,7 +340,7 @@ describe('otesse apply', () => {
     })
     const secrets: string[] = []
     const run = (plan: Plan) =>
-      carryOut(plan, acts, OPERATOR, ({ handle }) => Promise.resolve(void secrets.push(handle)))
+      carryOut(plan, services, OPERATOR, ({ handle }) => Promise.resolve(void secrets.push(handle)))
     expect((await run(await planOf({ apps: [file('a').apps[1]] }))).stopped).toBeUndefined()
 
     const plan = await planOf(file('b'))

@@ -1,31 +1,31 @@
-// What admins can do, over the foundation: the same acts for console, admin API and command line.
+// What admins can do, over the foundation: the same services for console, admin API and command line.
 import { createAccountImport } from '../accounts/account-import.ts'
 import { createAccountStore } from '../accounts/account.store.ts'
-import { type AccountActs, createAccountActs } from '../admin/account-acts.ts'
-import { type AppActs, createAppActs } from '../admin/app-acts.ts'
-import { createKeyActs, type KeyActs } from '../admin/key-acts.ts'
-import { createScopeActs, type ScopeActs } from '../admin/scope-acts.ts'
-import { createTokenActs, type TokenActs } from '../admin/token-acts.ts'
+import { type AccountService, createAccountService } from '../admin/account-service.ts'
+import { type AppService, createAppService } from '../admin/app-service.ts'
+import { createKeyService, type KeyService } from '../admin/key-service.ts'
+import { createScopeService, type ScopeService } from '../admin/scope-service.ts'
+import { createTokenService, type TokenService } from '../admin/token-service.ts'
 import { createAppStore } from '../apps/app.store.ts'
 import type { Foundation } from '../foundation.ts'
 import { createTokenInspector } from '../oauth/token-inspector.ts'
 
-/** All acts of admins. */
-export interface Acts {
-  accounts: AccountActs
-  apps: AppActs
-  scopes: ScopeActs
-  keys: KeyActs
-  tokens: TokenActs
+/** All services of admins. */
+export interface AdminServices {
+  accounts: AccountService
+  apps: AppService
+  scopes: ScopeService
+  keys: KeyService
+  tokens: TokenService
 }
 
-/** Creates the acts. */
-export function createActs(foundation: Foundation): Acts {
+/** Creates the services. */
+export function createAdminServices(foundation: Foundation): AdminServices {
   const { accounts, apps, scopes, keyRing, grants, clock, invalidation } = foundation
   const { events } = foundation.audit
   const accountStore = createAccountStore(foundation.db)
   return {
-    accounts: createAccountActs({
+    accounts: createAccountService({
       accounts,
       links: foundation.accountLinks,
       importAccounts: createAccountImport({
@@ -35,10 +35,10 @@ export function createActs(foundation: Foundation): Acts {
       }),
       issuer: foundation.config.server.issuer,
     }),
-    apps: createAppActs({ apps, events }),
-    scopes: createScopeActs({ scopes, events }),
-    keys: createKeyActs({ keyRing, events }),
-    tokens: createTokenActs({
+    apps: createAppService({ apps, events }),
+    scopes: createScopeService({ scopes, events }),
+    keys: createKeyService({ keyRing, events }),
+    tokens: createTokenService({
       apps,
       accounts,
       grants,

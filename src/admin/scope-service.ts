@@ -5,8 +5,8 @@ import type { Events } from '../audit/events.ts'
 import { diffOf } from './diff.ts'
 import { assertMay, contextOf, type Operator } from './operator.ts'
 
-/** The acts; each throws `power_missing` for an operator who may not. */
-export interface ScopeActs {
+/** Each throws `power_missing` for an operator who may not. */
+export interface ScopeService {
   create(input: ScopeInput, by: Operator): Promise<ScopeOutcome>
   /** Changes what is given and keeps the rest, if `version` is still the scope's. @throws {AppError} `not_found` */
   update(
@@ -27,11 +27,11 @@ const SETTINGS = [
   'audience',
 ] as const satisfies readonly (keyof Scope)[]
 
-/** Creates the acts. */
-export function createScopeActs(deps: {
+/** Creates the service. */
+export function createScopeService(deps: {
   scopes: Pick<ScopeCatalogue, 'create' | 'update' | 'remove' | 'get'>
   events: Pick<Events, 'scopeCreated' | 'scopeChanged' | 'scopeRemoved'>
-}): ScopeActs {
+}): ScopeService {
   const { scopes, events } = deps
   return {
     async create(input, by) {

@@ -23,8 +23,8 @@ export interface LogoUpload {
   contentType: string
 }
 
-/** The acts; each throws `power_missing` for an operator who may not, and `not_found` where there is no such app. */
-export interface AppActs {
+/** Each throws `power_missing` for an operator who may not, and `not_found` where there is no such app. */
+export interface AppService {
   /**
    * Registers an app, with its logo where one is given; a refused logo refuses all.
    *
@@ -54,8 +54,8 @@ export interface AppActs {
   removeLogo(id: string, by: Operator): Promise<App>
 }
 
-/** Creates the acts. */
-export function createAppActs(deps: {
+/** Creates the service. */
+export function createAppService(deps: {
   apps: AppRegistry
   events: Pick<
     Events,
@@ -67,7 +67,7 @@ export function createAppActs(deps: {
     | 'secretCreated'
     | 'secretRevoked'
   >
-}): AppActs {
+}): AppService {
   const { apps, events } = deps
 
   /** Reads the app that is to be changed, if the operator may decide over it. */

@@ -21,7 +21,7 @@ export type ClaimOutcome =
   | { readonly kind: 'other' }
 
 /** Keeps answers. */
-export interface KeptAnswerStore {
+export interface IdempotencyRecordStore {
   /**
    * Claims a key that is free, has expired, or whose holder has been silent since `abandonedBefore`.
    *
@@ -47,7 +47,7 @@ export interface KeptAnswerStore {
 }
 
 /** Creates the store. */
-export function createKeptAnswerStore(db: Database): KeptAnswerStore {
+export function createIdempotencyRecordStore(db: Database): IdempotencyRecordStore {
   const isMine = ({ key, at }: Claim) =>
     sql<boolean>`key = ${key} and created_at = ${at}::timestamptz and status is null`
 
