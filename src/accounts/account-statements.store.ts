@@ -3,6 +3,7 @@
 import { type Selectable, sql, type Transaction } from 'kysely'
 import { AppError } from '../shared/errors.ts'
 import { type Database, isUniqueViolation } from '../storage/database.ts'
+import { writePurgeJob } from '../storage/purge-outbox.ts'
 import type { AccountRow, Schema } from '../storage/schema.ts'
 import type { Account, AccountToInsert } from '../model/account.ts'
 
@@ -103,18 +104,7 @@ export async function endAll(
     .returning('generation')
     .executeTakeFirst()
   if (row === undefined) return undefined
-  await transaction
-    .insertInto('purge_jobs')
-    .values({
-      kind: 'account',
-      app_id: null,
-      account_id: accountId,
-      reason,
-      generation: row.generation,
-      created_at: at,
-      attempts: 0,
-    })
-    .execute()
+  await writePurgeJob(transaction, { kind: 'account', accountId, reason }, at, row.generation)
   return row.generation
 }
 

@@ -16,6 +16,7 @@ import {
   withDatabase,
   type WriteAlong,
 } from '../storage/database.ts'
+import { writePurgeJob } from '../storage/purge-outbox.ts'
 import type { AppRow, AppSecretRow, Schema } from '../storage/schema.ts'
 import { beginsWith, contains, findsParts } from '../storage/text-search.ts'
 import { ALL_SETTINGS, APP_SETTINGS, makeSettings, type SettingName } from './app-settings.ts'
@@ -204,18 +205,7 @@ async function endAll(
 ): Promise<boolean> {
   const generation = await raise(trx, id, { grants: true })
   if (generation === undefined) return false
-  await trx
-    .insertInto('purge_jobs')
-    .values({
-      kind: 'app',
-      app_id: id,
-      account_id: null,
-      reason,
-      generation,
-      created_at: at,
-      attempts: 0,
-    })
-    .execute()
+  await writePurgeJob(trx, { kind: 'app', appId: id, reason }, at, generation)
   return true
 }
 

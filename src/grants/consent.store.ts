@@ -5,6 +5,7 @@
 import { sql } from 'kysely'
 import { AppError } from '../shared/errors.ts'
 import { type Database, isForeignKeyViolation, withDatabase } from '../storage/database.ts'
+import { writePurgeJob } from '../storage/purge-outbox.ts'
 
 /** What an account has allowed an app. */
 export interface RememberedConsent {
@@ -97,20 +98,9 @@ export function createConsentStore(db: Database): ConsentStore {
             .where('account_id', '=', accountId)
             .where('app_id', '=', appId)
             .execute()
-          const { id } = await transaction
-            .insertInto('purge_jobs')
-            .values({
-              kind: 'connection',
-              app_id: appId,
-              account_id: accountId,
-              reason,
-              generation: account?.generation ?? null,
-              created_at: at,
-              attempts: 0,
-            })
-            .returning('id')
-            .executeTakeFirstOrThrow()
-          return { jobId: id, generation: account?.generation }
+          const task = { kind: 'connection', accountId, appId, reason } as const
+          const jobId = await writePurgeJob(transaction, task, at, account?.generation)
+          return { jobId, generation: account?.generation }
         }),
       ),
 

@@ -4,7 +4,7 @@
 import type { IndexPlace } from './family-store.ts'
 import type { Grants } from './grants.ts'
 import type { Listed, WalkGrants } from './listing.ts'
-import type { PurgeTask } from './purge-job.store.ts'
+import type { PurgeTask } from '../storage/purge-outbox.ts'
 
 const BATCH = 100
 

@@ -3,13 +3,8 @@
 // and a transaction held open over a revocation would wait for itself.
 import { sql } from 'kysely'
 import { type Database, withDatabase } from '../storage/database.ts'
+import { type PurgeTask, writePurgeJob } from '../storage/purge-outbox.ts'
 import type { IndexPlace } from './family-store.ts'
-
-/** What to revoke, and the reason that each revoked grant will carry. */
-export type PurgeTask =
-  | { kind: 'app'; appId: string; reason: string }
-  | { kind: 'account'; accountId: string; reason: string }
-  | { kind: 'connection'; accountId: string; appId: string; reason: string }
 
 /** A task that this process holds. */
 export interface PurgeJob {
@@ -69,17 +64,7 @@ export function createPurgeJobStore(db: Database): PurgeJobStore {
   return {
     add: (task, at) =>
       withDatabase(async () => {
-        await db
-          .insertInto('purge_jobs')
-          .values({
-            kind: task.kind,
-            app_id: task.kind === 'account' ? null : task.appId,
-            account_id: task.kind === 'app' ? null : task.accountId,
-            reason: task.reason,
-            created_at: at,
-            attempts: 0,
-          })
-          .execute()
+        await writePurgeJob(db, task, at)
       }),
 
     claim: (now, leaseEnd, except = []) =>

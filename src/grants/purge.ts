@@ -10,12 +10,12 @@ import { appFamily } from './app-tokens.ts'
 import type { Grant } from './grant.ts'
 import type { Grants } from './grants.ts'
 import type { ListedIn } from './listing.ts'
+import type { PurgeTask } from '../storage/purge-outbox.ts'
 import {
   ownerOf,
   type PurgeJob,
   type PurgeJobStore,
   type PurgeProgress,
-  type PurgeTask,
 } from './purge-job.store.ts'
 import { batchesOf } from './purge-batches.ts'
 
