@@ -7,7 +7,7 @@ import { AppError } from '../shared/errors.ts'
 import { newAccountId } from '../shared/ids.ts'
 import { Secret } from '../shared/secret.ts'
 import { isLinkToken, newLinkToken } from '../shared/token-format.ts'
-import { createAnnouncer } from '../storage/announcement.ts'
+import { createChangePublisher } from '../model/change-publisher.ts'
 import type { OpenTransaction, WriteAlong } from '../storage/database.ts'
 import { assertPassword, emailKey, parseEmail, parseLine } from './account-input.ts'
 import type { AccountLinkStore, KeptLink, LinkKind } from './account-link.store.ts'
@@ -117,7 +117,7 @@ export function createAccountLinks(deps: {
   events?: LinkEvents
 }): AccountLinks {
   const { store, passwords, clock, invalidation, events } = deps
-  const announcer = invalidation && createAnnouncer(invalidation, 'account')
+  const publisher = invalidation && createChangePublisher(invalidation, 'account')
 
   function draw(kind: LinkKind, accountId: string | undefined, issuer: string) {
     const token = newLinkToken()
@@ -234,7 +234,7 @@ export function createAccountLinks(deps: {
       const byOwner = { ...context, actor: account.id }
       events?.linkUsed({ kind, accountId: account.id }, byOwner)
       events?.accountChanged({ accountId: account.id, diff: { password: 'changed' } }, byOwner)
-      await announcer?.announce(account.id)
+      await publisher?.publish(account.id)
       return { account, endsSessions: hadPassword }
     },
 

@@ -1,11 +1,12 @@
 // People who can sign in. Invariants: every rejected login costs the same work and differs only in the reason kept for the event log; an
 // account that was deactivated is written down first, then forgotten by every process, and its tokens and sessions are purged by the job
 // written with it. Called by sign-in/, oauth/ (is the account active?), admin/ and the command line.
-import { dateNow, epochSeconds, type Clock } from '../shared/clock.ts'
+import { dateNow, epochSeconds, SECOND, type Clock } from '../shared/clock.ts'
 import { AppError, isUnavailable } from '../shared/errors.ts'
 import { newAccountId } from '../shared/ids.ts'
-import { createAnnouncer } from '../storage/announcement.ts'
-import { createAccountCache } from './account-cache.ts'
+import { createChangePublisher } from '../model/change-publisher.ts'
+import { diffOf } from '../model/diff.ts'
+import { createLoadingCache } from '../model/loading-cache.ts'
 import { assertPassword, emailKey, parseEmail, parseLine } from './account-input.ts'
 import { type AccountStore } from './account.store.ts'
 import { type Account, type AccountChange, FIRST_GENERATION } from '../model/account.ts'
@@ -105,7 +106,7 @@ export interface Accounts {
   create(input: NewAccount, context?: ActContext): Promise<Account>
   /** Checks an e-mail and a password. @throws {AppError} `temporarily_unavailable` when too many checks wait */
   authenticate(email: string, password: string, place?: QueuePlace): Promise<Authentication>
-  /** Finds by id, at most 30 s old and never older than an announced change. */
+  /** Finds by id, at most 30 s old and never older than a published change. */
   find(id: string): Promise<Account | undefined>
   /** Returns whether the account exists and is active, from the same cache. */
   isActive: (id: string) => Promise<boolean>
@@ -155,6 +156,7 @@ export interface Accounts {
 // An id of another shape is nobody's, and NUL would be an error of the database.
 const ID = /^[\x21-\x7E]{1,100}$/
 
+const CACHE_BOUNDS = { max: 20_000, maxAgeMillis: 30 * SECOND }
 const DEFAULT_PAGE = 50
 const MAX_PAGE = 200
 
@@ -174,17 +176,18 @@ export function createAccounts(deps: {
   events?: AccountEvents
 }): Accounts {
   const { store, passwords, clock, invalidation, events } = deps
-  const cache = createAccountCache(
+  const cache = createLoadingCache(
     async (id) => Object.freeze(ID.test(id) ? await store.find(id) : undefined),
     clock,
+    CACHE_BOUNDS,
   )
   invalidation?.on('account', (id) => cache.forget(id))
   invalidation?.onGap(() => cache.forgetAll())
 
-  const announcer = invalidation && createAnnouncer(invalidation, 'account')
-  async function announce(id: string): Promise<void> {
+  const publisher = invalidation && createChangePublisher(invalidation, 'account')
+  async function publishChange(id: string): Promise<void> {
     cache.forget(id)
-    await announcer?.announce(id)
+    await publisher?.publish(id)
   }
 
   async function get(id: string): Promise<Account> {
@@ -297,7 +300,7 @@ export function createAccounts(deps: {
       if (!(await store.updatePassword(id, hash, PASSWORD_PURGE_REASON, dateNow(clock))))
         throw new AppError('not_found', { detail: 'account' })
       events?.accountChanged({ accountId: id, diff: { password: 'changed' } }, context)
-      await announce(id)
+      await publishChange(id)
     },
 
     async update(id, version, change, context = {}) {
@@ -307,13 +310,10 @@ export function createAccounts(deps: {
       if (edit === undefined) throw new AppError('not_found', { detail: 'account' })
       if (edit.kind === 'conflict') return edit
       const { account, before } = edit
-      const diff: Record<string, unknown> = {}
-      for (const field of ['name', 'role'] as const)
-        if (before[field] !== account[field])
-          diff[field] = [before[field] ?? null, account[field] ?? null]
+      const diff = diffOf(before, account, ['name', 'role'])
       if (Object.keys(diff).length > 0) events?.accountChanged({ accountId: id, diff }, context)
-      // Also when nothing changed: the announcement of the change that did it may have failed.
-      await announce(id)
+      // Also when nothing changed: the publication of the change that did it may have failed.
+      await publishChange(id)
       return { kind: 'updated', account }
     },
 
@@ -323,7 +323,7 @@ export function createAccounts(deps: {
         ? await store.endAll(id, PERSON_PURGE_REASON, at)
         : await store.endSessions(id, at)
       if (!wasThere) throw new AppError('not_found', { detail: 'account' })
-      await announce(id)
+      await publishChange(id)
     },
 
     async deactivate(id, reasonText, context = {}) {
@@ -332,8 +332,8 @@ export function createAccounts(deps: {
       await get(id)
       if (await store.deactivate(id, statusReason, PURGE_REASON, dateNow(clock)))
         events?.accountDeactivated({ accountId: id, statusReason }, context)
-      // Also when it was deactivated before: the announcement of that time may have failed.
-      await announce(id)
+      // Also when it was deactivated before: the publication of that time may have failed.
+      await publishChange(id)
     },
 
     async reactivate(id, context = {}) {
@@ -343,7 +343,7 @@ export function createAccounts(deps: {
           { accountId: id, diff: { status: ['deactivated', 'active'] } },
           context,
         )
-      await announce(id)
+      await publishChange(id)
     },
   }
 }

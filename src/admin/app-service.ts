@@ -14,7 +14,7 @@ import { checkLogo } from '../apps/logo.ts'
 import type { Refused } from '../model/problem.ts'
 import type { Events } from '../audit/events.ts'
 import type { WriteAlong } from '../storage/database.ts'
-import { diffOf } from './diff.ts'
+import { diffOf } from '../model/diff.ts'
 import { assertMay, assertMayHandOn, contextOf, type Operator } from './operator.ts'
 
 /** A picture as it was handed in. */

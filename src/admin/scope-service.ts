@@ -2,7 +2,7 @@
 import type { ScopeCatalogue, ScopeOutcome, ScopeUpdateOutcome } from '../apps/scope-catalogue.ts'
 import type { Scope, ScopeInput } from '../apps/scope.ts'
 import type { Events } from '../audit/events.ts'
-import { diffOf } from './diff.ts'
+import { diffOf } from '../model/diff.ts'
 import { assertMay, contextOf, type Operator } from './operator.ts'
 
 /** Each throws `power_missing` for an operator who may not. */

@@ -18,7 +18,7 @@ import type { ServerKeys } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
 import { newClientId, newSecretId } from '../shared/ids.ts'
 import type { Secret } from '../shared/secret.ts'
-import { createAnnouncer } from '../storage/announcement.ts'
+import { createChangePublisher } from '../model/change-publisher.ts'
 import type { WriteAlong } from '../storage/database.ts'
 import type { Invalidation } from '../storage/invalidation.ts'
 import { isStorable } from '../storage/moments.ts'
@@ -215,7 +215,7 @@ export function createAppRegistry(deps: {
   const { store, catalogue, serverKeys, clock, invalidation } = deps
   const bounds = deps.lifetimes ?? DEFAULT_LIFETIME_BOUNDS
   const usage = createSecretUsage({ store, clock })
-  const announcer = createAnnouncer(invalidation, 'app')
+  const publisher = createChangePublisher(invalidation, 'app')
   const findSecret = createSecretFinder(serverKeys)
   const countByScope = createScopeUse(() => store.countByScope())
   const cache = createAppCache({
@@ -257,7 +257,7 @@ export function createAppRegistry(deps: {
   /** Announces a change that has been saved and returns the app as it is now. */
   async function changed(id: string, wasThere: boolean): Promise<App> {
     if (!wasThere) throw notFound()
-    await announcer.announce(id)
+    await publisher.publish(id)
     return get(id)
   }
 
@@ -369,7 +369,7 @@ export function createAppRegistry(deps: {
         })
       } catch (error) {
         // It may have happened all the same, and its answer be asked for again.
-        await announcer.announce(id)
+        await publisher.publish(id)
         throw error
       }
       if (outcome === 'too-many')
@@ -381,7 +381,7 @@ export function createAppRegistry(deps: {
       if (outcome === 'unknown-app') throw notFound()
       // Answered from what the transaction wrote: nothing can fail between the commit and the
       // answer.
-      await announcer.announce(id)
+      await publisher.publish(id)
       return outcomeOf(outcome.app)
     },
 
@@ -430,7 +430,7 @@ export function createAppRegistry(deps: {
     findLogo: (logoId) => logos.find(logoId),
 
     async [Symbol.asyncDispose]() {
-      announcer[Symbol.dispose]()
+      publisher[Symbol.dispose]()
       await usage[Symbol.asyncDispose]()
     },
   }

@@ -3,7 +3,7 @@
 import { SECOND, dateNow, type Clock } from '../shared/clock.ts'
 import { AppError } from '../shared/errors.ts'
 import { createPolledCopy } from '../shared/polled-copy.ts'
-import { createAnnouncer } from '../storage/announcement.ts'
+import { createChangePublisher } from '../model/change-publisher.ts'
 import type { Invalidation } from '../storage/invalidation.ts'
 import type { Refused } from '../model/problem.ts'
 import {
@@ -101,8 +101,8 @@ export function createScopeCatalogue(deps: {
 }): ScopeCatalogue {
   const { store, clock, invalidation } = deps
   const listeners = new Set<(snapshot: ScopeSnapshot) => void>()
-  const announcer = createAnnouncer(invalidation, 'scopes', deps.onRefreshFailed)
-  const appAnnouncer = createAnnouncer(invalidation, 'app', deps.onRefreshFailed)
+  const publisher = createChangePublisher(invalidation, 'scopes', deps.onRefreshFailed)
+  const appPublisher = createChangePublisher(invalidation, 'app', deps.onRefreshFailed)
   let snapshot: ScopeSnapshot = Object.freeze({
     scopes: new Map(BUILT_IN_SCOPES.map((scope) => [scope.name, scope])),
     incarnations: new Map<string, number>(),
@@ -149,7 +149,7 @@ export function createScopeCatalogue(deps: {
 
   /** Announces and takes over what was saved; a failure to read it again does not undo it. */
   async function saved(name: string): Promise<void> {
-    await announcer.announce(name)
+    await publisher.publish(name)
     await copy.refresh().catch((error: unknown) => deps.onRefreshFailed?.(error))
   }
 
@@ -187,7 +187,7 @@ export function createScopeCatalogue(deps: {
             },
           ],
         }
-      await Promise.all(appIds.map((id) => appAnnouncer.announce(id)))
+      await Promise.all(appIds.map((id) => appPublisher.publish(id)))
       await saved(scope.name)
       return { kind: 'saved', scope: { ...scope, version: 1 } }
     },
@@ -209,8 +209,8 @@ export function createScopeCatalogue(deps: {
     },
 
     async [Symbol.asyncDispose]() {
-      announcer[Symbol.dispose]()
-      appAnnouncer[Symbol.dispose]()
+      publisher[Symbol.dispose]()
+      appPublisher[Symbol.dispose]()
       await copy[Symbol.asyncDispose]()
     },
   }

@@ -12,7 +12,7 @@ import {
   outliving,
   type TokenTerms,
 } from './issue.ts'
-import { LOST, retryCommit } from './retry-commit.ts'
+import { LOST, retryCommit } from '../model/retry-commit.ts'
 import { incarnationsFor } from './scope-incarnations.ts'
 
 /** The family of an app's own tokens: a function of its id, so that every node finds the same one. */

@@ -5,7 +5,7 @@ import { ENDED_MILLIS, endingOf, forbiddingBeginning, leaveIndexes, newMark } fr
 import type { FamilyStore, IndexStore } from './family-store.ts'
 import { accessName, type Grant, GRANT, parseRecord } from './grant.ts'
 import type { Ended } from './grants.ts'
-import { LOST, retryCommit } from './retry-commit.ts'
+import { LOST, retryCommit } from '../model/retry-commit.ts'
 
 /** Creates what ends again; any number at once share their reads. */
 export function createEndAgain(store: FamilyStore & IndexStore, clock: Clock) {

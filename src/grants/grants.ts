@@ -28,7 +28,7 @@ import { createListing, type ListedIn } from './listing.ts'
 import { redeemCode } from './redeem-code.ts'
 import { refreshGrant } from './refresh-grant.ts'
 import { isAhead } from './refresh-policy.ts'
-import { LOST, retryCommit } from './retry-commit.ts'
+import { LOST, retryCommit } from '../model/retry-commit.ts'
 import { incarnationsFor } from './scope-incarnations.ts'
 
 /** A live access token and its grant. */

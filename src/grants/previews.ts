@@ -6,7 +6,7 @@ import { pkceChallenge, randomBase62, sha256 } from '../shared/crypto.ts'
 import type { SealedBox, SealedPlace } from '../shared/sealed-box.ts'
 import type { FamilyStore } from './family-store.ts'
 import type { Grant } from './grant.ts'
-import { LOST, retryCommit } from './retry-commit.ts'
+import { LOST, retryCommit } from '../model/retry-commit.ts'
 
 /** Where previews come back to: a page of the console, the same for all apps. */
 export const PREVIEW_RETURN_PATH = '/admin/try/return'

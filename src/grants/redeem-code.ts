@@ -26,7 +26,7 @@ import {
   type Refused,
   type TokenTerms,
 } from './issue.ts'
-import { LOST, retryCommit } from './retry-commit.ts'
+import { LOST, retryCommit } from '../model/retry-commit.ts'
 
 /**
  * Exchanges a code for tokens, once.

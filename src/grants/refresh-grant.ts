@@ -28,7 +28,7 @@ import {
   type PresentedRefresh,
   type RefreshDecision,
 } from './refresh-policy.ts'
-import { LOST, retryCommit } from './retry-commit.ts'
+import { LOST, retryCommit } from '../model/retry-commit.ts'
 
 /** A use of a refresh token. */
 export interface RefreshRequest {

@@ -7,7 +7,7 @@ import { AppError } from '../shared/errors.ts'
 import { newKeyId } from '../shared/ids.ts'
 import { createPolledCopy } from '../shared/polled-copy.ts'
 import type { SealedBox, SealedPlace } from '../shared/sealed-box.ts'
-import { createAnnouncer } from '../storage/announcement.ts'
+import { createChangePublisher } from '../model/change-publisher.ts'
 import type { Invalidation } from '../storage/invalidation.ts'
 import type { KeyStatus, KeyStore, SigningAlg, StoredKey } from './key.store.ts'
 
@@ -138,7 +138,7 @@ export async function openKeyRing(deps: {
   const retiredPublishedMillis =
     (deps.retiredPublishedSeconds ?? DEFAULT_RETIRED_PUBLISHED_SECONDS) * SECOND
   const listeners = new Set<() => void>()
-  const announcer = createAnnouncer(invalidation, 'keys', deps.onRefreshFailed)
+  const publisher = createChangePublisher(invalidation, 'keys', deps.onRefreshFailed)
   let keys: readonly OpenKey[] = []
 
   function makeKey(alg: SigningAlg, status: KeyStatus, at: Date): StoredKey {
@@ -220,10 +220,10 @@ export async function openKeyRing(deps: {
     }
   }
 
-  /** Takes over and announces what was written; a failure to do so does not undo it. */
+  /** Takes over and publishes what was written; a failure to do so does not undo it. */
   async function changed(): Promise<void> {
     await copy.refresh().catch((error: unknown) => deps.onRefreshFailed?.(error))
-    await announcer.announce('')
+    await publisher.publish('')
   }
 
   const known = (published: Date): Date =>
@@ -307,7 +307,7 @@ export async function openKeyRing(deps: {
       return () => void listeners.delete(listener)
     },
     async [Symbol.asyncDispose]() {
-      announcer[Symbol.dispose]()
+      publisher[Symbol.dispose]()
       await copy[Symbol.asyncDispose]()
     },
   }

@@ -1,20 +1,23 @@
-// The cache of accounts: one load for many, nothing old after a change, nothing older than 30 s.
-import { createAccountCache } from '../../../src/accounts/account-cache.ts'
+// The cache over loads: one load for many, nothing old after a change, nothing older than its bound.
+import { createLoadingCache } from '../../../src/model/loading-cache.ts'
 
 interface Thing {
   version: number
 }
 
 /** A cache over loads that end when the test says so. */
-function setUp() {
+function setUp(
+  bounds: Parameters<typeof createLoadingCache>[2] = { max: 100, maxAgeMillis: 30_000 },
+) {
   let now = 1_700_000_000_000
   const loads: { id: string; finish: (thing: Thing | undefined) => void; fail: () => void }[] = []
-  const cache = createAccountCache<Thing>(
+  const cache = createLoadingCache<Thing>(
     (id) =>
       new Promise((resolve, reject) =>
         loads.push({ id, finish: resolve, fail: () => reject(new Error('away')) }),
       ),
     () => now,
+    bounds,
   )
   return { cache, loads, pass: (millis: number) => (now += millis) }
 }
@@ -117,4 +120,28 @@ test('A failed load and an unknown id are not remembered', async () => {
   const found = cache.find('a')
   loads[2]!.finish({ version: 1 })
   expect(await found).toEqual({ version: 1 })
+})
+
+test('With a bound for them, ids that do not exist are remembered apart, and forgotten like others', async () => {
+  const { cache, loads, pass } = setUp({
+    max: 1,
+    maxAgeMillis: 30_000,
+    absent: { max: 2, maxAgeMillis: 5_000 },
+  })
+  const real = cache.find('real')
+  loads[0]!.finish({ version: 1 })
+  await real
+  for (const id of ['a', 'b']) {
+    const unknown = cache.find(id)
+    loads.at(-1)!.finish(undefined)
+    expect(await unknown).toBeUndefined()
+  }
+  expect(['real', 'a', 'b', 'c'].map((id) => cache.isAtHand(id))).toEqual([true, true, true, false])
+  expect(await cache.find('a')).toBeUndefined()
+  expect(loads).toHaveLength(3)
+  cache.forget('a')
+  expect(cache.isAtHand('a')).toBe(false)
+  pass(5_001)
+  expect(cache.isAtHand('b')).toBe(false)
+  expect(cache.isAtHand('real')).toBe(true)
 })

@@ -1,36 +1,35 @@
-// Announces a change that is already in the database to all processes: the one way for apps,
+// Publishes a change that is already in the database to all processes: the one way for apps,
 // scopes, accounts, one-time links and keys. Invariant: a change that was saved is never reported
 // as failed because the channel was away. This process has dropped the old state when the call
-// returns; the others are told as soon as the channel is back.
+// returns; the others drop it as soon as the channel is back.
 import { SECOND } from '../shared/clock.ts'
-import type { InvalidationTopic } from './invalidation.ts'
 
 const LONGEST_PAUSE_MILLIS = 30 * SECOND
 
-/** Announces changes; disposing stops the retries. */
-export interface Announcer extends Disposable {
+/** Publishes changes; disposing stops the retries. */
+export interface ChangePublisher extends Disposable {
   /** Never rejects: what the channel refuses is sent again in the background. */
-  announce(id: string): Promise<void>
+  publish(id: string): Promise<void>
 }
 
 /**
- * Creates an announcer of one topic.
+ * Creates the publisher of one topic.
  *
- * @param onFailed hears why an announcement has to be sent again
+ * @param onFailed hears why a change has to be published again
  */
-export function createAnnouncer<T extends InvalidationTopic>(
-  invalidation: { publish(topic: T, id: string): Promise<void> },
+export function createChangePublisher<T extends string>(
+  channel: { publish(topic: T, id: string): Promise<void> },
   topic: T,
   onFailed?: (error: unknown) => void,
-): Announcer {
+): ChangePublisher {
   const pending = new Set<string>()
   let timer: NodeJS.Timeout | undefined
   let pauseMillis = SECOND
   let isDisposed = false
 
-  async function announce(id: string): Promise<void> {
+  async function publish(id: string): Promise<void> {
     try {
-      await invalidation.publish(topic, id)
+      await channel.publish(topic, id)
       pending.delete(id)
       if (pending.size === 0) pauseMillis = SECOND
     } catch (error) {
@@ -43,10 +42,10 @@ export function createAnnouncer<T extends InvalidationTopic>(
   function tryAgain(): void {
     timer = undefined
     pauseMillis = Math.min(2 * pauseMillis, LONGEST_PAUSE_MILLIS)
-    for (const id of pending) void announce(id)
+    for (const id of pending) void publish(id)
   }
   return {
-    announce,
+    publish,
     [Symbol.dispose]() {
       isDisposed = true
       clearTimeout(timer)

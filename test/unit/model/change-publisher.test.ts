@@ -1,7 +1,7 @@
-// A change that is saved is announced whatever the channel does. Each user of the announcer is
+// A change that is saved is published whatever the channel does. Each user of the publisher is
 // tested here with the same channel that is away: apps and scopes in test/contract/apps.test.ts.
 import { jest } from '@jest/globals'
-import { createAnnouncer } from '../../../src/storage/announcement.ts'
+import { createChangePublisher } from '../../../src/model/change-publisher.ts'
 
 beforeEach(() => void jest.useFakeTimers())
 afterEach(() => void jest.useRealTimers())
@@ -21,14 +21,14 @@ function createChannel() {
   return channel
 }
 
-test('an announcement that fails is no failure of the change, and is sent again until it succeeds', async () => {
+test('a publication that fails is no failure of the change, and is sent again until it succeeds', async () => {
   const channel = createChannel()
   const failures: unknown[] = []
-  using announcer = createAnnouncer(channel, 'account', (error) => failures.push(error))
+  using publisher = createChangePublisher(channel, 'account', (error) => failures.push(error))
   channel.isAway = true
-  await announcer.announce('acc_1')
-  await announcer.announce('acc_2')
-  await announcer.announce('acc_1')
+  await publisher.publish('acc_1')
+  await publisher.publish('acc_2')
+  await publisher.publish('acc_1')
   expect(channel.published).toEqual([])
   await jest.advanceTimersByTimeAsync(10_000)
   channel.isAway = false
@@ -42,19 +42,19 @@ test('an announcement that fails is no failure of the change, and is sent again 
 
 test('the pauses between attempts grow, so that a channel that is away for long is not flooded', async () => {
   const channel = createChannel()
-  using announcer = createAnnouncer(channel, 'app')
+  using publisher = createChangePublisher(channel, 'app')
   channel.isAway = true
-  await announcer.announce('app_1')
+  await publisher.publish('app_1')
   await jest.advanceTimersByTimeAsync(600_000)
   expect(channel.attempts).toBeLessThan(30)
 })
 
-test('an announcer that was disposed of leaves no timer behind', async () => {
+test('a publisher that was disposed of leaves no timer behind', async () => {
   const channel = createChannel()
-  const announcer = createAnnouncer(channel, 'scopes')
+  const publisher = createChangePublisher(channel, 'scopes')
   channel.isAway = true
-  await announcer.announce('bookings:read')
-  announcer[Symbol.dispose]()
-  await announcer.announce('bookings:read')
+  await publisher.publish('bookings:read')
+  publisher[Symbol.dispose]()
+  await publisher.publish('bookings:read')
   expect(jest.getTimerCount()).toBe(0)
 })
