@@ -4,7 +4,6 @@
 import { readFileSync } from 'node:fs'
 import type { Secret } from '../shared/secret.ts'
 import { crossCheck } from './checks.ts'
-import type { Limit } from './parsers.ts'
 import { listSettings, type Mode, type Setting, type SettingValues } from './settings.ts'
 import { complainAboutUnknownNames } from './unknown-names.ts'
 
@@ -25,13 +24,6 @@ export interface SecretsConfig {
   readonly encryptionKeys: readonly Secret<string>[]
 }
 
-/** One setting as it took effect; the value of a secret is `[redacted]`. */
-export interface EffectiveSetting {
-  readonly name: string
-  readonly value: string
-  readonly source: 'environment' | 'file' | 'default'
-}
-
 type PlainSections =
   'ops' | 'tokens' | 'signIn' | 'limits' | 'gateways' | 'events' | 'pages' | 'unsafe'
 
@@ -40,11 +32,10 @@ export interface Config extends Pick<SettingValues, PlainSections> {
   readonly production: boolean
   readonly server: Omit<SettingValues['server'], 'issuer'> & { readonly issuer: string }
   readonly stores: StoresConfig
-  /** Absent only in the embedded mode: see makesOwnSecrets. */
+  /** Absent only in embedded mode without any: the server makes its own, in the data directory. */
   readonly secrets: SecretsConfig | undefined
   /** Sentences for the log at boot. */
   readonly warnings: readonly string[]
-  readonly effective: readonly EffectiveSetting[]
 }
 
 /** The environment cannot be used. The message lists every problem, one a line, without any secret. */
@@ -89,47 +80,22 @@ export function loadConfig(
   const complaints = crossCheck({ mode, values, given })
   errors.push(...complaints.errors)
   if (errors.length > 0) throw new ConfigError(errors, complaints.warnings)
-  return deepFreeze(assemble(values, texts, mode, complaints.warnings))
-}
-
-/**
- * Returns whether the composition root has to make the secrets, and keep them in the data directory: the embedded mode without any.
- * Everywhere else `config.secrets` is there.
- */
-export function makesOwnSecrets(
-  config: Config,
-): config is Config & { readonly secrets: undefined } {
-  return config.secrets === undefined
-}
-
-/** Returns the effective values as lines of `NAME=value`, secrets redacted, defaults marked. */
-export function describeConfig(config: Config): string {
-  return config.effective
-    .map(({ name, value, source }) => {
-      const remark = { environment: '', file: '  # from a file', default: '  # default' }[source]
-      return `${name}=${value}${remark}`
-    })
-    .join('\n')
-}
-
-interface GivenText {
-  text: string
-  source: 'environment' | 'file'
+  return deepFreeze(assemble(values, mode, complaints.warnings))
 }
 
 function readTexts(
   env: Environment,
   readFile: (path: string) => string,
   errors: string[],
-): Map<string, GivenText> {
-  const texts = new Map<string, GivenText>()
+): Map<string, string> {
+  const texts = new Map<string, string>()
   for (const { setting } of listSettings()) {
     const text = (env[setting.env] ?? '').trim()
     const path = setting.secret ? (env[`${setting.env}_FILE`] ?? '') : ''
-    if (text !== '') texts.set(setting.env, { text, source: 'environment' })
+    if (text !== '') texts.set(setting.env, text)
     if (path === '') continue
     if (text !== '') errors.push(`${setting.env} and ${setting.env}_FILE are both set: keep one`)
-    else texts.set(setting.env, { text: readSecretFile(setting.env, path), source: 'file' })
+    else texts.set(setting.env, readSecretFile(setting.env, path))
   }
   return texts
 
@@ -148,7 +114,7 @@ function readTexts(
 
 /** Parses what is given; what fails gets its default, so that the other problems are found as well. */
 function parseValues(
-  texts: ReadonlyMap<string, GivenText>,
+  texts: ReadonlyMap<string, string>,
   mode: Mode,
   errors: string[],
 ): SettingValues {
@@ -161,27 +127,22 @@ function parseValues(
 
 function valueOf(
   setting: Setting<unknown>,
-  given: GivenText | undefined,
+  text: string | undefined,
   mode: Mode,
   errors: string[],
 ): unknown {
-  if (given === undefined || given.text === '') return setting.fallback(mode)
+  if (text === undefined || text === '') return setting.fallback(mode)
   try {
-    return setting.parse(given.text)
+    return setting.parse(text)
   } catch (error) {
     const sentence = error instanceof Error ? error.message : String(error)
-    const quoted = setting.secret ? '' : ` "${given.text.slice(0, 100)}"`
+    const quoted = setting.secret ? '' : ` "${text.slice(0, 100)}"`
     errors.push(`${setting.env}${quoted}: ${sentence}`)
     return setting.fallback(mode)
   }
 }
 
-function assemble(
-  values: SettingValues,
-  texts: ReadonlyMap<string, GivenText>,
-  mode: Mode,
-  warnings: readonly string[],
-): Config {
+function assemble(values: SettingValues, mode: Mode, warnings: readonly string[]): Config {
   const { server, database, redis, embedded, secrets, ...plain } = values
   const { secretKeys, encryptionKeys } = secrets
   const issuer = server.issuer ?? `http://localhost:${server.port}`
@@ -202,33 +163,8 @@ function assemble(
         ? { secretKeys, encryptionKeys }
         : undefined,
     warnings,
-    effective: listSettings().map(({ section, key, setting }) => ({
-      name: setting.env,
-      value:
-        setting.env === 'OTESSE_ISSUER'
-          ? issuer
-          : showValue(
-              setting,
-              (values as unknown as Record<string, Record<string, unknown>>)[section]?.[key],
-            ),
-      source: texts.get(setting.env)?.source ?? 'default',
-    })),
   }
 }
-
-function showValue(setting: Setting<unknown>, value: unknown): string {
-  if (value === undefined) return ''
-  if (setting.secret) return '[redacted]'
-  if (Array.isArray(value)) return value.join(',')
-  if (isLimit(value)) return showLimit(value)
-  return typeof value === 'string' ? value : JSON.stringify(value)
-}
-
-const isLimit = (value: unknown): value is Limit =>
-  typeof value === 'object' && value !== null && 'points' in value
-
-const showLimit = ({ points, seconds }: Limit): string =>
-  points === 0 ? '0' : `${points}/${seconds}`
 
 function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value

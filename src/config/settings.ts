@@ -1,5 +1,6 @@
-// THE table of settings: environment name, parser, default, what it means. From it come the typed Config, the check for unknown names,
-// the effective values that `otesse` prints, and docs/settings.md (a test compares them). A setting exists when it has a row here.
+// THE table of settings: environment name, parser, default, what it means. From it come the typed
+// Config, the check for unknown names, and docs/settings.md (a test compares them). A setting exists
+// when it has a row here.
 import type { LogLevel } from '../shared/logger.ts'
 import type { Secret } from '../shared/secret.ts'
 import * as gateway from './gateway-parsers.ts'
@@ -23,7 +24,7 @@ export interface Setting<T> {
   /** The default as docs/settings.md shows it. */
   shownDefault: string
   unit: Unit | undefined
-  /** Redacted wherever it is shown; may also come from the file that `<NAME>_FILE` names. */
+  /** Never repeated in a message; may also come from the file that `<NAME>_FILE` names. */
   secret: boolean
   /** One sentence for the operator. */
   doc: string

@@ -1,11 +1,5 @@
 import { inspect } from 'node:util'
-import {
-  ConfigError,
-  describeConfig,
-  loadConfig,
-  makesOwnSecrets,
-  type Environment,
-} from '../../../src/config/config.ts'
+import { ConfigError, loadConfig, type Environment } from '../../../src/config/config.ts'
 import { listSettings } from '../../../src/config/settings.ts'
 import { editDistance } from '../../../src/config/unknown-names.ts'
 
@@ -45,7 +39,7 @@ describe('the defaults', () => {
     })
     expect(config.ops.port).toBe(0)
     expect(config.warnings).toEqual([])
-    expect(makesOwnSecrets(config)).toBe(true)
+    expect(config.secrets).toBeUndefined()
   })
 
   it('live as long as the contract says', () => {
@@ -333,11 +327,6 @@ describe('secrets', () => {
     const env = { ...networked, OTESSE_SECRET_KEY: undefined, OTESSE_SECRET_KEY_FILE: '/run/key' }
     const config = loadConfig(env, readFile)
     expect(config.secrets?.secretKeys[0]?.reveal()).toBe(SECRET)
-    expect(config.effective).toContainEqual({
-      name: 'OTESSE_SECRET_KEY',
-      value: '[redacted]',
-      source: 'file',
-    })
   })
 
   it('have one source', () => {
@@ -358,7 +347,6 @@ describe('secrets', () => {
   it('are printed nowhere', () => {
     const config = loadConfig(networked)
     const printed = [
-      describeConfig(config),
       JSON.stringify(config),
       inspect(config, { depth: 9, showHidden: true }),
       problemsOf({
@@ -380,18 +368,6 @@ describe('the result', () => {
       value === null ||
       (Object.isFrozen(value) && Object.values(value).every(isFrozen))
     expect(isFrozen(config)).toBe(true)
-  })
-
-  it('shows every setting as it took effect', () => {
-    const config = loadConfig({ ...networked, OTESSE_LIMIT_AUTHORIZE_PER_ADDRESS: '0' })
-    expect(config.effective.map(({ name }) => name)).toEqual(
-      listSettings().map(({ setting }) => setting.env),
-    )
-    const lines = describeConfig(config).split('\n')
-    expect(lines).toContain('OTESSE_ISSUER=https://auth.example.com')
-    expect(lines).toContain('OTESSE_DATABASE_URL=[redacted]')
-    expect(lines).toContain('OTESSE_LIMIT_AUTHORIZE_PER_ADDRESS=0')
-    expect(lines).toContain('OTESSE_LIMIT_LOGIN_PER_ADDRESS=100/900  # default')
   })
 
   it('knows each variable by one name', () => {
