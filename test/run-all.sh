@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that must hold before a change lands: format, lint, types, and all tests on real servers. Called by `npm test`.
+# Everything that must hold before a change lands: format, lint, dead code, types, and all tests on real servers. Called by `npm test`.
 # The last line of a green run is the count alone: "<n> passed, <n> failed". With CI=true a test that did not run is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 test/install-packages.sh
 npm run -s format:check
 npm run -s lint
+npm run -s unused
 npm run -s typecheck
 
 scratch=$(mktemp -d)
