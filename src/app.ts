@@ -3,31 +3,32 @@
 import type { RequestListener } from 'node:http'
 import Koa from 'koa'
 import { createAdminApiMiddleware } from './compose/admin-api.ts'
-import { createBackChannel, recordRefusal } from './compose/back-channel.ts'
+import { createBackChannel } from './compose/back-channel.ts'
 import { createConsole } from './compose/console.ts'
 import { createFrontChannel } from './compose/front-channel.ts'
 import { createGateways } from './compose/gateways.ts'
 import { createInspection } from './compose/inspection.ts'
 import { addressReader, createLimits } from './compose/limits.ts'
 import { compileAllTemplates, createPageRouters } from './compose/pages.ts'
-import { createPreviewGuard } from './compose/previews.ts'
 import { createReadiness } from './compose/readiness.ts'
 import type { Foundation } from './foundation.ts'
 import { createAnswerHeaders, setAnswerHeaders } from './http/answer-headers.ts'
 import { refuseOtherMethods } from './http/allowed-methods.ts'
 import { errorBoundary, logFailedAnswer } from './http/error-boundary.ts'
 import { createErrorPages } from './http/error-pages.ts'
-import type { HttpCall } from './http/http-call.ts'
 import { createFastPath, createPostRoutes } from './http/fast-path.ts'
 import { createOpsRouter } from './http/ops.routes.ts'
 import { pinIssuer } from './http/pin-issuer.ts'
 import { createRequestTimer, requestContext } from './http/request-context.ts'
 import { createViews } from './http/views.ts'
-import { backChannelRouter } from './oauth/back-channel.ts'
-import { createEngineRouter } from './oauth/engine.routes.ts'
-import { createInteractions } from './oauth/interactions.ts'
-import { PATHS } from './oauth/provider.ts'
-import type { AppError } from './shared/errors.ts'
+import { createRefusalRecord } from './http/refusal-record.ts'
+import { createAuthorizeRouter } from './oauth/authorize/authorize.routes.ts'
+import { createInteractions } from './oauth/authorize/interactions.ts'
+import { createPreviewGuard } from './oauth/authorize/preview-guard.ts'
+import { clientRouter } from './oauth/client-endpoint.ts'
+import { createMetadataRouter } from './oauth/metadata/metadata.routes.ts'
+import { PATHS } from './oauth/paths.ts'
+import { createUserinfoRouter } from './oauth/userinfo/userinfo.routes.ts'
 import { startUpkeep } from './upkeep.ts'
 
 /** The server as a request handler. */
@@ -44,13 +45,14 @@ export interface App extends AsyncDisposable {
 
 /** Builds the server over an open foundation. */
 export function createApp(foundation: Foundation): App {
-  const { config, logger, metrics, accounts, scopes, serverKeys } = foundation
+  const { config, logger, metrics, accounts, scopes, serverKeys, audit } = foundation
   const { issuer } = config.server
   const { limiter, limits } = createLimits(foundation)
   const scopeExists = scopes.exists
   const inspection = createInspection(foundation)
   const { inspect } = inspection
-  const engine = createFrontChannel(foundation, inspect, limits.authorizeEverywhere)
+  const previews = createPreviewGuard(foundation.previews)
+  const engine = createFrontChannel(foundation, inspect, previews, limits.authorizeEverywhere)
   const endpoints = createBackChannel(foundation, {
     inspect,
     admitsGrant: accounts.admitsGrant,
@@ -60,8 +62,12 @@ export function createApp(foundation: Foundation): App {
   const { streams, verify } = createGateways(foundation, inspect, limits)
   const templates = compileAllTemplates(foundation)
   const views = createViews(templates)
-  const interactions = createInteractions(engine, issuer, config.signIn.sessionTtlSeconds)
-  const previews = createPreviewGuard(foundation, interactions)
+  const interactions = createInteractions({
+    engine,
+    issuer,
+    previews,
+    sessionTtlSeconds: config.signIn.sessionTtlSeconds,
+  })
   const upkeep = startUpkeep(foundation)
   let isDraining = false
   const readiness = { isReady: createReadiness(foundation, () => isDraining) }
@@ -72,7 +78,7 @@ export function createApp(foundation: Foundation): App {
   }
   const failures = {
     logger,
-    onRefused: (call: HttpCall, error: AppError) => recordRefusal(foundation, call, error),
+    onRefused: createRefusalRecord(audit.events.requestRefused),
   }
   const answerHeaders = createAnswerHeaders({
     issuer,
@@ -106,20 +112,22 @@ export function createApp(foundation: Foundation): App {
   const routers = [
     streams.router,
     ...[...endpoints].map(([path, endpoint]) =>
-      backChannelRouter(path, endpoint, {
+      clientRouter(path, endpoint, {
         preflight: path !== PATHS.introspect,
         preflightsPerAddress: limits.readsPerAddress,
       }),
     ),
-    createEngineRouter({
+    createAuthorizeRouter({
       engine,
-      authorizePerAddress: limits.authorizePerAddress,
+      previews,
+      signedIn: (ctx) => interactions.signedIn(ctx),
+      perAddress: limits.authorizePerAddress,
       readsPerAddress: limits.readsPerAddress,
-      assertOwnPreview: (ctx) => previews.assertOwn(ctx),
     }),
+    createMetadataRouter(engine, limits.readsPerAddress),
+    createUserinfoRouter(engine, limits.readsPerAddress),
     ...createPageRouters(foundation, {
       interactions,
-      previews,
       views,
       limiter,
       perAddress: limits.authorizePerAddress,

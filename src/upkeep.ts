@@ -5,7 +5,7 @@ import type { Foundation } from './foundation.ts'
 import type { Grant } from './grants/grant.ts'
 import { createPurgeJobStore } from './grants/purge-job.store.ts'
 import { createPurger } from './grants/purge.ts'
-import { createLoginSessions } from './oauth/login-sessions.ts'
+import { createLoginSessions } from './oauth/authorize/login-sessions.ts'
 import { DAY, dateNow, HOUR } from './shared/clock.ts'
 
 /** Work in the background; disposing waits for what is under way. */

@@ -10,18 +10,10 @@ import { AppError, type ErrorCode, ERRORS } from '../shared/errors.ts'
 import { parseTokenOf } from '../shared/token-format.ts'
 import { assertMay, assertMayHandOn, contextOf, type Operator } from './operator.ts'
 
-/** What an app presents to get tokens. */
-export type Presented =
-  | { grantType: 'authorization_code'; code: string; redirectUri: string; verifier: string }
-  | { grantType: 'client_credentials'; scopes: readonly string[] }
-
 type Members = Readonly<Record<string, unknown>>
 
-/** Exchanges in process what an app would present; see oauth/in-process-exchange.ts. */
-export type Exchange = (
-  app: App,
-  presented: Presented,
-) => Promise<
+/** Tokens that an app would get, or why it would get none. */
+type TokenOutcome =
   | {
       kind: 'issued'
       grantId: string
@@ -31,7 +23,15 @@ export type Exchange = (
       idTokenClaims: Members | undefined
     }
   | { kind: 'refused'; reason: ErrorCode }
->
+
+/** Issues in process what the token endpoint would issue; see oauth/token/in-process.ts. */
+export interface TokensInProcess {
+  redeemCode(
+    app: App,
+    request: { code: string; redirectUri: string; verifier: string },
+  ): Promise<TokenOutcome>
+  issueToApp(app: App, scopes: readonly string[]): Promise<TokenOutcome>
+}
 
 /** The parameters of a redirect, as the app would get them; a code is cut short. */
 export type RedirectParameters = readonly (readonly [name: string, value: string])[]
@@ -80,11 +80,11 @@ export function createAppPreviews(deps: {
   previews: Previews
   apps: Pick<AppRegistry, 'get'>
   grants: Pick<Grants, 'revoke' | 'revokeAccess'>
-  exchange: Exchange
+  tokens: TokensInProcess
   authorizeUrl: string
   events: Pick<Events, 'appTried' | 'tokenIssued' | 'grantRevoked' | 'tokenRevoked'>
 }): AppPreviews {
-  const { previews, grants, exchange, events } = deps
+  const { previews, grants, tokens, events } = deps
   const contextFor = (by: Operator): EventContext => ({ ...contextOf(by), isPreview: true })
 
   async function target(appId: string, by: Operator, isMachine: boolean): Promise<App> {
@@ -104,14 +104,14 @@ export function createAppPreviews(deps: {
     return outcome
   }
 
-  async function exchangeCode(
+  async function redeemCode(
     { app, code, preview }: { app: App; code: string; preview: Preview },
     redirect: RedirectParameters,
     by: Operator,
   ): Promise<PreviewOutcome> {
     const { verifier, accountId } = preview
-    const presented = { code, redirectUri: previews.returnUri, verifier }
-    const outcome = await exchange(app, { grantType: 'authorization_code', ...presented })
+    const request = { code, redirectUri: previews.returnUri, verifier }
+    const outcome = await tokens.redeemCode(app, request)
     if (outcome.kind === 'refused') return { app, redirect, ...outcome }
     const { answer, introspection, idTokenClaims, grantId } = outcome
     const facts = { appId: app.id, accountId, grantId, grantType: 'authorization_code' }
@@ -164,7 +164,7 @@ export function createAppPreviews(deps: {
         // A code of another flow, put in here by somebody, is not even looked at.
         if (grantId === undefined || parseTokenOf('code', code)?.locator !== grantId)
           return note({ kind: 'refused', app, redirect, reason: 'code_unknown' }, by, grantId)
-        return note(await exchangeCode({ app, code, preview }, redirect, by), by, grantId)
+        return note(await redeemCode({ app, code, preview }, redirect, by), by, grantId)
       } finally {
         if (grantId !== undefined) {
           const { appId, accountId } = preview
@@ -180,7 +180,7 @@ export function createAppPreviews(deps: {
       // What the token endpoint finds out when the app proves itself.
       if (app.status !== 'active')
         return note({ kind: 'refused', app, redirect: undefined, reason: 'client_suspended' }, by)
-      const outcome = await exchange(app, { grantType: 'client_credentials', scopes })
+      const outcome = await tokens.issueToApp(app, scopes)
       if (outcome.kind === 'refused') return note({ app, redirect: undefined, ...outcome }, by)
       const { accessToken, answer, introspection, grantId } = outcome
       const facts = { appId: app.id, grantId }

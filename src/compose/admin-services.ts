@@ -8,7 +8,7 @@ import { createScopeService, type ScopeService } from '../admin/scope-service.ts
 import { createTokenService, type TokenService } from '../admin/token-service.ts'
 import { createAppStore } from '../apps/app.store.ts'
 import type { Foundation } from '../foundation.ts'
-import { createTokenInspector } from '../oauth/token-inspector.ts'
+import { createTokenInspector } from '../oauth/introspect/token-inspector.ts'
 
 /** All services of admins. */
 export interface AdminServices {

@@ -3,7 +3,7 @@
 import type { Foundation } from '../foundation.ts'
 import { rememberAccess } from '../grants/remembered-access.ts'
 import type { InspectToken } from '../model/token-status.ts'
-import { createTokenInspector } from '../oauth/token-inspector.ts'
+import { createTokenInspector } from '../oauth/introspect/token-inspector.ts'
 
 /** The inspector of a server; disposing ends the following of revocations. */
 export interface Inspection extends Disposable {

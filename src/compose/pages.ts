@@ -17,8 +17,7 @@ import { createBrowserCookie } from '../http/browser-cookie.ts'
 import { createCsrf } from '../http/csrf.ts'
 import type { BatchedLimit, RateLimiter } from '../http/rate-limit.ts'
 import { compileTemplates, type Templates, type Views } from '../http/views.ts'
-import type { Interactions } from '../oauth/interactions.ts'
-import type { Previews } from '../sign-in/ports.ts'
+import type { Interactions } from '../oauth/authorize/interactions.ts'
 import { AppError } from '../shared/errors.ts'
 import { createDirectSignInRouter, signInAddress } from '../sign-in/direct-sign-in.routes.ts'
 import { createLogin } from '../sign-in/login.ts'
@@ -40,7 +39,6 @@ export function createPageRouters(
   foundation: Foundation,
   deps: {
     interactions: Interactions
-    previews: Previews
     views: Views
     limiter: RateLimiter
     perAddress: BatchedLimit
@@ -71,7 +69,6 @@ export function createPageRouters(
       browserCookie,
       findApp: (appId) => apps.find(appId),
       consents,
-      previews: deps.previews,
       catalogue: () => scopes.current().scopes,
       perAddress,
     }),

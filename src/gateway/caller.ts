@@ -8,29 +8,26 @@ import { countOf } from '../http/bearer.ts'
 /** The header with the gateway's own credentials, `Basic …`. */
 export const CREDENTIALS_HEADER = 'x-otesse-gateway-authorization'
 
-/** A resource server that authenticated. */
+/** A client that authenticated. */
 export interface ResourceServer {
   readonly id: string
   readonly type: string
   readonly audiences: readonly string[]
 }
 
-/** Why somebody is not who they say; the app is told where it is known. */
-export interface Refusal {
-  readonly reason: string
-  readonly appId?: string | undefined
-}
-
-/** The port to client authentication. @param address of whoever presents the credentials */
+/** The port to client authentication. @param address of the client that presents the credentials */
 export type Authenticate = (
   authorization: string,
   address: string,
-) => Promise<ResourceServer | Refusal>
+) => Promise<
+  | { kind: 'authenticated'; app: ResourceServer }
+  | { kind: 'refused'; app: { readonly id: string } | undefined; error: { readonly code: string } }
+>
 
 export type Proof =
   | { readonly kind: 'proven'; readonly caller: Caller }
-  /** The reason is for the log of the operator. */
-  | ({ readonly kind: 'unproven' } & Refusal)
+  /** The reason is for the log of the operator; the app is there where it is known. */
+  | { readonly kind: 'unproven'; readonly reason: string; readonly appId: string | undefined }
 
 /** What is known of the connection that a question came over. */
 export interface Origin {
@@ -45,8 +42,8 @@ export interface Origin {
 /** What proving needs. */
 export interface ProverDeps {
   authenticate: Authenticate
-  /** Finds a resource server that proved itself otherwise. */
-  findResourceServer: (appId: string) => Promise<ResourceServer | Refusal>
+  /** Finds a client that proved itself otherwise. */
+  findClient: (appId: string) => Promise<(ResourceServer & { status: string }) | undefined>
   /** Returns the client id whose certificate was seen. */
   readCertificate: (origin: CertificateOrigin) => string | undefined
   /** Whether the address is in a network whose machines are answered without credentials. */
@@ -61,19 +58,38 @@ export function createProver(deps: ProverDeps): (origin: Origin) => Promise<Proo
     const credentials = origin.headers[CREDENTIALS_HEADER]
     if (credentials !== undefined && typeof credentials !== 'string')
       return unproven('credentials_sent_twice')
-    const certified = credentials === undefined ? deps.readCertificate(origin) : undefined
-    if (credentials === undefined && certified === undefined) return proveByNetwork(origin, deps)
-    const app =
-      credentials === undefined
-        ? await deps.findResourceServer(certified ?? '')
-        : await deps.authenticate(credentials, origin.address)
-    if ('reason' in app) return { kind: 'unproven', ...app }
-    if (app.type !== 'resource_server') return unproven('not_a_resource_server')
-    return { kind: 'proven', caller: { key: app.id, audiences: app.audiences } }
+    if (credentials !== undefined) return proveByCredentials(credentials, origin.address, deps)
+    const certified = deps.readCertificate(origin)
+    return certified === undefined
+      ? proveByNetwork(origin, deps)
+      : proveByCertificate(certified, deps)
   }
 }
 
-const unproven = (reason: string): Proof => ({ kind: 'unproven', reason })
+const unproven = (reason: string, appId?: string): Proof => ({ kind: 'unproven', reason, appId })
+
+async function proveByCredentials(
+  credentials: string,
+  address: string,
+  { authenticate }: ProverDeps,
+): Promise<Proof> {
+  const check = await authenticate(credentials, address)
+  return check.kind === 'authenticated'
+    ? provenBy(check.app)
+    : unproven(check.error.code, check.app?.id)
+}
+
+async function proveByCertificate(appId: string, { findClient }: ProverDeps): Promise<Proof> {
+  const app = await findClient(appId)
+  if (app === undefined) return unproven('client_unknown')
+  // A suspended resource server proves nothing.
+  return app.status === 'active' ? provenBy(app) : unproven('client_suspended', appId)
+}
+
+const provenBy = (app: ResourceServer): Proof =>
+  app.type === 'resource_server'
+    ? { kind: 'proven', caller: { key: app.id, audiences: app.audiences } }
+    : unproven('not_a_resource_server')
 
 function proveByNetwork(
   { address, remoteAddress, rawHeaders }: Origin,

@@ -1,6 +1,6 @@
 // What an authorization stands on, as the database knows it at one moment: the account, the app,
 // and what the one has allowed the other. One statement, because each code asks twice. Called by
-// oauth/begin-authorization.ts through its port.
+// oauth/authorize/begin-authorization.ts through its port.
 import { type Database, withDatabase } from '../storage/database.ts'
 
 /** What an authorization stands on. */

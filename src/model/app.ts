@@ -85,6 +85,12 @@ export const isConfidential = (app: Pick<App, 'type'>): boolean => app.type !== 
 /** Returns whether users sign in to apps of the type and authorize them. */
 export const actsForUsers = (type: AppType): boolean => type === 'web' || type === 'public'
 
+/**
+ * Returns whether the consent to an app is remembered. RFC 8252 §8.6: a public app cannot prove
+ * that it is the one that was allowed, so its users are asked each time.
+ */
+export const remembersConsent = ({ type }: Pick<App, 'type'>): boolean => type === 'web'
+
 /** Returns whether apps of the type can have tokens of their own (RFC 6749 §4.4). */
 export const canActForItself = (type: AppType): boolean => type === 'web' || type === 'machine'
 

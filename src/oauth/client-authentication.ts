@@ -1,7 +1,11 @@
-// Who calls the back channel: client_id and client_secret in the body or by HTTP Basic (RFC 6749 §2.3.1), client_id alone for public apps.
-// Invariant: every refusal looks alike from outside (`invalid_client`); the reason is in the code that the event log keeps.
+// Who calls: client_id and client_secret in the body or by HTTP Basic (RFC 6749 §2.3.1), client_id
+// alone for public apps. Invariants: every refusal looks alike from outside (`invalid_client`), and
+// its reason is in the code that the event log keeps; a wrong secret costs its own budget and
+// nobody else's.
 import type { App } from '../model/app.ts'
 import { isConfidential } from '../model/app.ts'
+import type { FailedProofs } from '../http/failed-proofs.ts'
+import type { LimitOutcome } from '../http/limit.ts'
 import type { Parameters } from '../http/parameters.ts'
 import { AppError } from '../shared/errors.ts'
 
@@ -13,11 +17,90 @@ export interface ClientDirectory {
   checkSecret(app: App, presented: string): 'valid' | 'wrong' | 'expired'
 }
 
-/** What a request says about its sender, before any of it is believed. */
-export interface PresentedClient {
+/** What client authentication needs. */
+export interface ClientAuthenticationDeps {
+  clients: ClientDirectory
+  failedProofs: FailedProofs
+}
+
+/** How a check of a client ended; `app` is set as soon as the client id names one. */
+export type ClientCheck =
+  { kind: 'authenticated'; app: App } | { kind: 'refused'; app: App | undefined; error: AppError }
+
+/** What a request says about its sender, before any of it is checked. */
+interface PresentedClient {
   clientId: string
   secret: string | undefined
-  by: 'basic' | 'body'
+}
+
+/**
+ * Checks the client that a request names. Costs no database query for a known app, and at most a
+ * keyed hash. Failures are not counted, except look-ups of clients that are not in memory.
+ *
+ * @returns a refusal for whatever the client did wrong
+ * @throws {AppError} where the database is away
+ */
+export async function checkClient(
+  { clients, failedProofs }: ClientAuthenticationDeps,
+  authorization: string | undefined,
+  parameters: Parameters,
+  address: string,
+): Promise<ClientCheck> {
+  let presented: PresentedClient
+  try {
+    presented = presentedClient(authorization, parameters)
+    if (!clients.isAtHand(presented.clientId)) assertAllowed(failedProofs.countLookUp(address))
+  } catch (error) {
+    return refused(error)
+  }
+  const app = await clients.find(presented.clientId)
+  if (app === undefined || app.status === 'deleted') return refused(new AppError('client_unknown'))
+  const code = problemOf(clients, app, presented.secret)
+  return code === undefined ? { kind: 'authenticated', app } : refused(new AppError(code), app)
+}
+
+/**
+ * Counts a failed check against the address and the client that it named: by the id of a client
+ * that there is, since others are invented and each would have a budget of its own.
+ *
+ * @returns the error to answer with: that of the check, or `rate_limited`
+ */
+export function countRefusal(
+  { failedProofs }: ClientAuthenticationDeps,
+  { app, error }: Extract<ClientCheck, { kind: 'refused' }>,
+  address: string,
+): AppError {
+  error.appId = app?.id
+  if (error.status >= 500 || error.code === 'rate_limited') return error
+  const outcome = failedProofs.count(address, app?.id)
+  if (outcome.allowed) return error
+  const { retryAfterSeconds } = outcome
+  return new AppError('rate_limited', { retryAfterSeconds, appId: app?.id })
+}
+
+/** Authenticates a client by its Authorization header alone. @throws {AppError} why it is refused */
+export async function authenticateByHeader(
+  deps: ClientAuthenticationDeps,
+  authorization: string | undefined,
+  address: string,
+): Promise<App> {
+  const check = await checkClient(deps, authorization, NO_PARAMETERS, address)
+  if (check.kind === 'authenticated') return check.app
+  throw countRefusal(deps, check, address)
+}
+
+export const NO_PARAMETERS: Parameters = new Map()
+
+/** Returns an error of the request as the value that a refusal is; others are thrown on. */
+function refused(error: unknown, app?: App): ClientCheck {
+  if (error instanceof AppError) return { kind: 'refused', app, error }
+  throw error
+}
+
+/** @throws {AppError} `rate_limited` with the seconds to wait */
+function assertAllowed(outcome: LimitOutcome): void {
+  if (outcome.allowed) return
+  throw new AppError('rate_limited', { retryAfterSeconds: outcome.retryAfterSeconds })
 }
 
 /**
@@ -25,7 +108,7 @@ export interface PresentedClient {
  *
  * @throws {AppError} `client_authentication_…`, `parameter_invalid`
  */
-export function presentedClient(
+function presentedClient(
   authorization: string | undefined,
   parameters: Parameters,
 ): PresentedClient {
@@ -33,17 +116,17 @@ export function presentedClient(
   const bodySecret = parameters.get('client_secret')
   if (authorization === undefined) {
     if (bodyId === undefined) throw new AppError('client_authentication_missing')
-    return { clientId: bodyId, secret: bodySecret, by: 'body' }
+    return { clientId: bodyId, secret: bodySecret }
   }
   const basic = parseBasic(authorization)
   // RFC 6749 §2.3: the client MUST NOT use more than one authentication method in each request.
   if (bodySecret !== undefined) throw new AppError('client_authentication_twice')
   if (bodyId !== undefined && bodyId !== basic.clientId)
     throw new AppError('parameter_invalid', { about: 'client_id' })
-  return { ...basic, by: 'basic' }
+  return basic
 }
 
-function parseBasic(header: string): { clientId: string; secret: string | undefined } {
+function parseBasic(header: string): PresentedClient {
   const malformed = (): AppError => new AppError('client_authentication_malformed')
   const match = /^basic +([A-Za-z0-9+/]+={0,2})$/i.exec(header)
   if (match === null) throw malformed()
@@ -59,30 +142,15 @@ function parseBasic(header: string): { clientId: string; secret: string | undefi
   }
 }
 
-/** RFC 6749 §2.3.1: both are encoded by the form algorithm before they go into the header. What we hand out is the same encoded. */
+/**
+ * RFC 6749 §2.3.1: both are encoded by the form algorithm before they go into the header. What we
+ * hand out is the same encoded.
+ */
 const decoded = (part: string): string =>
   part.includes('%') || part.includes('+') ? decodeURIComponent(part.replaceAll('+', ' ')) : part
 
-/** How a check of a presented client ended; `app` is set as soon as the client id names one. */
-export type ClientCheck =
-  { kind: 'authenticated'; app: App } | { kind: 'refused'; app: App | undefined; error: AppError }
-
-/** Checks presented credentials. Costs no database query for a known app, and at most a keyed hash. */
-export async function checkClient(
-  directory: ClientDirectory,
-  presented: PresentedClient,
-): Promise<ClientCheck> {
-  const app = await directory.find(presented.clientId)
-  if (app === undefined || app.status === 'deleted')
-    return { kind: 'refused', app: undefined, error: new AppError('client_unknown') }
-  const code = refusal(directory, app, presented.secret)
-  return code === undefined
-    ? { kind: 'authenticated', app }
-    : { kind: 'refused', app, error: new AppError(code) }
-}
-
-function refusal(
-  directory: ClientDirectory,
+function problemOf(
+  clients: ClientDirectory,
   app: App,
   secret: string | undefined,
 ):
@@ -94,9 +162,9 @@ function refusal(
   | undefined {
   if (isConfidential(app)) {
     if (secret === undefined) return 'client_secret_missing'
-    const verdict = directory.checkSecret(app, secret)
-    if (verdict !== 'valid')
-      return verdict === 'wrong' ? 'client_secret_wrong' : 'client_secret_expired'
+    const result = clients.checkSecret(app, secret)
+    if (result !== 'valid')
+      return result === 'wrong' ? 'client_secret_wrong' : 'client_secret_expired'
   } else if (secret !== undefined) {
     return 'client_secret_unexpected'
   }

@@ -304,6 +304,8 @@ interface ErrorFacts {
   cause?: unknown
   /** Seconds after which trying again makes sense. */
   retryAfterSeconds?: number
+  /** The app that it concerns, where that is known: for the event log. */
+  appId?: string | undefined
 }
 
 // A scope comes from outside; what is not of RFC 6749 §3.3's letters is not repeated.
@@ -316,6 +318,8 @@ export class AppError extends Error {
   readonly mostBytes: number | undefined
   readonly detail: string | undefined
   readonly retryAfterSeconds: number | undefined
+  /** Set later, where the app is known only further out. */
+  appId: string | undefined
 
   constructor(code: ErrorCode, facts: ErrorFacts = {}) {
     super(code, facts.cause === undefined ? undefined : { cause: facts.cause })
@@ -325,6 +329,7 @@ export class AppError extends Error {
     this.mostBytes = facts.mostBytes
     this.detail = facts.detail
     this.retryAfterSeconds = facts.retryAfterSeconds
+    this.appId = facts.appId
   }
 
   /** The HTTP status. */

@@ -22,13 +22,14 @@ export interface PendingInteraction {
   accountId: string | undefined
   scopes: readonly string[]
   redirectUri: string
-  state: string | undefined
   loginHint: string | undefined
+  /** An admin began it to see what the app would get: nothing of it is remembered. */
+  isPreview: boolean
 }
 
 /** The engine's side of the pages. Each answer returns the URL at which the browser goes on. */
 export interface Interactions<Exchange> {
-  /** @throws {AppError} `interaction_expired`, `interaction_foreign` */
+  /** @throws {AppError} `interaction_expired`, `interaction_foreign`, `preview_over` */
   get(exchange: Exchange, uid: string): Promise<PendingInteraction>
   signIn(exchange: Exchange, proof: Proof): Promise<string>
   approve(exchange: Exchange, approval: { accountId: string; scopes: string[] }): Promise<string>
@@ -54,16 +55,6 @@ export type FindApp = (appId: string) => Promise<App | undefined>
 export interface RememberedConsents {
   find(accountId: string, appId: string): Promise<readonly string[] | undefined>
   remember(accountId: string, appId: string, scopes: readonly string[]): Promise<void>
-}
-
-/** Previews that admins begin. */
-export interface Previews {
-  /**
-   * Returns whether the request is a preview that this person began.
-   *
-   * @throws {AppError} `preview_over` where it is one, and it is somebody else's or over
-   */
-  isOwn(pending: PendingInteraction, accountId: string): Promise<boolean>
 }
 
 /** What is told to the event log. */

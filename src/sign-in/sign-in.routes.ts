@@ -6,7 +6,7 @@ import type { Context } from 'koa'
 import type { Account } from '../model/account.ts'
 import { parseEmail } from '../accounts/account-input.ts'
 import { appCard } from '../apps/app-card.ts'
-import { isConfidential, type App } from '../model/app.ts'
+import { type App, remembersConsent } from '../model/app.ts'
 import type { Scope } from '../apps/scope.ts'
 import type { BrowserCookie } from '../http/browser-cookie.ts'
 import type { Csrf } from '../http/csrf.ts'
@@ -23,7 +23,6 @@ import type {
   Interactions,
   PendingInteraction,
   People,
-  Previews,
   RememberedConsents,
   SignInEvents,
 } from './ports.ts'
@@ -36,7 +35,6 @@ export interface SignInDeps {
   people: People
   findApp: FindApp
   consents: RememberedConsents
-  previews: Previews
   /** Every scope that exists now. */
   catalogue: () => ReadonlyMap<string, Scope>
   csrf: Csrf
@@ -89,27 +87,24 @@ export function createSignInRouter(deps: SignInDeps): Router {
     if (account === undefined) return askWhoIsThere(ctx, pending)
     const app = await getApp(pending.appId)
     const scopes = [...pending.scopes]
-    const isPreview = await deps.previews.isOwn(pending, account.id)
-    // RFC 8252 §8.6: a public app cannot prove that it is the one that was allowed, so nothing is remembered for it; nor of a preview.
-    if (isConfidential(app) && !isPreview) await deps.consents.remember(account.id, app.id, scopes)
-    const onward = await interactions.approve(ctx, { accountId: account.id, scopes })
+    if (isRemembered(app, pending)) await deps.consents.remember(account.id, app.id, scopes)
+    const url = await interactions.approve(ctx, { accountId: account.id, scopes })
     events.consentGranted(
       { accountId: account.id, appId: app.id, scopes },
-      { ...contextOf(ctx, account.id), isPreview },
+      contextOf(ctx, account.id, pending),
     )
-    goOn(ctx, onward, isPreview ? undefined : app.name)
+    goOn(ctx, url, returnsTo(app, pending))
   })
 
   router.post(`${PATH}/deny`, limited, async function deny(ctx: Visit) {
     await csrf.readForm(ctx, bindingOf(ctx.params.uid))
     const pending = await interactions.get(ctx, ctx.params.uid)
     const { prompt, accountId, appId } = pending
-    const isPreview = accountId !== undefined && (await deps.previews.isOwn(pending, accountId))
     const app = await deps.findApp(appId)
-    const onward = await interactions.deny(ctx)
+    const url = await interactions.deny(ctx)
     if (prompt === 'consent' && accountId !== undefined)
-      events.consentDenied({ accountId, appId }, { ...contextOf(ctx, accountId), isPreview })
-    goOn(ctx, onward, isPreview ? undefined : app?.name)
+      events.consentDenied({ accountId, appId }, contextOf(ctx, accountId, pending))
+    goOn(ctx, url, returnsTo(app, pending))
   })
 
   router.post(`${PATH}/switch`, limited, async function switchAccount(ctx: Visit) {
@@ -140,10 +135,13 @@ export function createSignInRouter(deps: SignInDeps): Router {
   }
 
   async function askWhoIsThere(ctx: Context, { accountId }: PendingInteraction): Promise<void> {
-    const onward = await interactions.switchAccount(ctx)
+    const url = await interactions.switchAccount(ctx)
     if (accountId !== undefined)
-      events.sessionEnded({ accountId, reason: 'account_switched' }, contextOf(ctx, accountId))
-    goOn(ctx, onward)
+      events.sessionEnded(
+        { accountId, reason: 'account_switched' },
+        { ...requestFacts(ctx), actor: accountId },
+      )
+    goOn(ctx, url)
   }
 
   async function showSignIn(
@@ -179,10 +177,10 @@ export function createSignInRouter(deps: SignInDeps): Router {
   async function showConsent(ctx: Context, pending: PendingInteraction): Promise<void> {
     const [app, person] = await Promise.all([getApp(pending.appId), activePerson(pending)])
     if (person === undefined) return askWhoIsThere(ctx, pending)
-    const isPreview = await deps.previews.isOwn(pending, person.id)
-    // A preview shows what somebody sees who never allowed the app.
-    const remembered =
-      isConfidential(app) && !isPreview ? await deps.consents.find(person.id, app.id) : undefined
+    // A preview shows what a user sees who never allowed the app.
+    const remembered = isRemembered(app, pending)
+      ? await deps.consents.find(person.id, app.id)
+      : undefined
     const base = pathOf(pending.uid)
     sendPage(
       ctx,
@@ -193,11 +191,11 @@ export function createSignInRouter(deps: SignInDeps): Router {
         account: { email: person.email, name: person.name },
         approveAction: `${base}/approve`,
         denyAction: `${base}/deny`,
-        switchAction: isPreview ? undefined : `${base}/switch`,
+        switchAction: pending.isPreview ? undefined : `${base}/switch`,
         csrf: csrf.token(bindingOf(pending.uid)),
         ...consentQuestion(pending.scopes, deps.catalogue(), remembered ?? []),
         recipient: recipientOf(pending.redirectUri),
-        isPreview,
+        isPreview: pending.isPreview,
       },
       { keepsOpener: true },
     )
@@ -219,4 +217,16 @@ const pathOf = (uid: string): string => `/interaction/${uid}`
 /** The engine's signed cookie ties the interaction to the browser, and this ties the form to the interaction. */
 const bindingOf = (uid: string): string => `interaction ${uid}`
 
-const contextOf = (ctx: Context, actor: string) => ({ ...requestFacts(ctx), actor })
+/** Whether the consent is remembered; that of a preview is not. */
+const isRemembered = (app: App, { isPreview }: PendingInteraction): boolean =>
+  remembersConsent(app) && !isPreview
+
+/** The name of the app that the user returns to; a preview returns to the console. */
+const returnsTo = (app: App | undefined, { isPreview }: PendingInteraction): string | undefined =>
+  isPreview ? undefined : app?.name
+
+const contextOf = (ctx: Context, actor: string, { isPreview }: PendingInteraction) => ({
+  ...requestFacts(ctx),
+  actor,
+  isPreview,
+})

@@ -1,10 +1,9 @@
-// Pins what src/oauth/engine-internals.ts leans on and what the engine does not promise: an upgrade that moves the ground is noticed here.
+// Pins what src/oauth/authorize/engine/internals.ts leans on and what the engine does not promise: an upgrade that moves the ground is noticed here.
 import { createRequire } from 'node:module'
 import type { Context } from 'koa'
 import type { App } from '../../src/model/app.ts'
-import { runEngine, unsavedGrant } from '../../src/oauth/engine-internals.ts'
-import { describeClient } from '../../src/oauth/client-description.ts'
-import { createProvider } from '../../src/oauth/provider.ts'
+import { runProvider, unsavedGrant } from '../../src/oauth/authorize/engine/internals.ts'
+import { createProvider } from '../../src/oauth/authorize/engine/configuration.ts'
 import { createSigningKey } from '../../src/shared/crypto.ts'
 import { newLocator, parseTokenOf } from '../../src/shared/token-format.ts'
 
@@ -39,18 +38,14 @@ function engineOver(initial: App) {
       records,
       clock: () => 0,
       begin: notHere,
-      loginsCountFrom: notHere,
       sessionMaxSeconds: 60,
       findGrant: notHere,
       inspect: notHere,
-      clients: {
-        find: (id) => {
-          asked.push(id)
-          return Promise.resolve(current)
-        },
-        metadata: describeClient,
-        isRedirectUriAllowed: (one, uri) => one.redirectUris.some((own) => uri.startsWith(own)),
+      findApp: (id) => {
+        asked.push(id)
+        return Promise.resolve(current)
       },
+      previews: { isPreview: (uri) => uri === 'https://yourapp.com/callback-by-our-rule' },
       consents: { find: notHere },
       findAccount: notHere,
       cookieKeys: ['a key for the cookies of this test'],
@@ -137,5 +132,5 @@ it('is one middleware, and a version that has more is noticed', async () => {
   const { provider } = engineOver(app)
   expect(provider.middleware).toHaveLength(1)
   provider.use((_, next) => next())
-  await expect(runEngine(provider, {} as Context)).rejects.toThrow(/one middleware/)
+  await expect(runProvider(provider, {} as Context)).rejects.toThrow(/one middleware/)
 })

@@ -166,20 +166,20 @@ describe('the challenge', () => {
 })
 
 describe('the gateway that asks', () => {
-  const api = { id: 'app_api', type: 'resource_server', audiences: ['x'] }
+  const api = { id: 'app_api', type: 'resource_server', audiences: ['x'], status: 'active' }
+  const web = { ...api, type: 'web' }
+  const clients: Record<string, typeof api> = { api, web }
   const prove = createProver({
-    authenticate: (header) =>
-      Promise.resolve(
-        { api, web: { ...api, type: 'web' } }[header] ?? { reason: 'client_secret_wrong' },
-      ),
-    findResourceServer: (id) =>
-      Promise.resolve(
-        id === 'app_api'
-          ? api
-          : id === 'app_web'
-            ? { ...api, type: 'web' }
-            : { reason: 'client_unknown' },
-      ),
+    authenticate: (header) => {
+      const app = clients[header]
+      const error = { code: 'client_secret_wrong' }
+      return Promise.resolve(
+        app === undefined
+          ? { kind: 'refused', app, error }
+          : ({ kind: 'authenticated', app } as const),
+      )
+    },
+    findClient: (id) => Promise.resolve({ app_api: api, app_web: web }[id]),
     readCertificate: ({ headers }) => headers['client-cert'] as string | undefined,
     isTrusted: (address) => address.startsWith('10.'),
     isProxy: (address) => address === '10.0.0.1' || address === '192.0.2.50',

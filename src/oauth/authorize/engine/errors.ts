@@ -1,7 +1,7 @@
 // Translates the engine's errors once, at its edge: into pages where the redirect URI is not trusted yet, and into stable reasons for the
 // event log.
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
-import { AppError, type ErrorCode, ERRORS } from '../shared/errors.ts'
+import { AppError, type ErrorCode, ERRORS } from '../../../shared/errors.ts'
 
 /** Returns the page that a person sees when the engine cannot send them back to the app. */
 export function pageErrorOf(error: Error): AppError {
@@ -31,7 +31,7 @@ export function detailOf(error: Error): string {
  * Tells whether the engine sends the app an error by redirect; otherwise it is shown as a page, whose refusal is recorded where all others are.
  * The rule is the engine's own (authorization_error_handler).
  */
-export function isToldByRedirect(ctx: KoaContextWithOIDC, error: Error): boolean {
+export function isSentByRedirect(ctx: KoaContextWithOIDC, error: Error): boolean {
   const params: Record<string, unknown> = ctx.oidc.params ?? ctx.query
   return (
     ctx.oidc.client !== undefined &&

@@ -2,12 +2,14 @@
 // new authorization as a code to save; it never redeems, refreshes or revokes. Invariants: ids are hashed, no cookie value or code is
 // stored in clear, and a model that the engine should not use fails loudly.
 import type { Adapter, AdapterPayload } from 'oidc-provider'
-import type { CodeRecord, Grant } from '../grants/grant.ts'
-import type { IndexStore, RecordStore } from '../grants/family-store.ts'
-import { type Clock, epochSeconds } from '../shared/clock.ts'
-import { sha256 } from '../shared/crypto.ts'
-import { type LoginGeneration, requestGeneration } from './engine-internals.ts'
-import type { InspectToken } from '../model/token-status.ts'
+import type { Grant } from '../../../grants/grant.ts'
+import type { IndexStore, RecordStore } from '../../../grants/family-store.ts'
+import { type Clock, epochSeconds } from '../../../shared/clock.ts'
+import { sha256 } from '../../../shared/crypto.ts'
+import type { InspectToken } from '../../../model/token-status.ts'
+import type { BeginAuthorization } from '../begin-authorization.ts'
+import type { AdmitStranger } from '../stranger-limit.ts'
+import { type LoginGeneration, requestGeneration } from './internals.ts'
 
 /** What the adapter needs. */
 export interface EngineAdapterDeps {
@@ -15,27 +17,14 @@ export interface EngineAdapterDeps {
   clock: Clock
   /** Where the engine resumes an interaction; the stored record does not hold it, because it contains the interaction's id. */
   resumeUrl: (uid: string) => string
-  /**
-   * Writes a new authorization with its code. @param generation the one of the login that it stands
-   * on
-   */
-  begin: (
-    grant: Grant & { accountId: string },
-    code: string,
-    record: CodeRecord,
-    generation: number,
-  ) => Promise<void>
-  /** Returns from which generation of the account on logins count. */
-  loginsCountFrom: (accountId: string) => Promise<number>
+  begin: BeginAuthorization
+  /** Finds an account; logins count from its `sessionsFrom` on. */
+  findAccount: (accountId: string) => Promise<{ sessionsFrom: number } | undefined>
   /** How long a login counts, however much it is used, in seconds. */
   sessionMaxSeconds: number
   findGrant: (grantId: string) => Promise<Grant | undefined>
   inspect: InspectToken
-  /**
-   * Lets a stranger begin a sign-in, which is kept. @throws {AppError} `temporarily_unavailable`
-   * where there are too many
-   */
-  admitStranger: () => void
+  admitStranger: AdmitStranger
 }
 
 const sessionKey = (id: string): string => `s:${sha256(id)}`
@@ -74,6 +63,12 @@ function refusing(model: string): Adapter {
   }
 }
 
+/** Returns from which generation of the account on logins count. */
+const loginsCountFrom = async (
+  { findAccount }: Pick<EngineAdapterDeps, 'findAccount'>,
+  accountId: string,
+): Promise<number> => (await findAccount(accountId))?.sessionsFrom ?? 0
+
 const read = (text: string | undefined): AdapterPayload | undefined =>
   text === undefined ? undefined : (JSON.parse(text) as AdapterPayload)
 
@@ -94,7 +89,7 @@ function sessionAdapter(deps: EngineAdapterDeps): SessionAdapter {
     if (accountId === undefined) return true
     if (loginTs !== undefined && loginTs + sessionMaxSeconds <= epochSeconds(clock)) return false
     const { generation = 0 } = stored as LoginGeneration
-    return generation >= (await deps.loginsCountFrom(accountId))
+    return generation >= (await loginsCountFrom(deps, accountId))
   }
   const counting = async (stored: AdapterPayload | undefined) =>
     stored !== undefined && (await counts(stored)) ? stored : undefined
@@ -140,7 +135,7 @@ function interactionAdapter(deps: EngineAdapterDeps): Partial<Adapter> {
     const login = stored.result?.['login'] as
       (LoginGeneration & { accountId: string; ts?: number }) | undefined
     if (login === undefined) return stored
-    const countsFrom = await deps.loginsCountFrom(login.accountId)
+    const countsFrom = await loginsCountFrom(deps, login.accountId)
     if ((login.generation ?? 0) >= countsFrom) return stored
     const { login: _login, ...result } = stored.result ?? {}
     return { ...stored, result }

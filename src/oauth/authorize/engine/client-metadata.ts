@@ -1,7 +1,7 @@
 // An app as the engine's client metadata (OpenID Connect Dynamic Client Registration §2). The engine never authenticates a client: secrets are
 // checked on the back channel, which is ours, so every app looks public to it.
-import type { App } from '../model/app.ts'
-import { isConfidential } from '../model/app.ts'
+import type { App } from '../../../model/app.ts'
+import { isConfidential } from '../../../model/app.ts'
 
 /** Returns what the engine needs to know of an app. */
 export const describeClient = (app: App): Record<string, unknown> => ({

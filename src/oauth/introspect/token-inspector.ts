@@ -1,11 +1,11 @@
 // The status of a presented token. One store round trip, none for a token that is not of our form;
 // apps, accounts and scopes come from caches that changes empty within a second. Used by
-// introspection, revocation and userinfo, and by gateways.
-import type { App } from '../model/app.ts'
-import type { InspectToken } from '../model/token-status.ts'
-import type { Grants } from '../grants/grants.ts'
-import { parseToken } from '../shared/token-format.ts'
-import type { ScopeExists } from './scope-list.ts'
+// introspection and userinfo, and by gateways.
+import type { App } from '../../model/app.ts'
+import type { InspectToken } from '../../model/token-status.ts'
+import type { Grants } from '../../grants/grants.ts'
+import { parseToken } from '../../shared/token-format.ts'
+import type { ScopeExists } from '../scope-list.ts'
 
 /** Creates the inspector. */
 export function createTokenInspector(deps: {

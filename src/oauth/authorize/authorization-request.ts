@@ -2,9 +2,9 @@
 // `offline_access`, or OpenID parameters without `openid`; none of that is a reason to fail. Unknown or forbidden scopes are.
 import type { Context } from 'koa'
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
-import { AppError } from '../shared/errors.ts'
-import type { EngineClients } from './engine-internals.ts'
-import { assertScopes, parseScopeList } from './scope-list.ts'
+import { AppError } from '../../shared/errors.ts'
+import type { EngineClients } from './engine/internals.ts'
+import { assertScopes, parseScopeList } from '../scope-list.ts'
 
 /** Carries max_age past the engine, which insists on `openid` for it. */
 export const LATE_MAX_AGE = 'otesse_max_age'

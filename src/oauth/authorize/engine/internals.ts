@@ -2,13 +2,13 @@
 // them all (test/http/connected-apps.test.ts the login session), so that an upgrade that moves the ground is noticed.
 import type { Context } from 'koa'
 import Provider, { type KoaContextWithOIDC } from 'oidc-provider'
-import type { App } from '../model/app.ts'
-import { newCode } from '../shared/token-format.ts'
+import type { App } from '../../../model/app.ts'
+import { newCode } from '../../../shared/token-format.ts'
 
 type Client = InstanceType<Provider['Client']>
 type Grant = InstanceType<Provider['Grant']>
 
-/** How the cookie of a login session is sent; what provider.ts tells the engine. */
+/** How the cookie of a login session is sent; configuration.ts names it to the engine. */
 export const SESSION_COOKIE = {
   httpOnly: true,
   sameSite: 'lax',
@@ -26,7 +26,7 @@ interface ClientClass {
 }
 
 /** Apps are answered in the query and nowhere else. */
-const RESPONSE_MODE = 'query'
+export const RESPONSE_MODE = 'query'
 
 /** That an account's password was right, and when that was looked at. */
 export interface LoginProof {
@@ -97,7 +97,7 @@ export function overrideEngine(provider: Provider, clients: EngineClients): void
     mode === undefined || mode === RESPONSE_MODE || responseType !== 'code'
 }
 
-/** Makes a grant that is not saved: it is born together with its code (engine-adapter.ts). */
+/** Makes a grant that is not saved: it is born together with its code (adapter.ts). */
 export function unsavedGrant(
   provider: Provider,
   facts: { id: string; accountId: string; clientId: string; scopes: readonly string[] },
@@ -143,7 +143,7 @@ export async function startLoginSession(
  * Ends a login session for good. The engine writes a session back at the end of each request, also
  * one that another request has ended meanwhile, and
  * under another identifier after a login; its uid stays, so the uid is what ends
- * (engine-adapter.ts).
+ * (adapter.ts).
  */
 export async function endLoginSession(session: InstanceType<Provider['Session']>): Promise<void> {
   const { adapter } = session as unknown as {
@@ -185,26 +185,10 @@ export function requestGeneration(): number {
   return ctx?.oidc?.session?.generation ?? 0
 }
 
-/** Runs the engine on the outer app's context, so that both share cookies, body and error boundary. */
-export async function runEngine(provider: Provider, ctx: Context): Promise<void> {
+/** Runs the engine's middleware on the outer app's context. */
+export async function runProvider(provider: Provider, ctx: Context): Promise<void> {
   const [only, ...others] = provider.middleware
   if (only === undefined || others.length > 0)
     throw new Error('the engine is one middleware; this version is not')
   await only(ctx, () => Promise.resolve())
-}
-
-/**
- * Corrects metadata (RFC 8414 §2): the engine lists every response mode that it has, says nothing of how clients authenticate at the endpoints
- * that are ours, and its `discovery` setting adds members but corrects none.
- */
-export function correctMetadata(ctx: Context): void {
-  if (ctx.status !== 200) return
-  const metadata = ctx.body as { token_endpoint_auth_methods_supported: string[] }
-  const methods = metadata.token_endpoint_auth_methods_supported
-  ctx.body = {
-    ...metadata,
-    response_modes_supported: [RESPONSE_MODE],
-    revocation_endpoint_auth_methods_supported: methods,
-    introspection_endpoint_auth_methods_supported: methods,
-  }
 }

@@ -1,9 +1,9 @@
-// The id_token that comes with a redeemed code when `openid` was granted (OpenID Connect Core §3.1.3.3). Signed with the current key of
-// the key ring; never made on the paths that API calls load.
-import type { Clock } from '../shared/clock.ts'
-import { epochSeconds } from '../shared/clock.ts'
-import { accessTokenHash } from '../shared/crypto.ts'
-import type { Sign } from './signer.ts'
+// The id_token that comes with a redeemed code when `openid` was granted (OpenID Connect Core
+// §3.1.3.3). Signed with the current key; never made on the paths that API calls load.
+import type { Clock } from '../../shared/clock.ts'
+import { epochSeconds } from '../../shared/clock.ts'
+import { accessTokenHash } from '../../shared/crypto.ts'
+import type { Signer } from '../signer.ts'
 
 export interface IdTokenFacts {
   appId: string
@@ -18,18 +18,18 @@ export type IssueIdToken = (facts: IdTokenFacts) => Promise<string>
 
 const LIFE_SECONDS = 3600
 
-/** Creates the issuer of id_tokens. @param deps.signingAlg returns the algorithm of the current key, which at_hash follows */
+/** Creates the issuer of id_tokens. */
 export function createIdTokenIssuer(deps: {
   issuer: string
-  sign: Sign
-  signingAlg: () => string
+  signer: Signer
   clock: Clock
 }): IssueIdToken {
+  const { signer } = deps
   return function issueIdToken(facts) {
     const now = epochSeconds(deps.clock)
-    return deps.sign(
+    return signer.sign(
       {
-        at_hash: accessTokenHash(facts.accessToken, deps.signingAlg()),
+        at_hash: accessTokenHash(facts.accessToken, signer.alg()),
         ...(facts.nonce === undefined ? {} : { nonce: facts.nonce }),
         ...(facts.authTime === undefined ? {} : { auth_time: facts.authTime }),
         iss: deps.issuer,

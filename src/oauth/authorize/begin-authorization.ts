@@ -1,17 +1,12 @@
 // The beginning of an authorization, between two looks at what it stands on. Invariant: what was
 // ended while it began, the account, the app, the login or the connection, is ended with it; so it
 // is of no use that whoever ended it could not see it yet.
-import type { App } from '../model/app.ts'
-import type { CodeRecord, Grant } from '../grants/grant.ts'
-import type { FindStanding, Standing } from '../grants/standing.store.ts'
-import { AppError } from '../shared/errors.ts'
-import { longestLife, termsFor, type TokenSettings } from './policy.ts'
-
-/**
- * RFC 8252 §8.6: a public app cannot prove that it is the one that was allowed, so its person is
- * asked each time.
- */
-export const remembersConsent = ({ type }: Pick<App, 'type'>): boolean => type === 'web'
+import { type App, remembersConsent } from '../../model/app.ts'
+import type { CodeRecord, Grant } from '../../grants/grant.ts'
+import type { FindStanding, Standing } from '../../grants/standing.store.ts'
+import { AppError } from '../../shared/errors.ts'
+import type { PreviewGuard } from './preview-guard.ts'
+import { longestLife, termsFor, type TokenSettings } from '../token/token-terms.ts'
 
 /** What the beginning needs. */
 export interface BeginningDeps {
@@ -28,11 +23,7 @@ export interface BeginningDeps {
     ) => Promise<void>
     revoke: (grantId: string) => Promise<unknown>
   }
-  /** Previews of apps by admins, of which nothing is remembered. */
-  previews: {
-    returnUri: string
-    admitGrant: (challenge: string | undefined, grant: Grant) => Promise<boolean>
-  }
+  previews: Pick<PreviewGuard, 'isPreview' | 'admitGrant'>
 }
 
 /**
@@ -55,7 +46,7 @@ export function createBeginAuthorization(deps: BeginningDeps): BeginAuthorizatio
     const { appId, accountId } = grant
     const [before, app] = await Promise.all([findStanding(accountId, appId), findApp(appId)])
     if (app === undefined || !isGood(before, loginGeneration)) throw new AppError('grant_revoked')
-    const isPreview = record.redirectUri === previews.returnUri
+    const isPreview = previews.isPreview(record.redirectUri)
     if (isPreview && !(await previews.admitGrant(record.codeChallenge, grant)))
       throw new AppError('preview_over')
     const born = {

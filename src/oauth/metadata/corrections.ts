@@ -1,0 +1,19 @@
+// What the engine's metadata says wrongly, or not at all, of endpoints that are ours.
+import type { Context } from 'koa'
+import { RESPONSE_MODE } from '../authorize/engine/internals.ts'
+
+/**
+ * Corrects metadata (RFC 8414 §2): the engine lists every response mode that it has, says nothing of how clients authenticate at the endpoints
+ * that are ours, and its `discovery` setting adds members but corrects none.
+ */
+export function correctMetadata(ctx: Context): void {
+  if (ctx.status !== 200) return
+  const metadata = ctx.body as { token_endpoint_auth_methods_supported: string[] }
+  const methods = metadata.token_endpoint_auth_methods_supported
+  ctx.body = {
+    ...metadata,
+    response_modes_supported: [RESPONSE_MODE],
+    revocation_endpoint_auth_methods_supported: methods,
+    introspection_endpoint_auth_methods_supported: methods,
+  }
+}

@@ -1,0 +1,11 @@
+// The addresses of the authorization server. The metadata names them, and the routes serve them.
+
+export const PATHS = {
+  authorize: '/oauth/authorize',
+  token: '/oauth/token',
+  revoke: '/oauth/revoke',
+  introspect: '/oauth/introspect',
+  userinfo: '/oauth/userinfo',
+  jwks: '/oauth/jwks',
+  interaction: '/interaction',
+} as const
