@@ -13,7 +13,7 @@ import {
   showLink,
 } from './account-schemas.ts'
 import { pageParameters } from './lists.ts'
-import { checkMembers, toInput, wireName } from './members.ts'
+import { wireName } from './members.ts'
 import {
   type Answer,
   type Call,
@@ -22,9 +22,9 @@ import {
   done,
   keeping,
   type ApiResource,
-  type Operation,
+  createResource,
+  type OperationRow,
   pageOf,
-  refused,
   type Reply,
 } from './operation.ts'
 import { versionToChange } from './preconditions.ts'
@@ -39,233 +39,214 @@ const LAST_ADMIN = { 409: 'This is the last active admin.' }
 const shown = (account: Account) => done(showAccount(account), { version: account.version })
 const placeOf = ({ id }: Account): string => `/accounts/${id}`
 
-/** Creates the operations. */
-export function accountOperations({
-  accounts,
-  service,
-}: {
+interface Deps {
   accounts: Pick<Accounts, 'list' | 'get'>
   service: AccountService
-}): ApiResource {
-  const idOf = (call: Call): string => call.path('accountId')
+}
 
-  async function create(call: Call): Promise<Reply> {
-    const problems = checkMembers(call.members, NEW_ACCOUNT)
-    if (problems.length > 0) return refused(problems)
-    const outcome = await service.create(
-      toInput(call.members, NEW_ACCOUNT) as unknown as NewAccount,
-      call.by,
-    )
-    if (outcome.kind === 'refused') return outcome
-    const { account } = outcome
-    const location = placeOf(account)
-    return created(showAccount(account), { version: account.version, location })
-  }
+const idOf = (call: Call): string => call.path('accountId')
 
-  async function invite(call: Call): Promise<Reply> {
-    const problems = checkMembers(call.members, INVITATION)
-    if (problems.length > 0) return refused(problems)
-    const given = toInput(call.members, INVITATION) as unknown as NewAccount
-    const outcome = await service.invite(given, call.by, keeping(call, invited))
-    return outcome.kind === 'refused' ? outcome : invited(outcome)
-  }
+async function list({ accounts }: Deps, call: Call): Promise<Reply> {
+  const found = await accounts.list({
+    search: call.text('search'),
+    status: call.text('status') as Account['status'] | undefined,
+    role: call.text('role') as Account['role'] | undefined,
+    cursor: call.text('cursor'),
+    limit: call.number('limit'),
+  })
+  return pageOf(found.accounts.map(showAccount), found.next)
+}
 
-  const invited = ({ account, link }: Invited): Done =>
-    created(
-      { account: showAccount(account), link: showLink(link) },
-      { version: account.version, location: placeOf(account) },
-    )
+async function create({ service }: Deps, call: Call): Promise<Reply> {
+  const outcome = await service.create(call.input as unknown as NewAccount, call.by)
+  if (outcome.kind === 'refused') return outcome
+  const { account } = outcome
+  const location = placeOf(account)
+  return created(showAccount(account), { version: account.version, location })
+}
 
-  async function update(call: Call): Promise<Reply> {
-    const problems = checkMembers(call.members, ACCOUNT_CHANGE)
-    if (problems.length > 0) return refused(problems)
-    const current = await accounts.get(idOf(call))
-    const version = versionToChange(call.expected, current.version)
-    if (version === undefined) return { kind: 'stale', version: current.version }
-    const outcome = await service.update(
-      current.id,
-      version,
-      toInput(call.members, ACCOUNT_CHANGE),
-      call.by,
-    )
-    if (outcome.kind === 'conflict') return { kind: 'stale', version: outcome.account.version }
-    return outcome.kind === 'refused' ? outcome : shown(outcome.account)
-  }
+async function invite({ service }: Deps, call: Call): Promise<Reply> {
+  const given = call.input as unknown as NewAccount
+  const outcome = await service.invite(given, call.by, keeping(call, invited))
+  return outcome.kind === 'refused' ? outcome : invited(outcome)
+}
 
-  async function deactivate(call: Call): Promise<Reply> {
-    const problems = checkMembers(call.members, REASON_BODY)
-    if (problems.length > 0) return refused(problems)
-    return shown(await service.deactivate(idOf(call), String(call.members['reason']), call.by))
-  }
+const invited = ({ account, link }: Invited): Done =>
+  created(
+    { account: showAccount(account), link: showLink(link) },
+    { version: account.version, location: placeOf(account) },
+  )
 
-  async function importAccounts(call: Call): Promise<Reply> {
-    const format = call.contentType === 'text/csv' ? 'csv' : 'ndjson'
-    const options = { format, dryRun: call.flag('dry_run') } as const
-    const { problems, ...counts } = await service.import(call.lines, options, call.by)
-    return done({
-      ...counts,
-      problems: problems.map(({ line, outcome }) => ({
-        line,
-        problems: outcome.problems.map((problem) => ({
-          ...problem,
-          field: wireName(problem.field),
-        })),
-      })),
-    })
-  }
+async function update({ accounts, service }: Deps, call: Call): Promise<Reply> {
+  const current = await accounts.get(idOf(call))
+  const version = versionToChange(call.expected, current.version)
+  if (version === undefined) return { kind: 'stale', version: current.version }
+  const outcome = await service.update(current.id, version, call.input, call.by)
+  if (outcome.kind === 'conflict') return { kind: 'stale', version: outcome.account.version }
+  return outcome.kind === 'refused' ? outcome : shown(outcome.account)
+}
 
-  const operations: readonly Operation[] = [
-    {
-      id: 'listAccounts',
-      method: 'GET',
-      path: '/accounts',
-      summary: 'List accounts by e-mail',
-      scope: READ,
-      query: [
-        { name: 'search', schema: text('Part of the e-mail or the name, or a whole id.') },
-        {
-          name: 'status',
-          schema: oneOf('Without it, both.', ['active', 'deactivated']),
-        },
-        { name: 'role', schema: oneOf('Without it, both.', ['member', 'admin']) },
-        ...pageParameters(200),
-      ],
-      answers: { 200: { description: 'A page of accounts.', schema: page(ref('Account')) } },
-      async handle(call) {
-        const found = await accounts.list({
-          search: call.text('search'),
-          status: call.text('status') as Account['status'] | undefined,
-          role: call.text('role') as Account['role'] | undefined,
-          cursor: call.text('cursor'),
-          limit: call.number('limit'),
-        })
-        return pageOf(found.accounts.map(showAccount), found.next)
+async function reset({ service }: Deps, call: Call): Promise<Reply> {
+  const shownLink = (link: OneTimeLink): Done =>
+    created({ link: showLink(link) }, { location: `/accounts/${idOf(call)}` })
+  return shownLink(await service.reset(idOf(call), call.by, keeping(call, shownLink)))
+}
+
+async function importAccounts({ service }: Deps, call: Call): Promise<Reply> {
+  const format = call.contentType === 'text/csv' ? 'csv' : 'ndjson'
+  const options = { format, dryRun: call.flag('dry_run') } as const
+  const { problems, ...counts } = await service.import(call.lines, options, call.by)
+  return done({
+    ...counts,
+    problems: problems.map(({ line, outcome }) => ({
+      line,
+      problems: outcome.problems.map((problem) => ({ ...problem, field: wireName(problem.field) })),
+    })),
+  })
+}
+
+const OPERATIONS: readonly OperationRow<Deps>[] = [
+  {
+    id: 'listAccounts',
+    method: 'GET',
+    path: '/accounts',
+    summary: 'List accounts by e-mail',
+    scope: READ,
+    query: [
+      { name: 'search', schema: text('Part of the e-mail or the name, or a whole id.') },
+      {
+        name: 'status',
+        schema: oneOf('Without it, both.', ['active', 'deactivated']),
+      },
+      { name: 'role', schema: oneOf('Without it, both.', ['member', 'admin']) },
+      ...pageParameters(200),
+    ],
+    answers: { 200: { description: 'A page of accounts.', schema: page(ref('Account')) } },
+    handle: list,
+  },
+  {
+    id: 'createAccount',
+    method: 'POST',
+    path: '/accounts',
+    summary: 'Create an account',
+    scope: WRITE,
+    body: { kind: 'json', schema: NEW_ACCOUNT, checkedBy: 'schema' },
+    isRepeatable: true,
+    answers: { 201: ACCOUNT },
+    handle: create,
+  },
+  {
+    id: 'inviteAccount',
+    method: 'POST',
+    path: '/invitations',
+    summary: 'Create an account and a link with which its owner chooses a password',
+    scope: WRITE,
+    body: { kind: 'json', schema: INVITATION, checkedBy: 'schema' },
+    isRepeatable: true,
+    isWhole: true,
+    answers: {
+      201: {
+        description: 'The account and the link, for the only time.',
+        schema: answer({ account: ref('Account'), link: ref('OneTimeLink') }),
       },
     },
-    {
-      id: 'createAccount',
-      method: 'POST',
-      path: '/accounts',
-      summary: 'Create an account',
-      scope: WRITE,
-      body: { kind: 'json', schema: NEW_ACCOUNT },
-      isRepeatable: true,
-      answers: { 201: ACCOUNT },
-      handle: create,
-    },
-    {
-      id: 'inviteAccount',
-      method: 'POST',
-      path: '/invitations',
-      summary: 'Create an account and a link with which its owner chooses a password',
-      scope: WRITE,
-      body: { kind: 'json', schema: INVITATION },
-      isRepeatable: true,
-      isWhole: true,
-      answers: {
-        201: {
-          description: 'The account and the link, for the only time.',
-          schema: answer({ account: ref('Account'), link: ref('OneTimeLink') }),
-        },
-      },
-      handle: invite,
-    },
-    {
-      id: 'getAccount',
-      method: 'GET',
-      path: '/accounts/{accountId}',
-      summary: 'Get an account',
-      scope: READ,
-      inPath: ONE,
-      versioned: 'read',
-      answers: { 200: ACCOUNT },
-      handle: async (call) => shown(await accounts.get(idOf(call))),
-    },
-    {
-      id: 'updateAccount',
-      method: 'PATCH',
-      path: '/accounts/{accountId}',
-      summary: 'Change the name or the role of an account',
-      scope: WRITE,
-      inPath: ONE,
-      body: { kind: 'json', schema: ACCOUNT_CHANGE },
-      versioned: 'update',
-      answers: { 200: ACCOUNT },
-      errors: LAST_ADMIN,
-      handle: update,
-    },
-    {
-      id: 'resetAccount',
-      method: 'POST',
-      path: '/accounts/{accountId}/reset',
-      summary: 'Make a link with which the owner chooses a new password',
-      description: 'Links made before stop working.',
-      scope: WRITE,
-      inPath: ONE,
-      isRepeatable: true,
-      isWhole: true,
-      answers: {
-        201: {
-          description: 'The link, for the only time.',
-          schema: answer({ link: ref('OneTimeLink') }),
-        },
-      },
-      async handle(call) {
-        const shownLink = (link: OneTimeLink): Done =>
-          created({ link: showLink(link) }, { location: `/accounts/${idOf(call)}` })
-        return shownLink(await service.reset(idOf(call), call.by, keeping(call, shownLink)))
+    handle: invite,
+  },
+  {
+    id: 'getAccount',
+    method: 'GET',
+    path: '/accounts/{accountId}',
+    summary: 'Get an account',
+    scope: READ,
+    inPath: ONE,
+    versioned: 'read',
+    answers: { 200: ACCOUNT },
+    handle: async ({ accounts }, call) => shown(await accounts.get(idOf(call))),
+  },
+  {
+    id: 'updateAccount',
+    method: 'PATCH',
+    path: '/accounts/{accountId}',
+    summary: 'Change the name or the role of an account',
+    scope: WRITE,
+    inPath: ONE,
+    body: { kind: 'json', schema: ACCOUNT_CHANGE, checkedBy: 'schema' },
+    versioned: 'update',
+    answers: { 200: ACCOUNT },
+    errors: LAST_ADMIN,
+    handle: update,
+  },
+  {
+    id: 'resetAccount',
+    method: 'POST',
+    path: '/accounts/{accountId}/reset',
+    summary: 'Make a link with which the owner chooses a new password',
+    description: 'Links made before stop working.',
+    scope: WRITE,
+    inPath: ONE,
+    isRepeatable: true,
+    isWhole: true,
+    answers: {
+      201: {
+        description: 'The link, for the only time.',
+        schema: answer({ link: ref('OneTimeLink') }),
       },
     },
-    {
-      id: 'deactivateAccount',
-      method: 'POST',
-      path: '/accounts/{accountId}/deactivate',
-      summary: 'Deactivate an account: all its tokens and sessions end at once',
-      scope: WRITE,
-      inPath: ONE,
-      body: { kind: 'json', schema: REASON_BODY },
-      answers: { 200: ACCOUNT },
-      errors: LAST_ADMIN,
-      handle: deactivate,
-    },
-    {
-      id: 'reactivateAccount',
-      method: 'POST',
-      path: '/accounts/{accountId}/reactivate',
-      summary: 'Let the person sign in again; tokens and sessions of before stay dead',
-      scope: WRITE,
-      inPath: ONE,
-      answers: { 200: ACCOUNT },
-      handle: async (call) => shown(await service.reactivate(idOf(call), call.by)),
-    },
-    {
-      id: 'importAccounts',
-      method: 'POST',
-      path: '/account-imports',
-      summary: 'Create accounts from the rows of a file',
+    handle: reset,
+  },
+  {
+    id: 'deactivateAccount',
+    method: 'POST',
+    path: '/accounts/{accountId}/deactivate',
+    summary: 'Deactivate an account: all its tokens and sessions end at once',
+    scope: WRITE,
+    inPath: ONE,
+    body: { kind: 'json', schema: REASON_BODY, checkedBy: 'schema' },
+    answers: { 200: ACCOUNT },
+    errors: LAST_ADMIN,
+    handle: async ({ service }, call) =>
+      shown(await service.deactivate(idOf(call), String(call.input['reason']), call.by)),
+  },
+  {
+    id: 'reactivateAccount',
+    method: 'POST',
+    path: '/accounts/{accountId}/reactivate',
+    summary: 'Let the person sign in again; tokens and sessions of before stay dead',
+    scope: WRITE,
+    inPath: ONE,
+    answers: { 200: ACCOUNT },
+    handle: async ({ service }, call) => shown(await service.reactivate(idOf(call), call.by)),
+  },
+  {
+    id: 'importAccounts',
+    method: 'POST',
+    path: '/account-imports',
+    summary: 'Create accounts from the rows of a file',
+    description:
+      'An account that exists is left as it is, so that an import may be repeated; a line that is refused stops no other. The whole file must arrive within a minute: split a large one.',
+    scope: WRITE,
+    query: [
+      {
+        name: 'dry_run',
+        schema: flag('Look at everything and write nothing.', { default: false }),
+      },
+    ],
+    body: {
+      kind: 'lines',
+      types: ['text/csv', 'application/x-ndjson'],
       description:
-        'An account that exists is left as it is, so that an import may be repeated; a line that is refused stops no other. The whole file must arrive within a minute: split a large one.',
-      scope: WRITE,
-      query: [
-        {
-          name: 'dry_run',
-          schema: flag('Look at everything and write nothing.', { default: false }),
-        },
-      ],
-      body: {
-        kind: 'lines',
-        types: ['text/csv', 'application/x-ndjson'],
-        description:
-          'Rows with `email` and, where they are there, `name`, `role` and `password_hash` (argon2, bcrypt or PBKDF2). The first line of CSV names the columns. A line has at most 64 KiB.',
-      },
-      answers: { 200: { description: 'How it went.', schema: ref('ImportSummary') } },
-      handle: importAccounts,
+        'Rows with `email` and, where they are there, `name`, `role` and `password_hash` (argon2, bcrypt or PBKDF2). The first line of CSV names the columns. A line has at most 64 KiB.',
     },
-  ]
-  return {
+    answers: { 200: { description: 'How it went.', schema: ref('ImportSummary') } },
+    handle: importAccounts,
+  },
+]
+
+/** Creates the operations. */
+export const accountOperations = (deps: Deps): ApiResource =>
+  createResource(deps, {
     tag: 'Accounts',
     description: 'People who can sign in.',
     schemas: ACCOUNT_SCHEMAS,
-    operations,
-  }
-}
+    operations: OPERATIONS,
+  })

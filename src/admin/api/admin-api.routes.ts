@@ -1,6 +1,7 @@
-// The admin API over HTTP: mounts every operation of the table and does for all of them what they have in common. Invariants: whatever goes wrong
-// below the base path is told as a problem document; an operation runs only for a client whose token and app have its scope; no cookie is
-// looked at and no answer is kept by a cache.
+// The admin API over HTTP: mounts every operation of the table and does for all of them what they have in
+// common. Invariants: whatever goes wrong below the base path is answered with a problem document; an
+// operation runs only for a client whose token and app have its scope; no cookie is looked at and no
+// answer is kept by a cache.
 import Router from '@koa/router'
 import type { Context, Middleware, Next } from 'koa'
 import type { App } from '../../model/app.ts'
@@ -17,7 +18,15 @@ import { assertMay, type Operator } from '../operator.ts'
 import type { InspectToken } from '../../model/token-status.ts'
 import { authenticate, type Caller, challengeOf } from './authentication.ts'
 import type { Idempotency } from './idempotency.ts'
-import type { Call, Done, Expected, Operation, Reply } from './operation.ts'
+import {
+  type Call,
+  type Done,
+  type Expected,
+  type Operation,
+  refused,
+  type Reply,
+} from './operation.ts'
+import { problemsOfBody } from './members.ts'
 import { etagOf, hasAlready, readIfMatch } from './preconditions.ts'
 import { PROBLEM_TYPE, problemDocument } from './problem-document.ts'
 import { readQuery } from './query.ts'
@@ -46,180 +55,30 @@ export interface AdminApiDeps {
 }
 
 /** What is known of one request while it is answered. */
-interface Exchange {
-  ctx: Context
+interface AdminRequest {
+  readonly ctx: Context
   caller: Caller | undefined
   problems: readonly Problem[] | undefined
 }
 
+const requestOf = (ctx: Context): AdminRequest => ({ ctx, caller: undefined, problems: undefined })
+
 /** Creates the API as one middleware; what is not below its path goes on. */
 export function createAdminApi(deps: AdminApiDeps): Middleware {
-  const base = deps.issuer + ADMIN_API_PATH
   const router = new Router({ strict: true, sensitive: true, prefix: ADMIN_API_PATH })
   for (const operation of deps.operations)
     router.register(
       operation.path.replace(/\{(\w+)\}/g, ':$1'),
       [operation.method],
-      (ctx: Context & { params: Record<string, string> }) =>
-        answerOperation(operation, exchangeOf(ctx), ctx.params),
+      (ctx: Context & { params: Record<string, string> }) => answerOperation(deps, operation, ctx),
     )
   const routes = router.routes() as unknown as Middleware
-
-  const exchanges = new WeakMap<object, Exchange>()
-  function exchangeOf(ctx: Context): Exchange {
-    const exchange = exchanges.get(ctx.req) ?? { ctx, caller: undefined, problems: undefined }
-    exchanges.set(ctx.req, exchange)
-    return exchange
-  }
-
-  async function answerOperation(
-    operation: Operation,
-    exchange: Exchange,
-    params: Readonly<Record<string, string>>,
-  ): Promise<void> {
-    const { ctx } = exchange
-    const by = await admit(operation, exchange)
-    const query = readQuery(ctx.querystring, operation.query ?? [])
-    const call: Call = {
-      by,
-      path: (name) => params[name] ?? '',
-      text: (name) => query.get(name) as string | undefined,
-      number: (name) => query.get(name) as number | undefined,
-      flag: (name) => query.get(name) === true,
-      expected: readExpected(operation, ctx.req.headers['if-match']),
-      ...(await readBody(operation, ctx)),
-    }
-    send(exchange, operation, await run(operation, exchange, call))
-  }
-
-  /** Lets a request in: who is it, how often do they come, may they? */
-  async function admit(operation: Operation, exchange: Exchange): Promise<Operator> {
-    const { ctx } = exchange
-    const { requestId, address } = requestFacts(ctx)
-    if (operation.scope === undefined) {
-      count(ctx, deps.limits.perStranger, address)
-      return { id: 'anybody', scopes: new Set(), requestId, address }
-    }
-    try {
-      const { headers, rawHeaders } = ctx.req
-      exchange.caller = await authenticate(
-        readBearer(headers.authorization, rawHeaders, ctx.req.url),
-        { inspect: deps.inspect, audience: base },
-      )
-    } catch (error) {
-      // Counted only here, so that strangers cannot use up what the clients behind one address may ask.
-      if (error instanceof AppError && error.status < 500) {
-        const verdict = deps.limits.failedProofs.count(address)
-        if (!verdict.allowed)
-          throw new AppError('rate_limited', { retryAfterSeconds: verdict.retryAfterSeconds })
-      }
-      throw error
-    }
-    const { app, scopes } = exchange.caller
-    count(ctx, deps.limits.perClient, app.id)
-    const by = { id: app.id, scopes, requestId, address }
-    assertMay(by, operation.scope)
-    return by
-  }
-
-  async function run(operation: Operation, { ctx, caller }: Exchange, call: Call): Promise<Reply> {
-    const header = ctx.req.headers['idempotency-key']
-    if (operation.isRepeatable !== true || header === undefined || caller === undefined)
-      return operation.handle(call)
-    const { reply, isRepeated } = await deps.idempotency.once(
-      {
-        clientId: caller.app.id,
-        header: String(header),
-        asked: [ctx.method, ctx.req.url ?? '', JSON.stringify(call.members)],
-        isWhole: operation.isWhole === true,
-      },
-      (keepAlong) => operation.handle({ ...call, keepAlong }),
-    )
-    if (isRepeated) ctx.set('Idempotency-Replayed', 'true')
-    return reply
-  }
-
-  function send(exchange: Exchange, operation: Operation, reply: Reply): void {
-    const { ctx } = exchange
-    switch (reply.kind) {
-      case 'refused':
-        exchange.problems = reply.problems
-        throw new AppError('input_refused')
-      case 'stale':
-        ctx.set('ETag', etagOf(reply.version))
-        throw new AppError('precondition_failed')
-      case 'done':
-        sendDone(ctx, operation, reply)
-    }
-  }
-
-  function sendDone(ctx: Context, operation: Operation, reply: Done): void {
-    const { status, body, version, cacheable, location, nextCursor } = reply
-    const etag = version === undefined ? cacheable?.etag : etagOf(version)
-    if (etag !== undefined) ctx.set('ETag', etag)
-    if (cacheable !== undefined) ctx.set('Cache-Control', 'public, max-age=300')
-    if (location !== undefined) ctx.set('Location', base + location)
-    if (nextCursor !== undefined) {
-      const next = new URLSearchParams(ctx.querystring)
-      next.set('cursor', nextCursor)
-      ctx.set('Link', `<${deps.issuer}${ctx.path}?${next.toString()}>; rel="next"`)
-    }
-    if (
-      operation.versioned === 'read' &&
-      etag !== undefined &&
-      hasAlready(ctx.req.headers['if-none-match'], etag)
-    ) {
-      ctx.status = 304
-      return
-    }
-    ctx.status = status
-    const json = cacheable?.json ?? (body === undefined ? undefined : JSON.stringify(body))
-    if (json === undefined) {
-      ctx.body = null
-      // Koa makes an answer without a body a 204.
-      ctx.status = status
-      return
-    }
-    ctx.set('Content-Type', JSON_TYPE)
-    ctx.body = json
-  }
-
-  function answerProblem(exchange: Exchange, caught: unknown): void {
-    const { ctx, caller, problems } = exchange
-    const { requestId } = requestFacts(ctx)
-    const error =
-      caught instanceof AppError ? caught : new AppError('server_error', { cause: caught })
-    if (error.status >= 500)
-      deps.logger[levelOf(error)](
-        { requestId, reason: error.code, detail: error.detail, err: error.cause },
-        'request failed',
-      )
-    else deps.onRefused(ctx, error.code, caller?.app)
-    const challenge = challengeOf(error)
-    if (challenge !== undefined) ctx.set('WWW-Authenticate', challenge)
-    if (error.retryAfterSeconds !== undefined)
-      ctx.set('Retry-After', String(Math.max(1, Math.ceil(error.retryAfterSeconds))))
-    // What is left of an oversized body is not read: the connection cannot be used again.
-    if (error.status === 413) ctx.set('Connection', 'close')
-    ctx.remove('Link')
-    ctx.status = error.status
-    ctx.set('Content-Type', PROBLEM_TYPE)
-    const documentUrl = deps.issuer + ADMIN_DOCUMENT_PATH
-    ctx.body = JSON.stringify(
-      problemDocument(error, {
-        requestId,
-        documentUrl,
-        ...(problems !== undefined && { problems }),
-      }),
-    )
-  }
 
   return async function adminApi(ctx: Context, next: Next) {
     if (ctx.path !== ADMIN_API_PATH && !ctx.path.startsWith(`${ADMIN_API_PATH}/`)) {
       await next()
       return
     }
-    const exchange = exchangeOf(ctx)
     // Texts that others chose are in these answers: no browser may take one for a page.
     ctx.set({ 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' })
     try {
@@ -228,9 +87,175 @@ export function createAdminApi(deps: AdminApiDeps): Middleware {
         refuseUnrouted(ctx)
       })
     } catch (caught) {
-      answerProblem(exchange, caught)
+      answerProblem(deps, requestOf(ctx), caught)
     }
   }
+}
+
+async function answerOperation(
+  deps: AdminApiDeps,
+  operation: Operation,
+  ctx: Context & { params: Readonly<Record<string, string>> },
+): Promise<void> {
+  const request = requestOf(ctx)
+  try {
+    const by = await admit(deps, operation, request)
+    const query = readQuery(ctx.querystring, operation.query ?? [])
+    const call: Call = {
+      by,
+      path: (name) => ctx.params[name] ?? '',
+      text: (name) => query.get(name) as string | undefined,
+      number: (name) => query.get(name) as number | undefined,
+      flag: (name) => query.get(name) === true,
+      expected: readExpected(operation, ctx.req.headers['if-match']),
+      ...(await readBody(operation, ctx)),
+    }
+    send(deps, request, operation, await run(deps, operation, request, call))
+  } catch (caught) {
+    answerProblem(deps, request, caught)
+  }
+}
+
+/** Lets a request in: who is it, how often do they come, may they? */
+async function admit(
+  deps: AdminApiDeps,
+  operation: Operation,
+  request: AdminRequest,
+): Promise<Operator> {
+  const { ctx } = request
+  const { requestId, address } = requestFacts(ctx)
+  if (operation.scope === undefined) {
+    count(ctx, deps.limits.perStranger, address)
+    return { id: 'anybody', scopes: new Set(), requestId, address }
+  }
+  request.caller = await authenticateCaller(deps, ctx, address)
+  const { app, scopes } = request.caller
+  count(ctx, deps.limits.perClient, app.id)
+  const by = { id: app.id, scopes, requestId, address }
+  assertMay(by, operation.scope)
+  return by
+}
+
+/** @throws {AppError} as authenticate(), `rate_limited` where the address has failed too often */
+async function authenticateCaller(
+  { inspect, issuer, limits }: AdminApiDeps,
+  ctx: Context,
+  address: string,
+): Promise<Caller> {
+  try {
+    const { headers, rawHeaders } = ctx.req
+    return await authenticate(readBearer(headers.authorization, rawHeaders, ctx.req.url), {
+      inspect,
+      audience: issuer + ADMIN_API_PATH,
+    })
+  } catch (error) {
+    // Counted only here: strangers cannot use up what the clients behind one address may ask.
+    if (error instanceof AppError && error.status < 500) {
+      const outcome = limits.failedProofs.count(address)
+      if (!outcome.allowed)
+        throw new AppError('rate_limited', { retryAfterSeconds: outcome.retryAfterSeconds })
+    }
+    throw error
+  }
+}
+
+/** Runs the operation, at most once where the request has an Idempotency-Key. */
+async function run(
+  { idempotency }: AdminApiDeps,
+  operation: Operation,
+  { ctx, caller }: AdminRequest,
+  call: Call,
+): Promise<Reply> {
+  const header = ctx.req.headers['idempotency-key']
+  if (operation.isRepeatable !== true || header === undefined || caller === undefined)
+    return checkAndHandle(operation, call)
+  const { reply, isRepeated } = await idempotency.once(
+    {
+      clientId: caller.app.id,
+      header: String(header),
+      asked: [ctx.method, ctx.req.url ?? '', JSON.stringify(call.members)],
+      isWhole: operation.isWhole === true,
+    },
+    (keepAlong) => checkAndHandle(operation, { ...call, keepAlong }),
+  )
+  if (isRepeated) ctx.set('Idempotency-Replayed', 'true')
+  return reply
+}
+
+async function checkAndHandle(operation: Operation, call: Call): Promise<Reply> {
+  const problems = problemsOfBody(operation, call.members)
+  return problems.length > 0 ? refused(problems) : operation.handle(call)
+}
+
+function send(deps: AdminApiDeps, request: AdminRequest, operation: Operation, reply: Reply): void {
+  switch (reply.kind) {
+    case 'refused':
+      request.problems = reply.problems
+      throw new AppError('input_refused')
+    case 'stale':
+      request.ctx.set('ETag', etagOf(reply.version))
+      throw new AppError('precondition_failed')
+    case 'done':
+      sendDone(deps.issuer, request.ctx, operation, reply)
+  }
+}
+
+function sendDone(issuer: string, ctx: Context, operation: Operation, reply: Done): void {
+  const { status, body, version, cacheable, location, nextCursor } = reply
+  const etag = version === undefined ? cacheable?.etag : etagOf(version)
+  if (etag !== undefined) ctx.set('ETag', etag)
+  if (cacheable !== undefined) ctx.set('Cache-Control', 'public, max-age=300')
+  if (location !== undefined) ctx.set('Location', issuer + ADMIN_API_PATH + location)
+  if (nextCursor !== undefined) {
+    const next = new URLSearchParams(ctx.querystring)
+    next.set('cursor', nextCursor)
+    ctx.set('Link', `<${issuer}${ctx.path}?${next.toString()}>; rel="next"`)
+  }
+  const known = ctx.req.headers['if-none-match']
+  if (operation.versioned === 'read' && etag !== undefined && hasAlready(known, etag)) {
+    ctx.status = 304
+    return
+  }
+  ctx.status = status
+  const json = cacheable?.json ?? (body === undefined ? undefined : JSON.stringify(body))
+  if (json === undefined) {
+    ctx.body = null
+    // Koa makes an answer without a body a 204.
+    ctx.status = status
+    return
+  }
+  ctx.set('Content-Type', JSON_TYPE)
+  ctx.body = json
+}
+
+function answerProblem(deps: AdminApiDeps, request: AdminRequest, caught: unknown): void {
+  const { ctx, caller, problems } = request
+  const { requestId } = requestFacts(ctx)
+  const error =
+    caught instanceof AppError ? caught : new AppError('server_error', { cause: caught })
+  if (error.status >= 500)
+    deps.logger[levelOf(error)](
+      { requestId, reason: error.code, detail: error.detail, err: error.cause },
+      'request failed',
+    )
+  else deps.onRefused(ctx, error.code, caller?.app)
+  const challenge = challengeOf(error)
+  if (challenge !== undefined) ctx.set('WWW-Authenticate', challenge)
+  if (error.retryAfterSeconds !== undefined)
+    ctx.set('Retry-After', String(Math.max(1, Math.ceil(error.retryAfterSeconds))))
+  // What is left of an oversized body is not read: the connection cannot be used again.
+  if (error.status === 413) ctx.set('Connection', 'close')
+  ctx.remove('Link')
+  ctx.status = error.status
+  ctx.set('Content-Type', PROBLEM_TYPE)
+  const documentUrl = deps.issuer + ADMIN_DOCUMENT_PATH
+  ctx.body = JSON.stringify(
+    problemDocument(error, {
+      requestId,
+      documentUrl,
+      ...(problems !== undefined && { problems }),
+    }),
+  )
 }
 
 /** @throws {AppError} `parameter_unknown` where it would do nothing: whoever sends it relies on it */

@@ -4,7 +4,6 @@ import type { AppRegistry, RegisteredApp } from '../../apps/app-registry.ts'
 import type { AppService } from '../app-service.ts'
 import { APP_MEMBERS, APP_SCHEMAS, NEEDED_APP_MEMBERS, showApp } from './app-schemas.ts'
 import { pageParameters } from './lists.ts'
-import { checkMembers, toInput } from './members.ts'
 import {
   type Answer,
   type Call,
@@ -13,9 +12,9 @@ import {
   done,
   keeping,
   type ApiResource,
-  type Operation,
+  createResource,
+  type OperationRow,
   pageOf,
-  refused,
   type Reply,
 } from './operation.ts'
 import { versionToChange } from './preconditions.ts'
@@ -36,200 +35,183 @@ const WRITE = 'admin:apps:write'
 
 const shown = (app: App) => done(showApp(app), { version: app.version })
 
-/** Creates the operations. */
-export function appOperations({
-  apps,
-  service,
-}: {
+interface Deps {
   apps: Pick<AppRegistry, 'list' | 'get'>
   service: AppService
-}): ApiResource {
-  const idOf = (call: Call): string => call.path('appId')
+}
 
-  async function register(call: Call): Promise<Reply> {
-    // The registry looks at the type of every member.
-    const outcome = await service.register(
-      toInput(call.members, REGISTRATION) as unknown as AppInput,
-      call.by,
-      undefined,
-      keeping(call, registered),
-    )
-    return outcome.kind === 'refused' ? outcome : registered(outcome)
-  }
+const idOf = (call: Call): string => call.path('appId')
 
-  const registered = ({ app, secret }: RegisteredApp): Done =>
-    created(
-      { app: showApp(app), client_secret: secret?.reveal() ?? null },
-      { version: app.version, location: `/apps/${app.id}` },
-    )
+async function list({ apps }: Deps, call: Call): Promise<Reply> {
+  const found = await apps.list({
+    search: call.text('search'),
+    status: call.text('status') as AppStatus | undefined,
+    scope: call.text('scope'),
+    cursor: call.text('cursor'),
+    limit: call.number('limit'),
+  })
+  return pageOf(found.apps.map(showApp), found.next)
+}
 
-  async function update(call: Call): Promise<Reply> {
-    const current = await apps.get(idOf(call))
-    const version = versionToChange(call.expected, current.version)
-    if (version === undefined) return { kind: 'stale', version: current.version }
-    const outcome = await service.update(
-      current.id,
-      version,
-      toInput(call.members, CHANGE),
-      call.by,
-    )
-    if (outcome.kind === 'conflict') return { kind: 'stale', version: outcome.app.version }
-    return outcome.kind === 'refused' ? outcome : shown(outcome.app)
-  }
+async function register({ service }: Deps, call: Call): Promise<Reply> {
+  // The registry looks at the type of every member.
+  const input = call.input as unknown as AppInput
+  const outcome = await service.register(input, call.by, undefined, keeping(call, registered))
+  return outcome.kind === 'refused' ? outcome : registered(outcome)
+}
 
-  async function suspend(call: Call): Promise<Reply> {
-    const problems = checkMembers(call.members, REASON_BODY)
-    if (problems.length > 0) return refused(problems)
-    return shown(await service.suspend(idOf(call), String(call.members['reason']), call.by))
-  }
+const registered = ({ app, secret }: RegisteredApp): Done =>
+  created(
+    { app: showApp(app), client_secret: secret?.reveal() ?? null },
+    { version: app.version, location: `/apps/${app.id}` },
+  )
 
-  async function putLogo(call: Call): Promise<Reply> {
-    const { bytes, contentType } = call
-    const outcome = await service.setLogo(idOf(call), { bytes, contentType }, call.by)
-    return outcome.kind === 'refused' ? outcome : shown(outcome.app)
-  }
+async function update({ apps, service }: Deps, call: Call): Promise<Reply> {
+  const current = await apps.get(idOf(call))
+  const version = versionToChange(call.expected, current.version)
+  if (version === undefined) return { kind: 'stale', version: current.version }
+  const outcome = await service.update(current.id, version, call.input, call.by)
+  if (outcome.kind === 'conflict') return { kind: 'stale', version: outcome.app.version }
+  return outcome.kind === 'refused' ? outcome : shown(outcome.app)
+}
 
-  const operations: readonly Operation[] = [
-    {
-      id: 'listApps',
-      method: 'GET',
-      path: '/apps',
-      summary: 'List apps, newest first',
-      scope: READ,
-      query: [
-        { name: 'search', schema: text('Part of the name, or a whole client id or handle.') },
-        {
-          name: 'status',
-          schema: oneOf('Without it, all but the deleted ones.', [
-            'active',
-            'suspended',
-            'deleted',
-          ]),
-        },
-        { name: 'scope', schema: text('Only apps that may ask for this one.') },
-        ...pageParameters(200),
-      ],
-      answers: { 200: { description: 'A page of apps.', schema: page(ref('App')) } },
-      async handle(call) {
-        const found = await apps.list({
-          search: call.text('search'),
-          status: call.text('status') as AppStatus | undefined,
-          scope: call.text('scope'),
-          cursor: call.text('cursor'),
-          limit: call.number('limit'),
-        })
-        return pageOf(found.apps.map(showApp), found.next)
+async function putLogo({ service }: Deps, call: Call): Promise<Reply> {
+  const { bytes, contentType } = call
+  const outcome = await service.setLogo(idOf(call), { bytes, contentType }, call.by)
+  return outcome.kind === 'refused' ? outcome : shown(outcome.app)
+}
+
+const OPERATIONS: readonly OperationRow<Deps>[] = [
+  {
+    id: 'listApps',
+    method: 'GET',
+    path: '/apps',
+    summary: 'List apps, newest first',
+    scope: READ,
+    query: [
+      { name: 'search', schema: text('Part of the name, or a whole client id or handle.') },
+      {
+        name: 'status',
+        schema: oneOf('Without it, all but the deleted ones.', ['active', 'suspended', 'deleted']),
+      },
+      { name: 'scope', schema: text('Only apps that may ask for this one.') },
+      ...pageParameters(200),
+    ],
+    answers: { 200: { description: 'A page of apps.', schema: page(ref('App')) } },
+    handle: list,
+  },
+  {
+    id: 'registerApp',
+    method: 'POST',
+    path: '/apps',
+    summary: 'Register an app',
+    description: 'A scope of the admin API can only be given by a client that has it.',
+    scope: WRITE,
+    body: { kind: 'json', schema: REGISTRATION, checkedBy: 'domain' },
+    isRepeatable: true,
+    isWhole: true,
+    answers: {
+      201: {
+        description: 'The app, and its secret for the only time.',
+        schema: answer({
+          app: ref('App'),
+          client_secret: orNull(text('Shown this once; null for public apps.')),
+        }),
       },
     },
-    {
-      id: 'registerApp',
-      method: 'POST',
-      path: '/apps',
-      summary: 'Register an app',
-      description: 'A scope of the admin API can only be given by a client that has it.',
-      scope: WRITE,
-      body: { kind: 'json', schema: REGISTRATION },
-      isRepeatable: true,
-      isWhole: true,
-      answers: {
-        201: {
-          description: 'The app, and its secret for the only time.',
-          schema: answer({
-            app: ref('App'),
-            client_secret: orNull(text('Shown this once; null for public apps.')),
-          }),
-        },
-      },
-      handle: register,
+    handle: register,
+  },
+  {
+    id: 'getApp',
+    method: 'GET',
+    path: '/apps/{appId}',
+    summary: 'Get an app',
+    scope: READ,
+    inPath: ONE,
+    versioned: 'read',
+    answers: { 200: APP },
+    handle: async ({ apps }, call) => shown(await apps.get(idOf(call))),
+  },
+  {
+    id: 'updateApp',
+    method: 'PATCH',
+    path: '/apps/{appId}',
+    summary: 'Change settings of an app',
+    scope: WRITE,
+    inPath: ONE,
+    body: { kind: 'json', schema: CHANGE, checkedBy: 'domain' },
+    versioned: 'update',
+    answers: { 200: APP },
+    handle: update,
+  },
+  {
+    id: 'suspendApp',
+    method: 'POST',
+    path: '/apps/{appId}/suspend',
+    summary: 'Suspend an app: its tokens stop working at once',
+    scope: WRITE,
+    inPath: ONE,
+    body: { kind: 'json', schema: REASON_BODY, checkedBy: 'schema' },
+    answers: { 200: APP },
+    handle: async ({ service }, call) =>
+      shown(await service.suspend(idOf(call), String(call.input['reason']), call.by)),
+  },
+  {
+    id: 'activateApp',
+    method: 'POST',
+    path: '/apps/{appId}/activate',
+    summary: 'Let a suspended app work again; its old tokens stay dead',
+    scope: WRITE,
+    inPath: ONE,
+    answers: { 200: APP },
+    handle: async ({ service }, call) => shown(await service.activate(idOf(call), call.by)),
+  },
+  {
+    id: 'deleteApp',
+    method: 'DELETE',
+    path: '/apps/{appId}',
+    summary: 'Delete an app for good: its tokens stop working at once',
+    description: 'It can still be read, with the reason, and listed by its status.',
+    scope: WRITE,
+    inPath: ONE,
+    query: [{ name: 'reason', schema: REASON, required: true }],
+    answers: { 200: APP },
+    handle: async ({ service }, call) =>
+      shown(await service.remove(idOf(call), call.text('reason') ?? '', call.by)),
+  },
+  {
+    id: 'putAppLogo',
+    method: 'PUT',
+    path: '/apps/{appId}/logo',
+    summary: 'Set the logo of an app',
+    scope: WRITE,
+    inPath: ONE,
+    body: {
+      kind: 'file',
+      types: LOGO_TYPES,
+      description:
+        'The bytes of the picture, at most 256 KiB. An SVG must be plain shapes without scripts, styles and links.',
     },
-    {
-      id: 'getApp',
-      method: 'GET',
-      path: '/apps/{appId}',
-      summary: 'Get an app',
-      scope: READ,
-      inPath: ONE,
-      versioned: 'read',
-      answers: { 200: APP },
-      handle: async (call) => shown(await apps.get(idOf(call))),
-    },
-    {
-      id: 'updateApp',
-      method: 'PATCH',
-      path: '/apps/{appId}',
-      summary: 'Change settings of an app',
-      scope: WRITE,
-      inPath: ONE,
-      body: { kind: 'json', schema: CHANGE },
-      versioned: 'update',
-      answers: { 200: APP },
-      handle: update,
-    },
-    {
-      id: 'suspendApp',
-      method: 'POST',
-      path: '/apps/{appId}/suspend',
-      summary: 'Suspend an app: its tokens stop working at once',
-      scope: WRITE,
-      inPath: ONE,
-      body: { kind: 'json', schema: REASON_BODY },
-      answers: { 200: APP },
-      handle: suspend,
-    },
-    {
-      id: 'activateApp',
-      method: 'POST',
-      path: '/apps/{appId}/activate',
-      summary: 'Let a suspended app work again; its old tokens stay dead',
-      scope: WRITE,
-      inPath: ONE,
-      answers: { 200: APP },
-      handle: async (call) => shown(await service.activate(idOf(call), call.by)),
-    },
-    {
-      id: 'deleteApp',
-      method: 'DELETE',
-      path: '/apps/{appId}',
-      summary: 'Delete an app for good: its tokens stop working at once',
-      description: 'It can still be read, with the reason, and listed by its status.',
-      scope: WRITE,
-      inPath: ONE,
-      query: [{ name: 'reason', schema: REASON, required: true }],
-      answers: { 200: APP },
-      handle: async (call) =>
-        shown(await service.remove(idOf(call), call.text('reason') ?? '', call.by)),
-    },
-    {
-      id: 'putAppLogo',
-      method: 'PUT',
-      path: '/apps/{appId}/logo',
-      summary: 'Set the logo of an app',
-      scope: WRITE,
-      inPath: ONE,
-      body: {
-        kind: 'file',
-        types: LOGO_TYPES,
-        description:
-          'The bytes of the picture, at most 256 KiB. An SVG must be plain shapes without scripts, styles and links.',
-      },
-      answers: { 200: APP },
-      handle: putLogo,
-    },
-    {
-      id: 'deleteAppLogo',
-      method: 'DELETE',
-      path: '/apps/{appId}/logo',
-      summary: 'Remove the logo of an app',
-      scope: WRITE,
-      inPath: ONE,
-      answers: { 200: APP },
-      handle: async (call) => shown(await service.removeLogo(idOf(call), call.by)),
-    },
-  ]
-  return {
+    answers: { 200: APP },
+    handle: putLogo,
+  },
+  {
+    id: 'deleteAppLogo',
+    method: 'DELETE',
+    path: '/apps/{appId}/logo',
+    summary: 'Remove the logo of an app',
+    scope: WRITE,
+    inPath: ONE,
+    answers: { 200: APP },
+    handle: async ({ service }, call) => shown(await service.removeLogo(idOf(call), call.by)),
+  },
+]
+
+/** Creates the operations. */
+export const appOperations = (deps: Deps): ApiResource =>
+  createResource(deps, {
     tag: 'Apps',
     description: 'Registered clients and resource servers.',
     schemas: APP_SCHEMAS,
-    operations,
-  }
-}
+    operations: OPERATIONS,
+  })

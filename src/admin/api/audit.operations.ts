@@ -4,7 +4,7 @@ import type { UsageCount, UsageStore } from '../../audit/usage.store.ts'
 import { AppError } from '../../shared/errors.ts'
 import { pageParameters } from './lists.ts'
 import { wireName } from './members.ts'
-import { type Call, type ApiResource, pageOf, type Reply } from './operation.ts'
+import { type ApiResource, type Call, createResource, pageOf, type Reply } from './operation.ts'
 import { parseMoment } from './query.ts'
 import { answer, moment, orNull, page, ref, type Schema, text, whole } from './schema.ts'
 
@@ -86,52 +86,51 @@ function parseCursor(cursor: string | undefined): UsageKey | undefined {
   throw new AppError('parameter_invalid', { about: 'cursor' })
 }
 
-/** Creates the operations. */
-export function auditOperations({
-  events,
-  usage,
-}: {
+interface Deps {
   events: Pick<EventStore, 'list'>
   usage: Pick<UsageStore, 'list'>
-}): ApiResource {
-  const timeOf = (call: Call, name: string): Date | undefined => {
-    const given = call.text(name)
-    return given === undefined ? undefined : parseMoment(given, name)
-  }
+}
 
-  async function listEvents(call: Call): Promise<Reply> {
-    const found = await events.list({
-      appId: call.text('app_id'),
-      accountId: call.text('account_id'),
-      name: call.text('name'),
-      reason: call.text('reason'),
-      actor: call.text('actor'),
-      from: timeOf(call, 'from'),
-      to: timeOf(call, 'to'),
-      cursor: call.text('cursor'),
-      limit: call.number('limit'),
-    })
-    return pageOf(found.events.map(showEvent), found.nextCursor)
-  }
+const timeOf = (call: Call, name: string): Date | undefined => {
+  const given = call.text(name)
+  return given === undefined ? undefined : parseMoment(given, name)
+}
 
-  async function listUsage(call: Call): Promise<Reply> {
-    const limit = call.number('limit') ?? MAX_USAGE_PAGE
-    const found = await usage.list({
-      from: call.text('from') ?? '',
-      to: call.text('to') ?? '',
-      appId: call.text('app_id'),
-      name: call.text('name'),
-      after: parseCursor(call.text('cursor')),
-      // One more than asked for tells whether there is a next page.
-      limit: limit + 1,
-    })
-    const shown = found.slice(0, limit)
-    const last = shown.at(-1)
-    const hasMore = found.length > limit && last !== undefined
-    return pageOf(shown.map(showUsage), hasMore ? toCursor(last) : undefined)
-  }
+async function listEvents({ events }: Deps, call: Call): Promise<Reply> {
+  const found = await events.list({
+    appId: call.text('app_id'),
+    accountId: call.text('account_id'),
+    name: call.text('name'),
+    reason: call.text('reason'),
+    actor: call.text('actor'),
+    from: timeOf(call, 'from'),
+    to: timeOf(call, 'to'),
+    cursor: call.text('cursor'),
+    limit: call.number('limit'),
+  })
+  return pageOf(found.events.map(showEvent), found.nextCursor)
+}
 
-  return {
+async function listUsage({ usage }: Deps, call: Call): Promise<Reply> {
+  const limit = call.number('limit') ?? MAX_USAGE_PAGE
+  const found = await usage.list({
+    from: call.text('from') ?? '',
+    to: call.text('to') ?? '',
+    appId: call.text('app_id'),
+    name: call.text('name'),
+    after: parseCursor(call.text('cursor')),
+    // One more than asked for tells whether there is a next page.
+    limit: limit + 1,
+  })
+  const shown = found.slice(0, limit)
+  const last = shown.at(-1)
+  const hasMore = found.length > limit && last !== undefined
+  return pageOf(shown.map(showUsage), hasMore ? toCursor(last) : undefined)
+}
+
+/** Creates the operations. */
+export const auditOperations = (deps: Deps): ApiResource =>
+  createResource(deps, {
     tag: 'Audit',
     description: 'What happened, who did it, and why requests were refused.',
     schemas: { Event: EVENT, Usage: USAGE },
@@ -182,5 +181,4 @@ export function auditOperations({
         handle: listUsage,
       },
     ],
-  }
-}
+  })

@@ -1,8 +1,14 @@
 // The operations on the keys that sign id_tokens.
 import type { KeyFacts, KeyRing } from '../../keys/key-ring.ts'
 import type { KeyService } from '../key-service.ts'
-import { done, type ApiResource, pageOf, refused } from './operation.ts'
-import { checkMembers } from './members.ts'
+import {
+  type ApiResource,
+  type Call,
+  createResource,
+  done,
+  pageOf,
+  type Reply,
+} from './operation.ts'
 import {
   answer,
   flag,
@@ -33,15 +39,19 @@ const showKey = ({ kid, alg, status, createdAt, activatedAt, retiredAt }: KeyFac
   retired_at: retiredAt ?? null,
 })
 
-/** Creates the operations. */
-export function keyOperations({
-  keyRing,
-  service,
-}: {
+interface Deps {
   keyRing: Pick<KeyRing, 'list'>
   service: KeyService
-}): ApiResource {
-  return {
+}
+
+async function rotate({ service }: Deps, { by, input }: Call): Promise<Reply> {
+  const { rotated, keys } = await service.rotate(by, { isEmergency: input['force'] === true })
+  return done({ rotated, keys: keys.map(showKey) })
+}
+
+/** Creates the operations. */
+export const keyOperations = (deps: Deps): ApiResource =>
+  createResource(deps, {
     tag: 'Keys',
     description: 'The keys that sign id_tokens: next, current, retired.',
     schemas: {
@@ -62,7 +72,7 @@ export function keyOperations({
         summary: 'List the signing keys',
         scope: 'admin:keys:read',
         answers: { 200: { description: 'All keys on one page.', schema: page(ref('Key')) } },
-        handle: () => Promise.resolve(pageOf(keyRing.list().map(showKey), undefined)),
+        handle: ({ keyRing }) => pageOf(keyRing.list().map(showKey), undefined),
       },
       {
         id: 'rotateKeys',
@@ -70,7 +80,7 @@ export function keyOperations({
         path: '/keys/rotate',
         summary: 'Make the next keys current; what older ones signed stays valid',
         scope: 'admin:keys:write',
-        body: { kind: 'json', schema: ROTATE, optional: true },
+        body: { kind: 'json', schema: ROTATE, optional: true, checkedBy: 'schema' },
         answers: {
           200: {
             description: 'The keys as they are now.',
@@ -81,14 +91,7 @@ export function keyOperations({
           },
         },
         errors: { 409: 'The next key was published less than an hour ago.' },
-        async handle({ by, members }) {
-          const problems = checkMembers(members, ROTATE)
-          if (problems.length > 0) return refused(problems)
-          const { rotated, keys } = await service.rotate(by, {
-            isEmergency: members['force'] === true,
-          })
-          return done({ rotated, keys: keys.map(showKey) })
-        },
+        handle: rotate,
       },
       {
         id: 'resealKeys',
@@ -102,8 +105,7 @@ export function keyOperations({
             schema: answer({ resealed: whole('How many were sealed under an older one.') }),
           },
         },
-        handle: async ({ by }) => done({ resealed: await service.reseal(by) }),
+        handle: async ({ service }, { by }) => done({ resealed: await service.reseal(by) }),
       },
     ],
-  }
-}
+  })

@@ -2,7 +2,7 @@
 // operation does not name never becomes a setting, however it is spelt; the domain refuses it with the other problems.
 import { quoted } from '../../model/plain-text.ts'
 import type { Problem } from '../../model/problem.ts'
-import type { JsonObject } from './operation.ts'
+import type { JsonObject, Operation } from './operation.ts'
 import type { ObjectSchema, Schema } from './schema.ts'
 
 // No name of a setting begins with it, so that the domain refuses a member so marked as unknown.
@@ -38,8 +38,11 @@ const SENTENCES: Readonly<Record<string, string>> = {
   null: 'This cannot be null.',
 }
 
-/** Checks members by the operation's schema, for input that the domain takes in its own types. */
-export function checkMembers(members: JsonObject, schema: ObjectSchema): Problem[] {
+/** Returns what is wrong with the body of a request, where the API checks it and not the domain. */
+export const problemsOfBody = ({ body }: Operation, members: JsonObject): Problem[] =>
+  body?.kind === 'json' && body.checkedBy === 'schema' ? checkMembers(members, body.schema) : []
+
+function checkMembers(members: JsonObject, schema: ObjectSchema): Problem[] {
   const problems: Problem[] = []
   for (const [name, value] of Object.entries(members)) {
     const known = Object.hasOwn(schema.properties, name) ? schema.properties[name] : undefined

@@ -17,7 +17,16 @@ export interface QueryParameter {
 
 /** What a request may bring along. */
 export type RequestBody =
-  | { readonly kind: 'json'; readonly schema: ObjectSchema; readonly optional?: boolean }
+  | {
+      readonly kind: 'json'
+      readonly schema: ObjectSchema
+      readonly optional?: boolean
+      /**
+       * Who refuses wrong members: the API by the schema, before the handler runs, or the domain, whose
+       * rules look at their types as well and tell all problems at once.
+       */
+      readonly checkedBy: 'schema' | 'domain'
+    }
   /** A file, whole in memory. */
   | { readonly kind: 'file'; readonly types: readonly string[]; readonly description: string }
   /** Text of any length, line by line. */
@@ -35,8 +44,10 @@ export interface Call {
   text(name: string): string | undefined
   number(name: string): number | undefined
   flag(name: string): boolean
-  /** Empty where the operation takes no JSON. */
+  /** The members of the JSON as they came; empty where the operation takes none. */
   readonly members: JsonObject
+  /** The same under the domain's names, null as `undefined`. */
+  readonly input: Readonly<Record<string, unknown>>
   /** Empty where the operation takes no file. */
   readonly bytes: Uint8Array
   readonly lines: AsyncIterable<string>
@@ -82,7 +93,8 @@ export interface Answer {
   readonly schema?: Schema
 }
 
-export interface Operation {
+/** All of an operation but its handler. */
+interface OperationFacts {
   /** The operationId. */
   readonly id: string
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -106,6 +118,9 @@ export interface Operation {
   readonly answers: Readonly<Record<number, Answer>>
   /** Errors beyond those that every operation of its kind has, by status. */
   readonly errors?: Readonly<Record<number, string>>
+}
+
+export interface Operation extends OperationFacts {
   handle(call: Call): Promise<Reply>
 }
 
@@ -116,6 +131,23 @@ export interface ApiResource {
   readonly schemas: Readonly<Record<string, Schema>>
   readonly operations: readonly Operation[]
 }
+
+/** An operation as its table has it. */
+export interface OperationRow<Deps> extends OperationFacts {
+  handle(deps: Deps, call: Call): Reply | Promise<Reply>
+}
+
+/** Binds a table of operations to what its handlers work with. */
+export const createResource = <Deps>(
+  deps: Deps,
+  table: Omit<ApiResource, 'operations'> & { readonly operations: readonly OperationRow<Deps>[] },
+): ApiResource => ({
+  ...table,
+  operations: table.operations.map((operation) => ({
+    ...operation,
+    handle: async (call) => operation.handle(deps, call),
+  })),
+})
 
 /** Answers 200. */
 export const done = (body: object, more: Pick<Done, 'version' | 'nextCursor'> = {}): Done => ({

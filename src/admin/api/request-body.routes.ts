@@ -4,6 +4,7 @@ import { MAX_LOGO_BYTES } from '../../apps/logo.ts'
 import { decodeText, hasBody, mediaTypeOf, readBytes, readText } from '../../http/body.ts'
 import { AppError } from '../../shared/errors.ts'
 import { parseJsonObject } from './json-object.ts'
+import { toInput } from './members.ts'
 import { mediaTypes } from './openapi.ts'
 import type { Call, Operation } from './operation.ts'
 
@@ -18,11 +19,11 @@ async function* noLines(): AsyncGenerator<string, void, undefined> {
 export async function readBody(
   operation: Operation,
   ctx: Context,
-): Promise<Pick<Call, 'members' | 'bytes' | 'lines' | 'contentType'>> {
+): Promise<Pick<Call, 'members' | 'input' | 'bytes' | 'lines' | 'contentType'>> {
   const { body } = operation
   const { req } = ctx
   const contentType = mediaTypeOf(req)
-  const nothing = { members: {}, bytes: new Uint8Array(), lines: noLines(), contentType }
+  const nothing = { members: {}, input: {}, bytes: new Uint8Array(), lines: noLines(), contentType }
   if (body === undefined) return nothing
   if (body.kind === 'json' && body.optional === true && !hasBody(req)) return nothing
   const types = mediaTypes(operation)
@@ -35,7 +36,7 @@ export async function readBody(
   switch (body.kind) {
     case 'json': {
       const members = parseJsonObject(decodeText(await readBytes(req, BODY_LIMIT_BYTES)))
-      return { ...nothing, members }
+      return { ...nothing, members, input: toInput(members, body.schema) }
     }
     case 'file':
       return { ...nothing, bytes: await readBytes(req, MAX_LOGO_BYTES, 'logo_too_large') }

@@ -3,7 +3,6 @@ import { isBuiltInScope, type Scope, type ScopeInput } from '../../apps/scope.ts
 import type { AppRegistry } from '../../apps/app-registry.ts'
 import type { ScopeCatalogue } from '../../apps/scope-catalogue.ts'
 import type { ScopeService } from '../scope-service.ts'
-import { toInput } from './members.ts'
 import {
   type Answer,
   type Call,
@@ -11,7 +10,8 @@ import {
   done,
   NOTHING_TO_SAY,
   type ApiResource,
-  type Operation,
+  createResource,
+  type OperationRow,
   pageOf,
   type Reply,
 } from './operation.ts'
@@ -49,122 +49,119 @@ const showScope = ({ group, name, sentence, sensitive, deprecated, audience, ver
 })
 const shown = (scope: Scope) => done(showScope(scope), { version: scope.version })
 
-/** Creates the operations. */
-export function scopeOperations({
-  scopes,
-  apps,
-  service,
-}: {
+interface Deps {
   apps: Pick<AppRegistry, 'countOfScope'>
   scopes: Pick<ScopeCatalogue, 'current' | 'get'>
   service: ScopeService
-}): ApiResource {
-  async function get(name: string): Promise<Scope> {
-    const builtIn = isBuiltInScope(name) ? scopes.current().scopes.get(name) : undefined
-    return builtIn ?? (await scopes.get(name))
-  }
+}
 
-  async function create(call: Call): Promise<Reply> {
-    // The catalogue looks at the type of every member.
-    const outcome = await service.create(
-      toInput(call.members, NEW) as unknown as ScopeInput,
-      call.by,
-    )
-    if (outcome.kind === 'refused') return outcome
-    const { scope } = outcome
-    const location = `/scopes/${encodeURIComponent(scope.name)}`
-    return created(showScope(scope), { version: scope.version, location })
-  }
+async function get({ scopes }: Deps, name: string): Promise<Scope> {
+  const builtIn = isBuiltInScope(name) ? scopes.current().scopes.get(name) : undefined
+  return builtIn ?? (await scopes.get(name))
+}
 
-  async function update(call: Call): Promise<Reply> {
-    const current = await scopes.get(call.path('name'))
-    const version = versionToChange(call.expected, current.version)
-    if (version === undefined) return { kind: 'stale', version: current.version }
-    const change = toInput(call.members, CHANGE)
-    const outcome = await service.update(current.name, version, change, call.by)
-    if (outcome.kind === 'conflict') return { kind: 'stale', version: outcome.scope.version }
-    return outcome.kind === 'refused' ? outcome : shown(outcome.scope)
-  }
+function list({ scopes }: Deps): Reply {
+  const all = [...scopes.current().scopes.values()].sort((left, right) =>
+    left.name < right.name ? -1 : 1,
+  )
+  return pageOf(all.map(showScope), undefined)
+}
 
-  const operations: readonly Operation[] = [
-    {
-      id: 'listScopes',
-      method: 'GET',
-      path: '/scopes',
-      summary: 'List all scopes, built-in ones too, by name',
-      scope: READ,
-      answers: { 200: { description: 'All scopes on one page.', schema: page(ref('Scope')) } },
-      handle() {
-        const all = [...scopes.current().scopes.values()].sort((left, right) =>
-          left.name < right.name ? -1 : 1,
-        )
-        return Promise.resolve(pageOf(all.map(showScope), undefined))
-      },
+async function create({ service }: Deps, call: Call): Promise<Reply> {
+  // The catalogue looks at the type of every member.
+  const outcome = await service.create(call.input as unknown as ScopeInput, call.by)
+  if (outcome.kind === 'refused') return outcome
+  const { scope } = outcome
+  const location = `/scopes/${encodeURIComponent(scope.name)}`
+  return created(showScope(scope), { version: scope.version, location })
+}
+
+async function update({ scopes, service }: Deps, call: Call): Promise<Reply> {
+  const current = await scopes.get(call.path('name'))
+  const version = versionToChange(call.expected, current.version)
+  if (version === undefined) return { kind: 'stale', version: current.version }
+  const outcome = await service.update(current.name, version, call.input, call.by)
+  if (outcome.kind === 'conflict') return { kind: 'stale', version: outcome.scope.version }
+  return outcome.kind === 'refused' ? outcome : shown(outcome.scope)
+}
+
+const OPERATIONS: readonly OperationRow<Deps>[] = [
+  {
+    id: 'listScopes',
+    method: 'GET',
+    path: '/scopes',
+    summary: 'List all scopes, built-in ones too, by name',
+    scope: READ,
+    answers: { 200: { description: 'All scopes on one page.', schema: page(ref('Scope')) } },
+    handle: list,
+  },
+  {
+    id: 'createScope',
+    method: 'POST',
+    path: '/scopes',
+    summary: 'Add a scope; it can be asked for within a second',
+    scope: WRITE,
+    body: { kind: 'json', schema: NEW, checkedBy: 'domain' },
+    isRepeatable: true,
+    answers: { 201: SCOPE },
+    handle: create,
+  },
+  {
+    id: 'getScope',
+    method: 'GET',
+    path: '/scopes/{name}',
+    summary: 'Get a scope',
+    scope: READ,
+    inPath: ONE,
+    versioned: 'read',
+    answers: { 200: SCOPE },
+    handle: async (deps, call) => shown(await get(deps, call.path('name'))),
+  },
+  {
+    id: 'getScopeUse',
+    method: 'GET',
+    path: '/scopes/{name}/use',
+    summary: 'Count the apps that may ask for a scope',
+    description: 'Deleted apps do not count; `GET /apps?scope=…` lists the others.',
+    scope: READ,
+    inPath: ONE,
+    answers: { 200: { description: 'The count, as of now.', schema: ref('ScopeUse') } },
+    async handle(deps, call) {
+      const { name } = await get(deps, call.path('name'))
+      return done({ apps_count: await deps.apps.countOfScope(name) })
     },
-    {
-      id: 'createScope',
-      method: 'POST',
-      path: '/scopes',
-      summary: 'Add a scope; it can be asked for within a second',
-      scope: WRITE,
-      body: { kind: 'json', schema: NEW },
-      isRepeatable: true,
-      answers: { 201: SCOPE },
-      handle: create,
+  },
+  {
+    id: 'updateScope',
+    method: 'PATCH',
+    path: '/scopes/{name}',
+    summary: 'Change a scope; its name never changes',
+    scope: WRITE,
+    inPath: ONE,
+    body: { kind: 'json', schema: CHANGE, checkedBy: 'domain' },
+    versioned: 'update',
+    answers: { 200: SCOPE },
+    handle: update,
+  },
+  {
+    id: 'deleteScope',
+    method: 'DELETE',
+    path: '/scopes/{name}',
+    summary: 'Take a scope out: it can no longer be asked for',
+    description: 'Apps that may ask for it keep naming it, to no effect.',
+    scope: WRITE,
+    inPath: ONE,
+    answers: { 204: { description: 'It is gone.' } },
+    async handle({ service }, call) {
+      await service.remove(call.path('name'), call.by)
+      return NOTHING_TO_SAY
     },
-    {
-      id: 'getScope',
-      method: 'GET',
-      path: '/scopes/{name}',
-      summary: 'Get a scope',
-      scope: READ,
-      inPath: ONE,
-      versioned: 'read',
-      answers: { 200: SCOPE },
-      handle: async (call) => shown(await get(call.path('name'))),
-    },
-    {
-      id: 'getScopeUse',
-      method: 'GET',
-      path: '/scopes/{name}/use',
-      summary: 'Count the apps that may ask for a scope',
-      description: 'Deleted apps do not count; `GET /apps?scope=…` lists the others.',
-      scope: READ,
-      inPath: ONE,
-      answers: { 200: { description: 'The count, as of now.', schema: ref('ScopeUse') } },
-      async handle(call) {
-        const { name } = await get(call.path('name'))
-        return done({ apps_count: await apps.countOfScope(name) })
-      },
-    },
-    {
-      id: 'updateScope',
-      method: 'PATCH',
-      path: '/scopes/{name}',
-      summary: 'Change a scope; its name never changes',
-      scope: WRITE,
-      inPath: ONE,
-      body: { kind: 'json', schema: CHANGE },
-      versioned: 'update',
-      answers: { 200: SCOPE },
-      handle: update,
-    },
-    {
-      id: 'deleteScope',
-      method: 'DELETE',
-      path: '/scopes/{name}',
-      summary: 'Take a scope out: it can no longer be asked for',
-      description: 'Apps that may ask for it keep naming it, to no effect.',
-      scope: WRITE,
-      inPath: ONE,
-      answers: { 204: { description: 'It is gone.' } },
-      async handle(call) {
-        await service.remove(call.path('name'), call.by)
-        return NOTHING_TO_SAY
-      },
-    },
-  ]
-  return {
+  },
+]
+
+/** Creates the operations. */
+export const scopeOperations = (deps: Deps): ApiResource =>
+  createResource(deps, {
     tag: 'Scopes',
     description: 'The catalogue of what apps can ask for.',
     schemas: {
@@ -177,6 +174,5 @@ export function scopeOperations({
       // Not in the scope itself: its ETag is its version, which does not change when an app is registered.
       ScopeUse: answer({ apps_count: whole('Apps that may ask for it, deleted ones left out.') }),
     },
-    operations,
-  }
-}
+    operations: OPERATIONS,
+  })

@@ -4,10 +4,10 @@ import type { Problem } from '../../model/problem.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { AppService } from '../app-service.ts'
 import { showApp, showSecret } from './app-schemas.ts'
-import { checkMembers } from './members.ts'
 import {
   type Call,
   created,
+  createResource,
   done,
   type Done,
   keeping,
@@ -22,10 +22,7 @@ const NEW = input({ expires_at: orNull(moment('When it ends; without it, never.'
 const WRITE = 'admin:apps:write'
 const OF = { appId: text('The client id.') }
 
-function readExpiry(members: Call['members']): Date | undefined | Problem[] {
-  const problems = checkMembers(members, NEW)
-  if (problems.length > 0) return problems
-  const { expires_at: text } = members
+function readExpiry({ expiresAt: text }: Call['input']): Date | undefined | Problem[] {
   if (typeof text !== 'string') return undefined
   try {
     return parseMoment(text, 'expires_at')
@@ -36,27 +33,31 @@ function readExpiry(members: Call['members']): Date | undefined | Problem[] {
   }
 }
 
+interface Deps {
+  service: AppService
+}
+
+async function create({ service }: Deps, call: Call): Promise<Reply> {
+  const expiresAt = readExpiry(call.input)
+  if (Array.isArray(expiresAt)) return refused(expiresAt)
+  const along = keeping(call, shown)
+  const outcome = await service.createSecret(call.path('appId'), { expiresAt, along }, call.by)
+  return outcome.kind === 'refused' ? outcome : shown(outcome)
+}
+
+function shown({ app, secretId, secret }: CreatedSecret): Done {
+  const entry = app.secrets.find(({ id }) => id === secretId)
+  // Revoked by somebody else in this very moment.
+  if (entry === undefined) throw new AppError('conflict')
+  return created(
+    { secret: showSecret(entry), client_secret: secret.reveal() },
+    { location: `/apps/${app.id}` },
+  )
+}
+
 /** Creates the operations. */
-export function secretOperations({ service }: { service: AppService }): ApiResource {
-  async function create(call: Call): Promise<Reply> {
-    const expiresAt = readExpiry(call.members)
-    if (Array.isArray(expiresAt)) return refused(expiresAt)
-    const along = keeping(call, shown)
-    const outcome = await service.createSecret(call.path('appId'), { expiresAt, along }, call.by)
-    return outcome.kind === 'refused' ? outcome : shown(outcome)
-  }
-
-  function shown({ app, secretId, secret }: CreatedSecret): Done {
-    const entry = app.secrets.find(({ id }) => id === secretId)
-    // Revoked by somebody else in this very moment.
-    if (entry === undefined) throw new AppError('conflict')
-    return created(
-      { secret: showSecret(entry), client_secret: secret.reveal() },
-      { location: `/apps/${app.id}` },
-    )
-  }
-
-  return {
+export const secretOperations = (deps: Deps): ApiResource =>
+  createResource(deps, {
     tag: 'Secrets',
     description: 'Secrets of apps; two are live at a time, to change over without a pause.',
     schemas: {},
@@ -68,7 +69,7 @@ export function secretOperations({ service }: { service: AppService }): ApiResou
         summary: 'Make another secret for an app',
         scope: WRITE,
         inPath: OF,
-        body: { kind: 'json', schema: NEW, optional: true },
+        body: { kind: 'json', schema: NEW, optional: true, checkedBy: 'schema' },
         isRepeatable: true,
         isWhole: true,
         answers: {
@@ -91,11 +92,10 @@ export function secretOperations({ service }: { service: AppService }): ApiResou
         scope: WRITE,
         inPath: { ...OF, secretId: text('The id of the secret.') },
         answers: { 200: { description: 'The app without it.', schema: ref('App') } },
-        async handle(call) {
+        async handle({ service }, call) {
           const app = await service.revokeSecret(call.path('appId'), call.path('secretId'), call.by)
           return done(showApp(app), { version: app.version })
         },
       },
     ],
-  }
-}
+  })

@@ -1,12 +1,12 @@
 // The operations on tokens: look into one, end what it stands for, report one that leaked. Tokens come in bodies only: addresses end up in logs.
 import type { LeakOutcome, RevokeOutcome, TokenService, TokenInspection } from '../token-service.ts'
-import { checkMembers } from './members.ts'
 import {
   BEGUN,
   type Call,
   done,
   type ApiResource,
-  type Operation,
+  createResource,
+  type OperationRow,
   refused,
   type Reply,
 } from './operation.ts'
@@ -48,7 +48,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
       ]),
     ),
     app: orNull(answer({ id: text('The client id.'), name: text('The name of the app.') })),
-    account_id: orNull(text('Whose it is; null where the app service for itself.')),
+    account_id: orNull(text('Whose it is; null where the app acts for itself.')),
     grant_id: orNull(text('The authorization that it belongs to.')),
     secret_id: orNull(text('Which secret of the app it is.')),
     scopes: orNull(listOf({ type: 'string' })),
@@ -158,100 +158,97 @@ function answerReport(outcome: LeakOutcome): Reply {
   }
 }
 
-/** Creates the operations. */
-export function tokenOperations({ service }: { service: TokenService }): ApiResource {
-  const withToken =
-    (schema: typeof ONE, work: (token: string, call: Call) => Promise<Reply>) =>
-    async (call: Call): Promise<Reply> => {
-      const problems = checkMembers(call.members, schema)
-      if (problems.length > 0) return refused(problems)
-      return work(String(call.members['token']).trim(), call)
-    }
+interface Deps {
+  service: TokenService
+}
 
-  const operations: readonly Operation[] = [
-    {
-      id: 'inspectToken',
-      method: 'POST',
-      path: '/tokens/inspect',
-      summary: 'Say what a token is, and whether it works',
-      scope: SCOPE,
-      body: { kind: 'json', schema: ONE },
-      answers: { 200: { description: 'What is known of it.', schema: ref('TokenInspection') } },
-      handle: withToken(ONE, async (token, { by }) =>
-        done(showInspection(await service.inspect(token, by))),
-      ),
+const tokenOf = (call: Call): string => String(call.input['token']).trim()
+
+const OPERATIONS: readonly OperationRow<Deps>[] = [
+  {
+    id: 'inspectToken',
+    method: 'POST',
+    path: '/tokens/inspect',
+    summary: 'Say what a token is, and whether it works',
+    scope: SCOPE,
+    body: { kind: 'json', schema: ONE, checkedBy: 'schema' },
+    answers: { 200: { description: 'What is known of it.', schema: ref('TokenInspection') } },
+    handle: async ({ service }, call) =>
+      done(showInspection(await service.inspect(tokenOf(call), call.by))),
+  },
+  {
+    id: 'revokeToken',
+    method: 'POST',
+    path: '/tokens/revoke',
+    summary: 'End what a token stands for',
+    description:
+      'An access token alone; with a refresh token or a code the whole authorization (RFC 7009 §2.1).',
+    scope: SCOPE,
+    body: { kind: 'json', schema: ONE, checkedBy: 'schema' },
+    answers: { 200: { description: 'What has ended.', schema: ref('TokenRevocation') } },
+    handle: async ({ service }, call) =>
+      answerRevocation(await service.revoke(tokenOf(call), call.by), FOREIGN),
+  },
+  {
+    id: 'reportLeak',
+    method: 'POST',
+    path: '/tokens/report',
+    summary: 'Report a token or secret that was found where it must not be',
+    description:
+      'Ends it unless `revoke` is false: a secret alone, a token with its whole authorization. The checksum tells what is not ours.',
+    scope: SCOPE,
+    body: { kind: 'json', schema: REPORT, checkedBy: 'schema' },
+    answers: { 200: { description: 'What it is.', schema: ref('LeakReport') } },
+    async handle({ service }, call) {
+      const options = { revoke: call.input['revoke'] !== false }
+      return answerReport(await service.report(tokenOf(call), options, call.by))
     },
-    {
-      id: 'revokeToken',
-      method: 'POST',
-      path: '/tokens/revoke',
-      summary: 'End what a token stands for',
-      description:
-        'An access token alone; with a refresh token or a code the whole authorization (RFC 7009 §2.1).',
-      scope: SCOPE,
-      body: { kind: 'json', schema: ONE },
-      answers: { 200: { description: 'What has ended.', schema: ref('TokenRevocation') } },
-      handle: withToken(ONE, async (token, { by }) =>
-        answerRevocation(await service.revoke(token, by), FOREIGN),
-      ),
+  },
+  {
+    id: 'revokeGrant',
+    method: 'POST',
+    path: '/grants/{grantId}/revoke',
+    summary: 'End an authorization with all its tokens',
+    scope: SCOPE,
+    inPath: { grantId: text('The id of the authorization.') },
+    answers: { 200: { description: 'What has ended.', schema: ref('TokenRevocation') } },
+    errors: { 422: 'It is no id of an authorization.' },
+    handle: async ({ service }, call) =>
+      answerRevocation(await service.revokeGrant(call.path('grantId'), call.by), NO_GRANT),
+  },
+  {
+    id: 'revokeTokensOfApp',
+    method: 'POST',
+    path: '/apps/{appId}/revoke-tokens',
+    summary: 'End all authorizations of an app, and the tokens that it got for itself',
+    scope: SCOPE,
+    inPath: { appId: text('The client id.') },
+    answers: { 202: { description: 'It is written down and has begun.' } },
+    async handle({ service }, call) {
+      await service.revokeAllOfApp(call.path('appId'), call.by)
+      return BEGUN
     },
-    {
-      id: 'reportLeak',
-      method: 'POST',
-      path: '/tokens/report',
-      summary: 'Report a token or secret that was found where it must not be',
-      description:
-        'Ends it unless `revoke` is false: a secret alone, a token with its whole authorization. The checksum tells what is not ours.',
-      scope: SCOPE,
-      body: { kind: 'json', schema: REPORT },
-      answers: { 200: { description: 'What it is.', schema: ref('LeakReport') } },
-      handle: withToken(REPORT, async (token, { by, members }) =>
-        answerReport(await service.report(token, { revoke: members['revoke'] !== false }, by)),
-      ),
+  },
+  {
+    id: 'revokeTokensOfAccount',
+    method: 'POST',
+    path: '/accounts/{accountId}/revoke-tokens',
+    summary: 'End all authorizations and sessions of an account, which can sign in again',
+    scope: SCOPE,
+    inPath: { accountId: text('The account id.') },
+    answers: { 202: { description: 'It is written down and has begun.' } },
+    async handle({ service }, call) {
+      await service.revokeAllOfAccount(call.path('accountId'), call.by)
+      return BEGUN
     },
-    {
-      id: 'revokeGrant',
-      method: 'POST',
-      path: '/grants/{grantId}/revoke',
-      summary: 'End an authorization with all its tokens',
-      scope: SCOPE,
-      inPath: { grantId: text('The id of the authorization.') },
-      answers: { 200: { description: 'What has ended.', schema: ref('TokenRevocation') } },
-      errors: { 422: 'It is no id of an authorization.' },
-      handle: async (call) =>
-        answerRevocation(await service.revokeGrant(call.path('grantId'), call.by), NO_GRANT),
-    },
-    {
-      id: 'revokeTokensOfApp',
-      method: 'POST',
-      path: '/apps/{appId}/revoke-tokens',
-      summary: 'End all authorizations of an app, and the tokens that it got for itself',
-      scope: SCOPE,
-      inPath: { appId: text('The client id.') },
-      answers: { 202: { description: 'It is written down and has begun.' } },
-      async handle(call) {
-        await service.revokeAllOfApp(call.path('appId'), call.by)
-        return BEGUN
-      },
-    },
-    {
-      id: 'revokeTokensOfAccount',
-      method: 'POST',
-      path: '/accounts/{accountId}/revoke-tokens',
-      summary: 'End all authorizations and sessions of an account, which can sign in again',
-      scope: SCOPE,
-      inPath: { accountId: text('The account id.') },
-      answers: { 202: { description: 'It is written down and has begun.' } },
-      async handle(call) {
-        await service.revokeAllOfAccount(call.path('accountId'), call.by)
-        return BEGUN
-      },
-    },
-  ]
-  return {
+  },
+]
+
+/** Creates the operations. */
+export const tokenOperations = (deps: Deps): ApiResource =>
+  createResource(deps, {
     tag: 'Tokens',
     description: 'Tokens, authorizations and leaks.',
     schemas: SCHEMAS,
-    operations,
-  }
-}
+    operations: OPERATIONS,
+  })
