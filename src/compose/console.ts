@@ -1,7 +1,7 @@
 // The admin console plugged into what the server knows.
 import type Router from '@koa/router'
 import { createUsedForms } from '../admin/console/used-forms.store.ts'
-import { createConsoleRouters } from '../admin/console/console.routes.ts'
+import { createConsoleRouter } from '../admin/console/console.routes.ts'
 import { createUsageStore } from '../audit/usage.store.ts'
 import type { Foundation } from '../foundation.ts'
 import { createCsrf } from '../http/csrf.ts'
@@ -22,7 +22,7 @@ export function createConsole(
   deps: { interactions: Interactions; templates: Templates; perAddress: BatchedLimit },
 ): Router[] {
   const { config, clock, serverKeys, accounts, apps, scopes, keyRing, audit, db } = foundation
-  return createConsoleRouters({
+  const router = createConsoleRouter({
     issuer: config.server.issuer,
     apps,
     async getChangeable(appId) {
@@ -47,11 +47,11 @@ export function createConsole(
     lifetimes: config.tokens,
     clock,
     lastSignIn: (ctx) => deps.interactions.lastSignIn(ctx),
-    people: accounts,
     signInUrl: signInAddress,
     templates: deps.templates,
     csrf: createCsrf(serverKeys),
     events: audit.events,
     perAddress: deps.perAddress,
   })
+  return [router]
 }

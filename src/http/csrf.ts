@@ -1,6 +1,7 @@
 // Forms that only our own pages can send. Invariant: a form counts when its token was made for exactly this binding (an interaction, a
 // signed-in account) under a server key, and when the browser, if it says where the form came from, says: from here. The Origin header is no
 // help, because pages are sent with Referrer-Policy no-referrer and browsers then write `Origin: null`.
+import type { IncomingMessage } from 'node:http'
 import type { Context } from 'koa'
 import { equalInConstantTime, type ServerKeys } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
@@ -33,10 +34,14 @@ export interface Csrf {
 // `none` is a person's own doing: the address bar, a bookmark.
 const OWN_SITES: ReadonlySet<unknown> = new Set([undefined, 'same-origin', 'none'])
 
+/** Returns whether the browser, if it says where a request came from, says: from here. */
+export const comesFromOurPage = ({ headers }: IncomingMessage): boolean =>
+  OWN_SITES.has(headers['sec-fetch-site'])
+
 /** Creates the tokens over the server's keys; tokens of a rotated-out key still count. */
 export function createCsrf(serverKeys: ServerKeys): Csrf {
   function assertFromOurPage(ctx: Context, type: string): void {
-    if (!OWN_SITES.has(ctx.req.headers['sec-fetch-site']))
+    if (!comesFromOurPage(ctx.req))
       throw new AppError('csrf_mismatch', { detail: 'sec-fetch-site' })
     // A form is what a browser sends; JSON is for programs.
     if (ctx.is(type) === false) throw new AppError('body_type_unsupported')

@@ -116,7 +116,7 @@ describe('trying an app out', () => {
     await press(page, 'Allow')
     await untilHeading(page, 'Studio Planner: what came of it')
     expect(await wordsOn(page)).toContain('"active": true')
-    await photograph(page, 'try-result-no-script')
+    await photograph(page, 'preview-result-no-script')
   })
 
   it('says why a suspended app is refused', async () => {

@@ -14,7 +14,7 @@ import {
 } from '../../apps/app-settings.ts'
 import { isAdminScope, needsPerson, type Scope } from '../../apps/scope.ts'
 import type { Parameters } from '../../http/parameters.ts'
-import type { FormProblem } from './console-views.ts'
+import type { FormProblem } from './frame.ts'
 
 const SWITCHES = settingsOfKind('switch')
 const LISTS: readonly SettingName[] = settingsOfKind('list')

@@ -3,7 +3,7 @@
 import { actsForUsers, type App, canActForItself } from '../../model/app.ts'
 import { APP_SETTINGS, settingsOfKind } from '../../apps/app-settings.ts'
 import { isLive } from '../../apps/client-secret.ts'
-import type { Frame, LinkTo } from './console-views.ts'
+import type { Frame, LinkTo } from './frame.ts'
 import { appBadge, secondsInWords, TYPE_WORDS } from './words.ts'
 
 /** The tabs of an app. */

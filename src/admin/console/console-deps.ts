@@ -13,7 +13,6 @@ import type { AppService } from '../app-service.ts'
 import type { AppPreviews } from '../app-preview.ts'
 import type { KeyService } from '../key-service.ts'
 import type { ScopeService } from '../scope-service.ts'
-import type { UsedForms } from './used-forms.store.ts'
 
 export interface ConsoleDeps {
   issuer: string
@@ -31,7 +30,6 @@ export interface ConsoleDeps {
   countGrants: (appId: string) => Promise<{ count: number; isMore: boolean }>
   acts: { apps: AppService; scopes: ScopeService; keys: KeyService; accounts: AccountService }
   previews: AppPreviews
-  usedForms: UsedForms
   /** The server's lifetimes, for apps that have none of their own. */
   lifetimes: { accessTtlSeconds: number; refreshTtlSeconds: number }
   clock: Clock

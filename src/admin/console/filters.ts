@@ -1,5 +1,5 @@
 // What a list is narrowed by, in words: for the title of its page, and for the ways to widen it where it is empty. Called by the routes of all lists.
-import type { LinkTo } from './console-views.ts'
+import type { LinkTo } from './frame.ts'
 import { linkWith, type Query } from './paging.ts'
 
 /** One filter of a list: its name in the query, how it is called, and how its value is. */

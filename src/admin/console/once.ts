@@ -32,6 +32,7 @@ export async function once<T extends object>(
     await usedForms.giveBack(key).catch(() => undefined)
     throw error
   }
-  if ('kind' in outcome && outcome.kind === 'refused') await usedForms.giveBack(key)
+  if ('kind' in outcome && (outcome.kind === 'refused' || outcome.kind === 'conflict'))
+    await usedForms.giveBack(key)
   return { kind: 'acted', outcome }
 }

@@ -1,6 +1,6 @@
 // Addresses of lists: what is searched for, and which page. Invariant: a query is what a person could have typed, one value a name, the empty ones
 // left out. Called by the routes of all lists.
-import type { LinkTo } from './console-views.ts'
+import type { LinkTo } from './frame.ts'
 
 /** The query of a request: the first value of each name, without empty ones. */
 export interface Query {

@@ -39,6 +39,7 @@ test('of forms that are sent while the first is under way none acts', async () =
 
 test.each([
   ['was refused', () => Promise.resolve({ kind: 'refused' }), undefined],
+  ['met a conflict', () => Promise.resolve({ kind: 'conflict' }), undefined],
   ['failed', () => Promise.reject(new Error('the server is away')), 'the server is away'],
 ])('a form whose act %s can be sent again', async (_name, act, message) => {
   const forms = createForms()

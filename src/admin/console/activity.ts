@@ -1,16 +1,17 @@
-// What happened: everywhere, and at one app, with why each request was refused; and the same as a file.
+// What happened: everywhere, and at one app, with why each request was refused; and the same as a
+// file.
 import { Readable } from 'node:stream'
-import Router from '@koa/router'
 import { EVENTS } from '../../audit/event-names.ts'
 import type { EventQuery, RecordedEvent } from '../../audit/event.store.ts'
 import { DAY } from '../../shared/clock.ts'
-import { appFacts, appFrame, appPath } from './app-frame.ts'
+import { page, type Row } from './action.ts'
+import { appFrame, appPath } from './app-frame.ts'
 import type { ConsoleDeps } from './console-deps.ts'
-import { eventTitle, type ShownEvent, shownEvent } from './event-words.ts'
+import { eventTitle, shownEvent } from './event-words.ts'
 import { EXPORT_FORMATS, exportEvents, type ExportFormat } from './export.ts'
 import { narrowingOf } from './filters.ts'
-import type { Gate } from './gate.routes.ts'
-import { linkWith, pagerOf, type Query, queryOf } from './paging.ts'
+import type { NamedEvent } from './page-models.ts'
+import { linkWith, pagerOf, type Query } from './paging.ts'
 import { period, summaryOf } from './usage-summary.ts'
 import { numberInWords } from './words.ts'
 
@@ -60,37 +61,39 @@ function wordsOf(name: (typeof FILTERS)[number], query: Query): string | undefin
   return name === 'event' ? (KINDS.find((kind) => kind.value === value)?.label ?? value) : value
 }
 
-/** Creates the routes. */
-export function createActivityRoutes(deps: ConsoleDeps, gate: Gate): Router {
-  const { apps, eventStore, usage, clock } = deps
-  const router = new Router({ strict: true, sensitive: true })
+/** Returns the rows. */
+export const activityRows = (deps: ConsoleDeps): Row[] => [
+  everywhere(deps),
+  download(deps),
+  ofApp(deps),
+]
 
-  /** Puts names beside the ids; what is gone keeps its id alone. */
-  async function named(
-    events: readonly RecordedEvent[],
-  ): Promise<(ShownEvent & { names: Record<string, string> })[]> {
-    const names = new Map<string, string>()
-    const accountIds = events.flatMap(({ accountId, actor }) => [accountId, actor])
-    const appIds = events.flatMap(({ appId, actor }) => [appId, actor])
-    await Promise.all([
-      ...[...new Set(accountIds)].map(async (id) => {
-        const account = id?.startsWith('acc_') === true ? await deps.accounts.find(id) : undefined
-        if (account !== undefined) names.set(account.id, account.email)
-      }),
-      ...[...new Set(appIds)].map(async (id) => {
-        const app = id === undefined ? undefined : await apps.find(id)
-        if (app !== undefined) names.set(app.id, app.name)
-      }),
-    ])
-    const shown = Object.fromEntries(names)
-    return events.map((event) => ({ ...shownEvent(event), names: shown }))
-  }
+/** Puts names beside the ids; what is gone keeps its id alone. */
+async function named(
+  { accounts, apps }: ConsoleDeps,
+  events: readonly RecordedEvent[],
+): Promise<NamedEvent[]> {
+  const names: Record<string, string> = {}
+  const accountIds = events.flatMap(({ accountId, actor }) => [accountId, actor])
+  const appIds = events.flatMap(({ appId, actor }) => [appId, actor])
+  await Promise.all([
+    ...[...new Set(accountIds)].map(async (id) => {
+      const account = id?.startsWith('acc_') === true ? await accounts.find(id) : undefined
+      if (account !== undefined) names[account.id] = account.email
+    }),
+    ...[...new Set(appIds)].map(async (id) => {
+      const app = id === undefined ? undefined : await apps.find(id)
+      if (app !== undefined) names[app.id] = app.name
+    }),
+  ])
+  return events.map((event) => ({ ...shownEvent(event), names }))
+}
 
-  router.get(
-    '/admin/activity',
-    ...gate.admins(async (visit, admin) => {
-      const query = queryOf(visit)
-      const page = await eventStore.list({
+const everywhere = (deps: ConsoleDeps): Row =>
+  page({
+    path: '/admin/activity',
+    async show({ query }) {
+      const { events, nextCursor } = await deps.eventStore.list({
         ...eventQuery(query),
         cursor: query.get('cursor'),
         limit: PAGE,
@@ -102,61 +105,58 @@ export function createActivityRoutes(deps: ConsoleDeps, gate: Gate): Router {
         query,
         FILTERS.map((name) => ({ name, label: FILTER_LABELS[name], value: wordsOf(name, query) })),
       )
-      gate.show(visit, admin, {
+      return {
         template: 'activity',
         frame: { title: 'Activity', narrowedTo: narrowing.words, section: 'activity', crumbs: [] },
-        events: await named(page.events),
-        filter,
+        events: await named(deps, events),
+        filter: filter as Record<(typeof FILTERS)[number], string>,
         kinds: KINDS,
         narrowing,
         csvUrl: linkWith('/admin/activity/export', { ...asked, format: 'csv' }),
         ndjsonUrl: linkWith('/admin/activity/export', { ...asked, format: 'ndjson' }),
-        pager: pagerOf('/admin/activity', query, page.nextCursor),
-      })
-    }),
-  )
+        pager: pagerOf('/admin/activity', query, nextCursor),
+      }
+    },
+  })
 
-  router.get(
-    '/admin/activity/export',
-    ...gate.admins((visit) => {
-      const query = queryOf(visit)
+const download = ({ eventStore }: ConsoleDeps): Row =>
+  page({
+    path: '/admin/activity/export',
+    show({ query }) {
       const format: ExportFormat = query.get('format') === 'ndjson' ? 'ndjson' : 'csv'
       const { contentType, extension } = EXPORT_FORMATS[format]
       const list = (each: EventQuery) => eventStore.list(each)
-      visit.set({
-        'Content-Type': contentType,
-        'Content-Disposition': `attachment; filename="activity.${extension}"`,
-        'Cache-Control': 'no-store',
-        'X-Content-Type-Options': 'nosniff',
-      })
-      visit.body = Readable.from(exportEvents(list, eventQuery(query), format))
-    }),
-  )
+      return {
+        filename: `activity.${extension}`,
+        contentType,
+        content: Readable.from(exportEvents(list, eventQuery(query), format)),
+      }
+    },
+  })
 
-  router.get(
-    '/admin/apps/:id/activity',
-    ...gate.admins(async (visit, admin) => {
-      const app = await apps.get(visit.params['id'] ?? '')
-      const query = queryOf(visit)
-      const now = clock()
+const ofApp = (deps: ConsoleDeps): Row =>
+  page({
+    path: '/admin/apps/:id/activity',
+    async show({ params, query }) {
+      const app = await deps.apps.get(params.id)
+      const now = deps.clock()
       const isRefusals = query.get('only') === 'refused'
-      const [page, counts, grants] = await Promise.all([
-        eventStore.list({
+      const [found, counts, grants] = await Promise.all([
+        deps.eventStore.list({
           appId: app.id,
           name: isRefusals ? 'request.refused' : undefined,
           cursor: query.get('cursor'),
           limit: PAGE,
         }),
-        usage.list({ ...period(now), appId: app.id }),
+        deps.usage.list({ ...period(now), appId: app.id }),
         deps.countGrants(app.id),
       ])
       const summary = summaryOf(counts, now)
       const path = appPath(app.id, '/activity')
-      gate.show(visit, admin, {
+      return {
         template: 'app-activity',
         frame: appFrame(app, 'activity'),
-        app: appFacts(app),
-        events: await named(page.events),
+        events: await named(deps, found.events),
         isRefusals,
         allUrl: path,
         refusedUrl: linkWith(path, { only: 'refused' }),
@@ -164,19 +164,13 @@ export function createActivityRoutes(deps: ConsoleDeps, gate: Gate): Router {
         figures: [
           { label: 'Tokens issued', value: numberInWords(summary.tokensIssued) },
           { label: 'Tokens refreshed', value: numberInWords(summary.refreshes) },
-          {
-            label: 'Failed authentications',
-            value: numberInWords(summary.failedAuthentications),
-          },
+          { label: 'Failed authentications', value: numberInWords(summary.failedAuthentications) },
           {
             label: 'Authorizations now',
             value: `${numberInWords(grants.count)}${grants.isMore ? '+' : ''}`,
           },
         ],
-        pager: pagerOf(path, query, page.nextCursor),
-      })
-    }),
-  )
-
-  return router
-}
+        pager: pagerOf(path, query, found.nextCursor),
+      }
+    },
+  })

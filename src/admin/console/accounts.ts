@@ -1,0 +1,351 @@
+// The accounts of people: listed, named, invited, given a new link, made admins, deactivated.
+// Invariant: a one-time link is in the one answer that made it; nothing is changed but through the
+// admin services, which keep the last admin.
+import type { Account } from '../../model/account.ts'
+import type { OneTimeLink } from '../../accounts/account-links.ts'
+import type { Problem } from '../../model/problem.ts'
+import { AppError } from '../../shared/errors.ts'
+import { ACCOUNTS_PATH as PATH, accountFacts, accountPath as pathOf } from './account-facts.ts'
+import { done, page, type Row, type Sent, type UsedFormNotice } from './action.ts'
+import { confirmation, line, lines, reasonField } from './confirmation.ts'
+import type { ConsoleDeps } from './console-deps.ts'
+import { narrowingOf } from './filters.ts'
+import type { Frame, LinkTo } from './frame.ts'
+import { doneOf, pagerOf } from './paging.ts'
+import { accountBadge } from './words.ts'
+
+const PAGE = 25
+const CRUMBS = [{ label: 'Accounts', href: PATH }]
+const ROLE_LABELS = { member: 'Member', admin: 'Admin' } as const
+const DONE: Readonly<Record<string, string>> = {
+  role: 'The role is changed. It counts everywhere within a second.',
+  name: 'The name is changed.',
+  deactivated: 'The account is deactivated. Its sessions and tokens have stopped working.',
+  reactivated: 'The person can sign in again. Apps must be connected anew.',
+}
+
+const frameBelow = (account: Account, title: string, problem?: string): Frame => ({
+  title,
+  section: 'accounts',
+  crumbs: [...CRUMBS, { label: account.email, href: pathOf(account) }],
+  problem,
+})
+
+/** Returns the rows. */
+export const accountRows = (deps: ConsoleDeps): Row[] => [
+  list(deps),
+  invite(deps),
+  overview(deps),
+  link(deps),
+  rename(deps),
+  changeRole(deps),
+  deactivate(deps),
+  reactivate(deps),
+]
+
+const finder =
+  ({ accounts }: ConsoleDeps) =>
+  async ({ id }: { id: string }): Promise<Account> => {
+    const account = await accounts.find(id)
+    if (account === undefined) throw new AppError('not_found', { detail: 'account' })
+    return account
+  }
+
+const list = ({ accounts }: ConsoleDeps): Row =>
+  page({
+    path: PATH,
+    async show({ query }) {
+      const search = query.get('search')
+      const status = (['active', 'deactivated'] as const).find(
+        (each) => each === query.get('status'),
+      )
+      const role = (['member', 'admin'] as const).find((each) => each === query.get('role'))
+      const cursor = query.get('cursor')
+      const found = await accounts.list({ search, status, role, cursor, limit: PAGE })
+      const narrowing = narrowingOf(PATH, query, [
+        { name: 'search', label: 'Search', value: search },
+        { name: 'role', label: 'Role', value: role && ROLE_LABELS[role] },
+        { name: 'status', label: 'State', value: status && accountBadge({ status }).label },
+      ])
+      return {
+        template: 'accounts',
+        frame: {
+          title: 'Accounts',
+          narrowedTo: narrowing.words,
+          section: 'accounts',
+          crumbs: [],
+          action: { label: 'Invite somebody', href: `${PATH}/new` },
+        },
+        accounts: found.accounts.map(accountFacts),
+        narrowing,
+        filter: { search: search ?? '', status: status ?? '', role: role ?? '' },
+        pager: pagerOf(PATH, query, found.next),
+      }
+    },
+  })
+
+const overview = (deps: ConsoleDeps): Row =>
+  page({
+    path: `${PATH}/:id`,
+    async show({ params, query, admin }) {
+      const account = await finder(deps)(params)
+      return {
+        template: 'account',
+        frame: {
+          title: account.email,
+          section: 'accounts',
+          crumbs: CRUMBS,
+          badge: accountBadge(account),
+          done: doneOf(query, DONE),
+        },
+        account: accountFacts(account),
+        isSelf: account.id === admin.account.id,
+        activityUrl: `/admin/activity?account=${encodeURIComponent(account.id)}`,
+      }
+    },
+  })
+
+const invite = ({ acts }: ConsoleDeps): Row =>
+  confirmation({
+    name: 'account.invite',
+    path: `${PATH}/new`,
+    find: () => undefined,
+    recentSignIn: 'always',
+    once: () => linkUsed({ label: 'Go to the accounts', href: PATH }),
+    ask: (_, { typed }) => ({
+      frame: { title: 'Invite somebody', section: 'accounts', crumbs: CRUMBS },
+      consequences: [
+        'The account is made at once; its owner chooses the password with a link that works once.',
+        'The link is shown on the next page: you pass it on yourself.',
+      ],
+      fields: [
+        { name: 'email', label: 'E-mail address', kind: 'line' },
+        { name: 'name', label: 'Name', kind: 'line', isOptional: true },
+      ],
+      choice: roleChoice(roleOf(typed)),
+      button: 'Invite',
+      isDangerous: false,
+      cancelUrl: PATH,
+    }),
+    async run(_, typed, by, note) {
+      const name = line(typed, 'name') || undefined
+      const input = { email: line(typed, 'email'), name, role: roleOf(typed) }
+      const outcome = await acts.accounts.invite(input, by, (trx, invited) =>
+        note(trx, invited.account.id),
+      )
+      if (outcome.kind === 'refused') return outcome
+      const { account } = outcome
+      return linkShown(account, outcome.link, `${account.email} is invited`)
+    },
+  })
+
+const link = (deps: ConsoleDeps): Row =>
+  confirmation({
+    name: 'account.link',
+    path: `${PATH}/:id/link`,
+    find: finder(deps),
+    recentSignIn: 'always',
+    once: (account) => linkUsed({ label: 'Go to the account', href: pathOf(account) }),
+    ask: (account) => ({
+      frame: frameBelow(
+        account,
+        account.hasPassword ? 'Make a reset link?' : 'Make a new invitation?',
+      ),
+      consequences: [
+        'The link is shown once, on the next page: you pass it on to the person.',
+        'Whoever opens it can choose the password of this account. It works once.',
+        'Links that were made for this account before stop working.',
+      ],
+      button: 'Make the link and show it',
+      isDangerous: false,
+      cancelUrl: pathOf(account),
+    }),
+    async run(account, _, by, note) {
+      const made = await deps.acts.accounts.reset(account.id, by, (trx) => note(trx, account.id))
+      return linkShown(account, made, 'The new link')
+    },
+  })
+
+const rename = (deps: ConsoleDeps): Row =>
+  confirmation({
+    name: 'account.name',
+    path: `${PATH}/:id/name`,
+    find: finder(deps),
+    // A name opens nothing.
+    recentSignIn: 'never',
+    once: false,
+    ask: (account, { isConflict }) => ({
+      frame: frameBelow(
+        account,
+        `Name of ${account.email}`,
+        isConflict
+          ? `Somebody else changed this account meanwhile: now the person ${account.name === undefined ? 'has no name' : `is called “${account.name}”`}. What you typed is below; saving puts it in its place.`
+          : undefined,
+      ),
+      consequences: [
+        'The person sees it when signed in, and apps that may see the profile are told it.',
+      ],
+      fields: [
+        { name: 'name', label: 'Name', value: account.name, kind: 'line', isOptional: true },
+      ],
+      hidden: { version: String(account.version) },
+      button: isConflict ? 'Save what I typed' : 'Save the name',
+      isDangerous: false,
+      cancelUrl: pathOf(account),
+    }),
+    run: (account, typed, by) =>
+      updated(account, '?done=name', () =>
+        deps.acts.accounts.update(
+          account.id,
+          Number(typed.get('version')),
+          { name: line(typed, 'name') || undefined },
+          by,
+        ),
+      ),
+  })
+
+const changeRole = (deps: ConsoleDeps): Row =>
+  confirmation({
+    name: 'account.role',
+    path: `${PATH}/:id/role`,
+    find: finder(deps),
+    recentSignIn: 'always',
+    once: false,
+    ask: (account, { admin, isConflict }) => ({
+      frame: frameBelow(
+        account,
+        `Role of ${account.email}`,
+        isConflict
+          ? 'Somebody else changed this account meanwhile. This is how it is now.'
+          : undefined,
+      ),
+      consequences: [
+        'Admins can do everything in this console.',
+        account.id === admin.account.id
+          ? 'This is your own account: as a member you are out of the console at once.'
+          : 'It counts on all servers within a second.',
+      ],
+      choice: roleChoice(account.role),
+      hidden: { version: String(account.version) },
+      button: 'Change the role',
+      isDangerous: false,
+      cancelUrl: pathOf(account),
+    }),
+    run: (account, typed, by) =>
+      unlessLastAdmin({ field: 'role', status: 409 }, () =>
+        updated(account, '?done=role', () =>
+          deps.acts.accounts.update(
+            account.id,
+            Number(typed.get('version')),
+            { role: roleOf(typed) },
+            by,
+          ),
+        ),
+      ),
+  })
+
+const deactivate = (deps: ConsoleDeps): Row =>
+  confirmation({
+    name: 'account.deactivate',
+    path: `${PATH}/:id/deactivate`,
+    find: finder(deps),
+    recentSignIn: 'always',
+    once: false,
+    ask: (account) => ({
+      frame: frameBelow(account, `Deactivate ${account.email}?`),
+      consequences: [
+        'The person is signed out everywhere and cannot sign in again.',
+        'All apps lose their access to this account at once.',
+        'You can reactivate it; apps must then be connected anew.',
+      ],
+      fields: [reasonField('account')],
+      button: 'Deactivate',
+      isDangerous: true,
+      cancelUrl: pathOf(account),
+    }),
+    run: (account, typed, by) =>
+      unlessLastAdmin({ field: 'reason' }, async () => {
+        await deps.acts.accounts.deactivate(account.id, lines(typed, 'reason'), by)
+        return done(pathOf(account, '?done=deactivated'))
+      }),
+  })
+
+const reactivate = (deps: ConsoleDeps): Row =>
+  confirmation({
+    name: 'account.reactivate',
+    path: `${PATH}/:id/reactivate`,
+    find: finder(deps),
+    recentSignIn: 'always',
+    once: false,
+    ask: (account) => ({
+      frame: frameBelow(account, `Reactivate ${account.email}?`),
+      consequences: [
+        'The person can sign in again with the password of before.',
+        'Sessions and tokens of before stay revoked.',
+      ],
+      button: 'Reactivate',
+      isDangerous: false,
+      cancelUrl: pathOf(account),
+    }),
+    async run(account, _, by) {
+      await deps.acts.accounts.reactivate(account.id, by)
+      return done(pathOf(account, '?done=reactivated'))
+    },
+  })
+
+const roleOf = (typed: ReadonlyMap<string, string>): Account['role'] =>
+  typed.get('role') === 'admin' ? 'admin' : 'member'
+
+const roleChoice = (role: Account['role']) => ({
+  name: 'role',
+  legend: 'Role',
+  options: [
+    { value: 'member', label: 'Member', hint: 'Signs in and connects apps.' },
+    { value: 'admin', label: 'Admin', hint: 'Also runs this server.' },
+  ].map((option) => ({ ...option, isChosen: option.value === role })),
+})
+
+/** Changes an account, if the form was made of how it is now. */
+async function updated(
+  account: Account,
+  below: string,
+  update: () => ReturnType<ConsoleDeps['acts']['accounts']['update']>,
+): Promise<Sent<Account>> {
+  const outcome = await update()
+  if (outcome.kind === 'updated') return done(pathOf(account, below))
+  return outcome.kind === 'conflict' ? { kind: 'conflict', target: outcome.account } : outcome
+}
+
+/** Refuses, at that field, what would take the last admin away. */
+async function unlessLastAdmin(
+  { field, status }: { field: string; status?: 409 },
+  run: () => Promise<Sent<Account>>,
+): Promise<Sent<Account>> {
+  try {
+    return await run()
+  } catch (error) {
+    if (!(error instanceof AppError && error.code === 'last_admin')) throw error
+    const sentence = 'This is the last active admin: make another one first.'
+    const problems: Problem[] = [{ field, rule: 'last-admin', sentence }]
+    return { kind: 'refused', problems, ...(status && { status }) }
+  }
+}
+
+const linkShown = (account: Account, { url, expiresAt }: OneTimeLink, title: string) =>
+  ({
+    kind: 'shown',
+    page: {
+      template: 'link',
+      frame: frameBelow(account, title),
+      link: url.reveal(),
+      expiresAt,
+      account: accountFacts(account),
+    },
+  }) as const
+
+const linkUsed = (next: LinkTo): UsedFormNotice => ({
+  frame: { title: 'This was done already', section: 'accounts', crumbs: CRUMBS },
+  what: 'The form was sent a second time, by a reload for instance. Nothing was done again, and the link is not shown again.',
+  next: 'If you did not keep the link, make a new one on the page of the account.',
+  link: next,
+})

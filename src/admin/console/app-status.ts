@@ -1,0 +1,104 @@
+// Suspending, activating and deleting an app. What cannot be undone asks for the app's name too.
+import { done, type Row } from './action.ts'
+import { appPath, belowApp } from './app-frame.ts'
+import { confirmation, line, lines, REASON_NEEDED, reasonField } from './confirmation.ts'
+import type { ConsoleDeps } from './console-deps.ts'
+
+/** Returns the rows. */
+export const appStatusRows = (deps: ConsoleDeps): Row[] => [
+  suspend(deps),
+  activate(deps),
+  remove(deps),
+]
+
+const suspend = ({ acts, getChangeable }: ConsoleDeps): Row =>
+  confirmation({
+    name: 'app.suspend',
+    path: '/admin/apps/:id/suspend',
+    find: ({ id }) => getChangeable(id),
+    recentSignIn: 'always',
+    once: false,
+    ask: (app) => ({
+      frame: belowApp(app, `Suspend ${app.name}?`),
+      consequences: [
+        'All its tokens stop working at once, and it gets no new ones.',
+        'People who try to connect it are told that it is switched off.',
+        'You can activate it again; its tokens do not come back.',
+      ],
+      fields: [reasonField('app')],
+      button: 'Suspend',
+      isDangerous: true,
+      cancelUrl: appPath(app.id),
+    }),
+    async run({ id }, typed, by) {
+      await acts.apps.suspend(id, lines(typed, 'reason'), by)
+      return done(appPath(id, '?done=suspended'))
+    },
+  })
+
+const activate = ({ acts, getChangeable }: ConsoleDeps): Row =>
+  confirmation({
+    name: 'app.activate',
+    path: '/admin/apps/:id/activate',
+    find: ({ id }) => getChangeable(id),
+    recentSignIn: 'always',
+    once: false,
+    ask: (app) => ({
+      frame: belowApp(app, `Activate ${app.name}?`),
+      consequences: [
+        'It can ask for tokens again at once.',
+        'Tokens from before stay revoked: people connect it anew, servers fetch new ones.',
+      ],
+      button: 'Activate',
+      isDangerous: false,
+      cancelUrl: appPath(app.id),
+    }),
+    async run({ id }, _, by) {
+      await acts.apps.activate(id, by)
+      return done(appPath(id, '?done=activated'))
+    },
+  })
+
+const remove = ({ acts, getChangeable }: ConsoleDeps): Row =>
+  confirmation({
+    name: 'app.delete',
+    path: '/admin/apps/:id/delete',
+    find: ({ id }) => getChangeable(id),
+    recentSignIn: 'always',
+    once: false,
+    ask: (app) => ({
+      frame: belowApp(app, `Delete ${app.name}?`),
+      consequences: [
+        'This cannot be undone: its client id never works again.',
+        'All its tokens and secrets stop working at once.',
+        'Its row and its activity stay, for whoever asks later what happened.',
+      ],
+      fields: [
+        reasonField('app'),
+        {
+          name: 'name',
+          label: 'Name of the app',
+          hint: `To be sure, type: ${app.name}`,
+          kind: 'line',
+          autocomplete: 'off',
+        },
+      ],
+      button: 'Delete for good',
+      isDangerous: true,
+      cancelUrl: appPath(app.id),
+    }),
+    check: (typed, app) => [
+      ...(line(typed, 'reason') === '' ? [REASON_NEEDED] : []),
+      ...(line(typed, 'name') === app.name ? [] : [NAME_DIFFERS]),
+    ],
+    async run({ id }, typed, by) {
+      await acts.apps.remove(id, lines(typed, 'reason'), by)
+      return done('/admin/apps?removed=1')
+    },
+  })
+
+const NAME_DIFFERS = {
+  field: 'name',
+  rule: 'name-differs',
+  sentence: 'Type the name exactly as it stands above the field.',
+}

@@ -1,0 +1,266 @@
+// The list of apps, the overview of one, its permissions, and editing it. Invariant: of two admins
+// who edit one app the second is told what the first changed, and keeps what was typed.
+import { permissionGroups } from '../../apps/permission-groups.ts'
+import { MAX_LOGO_BYTES } from '../../apps/logo.ts'
+import {
+  APP_TYPES,
+  canActForItself,
+  type App,
+  type AppChange,
+  type AppStatus,
+  type AppType,
+} from '../../model/app.ts'
+import type { Problem } from '../../model/problem.ts'
+import { action, done, type FormState, page, type Row, type SentForm } from './action.ts'
+import {
+  type AppFormValues,
+  FIELD_LABELS,
+  formOfApp,
+  formProblems,
+  inputOf,
+  readAppForm,
+  scopeChoices,
+  sentencesByField,
+} from './app-form.ts'
+import { appFacts, appFrame, appPath, belowApp } from './app-frame.ts'
+import type { ConsoleDeps } from './console-deps.ts'
+import { differences } from './differences.ts'
+import { narrowingOf } from './filters.ts'
+import { doneOf, pagerOf } from './paging.ts'
+import { appBadge, lifetimesInWords, TYPE_WORDS } from './words.ts'
+
+const PAGE = 25
+const STATUSES: readonly AppStatus[] = ['active', 'suspended', 'deleted']
+
+const DONE: Readonly<Record<string, string>> = {
+  saved: 'The changes are saved. They count everywhere within a second.',
+  logo: 'The logo is changed.',
+  'logo-removed': 'The logo is removed.',
+  suspended: 'The app is suspended. Its tokens have stopped working.',
+  activated: 'The app is active again. People and servers need new tokens.',
+}
+
+/** Returns the rows. */
+export const appRows = (deps: ConsoleDeps): Row[] => [
+  list(deps),
+  overview(deps),
+  permissions(deps),
+  edit(deps),
+  changeLogo(deps),
+  page({
+    path: '/admin/apps/:id/logo',
+    show: ({ params }) => ({ redirectTo: appPath(params.id, '/edit') }),
+  }),
+]
+
+const list = ({ apps, catalogue }: ConsoleDeps): Row =>
+  page({
+    path: '/admin/apps',
+    async show({ query }) {
+      const search = query.get('search')
+      const type = APP_TYPES.find((each) => each === query.get('type'))
+      const status = STATUSES.find((each) => each === query.get('status'))
+      const scope = query.get('scope')
+      const cursor = query.get('cursor')
+      const found = await apps.list({ search, type, status, scope, cursor, limit: PAGE })
+      const narrowing = narrowingOf('/admin/apps', query, [
+        { name: 'search', label: 'Search', value: search },
+        { name: 'type', label: 'Type', value: type && TYPE_WORDS[type].label },
+        { name: 'status', label: 'State', value: status && appBadge({ status }).label },
+        { name: 'scope', label: 'Permission', value: scope },
+      ])
+      return {
+        template: 'apps',
+        frame: {
+          title: 'Apps',
+          narrowedTo: narrowing.words,
+          section: 'apps',
+          crumbs: [],
+          action: { label: 'Register an app', href: '/admin/apps/new' },
+          done:
+            query.get('removed') === undefined
+              ? undefined
+              : 'The app is deleted. Its tokens have stopped working.',
+        },
+        apps: found.apps.map((app) => ({
+          ...appFacts(app),
+          badge: appBadge(app),
+          logo: logoOf(app),
+        })),
+        narrowing,
+        filter: {
+          search: search ?? '',
+          type: type ?? '',
+          status: status ?? '',
+          scope: scope ?? '',
+        },
+        scopeNames: [...catalogue().keys()].sort(),
+        types: APP_TYPES.map((each) => ({ value: each, label: TYPE_WORDS[each].label })),
+        pager: pagerOf('/admin/apps', query, found.next),
+      }
+    },
+  })
+
+const overview = ({ apps, lifetimes }: ConsoleDeps): Row =>
+  page({
+    path: '/admin/apps/:id',
+    async show({ params, query }) {
+      const app = await apps.get(params.id)
+      return {
+        template: 'app-overview',
+        frame: appFrame(app, 'overview', {
+          action: unlessDeleted(app, { label: 'Edit', href: appPath(app.id, '/edit') }),
+          done: doneOf(query, DONE),
+        }),
+        app: appFacts(app),
+        defaults: lifetimesInWords(lifetimes),
+      }
+    },
+  })
+
+const permissions = ({ apps, catalogue }: ConsoleDeps): Row =>
+  page({
+    path: '/admin/apps/:id/permissions',
+    async show({ params }) {
+      const app = await apps.get(params.id)
+      const all = catalogue()
+      const href = `${appPath(app.id, '/edit')}#f-scopes`
+      return {
+        template: 'app-permissions',
+        frame: appFrame(app, 'permissions', {
+          action: unlessDeleted(app, { label: 'Change', href }),
+        }),
+        app: appFacts(app),
+        groups: permissionGroups(
+          app.scopes.filter((name) => all.has(name)),
+          all,
+        ),
+        deprecated: app.scopes.filter((name) => all.get(name)?.deprecated === true),
+        gone: app.scopes.filter((name) => !all.has(name)),
+      }
+    },
+  })
+
+/** What was typed, and the version of the app that the form was filled in from. */
+interface Edit {
+  values: AppFormValues
+  version: number
+}
+
+const editOf = (app: App): Edit => ({ values: formOfApp(app), version: app.version })
+
+const changeOf = ({ values }: Edit): AppChange => {
+  const { type: _type, ...change } = inputOf(values)
+  return change
+}
+
+const edit = (deps: ConsoleDeps): Row =>
+  action({
+    name: 'app.edit',
+    path: '/admin/apps/:id/edit',
+    find: ({ id }) => deps.getChangeable(id),
+    read: (form, app): Edit =>
+      form === undefined
+        ? editOf(app)
+        : {
+            values: { ...readAppForm(form.fields), type: app.type },
+            version: Number(form.fields.get('version')),
+          },
+    recentSignIn: (app, typed) => widens(app, changeOf(typed)),
+    once: false,
+    page: (state) => editPage(deps, state, state.csrf, state.csrfOf(LOGO)),
+    async run({ id }, typed, by) {
+      const outcome = await deps.acts.apps.update(id, typed.version, changeOf(typed), by)
+      if (outcome.kind === 'updated') return done(appPath(id, '?done=saved'))
+      return outcome.kind === 'conflict' ? { kind: 'conflict', target: outcome.app } : outcome
+    },
+  })
+
+const LOGO = 'app.logo'
+const NO_FILE: Problem = { field: 'logo', rule: 'logo-missing', sentence: 'Choose a file first.' }
+
+const changeLogo = (deps: ConsoleDeps): Row =>
+  action({
+    name: LOGO,
+    path: '/admin/apps/:id/logo',
+    find: ({ id }) => deps.getChangeable(id),
+    read: (form: SentForm | undefined) => ({
+      isRemoval: form?.fields.has('remove') === true,
+      logo: form?.files.get('logo'),
+    }),
+    recentSignIn: 'never',
+    isPartOfOtherPage: true,
+    once: false,
+    maxFileBytes: MAX_LOGO_BYTES,
+    page: (state) =>
+      editPage(
+        deps,
+        { ...state, typed: editOf(state.target) },
+        state.csrfOf('app.edit'),
+        state.csrf,
+      ),
+    check: ({ isRemoval, logo }) => (isRemoval || logo !== undefined ? [] : [NO_FILE]),
+    async run({ id }, { isRemoval, logo }, by) {
+      if (isRemoval || logo === undefined) {
+        await deps.acts.apps.removeLogo(id, by)
+        return done(appPath(id, '?done=logo-removed'))
+      }
+      const outcome = await deps.acts.apps.setLogo(id, logo, by)
+      return outcome.kind === 'updated' ? done(appPath(id, '?done=logo')) : outcome
+    },
+  })
+
+function editPage(
+  { catalogue, lifetimes }: ConsoleDeps,
+  state: FormState<App, Edit>,
+  csrf: string,
+  logoCsrf: string,
+) {
+  const { target: app, problems, isConflict, isStale } = state
+  const { values, version } = state.typed
+  return {
+    template: 'app-edit',
+    frame: belowApp(app, `Edit ${app.name}`, { problems: formProblems(problems) }),
+    app: appFacts(app),
+    logo: logoOf(app),
+    values,
+    problems: sentencesByField(problems),
+    choices: scopeChoices(catalogue(), values.scopes),
+    version: isConflict ? app.version : version,
+    conflict: isConflict ? differences(formOfApp(app), values, FIELD_LABELS) : undefined,
+    conflictUrl: appPath(app.id, '/activity'),
+    isStale,
+    signInAgainUrl: state.signInAgainUrl,
+    action: appPath(app.id, '/edit'),
+    csrf,
+    logoAction: appPath(app.id, '/logo'),
+    logoCsrf,
+    cancelUrl: appPath(app.id),
+    isNew: false,
+    canActForItself: canActForItself(app.type),
+    isMachine: app.type === 'machine',
+    takesPeople: takesPeople(app.type),
+    lifetimes: lifetimesInWords(lifetimes),
+  } as const
+}
+
+/**
+ * Whether a change opens a way that was closed: where codes are sent, what tokens may and where
+ * they count, how a code is proved, and that none is needed.
+ */
+const widens = (before: App, change: AppChange): boolean =>
+  (['redirectUris', 'scopes', 'audiences'] as const).some(
+    (field) => change[field]?.some((value) => !before[field].includes(value)) === true,
+  ) ||
+  (before.requirePkce && change.requirePkce === false) ||
+  (!before.clientCredentials && change.clientCredentials === true)
+
+const unlessDeleted = <T>({ status }: App, value: T): T | undefined =>
+  status === 'deleted' ? undefined : value
+
+const takesPeople = (type: AppType): boolean => type === 'web' || type === 'public'
+
+const logoOf = ({ name, logoId }: App) => ({
+  name,
+  logoUrl: logoId === undefined ? undefined : `/logos/${logoId}`,
+})

@@ -1,0 +1,248 @@
+// What each template below views/console is given: one member a template. Invariant: a model has
+// facts that were made for its page, never a domain object that knows a hash.
+// test/unit/templates.test.ts holds the templates against it.
+import type { AppType } from '../../model/app.ts'
+import type { permissionGroups } from '../../apps/permission-groups.ts'
+import type { Scope } from '../../apps/scope.ts'
+import type { KeyFacts } from '../../keys/key-ring.ts'
+import type { PreviewOutcome } from '../app-preview.ts'
+import type { AccountFacts } from './account-facts.ts'
+import type { AppFormValues, ScopeChoice, ScopeChoices } from './app-form.ts'
+import type { appFacts, SecretFacts } from './app-frame.ts'
+import type { Difference } from './differences.ts'
+import type { ShownEvent } from './event-words.ts'
+import type { Narrowing } from './filters.ts'
+import type { Frame, LinkTo } from './frame.ts'
+import type { Pager } from './paging.ts'
+import type { ReasonWords } from './reasons.ts'
+import type { Snippet } from './snippets.ts'
+import type { UsageSummary } from './usage-summary.ts'
+import type { Badge } from './words.ts'
+
+type AppFacts = ReturnType<typeof appFacts>
+type PermissionGroups = ReturnType<typeof permissionGroups>
+
+/** The logo of an app, or the name whose initial stands in its place. */
+export interface Logo {
+  name: string
+  logoUrl: string | undefined
+}
+
+/** A form: where it is sent, and its token. */
+interface FormModel {
+  action: string
+  csrf: string
+  cancelUrl: string
+}
+
+/** A form that may have come too late: it says so, and is sent again after another sign-in. */
+interface StaleModel {
+  isStale: boolean
+  signInAgainUrl: string
+}
+
+/** The fields of an app, as parts/app-fields.eta shows them. */
+export interface AppFieldsModel {
+  values: AppFormValues
+  /** Sentences by field. */
+  problems: Readonly<Record<string, readonly string[]>>
+  choices: ScopeChoices
+  isNew: boolean
+  /** A file was sent with a form that is shown again: browsers do not keep it. */
+  hadLogo?: boolean
+  canActForItself: boolean
+  isMachine: boolean
+  takesPeople: boolean
+  lifetimes: { accessTtl: string; refreshTtl: string }
+}
+
+/** A field of a confirmation, with what was typed and what is wrong with it. */
+interface ConfirmationFieldModel {
+  name: string
+  label: string
+  hint?: string
+  kind: 'line' | 'lines' | 'date'
+  value: string
+  isOptional: boolean
+  autocomplete?: 'off'
+  problem: string | undefined
+}
+
+export interface ConfirmationModel extends FormModel {
+  consequences: readonly string[]
+  fields: readonly ConfirmationFieldModel[]
+  choice:
+    | {
+        name: string
+        legend: string
+        options: readonly { value: string; label: string; hint: string; isChosen: boolean }[]
+      }
+    | undefined
+  hidden: Readonly<Record<string, string>>
+  button: string
+  isDangerous: boolean
+}
+
+/** What is in the fields of a scope. */
+export interface ScopeForm {
+  name: string
+  sentence: string
+  group: string
+  audience: string
+  sensitive: boolean
+  deprecated: boolean
+}
+
+/** How many apps may ask for a scope, and where they are listed. */
+export interface ScopeUse {
+  isUsed: boolean
+  label: string
+  href: string
+}
+
+/** An event with the names of the accounts and apps that it mentions, by their ids. */
+export interface NamedEvent extends ShownEvent {
+  names: Readonly<Record<string, string | undefined>>
+}
+
+/** One part of what a preview shows that the app would get. */
+export interface PreviewPart {
+  id: string
+  title: string
+  hint: string
+  code: string
+}
+
+/** The models by the name of their template. */
+export interface ConsoleModels {
+  apps: {
+    apps: (AppFacts & { badge: Badge; logo: Logo })[]
+    filter: { search: string; type: string; status: string; scope: string }
+    narrowing: Narrowing
+    scopeNames: string[]
+    types: { value: AppType; label: string }[]
+    pager: Pager
+  }
+  'app-overview': { app: AppFacts; defaults: AppFieldsModel['lifetimes'] }
+  'app-permissions': {
+    app: AppFacts
+    groups: PermissionGroups
+    deprecated: string[]
+    /** The app names them, and they are not in the catalogue. */
+    gone: string[]
+  }
+  'app-credentials': {
+    app: AppFacts
+    secrets: SecretFacts[]
+    isConfidential: boolean
+    snippets: Snippet[]
+  }
+  'app-activity': {
+    events: NamedEvent[]
+    isRefusals: boolean
+    allUrl: string
+    refusedUrl: string
+    summary: UsageSummary
+    figures: { label: string; value: string }[]
+    pager: Pager
+  }
+  'app-edit': AppFieldsModel &
+    FormModel &
+    StaleModel & {
+      app: AppFacts
+      logo: Logo
+      /** Of the app that the form was filled in from. */
+      version: number
+      conflict: Difference[] | undefined
+      conflictUrl: string
+      logoAction: string
+      logoCsrf: string
+    }
+  register: AppFieldsModel &
+    Omit<FormModel, 'cancelUrl'> &
+    StaleModel & {
+      types: { value: AppType; label: string; sentence: string }[]
+      formId: string
+    }
+  registered: { app: AppFacts; secret: string | undefined; snippets: Snippet[] }
+  secret: { secret: string; expiresAt: Date | undefined; link: string }
+  preview: FormModel & {
+    app: AppFacts
+    isMachine: boolean
+    groups: { title: string; choices: ScopeChoice[] }[]
+    /** Where a real flow would lead. */
+    host: string | undefined
+  }
+  'preview-result': {
+    app: AppFacts
+    kind: PreviewOutcome['kind']
+    isMachine: boolean
+    redirect: PreviewOutcome['redirect']
+    address: string | undefined
+    reason: (ReasonWords & { code: string }) | undefined
+    parts: PreviewPart[]
+    againUrl: string
+    backUrl: string
+  }
+  activity: {
+    events: NamedEvent[]
+    filter: Readonly<
+      Record<'event' | 'app' | 'account' | 'actor' | 'reason' | 'from' | 'to', string>
+    >
+    kinds: { value: string; label: string }[]
+    narrowing: Narrowing
+    csvUrl: string
+    ndjsonUrl: string
+    pager: Pager
+  }
+  scopes: {
+    groups: { title: string; scopes: (Scope & { href: string | undefined; use: ScopeUse })[] }[]
+    adminScopes: Scope[]
+  }
+  'scope-form': FormModel &
+    StaleModel & {
+      values: ScopeForm
+      problems: Readonly<Record<string, readonly string[]>>
+      groups: string[]
+      /** The next four are undefined for a new scope. */
+      version: number | undefined
+      use: ScopeUse | undefined
+      conflict: Difference[] | undefined
+      removeUrl: string | undefined
+    }
+  accounts: {
+    accounts: AccountFacts[]
+    filter: { search: string; status: string; role: string }
+    narrowing: Narrowing
+    pager: Pager
+  }
+  account: { account: AccountFacts; isSelf: boolean; activityUrl: string }
+  link: { link: string; expiresAt: Date; account: AccountFacts }
+  keys: { keys: (KeyFacts & { badge: Badge })[]; jwksUrl: string; resealUrl: string }
+  confirmation: ConfirmationModel
+  /** One plain statement and the way on. */
+  'used-form': { what: string; next: string; link: LinkTo | undefined }
+}
+
+/** A page of the console: its template, what stands around it, and its model. */
+export type ConsolePage = {
+  [Name in keyof ConsoleModels]: { template: Name; frame: Frame } & ConsoleModels[Name]
+}[keyof ConsoleModels]
+
+/** The models of pages without navigation, for those who are not let in. */
+export interface BareModels {
+  /** For who is signed in and no admin. */
+  'admins-only': { account: { email: string; name: string | undefined }; otherUrl: string }
+  'stale-form': {
+    action: string
+    hasFiles: boolean
+    hadFile: boolean
+    fields: (readonly [name: string, value: string])[]
+    confirmUrl: string
+  }
+}
+
+/** A page without navigation. */
+export type BarePage = {
+  [Name in keyof BareModels]: { template: Name } & BareModels[Name]
+}[keyof BareModels]

@@ -1,0 +1,142 @@
+// Previewing an app ("Try it"): an admin runs an app's real flow and sees what the app would get.
+// Invariant: nothing here knows a token; what is shown was cut short by admin/app-preview.ts, after
+// it was ended.
+import type { App } from '../../model/app.ts'
+import { PREVIEW_RETURN_PATH } from '../../grants/previews.ts'
+import type { Parameters } from '../../http/parameters.ts'
+import { AppError } from '../../shared/errors.ts'
+import type { PreviewOutcome } from '../app-preview.ts'
+import { action, done, page, type Row } from './action.ts'
+import { scopeChoices } from './app-form.ts'
+import { appFacts, appPath, belowApp } from './app-frame.ts'
+import type { ConsoleDeps } from './console-deps.ts'
+import type { PreviewPart } from './page-models.ts'
+import { reasonWords } from './reasons.ts'
+
+const SCOPE_PREFIX = 'scope:'
+
+/** Returns the rows. */
+export const previewRows = ({ previews, catalogue, getChangeable }: ConsoleDeps): Row[] => [
+  action({
+    name: 'app.try',
+    path: '/admin/apps/:id/try',
+    async find({ id }): Promise<App> {
+      const app = await getChangeable(id)
+      if (app.type === 'resource_server') throw new AppError('not_found')
+      return app
+    },
+    read: (form) => (form === undefined ? [] : scopesOf(form.fields)),
+    recentSignIn: 'never',
+    once: false,
+    page: ({ target: app, csrf }) => ({
+      template: 'preview',
+      frame: belowApp(app, `Try ${app.name}`),
+      app: appFacts(app),
+      isMachine: app.type === 'machine',
+      groups: choicesOf(app, catalogue()),
+      host: app.redirectUris[0],
+      action: appPath(app.id, '/try'),
+      csrf,
+      cancelUrl: appPath(app.id),
+    }),
+    async run(app, scopes, by) {
+      if (app.type === 'machine')
+        return { kind: 'shown', page: resultPage(await previews.runMachine(app.id, scopes, by)) }
+      const outcome = await previews.begin(app.id, scopes, by)
+      return outcome.kind === 'begun'
+        ? done(outcome.url)
+        : { kind: 'shown', page: resultPage(outcome) }
+    },
+  }),
+  page({
+    path: PREVIEW_RETURN_PATH,
+    show: async ({ search, admin }) =>
+      resultPage(await previews.finish(new URLSearchParams(search), admin.by)),
+  }),
+]
+
+/** Returns the app's scopes as checkboxes; what left the catalogue can be ticked, to see the refusal. */
+function choicesOf(app: App, all: ReturnType<ConsoleDeps['catalogue']>) {
+  const catalogue = new Map([...all].filter(([name]) => app.scopes.includes(name)))
+  const { groups, admin } = scopeChoices(catalogue, new Set(app.scopes))
+  const administration = { title: 'Administration', choices: admin }
+  return [...groups, ...(admin.length === 0 ? [] : [administration])].map((group) => ({
+    title: group.title,
+    choices: group.choices.map((choice) => ({
+      ...choice,
+      isChosen: choice.remark !== 'removed',
+    })),
+  }))
+}
+
+const FRAMES = {
+  issued: {
+    done: 'It works. The preview is over: its tokens are revoked, and nothing of it is kept but the activity.',
+  },
+  denied: { done: 'You denied. This is what the app is told when somebody does; it gets nothing.' },
+  refused: { problem: 'It was refused. The app got no tokens.' },
+} as const
+
+function resultPage(outcome: PreviewOutcome) {
+  const { app, kind, redirect } = outcome
+  return {
+    template: 'preview-result',
+    frame: belowApp(app, `${app.name}: what came of it`, FRAMES[kind]),
+    app: appFacts(app),
+    kind,
+    isMachine: app.type === 'machine',
+    redirect,
+    address: redirect === undefined ? undefined : redirectTo(app, redirect),
+    reason:
+      outcome.kind === 'refused'
+        ? { code: outcome.reason, ...reasonWords('request.refused', outcome.reason) }
+        : undefined,
+    parts: outcome.kind === 'issued' ? partsOf(outcome, app) : [],
+    againUrl: appPath(app.id, '/try'),
+    backUrl: appPath(app.id),
+  } as const
+}
+
+function partsOf(outcome: PreviewOutcome & { kind: 'issued' }, app: App): PreviewPart[] {
+  const json = (value: unknown): string => JSON.stringify(value, null, 2)
+  const { answer, introspection, idTokenClaims } = outcome
+  return [
+    {
+      id: 'answer',
+      title: app.type === 'machine' ? 'The answer to its credentials' : 'The answer to the code',
+      hint: 'From the token endpoint. Tokens are cut short here; the app gets them whole.',
+      code: json(answer),
+    },
+    {
+      id: 'introspection',
+      title: 'What the access token was worth',
+      hint: 'What introspection told before it was revoked.',
+      code: json(introspection),
+    },
+    ...(idTokenClaims === undefined
+      ? []
+      : [
+          {
+            id: 'claims',
+            title: 'Who signed in',
+            hint: 'The claims of the id_token.',
+            code: json(idTokenClaims),
+          },
+        ]),
+  ]
+}
+
+function scopesOf(form: Parameters): string[] {
+  return [...form.keys()].flatMap((name) =>
+    name.startsWith(SCOPE_PREFIX) ? [name.slice(SCOPE_PREFIX.length)] : [],
+  )
+}
+
+/** The address at which a real flow calls the app: its first. */
+function redirectTo(app: App, parameters: NonNullable<PreviewOutcome['redirect']>): string {
+  const [uri = ''] = app.redirectUris
+  const query = parameters
+    .map(([name, value]) => `${name}=${encodeURIComponent(value).replaceAll('%E2%80%A6', '…')}`)
+    .join('&')
+  return `${uri}${uri.includes('?') ? '&' : '?'}${query}`
+}
