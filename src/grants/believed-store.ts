@@ -48,9 +48,9 @@ export function createBelievedStore(store: ShortLivedStore, belief: Belief): Sho
     },
     // What was carried out counts, wherever that was: a copy that took over meanwhile still ends
     // what has ended before anything that hangs on it is believed.
-    async commit(family, change) {
-      if (belief.believed() === undefined) await belief.whenBelieved()
-      return await store.commit(family, change)
+    commit(family, change) {
+      if (belief.believed() !== undefined) return store.commit(family, change)
+      return belief.whenBelieved().then(() => store.commit(family, change))
     },
     async ping() {
       await store.ping()

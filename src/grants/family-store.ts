@@ -36,9 +36,10 @@ export interface FamilyChange {
   remove?: readonly string[]
   /**
    * What takes the change back, for a change that gave somebody something. Its expectations hold
-   * only while the change is what happened last and nobody has used it.
+   * only while the change is what happened last and nobody has used it. Made when it is needed,
+   * which is hardly ever.
    */
-  undo?: Undo
+  undo?: () => Undo
   /**
    * Lists members in indexes, as addToIndex does. On a Cluster they are listed first, and stay
    * where the change is not carried out.

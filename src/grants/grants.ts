@@ -345,7 +345,7 @@ export function createGrants(deps: {
     refresh: refreshGrant.bind(undefined, issueDeps),
     /** Takes back what was issued and cannot be answered, so that the app may try again. */
     takeBack: async ({ grant, undo }: Pick<Issued, 'grant' | 'undo'>): Promise<void> =>
-      undo && store.takeBack(grant.id, undo),
+      undo && store.takeBack(grant.id, undo()),
     /** Issues a token to an app for itself. */
     issueToApp: appTokens.issue,
     findAccess,

@@ -42,7 +42,7 @@ export interface Issued {
   /** Whether a repeat came from another network than the rotation: a lost answer rarely does. */
   isFromElsewhere?: boolean
   /** Takes it back, where it cannot be answered; absent where it takes nothing from anybody. */
-  undo?: Undo
+  undo?: () => Undo
 }
 
 /**

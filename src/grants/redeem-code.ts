@@ -89,7 +89,7 @@ export async function redeemCode(
     const access = accessPut(deps.clock, grant, scopes, terms)
     const refreshState = refreshPut(deps.clock, refresh, terms)
     const codeMillis = code.expiresAt * 1000 - deps.clock()
-    const undo: Undo = {
+    const undo = (): Undo => ({
       expect: [
         { name: GRANT, state: 'equals', value: grantText },
         { name: REFRESH, state: 'equals', value: refreshState.value },
@@ -100,7 +100,7 @@ export async function redeemCode(
         { name: GRANT, value: grantText, ttlMillis: codeMillis + CODE_SLACK_MILLIS },
       ],
       remove: [REFRESH, access.put.name],
-    }
+    })
     const done = await deps.store.commit(family, {
       expect: [
         { name: GRANT, state: 'present' },

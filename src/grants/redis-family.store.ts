@@ -14,28 +14,32 @@ import { createJointReads } from './joint-reads.ts'
 import { type CommitAnswer, createTimelyCommits } from './timely-commits.ts'
 
 // KEYS: expectations, puts, extensions, increments, indexes, removals, in this order. ARGV: the
-// deadline, in milliseconds since the epoch by the clock of Redis; how many of each of the first
-// five; then per expectation '+' (present), '-' (absent), '=' and the value, or '<' and the limit;
-// per put the value and its life; per extension and increment the life; per index what has ended,
-// the end, the member, and the end of the index. Returns what became of it, and the time of Redis.
+// deadline, in milliseconds since the epoch by the clock of Redis; the shape: how many of each of the
+// first five there are, a digit of base 36 each, then a character for each
+// expectation: present (+), absent (-), equal (=) or below a limit (<). The rest are values: of an
+// expectation what it is compared with; of a put the value and its life; of an extension and an
+// increment the life; of all indexes together the time before which members have ended and how long
+// an index outlives its last member, then of each the end and the member. Lives and times are in
+// milliseconds. Returns four times the time of Redis, and 1 more where an expectation did not hold,
+// 2 more after the deadline: a number costs the client a fraction of what a list does.
 const COMMIT = `
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
-if now > tonumber(ARGV[1]) then return {'late', now} end
-local expectations, puts, extensions = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local increments, indexes = tonumber(ARGV[5]), tonumber(ARGV[6])
-local key, arg = 1, 7
-for _ = 1, expectations do
-  local mode = ARGV[arg]
-  arg = arg + 1
+if now > tonumber(ARGV[1]) then return now * 4 + 2 end
+local shape = ARGV[2]
+local function count(at) return tonumber(string.sub(shape, at, at), 36) end
+local expectations, puts, extensions, increments, indexes = count(1), count(2), count(3), count(4), count(5)
+local key, arg = 1, 3
+for at = 1, expectations do
+  local mode = string.sub(shape, 5 + at, 5 + at)
   if mode == '=' then
-    if redis.call('GET', KEYS[key]) ~= ARGV[arg] then return {'lost', now} end
+    if redis.call('GET', KEYS[key]) ~= ARGV[arg] then return now * 4 + 1 end
     arg = arg + 1
   elseif mode == '<' then
-    if tonumber(redis.call('GET', KEYS[key]) or '0') >= tonumber(ARGV[arg]) then return {'lost', now} end
+    if tonumber(redis.call('GET', KEYS[key]) or '0') >= tonumber(ARGV[arg]) then return now * 4 + 1 end
     arg = arg + 1
   elseif redis.call('EXISTS', KEYS[key]) == (mode == '+' and 0 or 1) then
-    return {'lost', now}
+    return now * 4 + 1
   end
   key = key + 1
 end
@@ -56,27 +60,35 @@ for _ = 1, increments do
   key = key + 1
   arg = arg + 1
 end
-for _ = 1, indexes do
-  redis.call('ZREMRANGEBYSCORE', KEYS[key], '-inf', ARGV[arg])
-  redis.call('ZADD', KEYS[key], 'GT', ARGV[arg + 1], ARGV[arg + 2])
-  redis.call('PEXPIREAT', KEYS[key], ARGV[arg + 3], 'NX')
-  redis.call('PEXPIREAT', KEYS[key], ARGV[arg + 3], 'GT')
-  key = key + 1
-  arg = arg + 4
+if indexes > 0 then
+  local ended, slack = ARGV[arg], tonumber(ARGV[arg + 1])
+  arg = arg + 2
+  for _ = 1, indexes do
+    local last = string.format('%.0f', tonumber(ARGV[arg]) + slack)
+    redis.call('ZREMRANGEBYSCORE', KEYS[key], '-inf', ended)
+    redis.call('ZADD', KEYS[key], 'GT', ARGV[arg], ARGV[arg + 1])
+    redis.call('PEXPIREAT', KEYS[key], last, 'NX')
+    redis.call('PEXPIREAT', KEYS[key], last, 'GT')
+    key = key + 1
+    arg = arg + 2
+  end
 end
 for at = key, #KEYS do redis.call('DEL', KEYS[at]) end
-return {'done', now}
+return now * 4
 `
+const OUTCOMES = ['done', 'lost', 'late'] as const
+const CODES = 4
 
 // The script is one command per number of keys: only then is the first argument a key, by which ioredis gathers the commits of a moment into
 // one batch per Cluster node. With the number as an argument, commits for different nodes met in one batch and were refused.
-const MOST_KEYS = 16
+// ioredis copies the names of all commands into each pipeline that it makes, so there are few.
+const MOST_KEYS = 10
 const commandFor = (keyCount: number, isEnding = false): string =>
   `${isEnding ? 'otesseEnd' : 'otesseCommit'}${keyCount}`
 // What ends something is carried out also when memory is full, and makes room; what is issued is
 // refused then.
 const END = `#!lua flags=allow-oom${COMMIT}`
-type CommitCommand = (...keysAndArgs: (string | number)[]) => Promise<CommitAnswer>
+type CommitCommand = (...keysAndArgs: (string | number)[]) => Promise<number>
 
 // KEYS: the index. ARGV: now, how many, and for a place its end and a member that sorts right
 // behind the place's own and never is one. Redis cannot be asked for what follows a pair of score
@@ -124,12 +136,17 @@ export function createRedisStore(client: RedisClient, keyPrefix: string): ShortL
   const commits = createTimelyCommits({
     clock,
     carryOut(family, change, deadline, isUndo) {
-      const { keys, args } = scriptCall(change, (name) => familyKey(family, name), recordKey)
+      const { keys, args } = scriptCall(change, `${keyPrefix}{${family}}:`, keyPrefix)
       // What takes something back makes room, too.
       const command = commands[commandFor(keys.length, isUndo || isEnding(change))]
       if (command === undefined)
         throw new Error(`a commit touches 1 to ${MOST_KEYS} names, not ${keys.length}`)
-      return withRedis(() => command.call(client, ...keys, deadline, ...args))
+      return withRedis(() =>
+        command.call(client, ...keys, deadline, ...args).then((answer): CommitAnswer => ({
+          outcome: OUTCOMES[answer % CODES] ?? 'lost',
+          time: Math.floor(answer / CODES),
+        })),
+      )
     },
   })
 
@@ -154,19 +171,25 @@ export function createRedisStore(client: RedisClient, keyPrefix: string): ShortL
     })
   }
 
+  async function addAllToIndexes({
+    nowMillis,
+    entries,
+  }: NonNullable<FamilyChange['list']>): Promise<void> {
+    await Promise.all(
+      entries.map(({ index, member, endsAtMillis }) =>
+        addToIndex(index, member, endsAtMillis, nowMillis),
+      ),
+    )
+  }
+
   return {
     read: (family, names) => readKeys(names.map((name) => familyKey(family, name))),
-    async commit(family, change) {
-      const { list, ...rest } = change
-      if (list === undefined || !(client instanceof Cluster)) return commits.commit(family, change)
+    commit(family, change) {
+      if (change.list === undefined || !(client instanceof Cluster))
+        return commits.commit(family, change)
       // The indexes are on other nodes than the family.
-      const { nowMillis, entries } = list
-      await Promise.all(
-        entries.map(({ index, member, endsAtMillis }) =>
-          addToIndex(index, member, endsAtMillis, nowMillis),
-        ),
-      )
-      return commits.commit(family, rest)
+      const { list, ...rest } = change
+      return addAllToIndexes(list).then(() => commits.commit(family, rest))
     },
     takeBack: (family, undo) => commits.takeBack(family, undo),
     settled: (family) => commits.settled(family),
@@ -211,33 +234,45 @@ const pairs = (found: readonly string[]): IndexPlace[] =>
 
 function scriptCall(
   change: FamilyChange,
-  keyOf: (name: string) => string,
-  indexKey: (index: string) => string,
+  familyPrefix: string,
+  keyPrefix: string,
 ): { keys: string[]; args: (string | number)[] } {
-  const { expect, put = [], extend = [], increment = [], remove = [] } = change
-  const { nowMillis = 0, entries = [] } = change.list ?? {}
-  const counts = [expect, put, extend, increment, entries].map(({ length }) => length)
-  const args: (string | number)[] = counts
+  const { expect, put = [], extend = [], increment = [], remove = [], list } = change
+  const entries = list?.entries ?? []
+  let shape = digit(expect) + digit(put) + digit(extend) + digit(increment) + digit(entries)
   const keys: string[] = []
+  const args: (string | number)[] = [shape]
   for (const expectation of expect) {
-    keys.push(keyOf(expectation.name))
-    if (expectation.state === 'equals') args.push('=', expectation.value)
-    else if (expectation.state === 'below') args.push('<', expectation.limit)
-    else args.push(expectation.state === 'present' ? '+' : '-')
+    keys.push(familyPrefix + expectation.name)
+    shape += MODES[expectation.state]
+    if (expectation.state === 'equals') args.push(expectation.value)
+    else if (expectation.state === 'below') args.push(expectation.limit)
   }
+  args[0] = shape
   for (const { name, value, ttlMillis } of put) {
-    keys.push(keyOf(name))
+    keys.push(familyPrefix + name)
     args.push(value, ttlMillis)
   }
-  for (const { name, ttlMillis } of [...extend, ...increment]) {
-    keys.push(keyOf(name))
+  for (const { name, ttlMillis } of extend) {
+    keys.push(familyPrefix + name)
     args.push(ttlMillis)
   }
-  for (const { index, member, endsAtMillis } of entries) {
-    keys.push(indexKey(index))
-    args.push(nowMillis - INDEX_SLACK_MILLIS, endsAtMillis, member)
-    args.push(endsAtMillis + INDEX_SLACK_MILLIS)
+  for (const { name, ttlMillis } of increment) {
+    keys.push(familyPrefix + name)
+    args.push(ttlMillis)
   }
-  for (const name of remove) keys.push(keyOf(name))
+  if (list !== undefined) {
+    args.push(list.nowMillis - INDEX_SLACK_MILLIS, INDEX_SLACK_MILLIS)
+    for (const { index, member, endsAtMillis } of entries) {
+      keys.push(keyPrefix + index)
+      args.push(endsAtMillis, member)
+    }
+  }
+  for (const name of remove) keys.push(familyPrefix + name)
   return { keys, args }
 }
+
+/** The length, which MOST_KEYS bounds, as one character. */
+const digit = ({ length }: readonly unknown[]): string => length.toString(36)
+
+const MODES = { present: '+', absent: '-', equals: '=', below: '<' } as const

@@ -1,6 +1,6 @@
 // The use of a refresh token. Invariant: a family has one current refresh token; concurrent uses of one token give one successor.
 import { epochSeconds } from '../shared/clock.ts'
-import { base62Hash, sha256 } from '../shared/crypto.ts'
+import { sha256 } from '../shared/crypto.ts'
 import type { ParsedToken } from '../shared/token-format.ts'
 import type { Undo } from './family-store.ts'
 import {
@@ -97,11 +97,13 @@ async function refreshOnce(
   if (ownAccess !== undefined && tries.last !== undefined) return tries.last.issued
   if (grant.appId !== request.appId)
     return { kind: 'refused', reason: 'refresh_token_of_another_client' }
-  const from = request.network === undefined ? undefined : networkMark(grant.id, request.network)
+  const isRepeat = presented.hash === stored.previous?.hash
+  // Only where somebody will read it: a hash costs as much as the rest of the decision.
+  const from = terms.rotate || isRepeat ? networkMark(grant.id, request.network) : undefined
   const now = deps.clock() + deps.store.skewMillis()
   const decision = decideRefresh(stored, presented, now, terms.graceSeconds * 1000, {
     // Asked for apart, so that a rotation does not pay for it.
-    repeats: presented.hash === stored.previous?.hash ? await repeatsOf(deps, family, stored) : 0,
+    repeats: isRepeat ? await repeatsOf(deps, family, stored) : 0,
     from,
     isProven: request.isProven === true,
   })
@@ -116,9 +118,9 @@ async function refreshOnce(
   if (next === undefined) return { kind: 'refused', reason: 'refresh_token_unknown' }
   const access = accessPut(deps.clock, grant, asked.scopes, terms)
   const refresh = next.record === stored ? undefined : refreshPut(deps.clock, next.record, terms)
-  const undo: Undo | undefined =
+  const undo =
     next.how === 'rotated' && refresh !== undefined
-      ? {
+      ? (): Undo => ({
           expect: [
             { name: GRANT, state: 'present' },
             { name: REFRESH, state: 'equals', value: refresh.value },
@@ -128,7 +130,7 @@ async function refreshOnce(
           ],
           put: [{ ...refreshPut(deps.clock, state, terms), value: refreshText }],
           remove: [access.put.name],
-        }
+        })
       : undefined
   const elsewhere = isFromElsewhere(state.previous, from)
   const issued: Issued = {
@@ -179,8 +181,8 @@ async function repeatsOf(
 const MARK_LENGTH = 8
 
 /** Tells networks apart within one family; from a mark nobody reads the address. */
-const networkMark = (grantId: string, network: string): string =>
-  base62Hash(`network ${grantId} ${network}`, MARK_LENGTH)
+const networkMark = (grantId: string, network: string | undefined): string | undefined =>
+  network === undefined ? undefined : sha256(`network ${grantId} ${network}`).slice(0, MARK_LENGTH)
 
 /** The state as it was before the store lost it, as far as the token tells. */
 function takenUp(

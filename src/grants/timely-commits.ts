@@ -13,7 +13,10 @@ import { createLostAnswers } from './lost-answers.ts'
 const ANSWER_BY_MILLIS = 1800
 
 /** What became of a commit, and the time of Redis then, in milliseconds since the epoch. */
-export type CommitAnswer = [outcome: 'done' | 'lost' | 'late', time: number]
+export interface CommitAnswer {
+  readonly outcome: 'done' | 'lost' | 'late'
+  readonly time: number
+}
 
 interface TimelyCommitDeps {
   clock: RedisClock
@@ -36,7 +39,7 @@ export function createTimelyCommits({
   carryOut,
 }: TimelyCommitDeps): Pick<FamilyStore, 'commit' | 'takeBack' | 'settled'> {
   const lost = createLostAnswers(async (family, undo) => {
-    const [, time] = await carryOut(family, undo, FOREVER, true)
+    const { time } = await carryOut(family, undo, FOREVER, true)
     return time
   })
 
@@ -49,13 +52,13 @@ export function createTimelyCommits({
         waitsUntil + (typeof offset === 'number' ? offset : await withRedis(() => offset))
       try {
         const first = await carryOut(family, change, Math.floor(deadline), false)
-        let [outcome] = first
+        let { outcome } = first
         if (outcome === 'late' && performance.now() < waitsUntil) {
           // It was not late: the clock of Redis was set, or is that of another machine.
-          const [, time] = first
+          const { time } = first
           clock.correct(time)
           deadline = time + waitsUntil - performance.now()
-          ;[outcome] = await carryOut(family, change, Math.floor(deadline), false)
+          outcome = (await carryOut(family, change, Math.floor(deadline), false)).outcome
         }
         // Also one that was carried out in time can be late, when the connection sends it once
         // more.
@@ -64,7 +67,7 @@ export function createTimelyCommits({
       } catch (error) {
         if (change.undo !== undefined && error instanceof AppError)
           await Promise.race([
-            lost.takeBack(family, change.undo, deadline),
+            lost.takeBack(family, change.undo(), deadline),
             sleep(Math.max(0, calledAt + ANSWER_BY_MILLIS - performance.now()), undefined, UNHELD),
           ])
         throw error

@@ -132,6 +132,18 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
         expect(await opened.remainingMillis(family, 'access')).toBeLessThanOrEqual(MINUTE)
       })
 
+      it('put up to ten names in one commit', async () => {
+        const family = newLocator()
+        const names = (count: number) => Array.from({ length: count }, (_, at) => `n${at}`)
+        const write = (count: number) =>
+          store.commit(family, {
+            expect: [],
+            put: names(count).map((name) => ({ name, value: name, ttlMillis: MINUTE })),
+          })
+        expect(await write(10)).toBe(true)
+        expect(await store.read(family, names(10))).toEqual(names(10))
+      })
+
       it('extend a life, never shorten it, never give one to what is absent', async () => {
         const family = newLocator()
         await put(family, 'name', 'value')

@@ -144,10 +144,11 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
           kind: 'refresh',
           locator: grant.id,
         })
-        expect(await findAccess(issued.accessToken)).toMatchObject({
-          grant,
-          access: { issuedAt: nowSeconds(), expiresAt: nowSeconds() + 3600 },
-        })
+        const found = await findAccess(issued.accessToken)
+        const issuedAt = found?.access.issuedAt ?? 0
+        expect(found).toMatchObject({ grant, access: { expiresAt: issuedAt + 3600 } })
+        expect(issuedAt).toBeGreaterThanOrEqual(grant.createdAt)
+        expect(issuedAt).toBeLessThanOrEqual(nowSeconds())
         expect(await grants.findRefresh(parsed(issued.refreshToken ?? ''))).toMatchObject({
           isCurrent: true,
           grant,
@@ -470,7 +471,7 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
         const outcome = await refresh(refreshToken, grant.appId, generous)
         assertIssued(outcome)
         const live = await findAccess(outcome.accessToken)
-        expect(live?.access.expiresAt).toBe(nowSeconds() + outcome.expiresInSeconds)
+        expect(live?.access.expiresAt).toBe((live?.access.issuedAt ?? 0) + outcome.expiresInSeconds)
         expect(outcome.expiresInSeconds).toBeGreaterThanOrEqual(3600)
         const refreshEnd = (await grants.findRefresh(parsed(refreshToken)))?.refresh.expiresAt ?? 0
         const lastMillis = Math.max(live?.access.expiresAt ?? 0, refreshEnd) * 1000 - 1
