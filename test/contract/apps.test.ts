@@ -142,7 +142,7 @@ describe.each(DATABASES)('on $name', ({ open }) => {
       expect(secret.slice(0, -6).endsWith(rows[0]!.hint)).toBe(true)
     })
 
-    test('public apps get no secret, PKCE and rotation', async () => {
+    test('RFC 8252 §8.5 — public apps get no secret, PKCE and rotation', async () => {
       await using node = await startNode()
       const outcome = await node.registry.register({
         name: 'Phone',

@@ -76,7 +76,7 @@ describe.each(DATABASES)('on $name', ({ open }) => {
     ['ES256', 0],
     ['EdDSA', 1],
   ] as const)(
-    'what %s signs is verified by the published keys, which hold nothing private',
+    'RFC 7517 §4, RFC 8037 §2 — what %s signs is verified by the published keys, which hold nothing private',
     async (alg, at) => {
       await using ring = await openRing({ algorithms: ['ES256', 'EdDSA'] })
       const { protectedHeader } = await verify(await sign(ring, at), ring)

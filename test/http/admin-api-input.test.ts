@@ -533,6 +533,27 @@ describe('bad input', () => {
     if (status === 415) expect(answer.headers.get('accept')).toMatch(/^(application|image)\//)
   })
 
+  it('RFC 9110 §12.5.1 — a 415 names what would be accepted', async () => {
+    const answer = await admin.call('PUT', `/apps/${app}/logo`, {
+      type: 'text/plain',
+      raw: 'x',
+    })
+    expect(answer.status).toBe(415)
+    expect(answer.headers.get('accept')).toBe('image/png, image/jpeg, image/webp, image/svg+xml')
+  })
+
+  it.each([
+    ['2026-01-02T03:04:05Z', 200],
+    ['2026-01-02t03:04:05.123456789z', 200],
+    ['2026-01-02T03:04:05+02:00', 200],
+    ['2026-01-02T03:04:05', 400],
+    ['2026-01-02 03:04:05Z', 400],
+    ['2026-01-02', 400],
+    ['2026-13-02T03:04:05Z', 400],
+  ])('RFC 3339 §5.6 — the time %s in a query: %i', async (from, status) => {
+    expect((await admin.get(`/events?from=${encodeURIComponent(from)}`)).status).toBe(status)
+  })
+
   it.each<[number, string, Error]>([
     [500, 'server_error', new Error('relation "apps" has no column')],
     [

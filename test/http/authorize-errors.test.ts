@@ -186,6 +186,15 @@ describe('RFC 6749 §4.1.2.1 — other errors go to the app, with state and iss 
     expect(said.has('code')).toBe(false)
   })
 
+  it('RFC 6749 §3.1.1 — a response type that is repeated, in one value or in two', async () => {
+    const twice = await authorize(web, { response_type: 'code code' })
+    expect(new URL(twice.location ?? '').searchParams.get('error')).toBe(
+      'unsupported_response_type',
+    )
+    const apart = await authorize(web, {}, '&response_type=code')
+    expect(new URL(apart.location ?? '').searchParams.get('error')).toBe('invalid_request')
+  })
+
   it('a confidential app that must use PKCE and does not', async () => {
     const app = await registerApp(server, { requirePkce: true })
     const { location } = await authorize(app)
@@ -198,18 +207,21 @@ describe('RFC 6749 §4.1.2.1 — other errors go to the app, with state and iss 
   })
 })
 
-describe('requests that are understood', () => {
+describe('RFC 6749 §3.1 — requests that are understood', () => {
   it.each<[string, Params]>([
     ['commas between scopes', { scope: 'bookings:read,customers:read' }],
     ['offline_access beside a scope', { scope: 'bookings:read offline_access' }],
     ['an audience, as connectors send it', { audience: 'https://api.otesse.com' }],
     ['no state', { state: undefined }],
     [
-      'OpenID parameters without openid',
+      'OpenID parameters without openid, which are ignored',
       { nonce: 'n', acr_values: '1', claims: '{', id_token_hint: 'x' },
     ],
     ['max_age without openid', { max_age: '600' }],
-    ['unknown parameters', { access_type: 'offline', include_granted_scopes: 'true' }],
+    [
+      'unknown parameters, which are ignored',
+      { access_type: 'offline', include_granted_scopes: 'true' },
+    ],
     ['PKCE from a confidential app', { code_challenge: CHALLENGE, code_challenge_method: 'S256' }],
   ])('%s', async (_, params) => {
     const { status, location } = await authorize(web, params)

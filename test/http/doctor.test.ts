@@ -17,6 +17,23 @@ interface Check {
   readonly sentence: string
 }
 
+test('RFC 8414 §3.3 — doctor names a server whose issuer is not the address that was asked', async () => {
+  await using server = await startTestApp({ backend: 'redis', overrides: SECRETS })
+  const settings = { ...SECRETS, ...server.stores.settings }
+  async function ask(issuer: string): Promise<Check | undefined> {
+    const { checks } = (
+      await runCli(['doctor', '--json'], { ...settings, OTESSE_ISSUER: issuer })
+    ).json()
+    return (checks as Check[]).find(({ check }) => check === 'public address')
+  }
+  expect(await ask(server.issuer)).toMatchObject({ status: 'ok' })
+  const other = server.issuer.replace('127.0.0.1', 'localhost')
+  expect(await ask(other)).toMatchObject({
+    status: 'fail',
+    sentence: expect.stringContaining(`${other} calls itself ${server.issuer}:`),
+  })
+})
+
 test('doctor counts the client secrets that still need an older server key, or one that is gone', async () => {
   await using server = await startTestApp({ backend: 'redis', overrides: SECRETS })
   const env = { ...SECRETS, ...server.stores.settings, OTESSE_ISSUER: server.issuer }

@@ -51,7 +51,7 @@ describe.each(BACKENDS)('introspection, %s', (backend) => {
       expect(Number(body['exp']) - Number(body['iat'])).toBe(3600)
     })
 
-    it('RFC 9701 §5 — signs the answer for the caller that asks for it', async () => {
+    it('RFC 9701 §4, RFC 9701 §5, RFC 8725 §3.11 — signs the answer where Accept asks for it', async () => {
       const { access } = await web.authorize()
       const ask = async (token: string, accept: string) => {
         const answer = await fetch(`${server.url}/oauth/introspect`, {

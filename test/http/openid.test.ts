@@ -69,6 +69,11 @@ describe.each(DOCUMENTS)('RFC 8414 §2 — %s', (path) => {
     expect(lists('scopes_supported')).toEqual(expect.arrayContaining(['openid', 'bookings:read']))
   })
 
+  it('RFC 9701 §7 — names the algorithm of signed introspection, which the engine does not', async () => {
+    const { body } = await send(server.url + path, {})
+    expect(body['introspection_signing_alg_values_supported']).toEqual(['ES256'])
+  })
+
   it('names no endpoint that is not there', async () => {
     const { body } = await send(server.url + path, {})
     const endpoints = Object.entries(body).filter(([name]) => /_endpoint$|_uri$/.test(name))
@@ -147,6 +152,11 @@ describe('RFC 7517 §5 — the key set', () => {
     const { tokens } = await authorizeWithOpenid()
     expect(keys.map(({ kid }) => kid)).toContain(decodeProtectedHeader(tokens.id_token).kid)
   })
+})
+
+it('RFC 9111 §5.2.2.1 — the key set may be kept for an hour, as long as a key waits to sign', async () => {
+  const { headers } = await send(`${server.url}/oauth/jwks`, {})
+  expect(headers.get('cache-control')).toContain('max-age=3600')
 })
 
 describe('OpenID Connect Core §5.3 — userinfo', () => {

@@ -196,7 +196,7 @@ describe.each(BACKENDS)('the stream of revocations, %s', (backend) => {
     expect(await stream.until('a comment', hasType(''))).toBeLessThan(6500)
   })
 
-  it('is for resource servers that prove themselves', async () => {
+  it('RFC 9110 §11.6.1 — is for resource servers that prove themselves, and a 401 says how', async () => {
     const ask = async (headers: Record<string, string>) => {
       const answer = await fetch(server.url + PATH, { headers })
       const { error } = (await answer.json()) as { error: string }

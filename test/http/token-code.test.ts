@@ -25,7 +25,7 @@ describe.each(BACKENDS)('the code grant, %s', (backend) => {
       { encoding: 'json', auth: 'basic' },
       { encoding: 'form', auth: 'body' },
       { encoding: 'form', auth: 'basic' },
-    ] as const)('is the documented one for $encoding and $auth', async (manner) => {
+    ] as const)('RFC 6749 §5.1 — is the documented one for $encoding and $auth', async (manner) => {
       const { code } = await issueCode(server, web.client)
       const { status, headers, body } = await web.exchange(code, {}, manner)
       expect(status).toBe(200)
@@ -37,7 +37,6 @@ describe.each(BACKENDS)('the code grant, %s', (backend) => {
         scope: 'bookings:read customers:read',
       })
       expect(headers.get('content-type')).toMatch(/^application\/json/)
-      // RFC 6749 §5.1
       expect(headers.get('cache-control')).toBe('no-store')
       expect(headers.get('pragma')).toBe('no-cache')
     })

@@ -38,13 +38,30 @@ describe('An e-mail address', () => {
     expect(parseEmail(text)).toBeUndefined()
   })
 
+  test('RFC 5321 §4.5.3.1.1 — has at most 64 characters before the @', () => {
+    const emailOf = (length: number): string => `${'x'.repeat(length)}@example.com`
+    expect(parseEmail(emailOf(64))).toBe(emailOf(64))
+    expect(parseEmail(emailOf(65))).toBeUndefined()
+  })
+
+  test('RFC 5321 §4.5.3.1.3 — has at most 254 characters, for its path has two brackets more', () => {
+    const domain = `${'x'.repeat(60)}.`.repeat(4)
+    const emailOf = (length: number): string =>
+      `${'a'.repeat(length - domain.length - 4)}@${domain}com`
+    expect(parseEmail(emailOf(254))).toBe(emailOf(254))
+    expect(parseEmail(emailOf(255))).toBeUndefined()
+  })
+
   test('has one key however it is typed', () => {
     expect(emailKey('Ada@Example.COM')).toBe('ada@example.com')
     expect(emailKey('Ka\u0308the@example.com')).toBe(emailKey('K\u00c4THE@example.com'))
+    expect(emailKey('ada@example.com')).not.toBe(emailKey('ada@example.org'))
+  })
+
+  test('RFC 5890 §2.3.2.1 — has one key for the U-label and the A-label of its domain', () => {
     expect(emailKey('user@b\u00fccher.example')).toBe('user@xn--bcher-kva.example')
     expect(emailKey('user@XN--BCHER-KVA.example')).toBe('user@xn--bcher-kva.example')
     expect(emailKey('user@bu\u0308cher\u3002example')).toBe('user@xn--bcher-kva.example')
-    expect(emailKey('ada@example.com')).not.toBe(emailKey('ada@example.org'))
   })
 
   test('of a megabyte is refused quickly', () => {

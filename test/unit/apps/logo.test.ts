@@ -66,6 +66,21 @@ describe('the type of a logo is what its bytes are', () => {
   })
 })
 
+test.each([
+  ['lossy', webp],
+  ['lossless', webpLossless],
+  ['extended', webpExtended],
+])('RFC 9649 §2 — WebP, %s: is measured by its own header', (form, content) => {
+  const oversize = Buffer.from(content)
+  // The width, at its place in each form.
+  const at = form === 'lossy' ? 26 : form === 'lossless' ? 21 : 24
+  oversize[at] = 0xff
+  oversize[at + 1] = 0x3f
+  const [fits, tooWide] = [content, oversize].map((one) => checkLogo(one, 'image/webp'))
+  expect(fits?.kind).toBe('accepted')
+  expect(tooWide).toMatchObject({ kind: 'refused', problems: [{ rule: 'logo-dimensions' }] })
+})
+
 describe('an SVG that can only be drawn is taken', () => {
   test.each([
     svg('<path d="M0 0h1z" fill="#f00"/>', 'viewBox="0 0 24 24" width="24"'),

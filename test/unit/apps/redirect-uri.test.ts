@@ -167,6 +167,29 @@ describe('redirect URIs that are refused, and by which rule', () => {
     expect(ruleOf(uri, type)).toBe(rule)
   })
 
+  test('RFC 6749 §3.1.2 — has no fragment, not even an empty one', () => {
+    for (const uri of ['https://yourapp.com/cb#', 'https://yourapp.com/cb#x'])
+      expect(ruleOf(uri, 'web')).toBe('uri-fragment')
+  })
+
+  test('RFC 8252 §7.1 — a private-use scheme is a domain name, reversed', () => {
+    for (const uri of ['yourapp:/cb', 'com.:/cb', 'com..yourapp:/cb'])
+      expect(ruleOf(uri, 'public')).toBe('uri-scheme-without-domain')
+    expect(checkRedirectUri('com.yourapp:/cb', 'public').kind).toBe('accepted')
+  })
+
+  test('RFC 8252 §8.3 — plain http is for the loopback addresses alone', () => {
+    for (const uri of ['http://yourapp.com/cb', 'http://127.0.0.2/cb', 'http://0.0.0.0/cb'])
+      expect(ruleOf(uri, 'public')).toBe('uri-http-not-loopback')
+    for (const uri of ['http://127.0.0.1/cb', 'http://[::1]/cb', 'http://localhost/cb'])
+      expect(checkRedirectUri(uri, 'public').kind).toBe('accepted')
+  })
+
+  test('RFC 9700 §2.1 — there is no wildcard, because redirect URIs are compared exactly', () => {
+    for (const uri of ['https://*.yourapp.com/cb', 'https://yourapp.com/*'])
+      expect(ruleOf(uri, 'web')).toBe('uri-wildcard')
+  })
+
   test('every rule of the table is the one that refuses something here', () => {
     const seen = new Set(REFUSED.map(([rule]) => rule))
     expect(REDIRECT_URI_RULES.map(({ name }) => name).filter((name) => !seen.has(name))).toEqual([])

@@ -8,7 +8,7 @@ const print = createHash('sha256').update(der).digest('hex')
 const colons = print.toUpperCase().match(/../g)?.join(':') ?? ''
 const pem = `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`
 
-describe('RFC 9440 §2.1 — the certificate in a header', () => {
+describe('RFC 9440 §2.1, RFC 8941 §3.3.5 — the certificate in a header', () => {
   it.each([
     ['a byte sequence', `:${base64}:`],
     ['PEM, percent-encoded', encodeURIComponent(pem)],

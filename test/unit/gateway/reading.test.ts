@@ -115,7 +115,7 @@ describe('requirements', () => {
   })
 })
 
-describe('the bearer token of a call', () => {
+describe('RFC 6750 §2.1 — the bearer token of a call', () => {
   const read = (authorization?: string, uri?: string, more: string[] = []) => {
     const raw = authorization === undefined ? [] : ['Authorization', authorization]
     const presented = readBearer(authorization, [...raw, ...more], uri)
@@ -150,7 +150,7 @@ describe('the bearer token of a call', () => {
 })
 
 describe('the challenge', () => {
-  it('names error, needed scopes and metadata', () => {
+  it('RFC 9728 §5.1 — names error, needed scopes and metadata', () => {
     expect(challengeFor('scope_insufficient', ['a', 'b'], 'https://api/x')).toBe(
       'Bearer realm="otesse", error="insufficient_scope", error_description="The access token lacks a needed scope.", scope="a b", resource_metadata="https://api/x"',
     )

@@ -61,7 +61,7 @@ it.each([
     { ...state, expiresAt: NOW / 1000 },
     'unknown',
   ],
-])('%s', (_name, presented, record, kind) => {
+])('RFC 6749 §10.4 — a refresh token is: %s', (_name, presented, record, kind) => {
   expect(decideRefresh(record, presented, NOW, GRACE).kind).toBe(kind)
 })
 

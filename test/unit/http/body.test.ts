@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import fc from 'fast-check'
-import { readBytes, readText } from '../../../src/http/body.ts'
+import { hasBody, readBytes, readText } from '../../../src/http/body.ts'
 
 const request = (pieces: Iterable<Uint8Array>, headers = {}): IncomingMessage =>
   Object.assign(Readable.from(pieces, { objectMode: false }), {
@@ -68,4 +68,13 @@ it('does not take a part for the whole', async () => {
   }
   await expect(textOf(request(broken()), 10)).rejects.toThrow('body_incomplete')
   await expect(readBytes(request(broken()), 10)).rejects.toThrow('body_incomplete')
+})
+
+it.each<[Record<string, string>, boolean]>([
+  [{}, false],
+  [{ 'content-length': '0' }, false],
+  [{ 'content-length': '1' }, true],
+  [{ 'transfer-encoding': 'chunked' }, true],
+])('RFC 9112 §6.3 — headers %j announce a body: %s', (headers, expected) => {
+  expect(hasBody(request([], headers))).toBe(expected)
 })

@@ -53,7 +53,7 @@ it('hashes as published', () => {
   )
 })
 
-it('makes the challenge of RFC 7636 Appendix B', () => {
+it('RFC 7636 §4.2 — makes the challenge of Appendix B', () => {
   expect(pkceChallenge('dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk')).toBe(
     'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
   )

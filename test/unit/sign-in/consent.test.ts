@@ -72,7 +72,7 @@ describe('consentQuestion', () => {
   })
 })
 
-describe('recipientOf', () => {
+describe('RFC 8252 §7 — who receives the data', () => {
   it.each([
     ['https://app.example/cb?x=1', 'app.example', false, undefined],
     ['https://app.example:8443/cb', 'app.example:8443', false, undefined],
