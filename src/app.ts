@@ -32,7 +32,7 @@ import { createUserinfoRouter } from './oauth/userinfo/userinfo.routes.ts'
 import { startUpkeep } from './upkeep.ts'
 
 /** The server as a request handler. */
-export interface App extends AsyncDisposable {
+export interface Application extends AsyncDisposable {
   /** Handles requests of the public port. */
   listener: RequestListener
   /** Handles requests of the operations port. */
@@ -44,7 +44,7 @@ export interface App extends AsyncDisposable {
 }
 
 /** Builds the server over an open foundation. */
-export function createApp(foundation: Foundation): App {
+export function createApp(foundation: Foundation): Application {
   const { config, logger, metrics, accounts, scopes, serverKeys, audit } = foundation
   const { issuer } = config.server
   const { limiter, limits } = createLimits(foundation)

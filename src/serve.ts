@@ -3,7 +3,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
-import { type App, createApp } from './app.ts'
+import { type Application, createApp } from './app.ts'
 import {
   type Config,
   ConfigError,
@@ -102,7 +102,7 @@ const LAME_DUCK_MILLIS = SECOND
 
 /** Finishes what was accepted. */
 async function drain(
-  app: App,
+  app: Application,
   server: Server,
   graceSeconds: number,
   logger: Logger,

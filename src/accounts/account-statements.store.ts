@@ -4,7 +4,7 @@ import { type Selectable, sql, type Transaction } from 'kysely'
 import { AppError } from '../shared/errors.ts'
 import { type Database, isUniqueViolation } from '../storage/database.ts'
 import { writePurgeJob } from '../storage/purge-outbox.ts'
-import type { AccountRow, Schema } from '../storage/schema.ts'
+import type { AccountRow, Tables } from '../storage/schema.ts'
 import type { Account, AccountToInsert } from '../model/account.ts'
 
 /** Reads a row. */
@@ -42,7 +42,7 @@ export const toRow = ({ account, emailKey, passwordHash }: AccountToInsert) => (
 
 /** Inserts one account. @throws {AppError} `already_exists` about `email` */
 export async function insertAccount(
-  db: Database | Transaction<Schema>,
+  db: Database | Transaction<Tables>,
   account: AccountToInsert,
 ): Promise<void> {
   try {
@@ -57,13 +57,13 @@ export async function insertAccount(
  * Waits until no other transaction is changing who is an admin, and keeps others waiting until this one ends. Always the first statement, so that
  * nobody waits for it while holding what its holder needs.
  */
-export async function holdAdmins(transaction: Transaction<Schema>): Promise<void> {
+export async function holdAdmins(transaction: Transaction<Tables>): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtext('otesse-auth admins'))`.execute(transaction)
 }
 
 /** Returns whether an admin can sign in: is active and has a password. @param except an account that does not count */
 export async function hasAdmin(
-  db: Database | Transaction<Schema>,
+  db: Database | Transaction<Tables>,
   except?: string,
 ): Promise<boolean> {
   let query = db
@@ -85,7 +85,7 @@ export async function hasAdmin(
  * @returns the account's new generation; `undefined` where there is no such account
  */
 export async function endAll(
-  transaction: Transaction<Schema>,
+  transaction: Transaction<Tables>,
   accountId: string,
   reason: string,
   at: Date,
@@ -124,7 +124,7 @@ export async function endSessions(db: Database, accountId: string, at: Date): Pr
 
 /** Ends all one-time links of an account. */
 export async function removeLinksOf(
-  transaction: Transaction<Schema>,
+  transaction: Transaction<Tables>,
   accountId: string,
 ): Promise<void> {
   await transaction.deleteFrom('account_links').where('account_id', '=', accountId).execute()
@@ -132,7 +132,7 @@ export async function removeLinksOf(
 
 /** Reads an account and keeps others from changing it until the transaction ends. */
 export async function holdAccount(
-  transaction: Transaction<Schema>,
+  transaction: Transaction<Tables>,
   id: string,
 ): Promise<Account | undefined> {
   const row = await transaction
@@ -148,7 +148,7 @@ export async function holdAccount(
  * Writes another password and ends what the one before gave: one-time links, tokens and sessions.
  */
 export async function writePassword(
-  transaction: Transaction<Schema>,
+  transaction: Transaction<Tables>,
   { id, hasPassword }: Account,
   passwordHash: string,
   jobReason: string,
@@ -167,7 +167,7 @@ export async function writePassword(
 
 /** @throws {AppError} `last_admin` where an active admin is the only one besides those who cannot sign in */
 export async function assertNotLastAdmin(
-  transaction: Transaction<Schema>,
+  transaction: Transaction<Tables>,
   { id, status }: Account,
 ): Promise<void> {
   if (status === 'active' && !(await hasAdmin(transaction, id))) throw new AppError('last_admin')

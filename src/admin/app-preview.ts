@@ -25,7 +25,7 @@ type TokenOutcome =
   | { kind: 'refused'; reason: ErrorCode }
 
 /** Issues in process what the token endpoint would issue; see oauth/token/in-process.ts. */
-export interface TokensInProcess {
+export interface PreviewTokens {
   redeemCode(
     app: App,
     request: { code: string; redirectUri: string; verifier: string },
@@ -80,7 +80,7 @@ export function createAppPreviews(deps: {
   previews: Previews
   apps: Pick<AppRegistry, 'get'>
   grants: Pick<Grants, 'revoke' | 'revokeAccess'>
-  tokens: TokensInProcess
+  tokens: PreviewTokens
   authorizeUrl: string
   events: Pick<Events, 'appTried' | 'tokenIssued' | 'grantRevoked' | 'tokenRevoked'>
 }): AppPreviews {

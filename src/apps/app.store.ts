@@ -17,7 +17,7 @@ import {
   type WriteAlong,
 } from '../storage/database.ts'
 import { writePurgeJob } from '../storage/purge-outbox.ts'
-import type { AppRow, AppSecretRow, Schema } from '../storage/schema.ts'
+import type { AppRow, AppSecretRow, Tables } from '../storage/schema.ts'
 import { beginsWith, contains, findsParts } from '../storage/text-search.ts'
 import { ALL_SETTINGS, APP_SETTINGS, makeSettings, type SettingName } from './app-settings.ts'
 import type { Logo } from './logo.ts'
@@ -151,7 +151,7 @@ const secretRow = (appId: string, secret: AppSecret): Insertable<AppSecretRow> =
 const hasScope = (scope: string) => sql<boolean>`scopes @> ${JSON.stringify([scope])}::jsonb`
 
 /** Locks the row of an app that may still change, until the transaction ends; returns whether there is one. */
-async function lock(trx: Transaction<Schema>, id: string): Promise<boolean> {
+async function lock(trx: Transaction<Tables>, id: string): Promise<boolean> {
   const row = await trx
     .selectFrom('apps')
     .select('id')
@@ -163,7 +163,7 @@ async function lock(trx: Transaction<Schema>, id: string): Promise<boolean> {
 }
 
 /** Raises the version and returns whether there is such an app; the row stays locked until the transaction ends. */
-async function touch(trx: Transaction<Schema>, id: string, at: Date): Promise<boolean> {
+async function touch(trx: Transaction<Tables>, id: string, at: Date): Promise<boolean> {
   const touched = await trx
     .updateTable('apps')
     .set((eb) => ({ version: eb('version', '+', 1), updated_at: at }))
@@ -179,7 +179,7 @@ async function touch(trx: Transaction<Schema>, id: string, at: Date): Promise<bo
  * transaction on. Returns the new generation; `undefined` where there is no such app.
  */
 async function raise(
-  trx: Transaction<Schema>,
+  trx: Transaction<Tables>,
   id: string,
   { grants }: { grants: boolean },
 ): Promise<number | undefined> {
@@ -198,7 +198,7 @@ async function raise(
  * app.
  */
 async function endAll(
-  trx: Transaction<Schema>,
+  trx: Transaction<Tables>,
   id: string,
   reason: string,
   at: Date,
@@ -209,7 +209,7 @@ async function endAll(
   return true
 }
 
-async function insertLogo(trx: Transaction<Schema>, logo: Logo, at: Date): Promise<void> {
+async function insertLogo(trx: Transaction<Tables>, logo: Logo, at: Date): Promise<void> {
   await trx
     .insertInto('logos')
     .values({
@@ -224,13 +224,13 @@ async function insertLogo(trx: Transaction<Schema>, logo: Logo, at: Date): Promi
 
 /** Creates the store over the database. */
 export function createAppStore(db: Database): AppStore {
-  const transaction = <T>(work: (trx: Transaction<Schema>) => Promise<T>): Promise<T> =>
+  const transaction = <T>(work: (trx: Transaction<Tables>) => Promise<T>): Promise<T> =>
     withDatabase(() => db.transaction().execute(work))
 
   /** Does work in a transaction; `taken` is the answer where another app has the handle, the one unique column that an admin writes. */
   async function unlessTaken<T, Taken>(
     taken: Taken,
-    work: (trx: Transaction<Schema>) => Promise<T>,
+    work: (trx: Transaction<Tables>) => Promise<T>,
   ): Promise<T | Taken> {
     try {
       return await transaction(work)
@@ -261,7 +261,7 @@ export function createAppStore(db: Database): AppStore {
 
   async function find(
     id: string,
-    source: Database | Transaction<Schema> = db,
+    source: Database | Transaction<Tables> = db,
   ): Promise<App | undefined> {
     // One statement, so that the app and its secrets are of one moment.
     const rows = await source

@@ -3,7 +3,7 @@
 // removed one has another incarnation, and no app has it.
 import { type Selectable, sql, type Transaction } from 'kysely'
 import { isUniqueViolation, withDatabase, type Database } from '../storage/database.ts'
-import type { Schema, ScopeRow } from '../storage/schema.ts'
+import type { Tables, ScopeRow } from '../storage/schema.ts'
 import type { Scope } from './scope.ts'
 
 /** A scope as it is stored. */
@@ -104,7 +104,7 @@ export function createScopeStore(db: Database): ScopeStore {
 }
 
 async function insertScope(
-  transaction: Transaction<Schema>,
+  transaction: Transaction<Tables>,
   scope: Omit<Scope, 'version'>,
   at: Date,
 ): Promise<void> {
@@ -128,7 +128,7 @@ async function insertScope(
 }
 
 async function takeFromApps(
-  transaction: Transaction<Schema>,
+  transaction: Transaction<Tables>,
   name: string,
   at: Date,
 ): Promise<string[]> {

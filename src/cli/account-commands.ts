@@ -18,9 +18,9 @@ import {
   leftOutText,
   linkJson,
   linkText,
-  listText,
+  accountListText,
 } from './account-text.ts'
-import { readBytes } from './app-flags.ts'
+import { readFlagFile } from './app-flags.ts'
 import type { Does } from './command.ts'
 import {
   conflictRefusal,
@@ -142,7 +142,7 @@ The link works once, for 7 days. Example:
       const page = await accounts.list({ search, status, role, cursor, limit: Number(limit) })
       return {
         json: { accounts: page.accounts.map(accountJson), next: page.next ?? null },
-        text: listText(page.accounts, page.next),
+        text: accountListText(page.accounts, page.next),
       }
     })
   })
@@ -280,7 +280,7 @@ are left as they are, so an import may be repeated. Lines that are refused are l
 }
 
 const hashConfigOf = async (path: string | undefined): Promise<string | undefined> =>
-  path === undefined ? undefined : decodeWhole(await readBytes(path, 'hash-config'), path)
+  path === undefined ? undefined : decodeWhole(await readFlagFile(path, 'hash-config'), path)
 
 const asLines = (rows: readonly SourceRow[]): AsyncIterable<string> =>
   Readable.from(rows.map((row) => `${JSON.stringify(row)}\n`))

@@ -3,7 +3,7 @@ import type { ImportOutcome } from '../admin/account-service.ts'
 import type { OneTimeLink } from '../accounts/account-links.ts'
 import type { Account } from '../model/account.ts'
 import type { Converted } from './import-sources.ts'
-import { facts, moment, problemList, table } from './layout.ts'
+import { facts, timeText, problemList, table } from './layout.ts'
 
 export const accountJson = (account: Account): object => ({
   id: account.id,
@@ -25,14 +25,14 @@ export function accountText(account: Account, password?: string): string {
     ['Name', account.name],
     ['Role', account.role],
     ['Status', statusReason === undefined ? status : `${status}: ${statusReason}`],
-    ['Created', moment(account.createdAt)],
-    ['Sign-ins count from', account.sessionsValidFrom && moment(account.sessionsValidFrom)],
+    ['Created', timeText(account.createdAt)],
+    ['Sign-ins count from', account.sessionsValidFrom && timeText(account.sessionsValidFrom)],
     ['Password', password ?? (hasPassword ? undefined : 'none yet: nobody can sign in to it')],
   ])}`
 }
 
 /** Lists one page. @param next the cursor of the page after it */
-export function listText(accounts: readonly Account[], next: string | undefined): string {
+export function accountListText(accounts: readonly Account[], next: string | undefined): string {
   if (accounts.length === 0) return 'No accounts. Create one: otesse account create --help\n'
   const rows = accounts.map((one) => [
     one.id,
@@ -40,7 +40,7 @@ export function listText(accounts: readonly Account[], next: string | undefined)
     one.name ?? '',
     one.role,
     one.status,
-    moment(one.createdAt),
+    timeText(one.createdAt),
   ])
   const more = next === undefined ? '' : `\nMore: otesse account list --cursor ${next}\n`
   return table(['ACCOUNT ID', 'E-MAIL', 'NAME', 'ROLE', 'STATUS', 'CREATED'], rows) + more
@@ -52,7 +52,7 @@ export const linkJson = ({ url, expiresAt }: OneTimeLink): object => ({
 })
 
 export const linkText = ({ url, expiresAt }: OneTimeLink): string =>
-  `\nHand this link over on a way that only they can read. It works once, until ${moment(expiresAt)}, and is not shown again:\n\n    ${url.reveal()}\n`
+  `\nHand this link over on a way that only they can read. It works once, until ${timeText(expiresAt)}, and is not shown again:\n\n    ${url.reveal()}\n`
 
 export const importJson = ({ problems, ...counts }: ImportOutcome, dryRun: boolean): object => ({
   dryRun,

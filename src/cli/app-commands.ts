@@ -6,7 +6,7 @@ import type { AppRegistry } from '../apps/app-registry.ts'
 import { checkLogo } from '../apps/logo.ts'
 import { AppError } from '../shared/errors.ts'
 import { addAppFlags, addClearingFlags, readAppInput, readLogo } from './app-flags.ts'
-import { appJson, appText, listText, SHOWN_ONCE } from './app-text.ts'
+import { appJson, appText, appListText, SHOWN_ONCE } from './app-text.ts'
 import { facts } from './layout.ts'
 import type { Does } from './command.ts'
 import {
@@ -107,7 +107,7 @@ Examples:
       const page = await apps.list({ search, status, scope, cursor, limit: Number(limit) })
       return {
         json: { apps: page.apps.map(appJson), next: page.next ?? null },
-        text: listText(page.apps, page.next),
+        text: appListText(page.apps, page.next),
       }
     })
   })

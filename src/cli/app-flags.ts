@@ -138,7 +138,7 @@ const refuseFile = (sentence: string): Error =>
   inputRefusal([{ field: 'file', rule: 'file', sentence }])
 
 async function readAppFile(path: string): Promise<GivenInput> {
-  const read: unknown = parseJson(await decodeWhole(await readBytes(path, 'file'), path))
+  const read: unknown = parseJson(await decodeWhole(await readFlagFile(path, 'file'), path))
   if (typeof read !== 'object' || read === null || Array.isArray(read))
     throw refuseFile('The file must be one JSON object.')
   return read as GivenInput
@@ -153,7 +153,7 @@ function parseJson(text: string): unknown {
 }
 
 /** Reads a file that a flag names. @param field the flag, as problems name it @throws {Refusal} */
-export async function readBytes(path: string, field: string): Promise<Buffer> {
+export async function readFlagFile(path: string, field: string): Promise<Buffer> {
   try {
     return await readFile(path)
   } catch (error) {
@@ -174,7 +174,7 @@ const LOGO_TYPES: Readonly<Record<string, string>> = {
 
 /** Reads a picture; its type is told by the name of the file, and held against its content later. @throws {Refusal} */
 export async function readLogo(path: string): Promise<LogoUpload> {
-  const bytes = await readBytes(path, 'logo')
+  const bytes = await readFlagFile(path, 'logo')
   return {
     bytes,
     contentType: LOGO_TYPES[extname(path).toLowerCase()] ?? 'application/octet-stream',

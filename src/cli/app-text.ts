@@ -6,7 +6,7 @@ import {
   type SettingKind,
   type SettingName,
 } from '../apps/app-settings.ts'
-import { facts, moment, table } from './layout.ts'
+import { facts, timeText, table } from './layout.ts'
 
 /** What is said under secrets. */
 export const SHOWN_ONCE =
@@ -64,7 +64,7 @@ export function appText(app: App): string {
     ['Policy', policyOf(app)],
     ...factsOf(app, 'seconds'),
     ...factsOf(app, 'link', 'line'),
-    ['Created', moment(app.createdAt)],
+    ['Created', timeText(app.createdAt)],
     ...app.secrets.map((secret) => ['Secret', secretLine(secret)] as const),
   ])}`
 }
@@ -72,20 +72,20 @@ export function appText(app: App): string {
 const secretLine = (secret: App['secrets'][number]): string =>
   [
     `${secret.id} …${secret.hint} and six more characters`,
-    `created ${moment(secret.createdAt)}`,
-    secret.lastUsedAt === undefined ? 'never used' : `last used ${moment(secret.lastUsedAt)}`,
-    ...(secret.expiresAt === undefined ? [] : [`expires ${moment(secret.expiresAt)}`]),
+    `created ${timeText(secret.createdAt)}`,
+    secret.lastUsedAt === undefined ? 'never used' : `last used ${timeText(secret.lastUsedAt)}`,
+    ...(secret.expiresAt === undefined ? [] : [`expires ${timeText(secret.expiresAt)}`]),
   ].join(', ')
 
 /** Shows a page of apps to people. */
-export function listText(apps: readonly App[], next: string | undefined): string {
+export function appListText(apps: readonly App[], next: string | undefined): string {
   if (apps.length === 0) return 'No apps. Register one: otesse app create --help\n'
   const rows = apps.map((app) => [
     app.id,
     app.name,
     app.type.replace('_', '-'),
     app.status,
-    moment(app.createdAt),
+    timeText(app.createdAt),
   ])
   const more = next === undefined ? '' : `\nMore: otesse app list --cursor ${next}\n`
   return table(['CLIENT ID', 'NAME', 'TYPE', 'STATUS', 'CREATED'], rows) + more

@@ -11,7 +11,7 @@ import { hasChanges, makePlan, type Plan } from '../admin/apply/plan.ts'
 import { DEFAULT_LIFETIME_BOUNDS } from '../apps/app-rules.ts'
 import type { AdminServices } from '../compose/admin-services.ts'
 import type { Foundation } from '../foundation.ts'
-import { readBytes, readLogo } from './app-flags.ts'
+import { readFlagFile, readLogo } from './app-flags.ts'
 import type { DeclarationFile, LinedProblem } from './declaration-file.ts'
 import { facts } from './layout.ts'
 import { planJson, planText } from './plan-text.ts'
@@ -79,7 +79,7 @@ Exit codes: 0 done, 1 failed or refused, 2 written wrongly, 3 there are differen
 }
 
 const readText = async ({ terminal }: Session, path: string): Promise<string> =>
-  path === '-' ? terminal.readAll() : decodeWhole(await readBytes(path, 'file'), path)
+  path === '-' ? terminal.readAll() : decodeWhole(await readFlagFile(path, 'file'), path)
 
 /** Reads the pictures that the file names, which lie beside it. */
 async function readLogos({ apps }: Declaration, path: string) {

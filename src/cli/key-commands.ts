@@ -1,7 +1,7 @@
 // otesse key: the keys that sign id_tokens, and the seal under which they are kept.
 import type { Command } from 'commander'
 import type { KeyFacts } from '../keys/key-ring.ts'
-import { moment, table } from './layout.ts'
+import { timeText, table } from './layout.ts'
 import type { Does } from './command.ts'
 import { OPERATOR } from './session.ts'
 
@@ -21,9 +21,9 @@ const keyTable = (keys: readonly KeyFacts[]): string =>
       key.kid,
       key.alg,
       key.status,
-      moment(key.createdAt),
-      moment(key.activatedAt),
-      moment(key.retiredAt),
+      timeText(key.createdAt),
+      timeText(key.activatedAt),
+      timeText(key.retiredAt),
     ]),
   )
 

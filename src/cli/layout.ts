@@ -49,5 +49,5 @@ export function problemList(
 }
 
 /** Shows a moment to the minute, in UTC. */
-export const moment = (date: Date | undefined): string =>
+export const timeText = (date: Date | undefined): string =>
   date === undefined ? '' : `${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`

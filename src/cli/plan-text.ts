@@ -8,7 +8,7 @@ const MARKS = { create: '+', update: '~', unchanged: '=' } as const
 const COLOURS = { create: 'green', update: 'yellow', unchanged: 'dim' } as const
 
 /** Counts what a plan does. */
-export function summaryOf({ scopes, apps, suspensions }: Plan) {
+export function planSummary({ scopes, apps, suspensions }: Plan) {
   const all = [...scopes, ...apps]
   const count = (kind: keyof typeof MARKS): number =>
     all.filter((step) => step.kind === kind).length
@@ -22,7 +22,7 @@ export function summaryOf({ scopes, apps, suspensions }: Plan) {
 
 /** Shows a plan to scripts. */
 export const planJson = (plan: Plan): object => ({
-  summary: summaryOf(plan),
+  summary: planSummary(plan),
   scopes: plan.scopes.map(({ kind, name, changes }) => ({ kind, name, changes: diffOf(changes) })),
   apps: plan.apps.map((step) => ({
     kind: step.kind,
@@ -43,7 +43,7 @@ const diffOf = (changes: readonly FieldChange[]): object[] =>
 
 /** Shows a plan to people. */
 export function planText(plan: Plan, paint: Paint): string {
-  const { create, update, unchanged, suspend } = summaryOf(plan)
+  const { create, update, unchanged, suspend } = planSummary(plan)
   const total = `${create} to create, ${update} to change, ${unchanged} unchanged${
     suspend === 0 ? '' : `, ${suspend} to suspend`
   }.`

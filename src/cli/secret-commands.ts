@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { LeakOutcome } from '../admin/token-service.ts'
 import { getNamedApp } from './app-commands.ts'
 import { SHOWN_ONCE } from './app-text.ts'
-import { facts, moment } from './layout.ts'
+import { facts, timeText } from './layout.ts'
 import type { Does } from './command.ts'
 import { inputRefusal, OPERATOR, type Outcome } from './session.ts'
 
@@ -39,7 +39,7 @@ To change over: create a secret, give it to the app, then end the old one:
           ['Client id', id],
           ['Secret id', secretId],
           ['Client secret', clientSecret],
-          ['Expires', moment(expiresAt)],
+          ['Expires', timeText(expiresAt)],
         ])}${SHOWN_ONCE}`,
       }
     }),

@@ -6,7 +6,7 @@ import type { Foundation } from '../foundation.ts'
 import { MINUTE } from '../shared/clock.ts'
 import { AppError } from '../shared/errors.ts'
 import { getNamedApp } from './app-commands.ts'
-import { facts, moment } from './layout.ts'
+import { facts, timeText } from './layout.ts'
 import type { Does } from './command.ts'
 import { OPERATOR, type Outcome, Refusal, usageRefusal } from './session.ts'
 
@@ -160,8 +160,8 @@ async function inspected(
       ['Account', account && `${account.email} (${account.id})`],
       ['Scopes', scopes?.join(' ')],
       ['Audience', audience?.join(' ')],
-      ['Issued', moment(issuedAt)],
-      ['Expires', expiresAt && `${moment(expiresAt)} (in ${minutes} min)`],
+      ['Issued', timeText(issuedAt)],
+      ['Expires', expiresAt && `${timeText(expiresAt)} (in ${minutes} min)`],
     ]),
   }
 }

@@ -7,7 +7,7 @@ import type { Foundation } from '../foundation.ts'
 import { createCsrf } from '../http/csrf.ts'
 import type { BatchedLimit } from '../http/rate-limit.ts'
 import type { Templates } from '../http/views.ts'
-import type { Interactions } from '../oauth/authorize/interactions.ts'
+import type { EngineInteractions } from '../oauth/authorize/interactions.ts'
 import { AppError } from '../shared/errors.ts'
 import { signInAddress } from '../sign-in/direct-sign-in.routes.ts'
 import { createAdminServices } from './admin-services.ts'
@@ -19,7 +19,7 @@ const COUNTED_GRANTS = 1000
 /** Creates the routers of /admin. */
 export function createConsole(
   foundation: Foundation,
-  deps: { interactions: Interactions; templates: Templates; perAddress: BatchedLimit },
+  deps: { interactions: EngineInteractions; templates: Templates; perAddress: BatchedLimit },
 ): Router[] {
   const { config, clock, serverKeys, accounts, apps, scopes, keyRing, audit, db } = foundation
   const router = createConsoleRouter({

@@ -17,7 +17,7 @@ import { createBrowserCookie } from '../http/browser-cookie.ts'
 import { createCsrf } from '../http/csrf.ts'
 import type { BatchedLimit, RateLimiter } from '../http/rate-limit.ts'
 import { compileTemplates, type Templates, type Views } from '../http/views.ts'
-import type { Interactions } from '../oauth/authorize/interactions.ts'
+import type { EngineInteractions } from '../oauth/authorize/interactions.ts'
 import { AppError } from '../shared/errors.ts'
 import { createDirectSignInRouter, signInAddress } from '../sign-in/direct-sign-in.routes.ts'
 import { createLogin } from '../sign-in/login.ts'
@@ -38,7 +38,7 @@ export const compileAllTemplates = ({ config }: Foundation): Templates =>
 export function createPageRouters(
   foundation: Foundation,
   deps: {
-    interactions: Interactions
+    interactions: EngineInteractions
     views: Views
     limiter: RateLimiter
     perAddress: BatchedLimit

@@ -6,7 +6,7 @@ import { createPurgeJobStore } from '../grants/purge-job.store.ts'
 import { createCsrf } from '../http/csrf.ts'
 import type { BatchedLimit } from '../http/rate-limit.ts'
 import type { Views } from '../http/views.ts'
-import type { Interactions } from '../oauth/authorize/interactions.ts'
+import type { EngineInteractions } from '../oauth/authorize/interactions.ts'
 import { SECOND } from '../shared/clock.ts'
 import { createWelcomeRouter, type WelcomeDeps } from '../sign-in/welcome.routes.ts'
 
@@ -17,7 +17,7 @@ const POLL_MILLIS = 50
 export function createWelcome(
   { config, serverKeys, accountLinks, audit, clock, db }: Foundation,
   deps: {
-    interactions: Interactions
+    interactions: EngineInteractions
     views: Views
     perAddress: BatchedLimit
     onward: WelcomeDeps['onward']

@@ -24,7 +24,7 @@ export type Authenticate = (
   | { kind: 'refused'; app: { readonly id: string } | undefined; error: { readonly code: string } }
 >
 
-export type Proof =
+export type CallerProof =
   | { readonly kind: 'proven'; readonly caller: Caller }
   /** The reason is for the log of the operator; the app is there where it is known. */
   | { readonly kind: 'unproven'; readonly reason: string; readonly appId: string | undefined }
@@ -53,7 +53,7 @@ export interface ProverDeps {
 }
 
 /** Creates the check. Costs no I/O for a known resource server. */
-export function createProver(deps: ProverDeps): (origin: Origin) => Promise<Proof> {
+export function createProver(deps: ProverDeps): (origin: Origin) => Promise<CallerProof> {
   return async function prove(origin) {
     const credentials = origin.headers[CREDENTIALS_HEADER]
     if (credentials !== undefined && typeof credentials !== 'string')
@@ -66,27 +66,31 @@ export function createProver(deps: ProverDeps): (origin: Origin) => Promise<Proo
   }
 }
 
-const unproven = (reason: string, appId?: string): Proof => ({ kind: 'unproven', reason, appId })
+const unproven = (reason: string, appId?: string): CallerProof => ({
+  kind: 'unproven',
+  reason,
+  appId,
+})
 
 async function proveByCredentials(
   credentials: string,
   address: string,
   { authenticate }: ProverDeps,
-): Promise<Proof> {
+): Promise<CallerProof> {
   const check = await authenticate(credentials, address)
   return check.kind === 'authenticated'
     ? provenBy(check.app)
     : unproven(check.error.code, check.app?.id)
 }
 
-async function proveByCertificate(appId: string, { findClient }: ProverDeps): Promise<Proof> {
+async function proveByCertificate(appId: string, { findClient }: ProverDeps): Promise<CallerProof> {
   const app = await findClient(appId)
   if (app === undefined) return unproven('client_unknown')
   // A suspended resource server proves nothing.
   return app.status === 'active' ? provenBy(app) : unproven('client_suspended', appId)
 }
 
-const provenBy = (app: ResourceServer): Proof =>
+const provenBy = (app: ResourceServer): CallerProof =>
   app.type === 'resource_server'
     ? { kind: 'proven', caller: { key: app.id, audiences: app.audiences } }
     : unproven('not_a_resource_server')
@@ -94,7 +98,7 @@ const provenBy = (app: ResourceServer): Proof =>
 function proveByNetwork(
   { address, remoteAddress, rawHeaders }: Origin,
   { isTrusted, isProxy }: Pick<ProverDeps, 'isTrusted' | 'isProxy'>,
-): Proof {
+): CallerProof {
   const connected = withoutMapping(remoteAddress?.split('%', 1)[0] ?? '')
   const isForwarded = countOf('x-forwarded-for', rawHeaders) > 0
   if (!isTrusted(address))

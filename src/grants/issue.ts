@@ -49,7 +49,7 @@ export interface Issued {
  * Why nothing was issued; `revoked` where the family died of it, for which `because` is the reason
  * to keep.
  */
-export interface Refused {
+export interface NotIssued {
   kind: 'refused'
   reason: ErrorCode
   about?: string
@@ -83,8 +83,8 @@ export async function refuseAndEnd(
   deps: Pick<IssueDeps, 'revoke'>,
   family: string,
   reason: ErrorCode,
-  because: NonNullable<Refused['because']>,
-): Promise<Refused> {
+  because: NonNullable<NotIssued['because']>,
+): Promise<NotIssued> {
   let revoked: Grant | undefined
   try {
     await deps.revoke(family, because, (grant) => (revoked = grant))

@@ -23,7 +23,7 @@ import {
   outliving,
   refreshPut,
   refuseAndEnd,
-  type Refused,
+  type NotIssued,
   type TokenTerms,
 } from './issue.ts'
 import { LOST, retryCommit } from '../model/retry-commit.ts'
@@ -41,7 +41,7 @@ export async function redeemCode(
   terms: TokenTerms,
   verify: (code: CodeRecord) => ErrorCode | undefined,
   isPermitted: (scope: string, grant: Grant) => boolean,
-): Promise<Issued | Refused> {
+): Promise<Issued | NotIssued> {
   const hash = sha256(presented.token)
   const family = presented.locator
   let tried: Issued | undefined

@@ -18,7 +18,7 @@ import {
   outliving,
   refreshPut,
   refuseAndEnd,
-  type Refused,
+  type NotIssued,
   type TokenTerms,
 } from './issue.ts'
 import {
@@ -55,7 +55,7 @@ export async function refreshGrant(
   deps: IssueDeps,
   presented: ParsedToken,
   request: RefreshRequest,
-): Promise<Issued | Refused> {
+): Promise<Issued | NotIssued> {
   // A token whose server key has left the configuration proves itself by the stored hash alone: it
   // can
   // be current or the immediate predecessor, and never a reason to end the family.
@@ -76,7 +76,7 @@ async function refreshOnce(
   presented: PresentedRefresh & { token: string },
   request: RefreshRequest,
   tries: Tries,
-): Promise<Issued | Refused | typeof LOST> {
+): Promise<Issued | NotIssued | typeof LOST> {
   await deps.store.settled(family)
   const { terms } = request
   const isGenuine = presented.generation !== Infinity
@@ -248,7 +248,7 @@ function nextState(
   return { record: { ...rest, expiresAt }, token, how: 'kept' }
 }
 
-function narrow(grant: Grant, request: RefreshRequest): { scopes: readonly string[] } | Refused {
+function narrow(grant: Grant, request: RefreshRequest): { scopes: readonly string[] } | NotIssued {
   const beyond = request.scopes?.find((scope) => !grant.scopes.includes(scope))
   // RFC 6749 §6: the scope MUST NOT include any that the user did not grant.
   if (beyond !== undefined) return { kind: 'refused', reason: 'scope_exceeds_grant', about: beyond }

@@ -54,7 +54,7 @@ export function readBytes(
 const BYTE_ORDER_MARK = '\uFEFF'
 
 /** Reads bytes as UTF-8, without a byte order mark. @throws {AppError} `body_not_utf8` */
-export function decodeText(bytes: Buffer): string {
+export function decodeUtf8(bytes: Buffer): string {
   if (!isUtf8(bytes)) throw new AppError('body_not_utf8')
   const text = bytes.toString('utf8')
   return text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text

@@ -3,7 +3,7 @@
 // `invalid_request`, and nothing that was sent is repeated in the answer.
 import type { IncomingMessage } from 'node:http'
 import { AppError } from '../shared/errors.ts'
-import { decodeText, readBytes } from './body.ts'
+import { decodeUtf8, readBytes } from './body.ts'
 
 /** The parameters of one request, by name. */
 export type Parameters = ReadonlyMap<string, string>
@@ -17,7 +17,7 @@ const BODY_LIMIT_BYTES = 64 * 1024
  */
 export async function readParameters(request: IncomingMessage): Promise<Parameters> {
   const type = contentType(request.headers['content-type'])
-  const text = decodeText(await readBytes(request, BODY_LIMIT_BYTES))
+  const text = decodeUtf8(await readBytes(request, BODY_LIMIT_BYTES))
   return type === 'json' ? parseJson(text) : parseForm(text)
 }
 

@@ -1,5 +1,6 @@
 // What sign-in/ needs of its neighbours, in its own words; app.ts plugs them in. `Exchange` is one HTTP exchange, which only the routes and the
 // engine look into.
+import type { PendingInteraction } from '../model/pending-interaction.ts'
 import type { Account } from '../model/account.ts'
 import type { App } from '../model/app.ts'
 import type { Events } from '../audit/events.ts'
@@ -11,20 +12,6 @@ export interface Proof {
   generation: number
   /** Seconds since the epoch. */
   checkedAt: number
-}
-
-/** What an app's authorization request waits for. */
-export interface PendingInteraction {
-  uid: string
-  prompt: 'login' | 'consent'
-  appId: string
-  /** Who is signed in in this browser; at a login prompt: who must sign in again. */
-  accountId: string | undefined
-  scopes: readonly string[]
-  redirectUri: string
-  loginHint: string | undefined
-  /** An admin began it to see what the app would get: nothing of it is remembered. */
-  isPreview: boolean
 }
 
 /** The engine's side of the pages. Each answer returns the URL at which the browser goes on. */

@@ -7,6 +7,7 @@ import type { Account } from '../model/account.ts'
 import { parseEmail } from '../accounts/account-input.ts'
 import { appCard } from '../apps/app-card.ts'
 import { type App, remembersConsent } from '../model/app.ts'
+import type { PendingInteraction } from '../model/pending-interaction.ts'
 import type { Scope } from '../apps/scope.ts'
 import type { BrowserCookie } from '../http/browser-cookie.ts'
 import type { Csrf } from '../http/csrf.ts'
@@ -18,14 +19,7 @@ import type { Views } from '../http/views.ts'
 import { AppError } from '../shared/errors.ts'
 import { consentQuestion, recipientOf } from './consent.ts'
 import { type Login, problemOf } from './login.ts'
-import type {
-  FindApp,
-  Interactions,
-  PendingInteraction,
-  People,
-  RememberedConsents,
-  SignInEvents,
-} from './ports.ts'
+import type { FindApp, Interactions, People, RememberedConsents, SignInEvents } from './ports.ts'
 
 export interface SignInDeps {
   issuer: string

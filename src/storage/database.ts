@@ -8,15 +8,15 @@ import { lockDirectory } from './directory-lock.ts'
 import { makePrivateDirectory } from './private-directory.ts'
 import { parsePostgresUrl, type PostgresLocation } from './postgres-location.ts'
 import { openPostgresPool, PooledPostgresDialect } from './postgres-pool.ts'
-import type { Schema } from './schema.ts'
+import type { Tables } from './schema.ts'
 import { StoreRefused } from './store-problems.ts'
 
 export { isForeignKeyViolation, isUniqueViolation, withDatabase } from './database-errors.ts'
 
-export type Database = Kysely<Schema>
+export type Database = Kysely<Tables>
 
 /** A transaction that somebody else has begun and will end. */
-export type OpenTransaction = Transaction<Schema>
+export type OpenTransaction = Transaction<Tables>
 
 /**
  * Writes along in the transaction of an act, as its last statement, so that both happen or neither.
@@ -66,7 +66,7 @@ export async function openDatabase(
     },
     logger,
   )
-  const db = new Kysely<Schema>({ dialect: new PooledPostgresDialect({ pool }) })
+  const db = new Kysely<Tables>({ dialect: new PooledPostgresDialect({ pool }) })
   return { db, kind: 'postgres', [Symbol.asyncDispose]: () => db.destroy() }
 }
 
@@ -88,7 +88,7 @@ async function openPglite(directory: string): Promise<OpenDatabase> {
   // Loaded here only: a server on Postgres starts without it.
   const { PGlite } = await import('@electric-sql/pglite')
   const client = await PGlite.create(directory === IN_MEMORY ? 'memory://' : directory)
-  const db = new Kysely<Schema>({ dialect: new PGliteDialect({ pglite: client }) })
+  const db = new Kysely<Tables>({ dialect: new PGliteDialect({ pglite: client }) })
   stack.defer(() => db.destroy())
   const open = stack.move()
   return { db, kind: 'pglite', [Symbol.asyncDispose]: () => open.disposeAsync() }

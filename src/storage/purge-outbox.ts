@@ -2,7 +2,7 @@
 // connection. This is their one insert; grants/purge.ts carries them out. Invariant: what has ended
 // and the job that removes what is left of it are saved together, or neither is.
 import type { Kysely } from 'kysely'
-import type { Schema } from './schema.ts'
+import type { Tables } from './schema.ts'
 
 /** What to revoke, and the reason that each revoked grant will carry. */
 export type PurgeTask =
@@ -18,7 +18,7 @@ export type PurgeTask =
  * otherwise of the account; absent: all of them
  */
 export async function writePurgeJob(
-  db: Kysely<Schema>,
+  db: Kysely<Tables>,
   task: PurgeTask,
   at: Date,
   generation?: number,

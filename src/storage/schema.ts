@@ -244,7 +244,7 @@ export interface EndedCounterRow {
 }
 
 /** All tables. */
-export interface Schema {
+export interface Tables {
   accounts: AccountRow
   apps: AppRow
   app_secrets: AppSecretRow

@@ -3,7 +3,7 @@
 import { createAppTokens, appFamily } from '../../src/grants/app-tokens.ts'
 import type { CodeRecord, Grant } from '../../src/grants/grant.ts'
 import { createGrants, type Grants, type OnEnded } from '../../src/grants/grants.ts'
-import type { Issued, Refused, TokenTerms } from '../../src/grants/issue.ts'
+import type { Issued, NotIssued, TokenTerms } from '../../src/grants/issue.ts'
 import {
   createServerKeys,
   equalInConstantTime,
@@ -51,10 +51,10 @@ export const parsed = (token: string): ParsedToken => {
 }
 
 const always = () => true
-const reasonOf = (outcome: Issued | Refused) =>
+const reasonOf = (outcome: Issued | NotIssued) =>
   outcome.kind === 'refused' ? outcome.reason : outcome.kind
 
-export function assertIssued(outcome: Issued | Refused): asserts outcome is Issued {
+export function assertIssued(outcome: Issued | NotIssued): asserts outcome is Issued {
   if (outcome.kind !== 'issued') throw new Error(`refused: ${outcome.reason}`)
 }
 

@@ -3,11 +3,11 @@ import type { OneTimeLink } from '../../accounts/account-links.ts'
 import type { Account } from '../../model/account.ts'
 import {
   answer,
-  flag,
+  boolean,
   input,
   listOf,
-  moment,
-  oneOf,
+  timestamp,
+  choice,
   orNull,
   ref,
   type Schema,
@@ -16,7 +16,7 @@ import {
 } from './schema.ts'
 
 const NAME = orNull(text('How the pages address the person.'))
-const ROLE = oneOf('Admins need the scope admin:roles:write to be made or changed.', [
+const ROLE = choice('Admins need the scope admin:roles:write to be made or changed.', [
   'member',
   'admin',
 ])
@@ -42,13 +42,13 @@ export const ACCOUNT_SCHEMAS: Readonly<Record<string, Schema>> = {
     email: text('As its owner writes it.'),
     name: NAME,
     role: ROLE,
-    status: oneOf('A deactivated account opens nothing.', ['active', 'deactivated']),
+    status: choice('A deactivated account opens nothing.', ['active', 'deactivated']),
     status_reason: orNull(text('Why it was deactivated.')),
-    has_password: flag('False while the account is only invited.'),
+    has_password: boolean('False while the account is only invited.'),
     version: whole('Goes up with every change; the ETag.'),
-    created_at: moment('When it was made.'),
+    created_at: timestamp('When it was made.'),
     sessions_valid_from: orNull(
-      moment('Since when sign-ins count: all sessions of before were ended then.'),
+      timestamp('Since when sign-ins count: all sessions of before were ended then.'),
     ),
   }),
   ImportSummary: answer({
@@ -62,7 +62,7 @@ export const ACCOUNT_SCHEMAS: Readonly<Record<string, Schema>> = {
   }),
   OneTimeLink: answer({
     url: text('Works once; whoever has it can choose the password.', { format: 'uri' }),
-    expires_at: moment('When it ends.'),
+    expires_at: timestamp('When it ends.'),
   }),
 }
 

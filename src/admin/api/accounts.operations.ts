@@ -28,7 +28,7 @@ import {
   type Reply,
 } from './operation.ts'
 import { versionToChange } from './preconditions.ts'
-import { answer, flag, oneOf, page, ref, text } from './schema.ts'
+import { answer, boolean, choice, pageSchema, ref, text } from './schema.ts'
 
 const READ = 'admin:accounts:read'
 const WRITE = 'admin:accounts:write'
@@ -116,12 +116,12 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
       { name: 'search', schema: text('Part of the e-mail or the name, or a whole id.') },
       {
         name: 'status',
-        schema: oneOf('Without it, both.', ['active', 'deactivated']),
+        schema: choice('Without it, both.', ['active', 'deactivated']),
       },
-      { name: 'role', schema: oneOf('Without it, both.', ['member', 'admin']) },
+      { name: 'role', schema: choice('Without it, both.', ['member', 'admin']) },
       ...pageParameters(200),
     ],
-    answers: { 200: { description: 'A page of accounts.', schema: page(ref('Account')) } },
+    answers: { 200: { description: 'A page of accounts.', schema: pageSchema(ref('Account')) } },
     handle: list,
   },
   {
@@ -228,7 +228,7 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     query: [
       {
         name: 'dry_run',
-        schema: flag('Look at everything and write nothing.', { default: false }),
+        schema: boolean('Look at everything and write nothing.', { default: false }),
       },
     ],
     body: {

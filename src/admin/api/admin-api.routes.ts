@@ -16,7 +16,7 @@ import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import type { Logger } from '../../shared/logger.ts'
 import { assertMay, type Operator } from '../operator.ts'
 import type { InspectToken } from '../../model/token-status.ts'
-import { authenticate, type Caller, challengeOf } from './authentication.ts'
+import { authenticate, type ApiCaller, challengeOf } from './authentication.ts'
 import type { Idempotency } from './idempotency.ts'
 import {
   type Call,
@@ -57,7 +57,7 @@ export interface AdminApiDeps {
 /** What is known of one request while it is answered. */
 interface AdminRequest {
   readonly ctx: Context
-  caller: Caller | undefined
+  caller: ApiCaller | undefined
   problems: readonly Problem[] | undefined
 }
 
@@ -141,7 +141,7 @@ async function authenticateCaller(
   { inspect, issuer, limits }: AdminApiDeps,
   ctx: Context,
   address: string,
-): Promise<Caller> {
+): Promise<ApiCaller> {
   try {
     const { headers, rawHeaders } = ctx.req
     return await authenticate(readBearer(headers.authorization, rawHeaders, ctx.req.url), {

@@ -4,10 +4,10 @@ import { type App, APP_TYPES, type AppSecret } from '../../model/app.ts'
 import { ALL_SETTINGS, type AppSetting } from '../../apps/app-settings.ts'
 import {
   answer,
-  flag,
+  boolean,
   listOf,
-  moment,
-  oneOf,
+  timestamp,
+  choice,
   orNull,
   ref,
   type Schema,
@@ -22,9 +22,9 @@ function schemaOf({ kind, required = false, api }: AppSetting): Schema {
     case 'list':
       return listOf({ type: 'string' }, description)
     case 'switch':
-      return flag(description)
+      return boolean(description)
     case 'type':
-      return oneOf(description, APP_TYPES)
+      return choice(description, APP_TYPES)
     case 'seconds':
       return orNull(whole(description))
     default:
@@ -45,10 +45,10 @@ export const NEEDED_APP_MEMBERS: readonly string[] = ALL_SETTINGS.flatMap(
 const SECRET = answer({
   id: text('Names the secret; it is not it.'),
   hint: text('Its four characters before the last six, to tell secrets apart.'),
-  created_at: moment('When it was made.'),
-  expires_at: orNull(moment('When it ends.')),
+  created_at: timestamp('When it was made.'),
+  expires_at: orNull(timestamp('When it ends.')),
   last_used_at: orNull(
-    moment('When it was last used, to the minute or so. A use makes no new version of the app.'),
+    timestamp('When it was last used, to the minute or so. A use makes no new version of the app.'),
   ),
 })
 
@@ -56,12 +56,12 @@ export const APP_SCHEMAS: Readonly<Record<string, Schema>> = {
   App: answer({
     id: text('The client id.'),
     ...APP_MEMBERS,
-    status: oneOf('A suspended or deleted app gets nothing.', ['active', 'suspended', 'deleted']),
+    status: choice('A suspended or deleted app gets nothing.', ['active', 'suspended', 'deleted']),
     status_reason: orNull(text('Why it was suspended or deleted.')),
     logo_id: orNull(text('The SHA-256 of the logo, which is served at `/logos/{logo_id}`.')),
     version: whole('Goes up with every change; the ETag.'),
-    created_at: moment('When it was registered.'),
-    updated_at: moment('When it was last changed.'),
+    created_at: timestamp('When it was registered.'),
+    updated_at: timestamp('When it was last changed.'),
     secrets: listOf(ref('Secret'), 'At most two are live at a time.'),
   }),
   Secret: SECRET,

@@ -18,7 +18,7 @@ import {
   type Reply,
 } from './operation.ts'
 import { versionToChange } from './preconditions.ts'
-import { answer, input, oneOf, orNull, page, ref, text } from './schema.ts'
+import { answer, input, choice, orNull, pageSchema, ref, text } from './schema.ts'
 
 const REGISTRATION = input(APP_MEMBERS, NEEDED_APP_MEMBERS)
 const CHANGE = input(
@@ -92,12 +92,12 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
       { name: 'search', schema: text('Part of the name, or a whole client id or handle.') },
       {
         name: 'status',
-        schema: oneOf('Without it, all but the deleted ones.', ['active', 'suspended', 'deleted']),
+        schema: choice('Without it, all but the deleted ones.', ['active', 'suspended', 'deleted']),
       },
       { name: 'scope', schema: text('Only apps that may ask for this one.') },
       ...pageParameters(200),
     ],
-    answers: { 200: { description: 'A page of apps.', schema: page(ref('App')) } },
+    answers: { 200: { description: 'A page of apps.', schema: pageSchema(ref('App')) } },
     handle: list,
   },
   {

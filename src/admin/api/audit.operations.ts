@@ -6,14 +6,14 @@ import { pageParameters } from './lists.ts'
 import { wireName } from './members.ts'
 import { type ApiResource, type Call, createResource, pageOf, type Reply } from './operation.ts'
 import { parseMoment } from './query.ts'
-import { answer, moment, orNull, page, ref, type Schema, text, whole } from './schema.ts'
+import { answer, timestamp, orNull, pageSchema, ref, type Schema, text, whole } from './schema.ts'
 
 const MAX_PAGE = 500
 const MAX_USAGE_PAGE = 1000
 
 const EVENT: Schema = answer({
   id: text('Names the event.'),
-  at: moment('When it happened.'),
+  at: timestamp('When it happened.'),
   name: text('What happened, like `app.registered`.'),
   reason: orNull(text('Why, as a stable code.')),
   app_id: orNull(text('The app that it concerns.')),
@@ -148,11 +148,11 @@ export const auditOperations = (deps: Deps): ApiResource =>
           { name: 'name', schema: text('Those of this name.') },
           { name: 'reason', schema: text('Those with this reason.') },
           { name: 'actor', schema: text('What this account, client or command did.') },
-          { name: 'from', schema: moment('The first moment that counts.') },
-          { name: 'to', schema: moment('The first moment that counts no more.') },
+          { name: 'from', schema: timestamp('The first moment that counts.') },
+          { name: 'to', schema: timestamp('The first moment that counts no more.') },
           ...pageParameters(MAX_PAGE),
         ],
-        answers: { 200: { description: 'A page of events.', schema: page(ref('Event')) } },
+        answers: { 200: { description: 'A page of events.', schema: pageSchema(ref('Event')) } },
         handle: listEvents,
       },
       {
@@ -177,7 +177,7 @@ export const auditOperations = (deps: Deps): ApiResource =>
           { name: 'name', schema: text('Those of this name.') },
           ...pageParameters(MAX_USAGE_PAGE),
         ],
-        answers: { 200: { description: 'A page of sums.', schema: page(ref('Usage')) } },
+        answers: { 200: { description: 'A page of sums.', schema: pageSchema(ref('Usage')) } },
         handle: listUsage,
       },
     ],

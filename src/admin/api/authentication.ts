@@ -8,7 +8,7 @@ import type { PresentedToken } from '../../http/bearer.ts'
 import { AppError } from '../../shared/errors.ts'
 
 /** An authenticated client. */
-export interface Caller {
+export interface ApiCaller {
   app: App
   scopes: ReadonlySet<AdminScope>
 }
@@ -22,7 +22,7 @@ export interface Caller {
 export async function authenticate(
   presented: PresentedToken,
   deps: { inspect: InspectToken; audience: string },
-): Promise<Caller> {
+): Promise<ApiCaller> {
   switch (presented.kind) {
     case 'missing':
       throw new AppError('token_missing')

@@ -11,20 +11,20 @@ import {
 } from './operation.ts'
 import {
   answer,
-  flag,
+  boolean,
   input,
   listOf,
-  moment,
-  oneOf,
+  timestamp,
+  choice,
   orNull,
-  page,
+  pageSchema,
   ref,
   text,
   whole,
 } from './schema.ts'
 
 const ROTATE = input({
-  force: flag(
+  force: boolean(
     'Rotate although the next key was published less than an hour ago: apps that keep an older key set refuse new id_tokens until they read it again.',
     { default: false },
   ),
@@ -57,11 +57,11 @@ export const keyOperations = (deps: Deps): ApiResource =>
     schemas: {
       Key: answer({
         kid: text('The key id, as in the JWKS.'),
-        alg: oneOf('The algorithm.', ['ES256', 'EdDSA']),
-        status: oneOf('A key is published in all three.', ['next', 'current', 'retired']),
-        created_at: moment('When it was made.'),
-        activated_at: orNull(moment('When it became current.')),
-        retired_at: orNull(moment('When it stopped signing.')),
+        alg: choice('The algorithm.', ['ES256', 'EdDSA']),
+        status: choice('A key is published in all three.', ['next', 'current', 'retired']),
+        created_at: timestamp('When it was made.'),
+        activated_at: orNull(timestamp('When it became current.')),
+        retired_at: orNull(timestamp('When it stopped signing.')),
       }),
     },
     operations: [
@@ -71,7 +71,7 @@ export const keyOperations = (deps: Deps): ApiResource =>
         path: '/keys',
         summary: 'List the signing keys',
         scope: 'admin:keys:read',
-        answers: { 200: { description: 'All keys on one page.', schema: page(ref('Key')) } },
+        answers: { 200: { description: 'All keys on one page.', schema: pageSchema(ref('Key')) } },
         handle: ({ keyRing }) => pageOf(keyRing.list().map(showKey), undefined),
       },
       {
@@ -85,7 +85,7 @@ export const keyOperations = (deps: Deps): ApiResource =>
           200: {
             description: 'The keys as they are now.',
             schema: answer({
-              rotated: flag('False where another request rotated at the same moment.'),
+              rotated: boolean('False where another request rotated at the same moment.'),
               keys: listOf(ref('Key')),
             }),
           },

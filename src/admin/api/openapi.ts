@@ -3,7 +3,7 @@
 import { ERRORS } from '../../shared/errors.ts'
 import type { ApiResource, Operation, QueryParameter } from './operation.ts'
 import { PROBLEM_CODES, titleOf } from './problem-document.ts'
-import { answer, listOf, oneOf, ref, type Schema, text, whole } from './schema.ts'
+import { answer, listOf, choice, ref, type Schema, text, whole } from './schema.ts'
 
 const INTRODUCTION = `Everything that admins do with apps, scopes, accounts, tokens and keys, for programs.
 
@@ -21,7 +21,7 @@ const PROBLEM: Schema = answer(
     title: text('The kind of problem in words.'),
     status: whole('The status of the answer.'),
     detail: text('This problem in words.'),
-    code: oneOf('The stable reason code.', PROBLEM_CODES),
+    code: choice('The stable reason code.', PROBLEM_CODES),
     request_id: text('The id of the request, for the log and the audit log.'),
     problems: listOf(ref('FieldProblem'), 'What is wrong with which part of the input.'),
   },

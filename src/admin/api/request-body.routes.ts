@@ -1,7 +1,7 @@
 // The bodies of requests as their operations take them: JSON and files whole and bounded, lines as they arrive.
 import type { Context } from 'koa'
 import { MAX_LOGO_BYTES } from '../../apps/logo.ts'
-import { decodeText, hasBody, mediaTypeOf, readBytes, readText } from '../../http/body.ts'
+import { decodeUtf8, hasBody, mediaTypeOf, readBytes, readText } from '../../http/body.ts'
 import { AppError } from '../../shared/errors.ts'
 import { parseJsonObject } from './json-object.ts'
 import { toInput } from './members.ts'
@@ -35,7 +35,7 @@ export async function readBody(
   }
   switch (body.kind) {
     case 'json': {
-      const members = parseJsonObject(decodeText(await readBytes(req, BODY_LIMIT_BYTES)))
+      const members = parseJsonObject(decodeUtf8(await readBytes(req, BODY_LIMIT_BYTES)))
       return { ...nothing, members, input: toInput(members, body.schema) }
     }
     case 'file':

@@ -21,9 +21,9 @@ export const text = (description: string, more: More = {}): Schema => ({
   ...more,
 })
 
-export const moment = (description: string): Schema => text(description, { format: 'date-time' })
+export const timestamp = (description: string): Schema => text(description, { format: 'date-time' })
 
-export const flag = (description: string, more: More = {}): Schema => ({
+export const boolean = (description: string, more: More = {}): Schema => ({
   type: 'boolean',
   description,
   ...more,
@@ -35,7 +35,7 @@ export const whole = (description: string, more: More = {}): Schema => ({
   ...more,
 })
 
-export const oneOf = (description: string, values: readonly string[]): Schema => ({
+export const choice = (description: string, values: readonly string[]): Schema => ({
   type: 'string',
   enum: values,
   description,
@@ -78,7 +78,7 @@ export const input = (
 ): ObjectSchema => ({ type: 'object', properties, required, additionalProperties: false })
 
 /** One page of a list. */
-export const page = (items: Schema): ObjectSchema =>
+export const pageSchema = (items: Schema): ObjectSchema =>
   answer({
     items: listOf(items),
     next_cursor: orNull(text('Give it as `cursor` to get the next page; null on the last.')),

@@ -16,15 +16,15 @@ import {
   type Reply,
 } from './operation.ts'
 import { versionToChange } from './preconditions.ts'
-import { answer, flag, input, orNull, page, ref, text, whole } from './schema.ts'
+import { answer, boolean, input, orNull, pageSchema, ref, text, whole } from './schema.ts'
 
 const SETTINGS = {
   sentence: text('What people allow, as the consent page says it.', {
     examples: ['See your bookings'],
   }),
   group: text('The heading under which the consent page shows it.'),
-  sensitive: flag('The consent page shows it with emphasis.'),
-  deprecated: flag('Apps that have it keep it, no other gets it.'),
+  sensitive: boolean('The consent page shows it with emphasis.'),
+  deprecated: boolean('Apps that have it keep it, no other gets it.'),
   audience: orNull(text('The resource server that it belongs to (RFC 8707).')),
 }
 const NAME = text('What apps ask for.', { examples: ['bookings:read'] })
@@ -92,7 +92,7 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     path: '/scopes',
     summary: 'List all scopes, built-in ones too, by name',
     scope: READ,
-    answers: { 200: { description: 'All scopes on one page.', schema: page(ref('Scope')) } },
+    answers: { 200: { description: 'All scopes on one page.', schema: pageSchema(ref('Scope')) } },
     handle: list,
   },
   {
@@ -168,7 +168,7 @@ export const scopeOperations = (deps: Deps): ApiResource =>
       Scope: answer({
         name: NAME,
         ...SETTINGS,
-        built_in: flag('Every server has it; it cannot be changed.'),
+        built_in: boolean('Every server has it; it cannot be changed.'),
         version: whole('Goes up with every change; the ETag.'),
       }),
       // Not in the scope itself: its ETag is its version, which does not change when an app is registered.

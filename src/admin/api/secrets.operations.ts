@@ -16,9 +16,9 @@ import {
   type Reply,
 } from './operation.ts'
 import { parseMoment } from './query.ts'
-import { answer, input, moment, orNull, ref, text } from './schema.ts'
+import { answer, input, timestamp, orNull, ref, text } from './schema.ts'
 
-const NEW = input({ expires_at: orNull(moment('When it ends; without it, never.')) })
+const NEW = input({ expires_at: orNull(timestamp('When it ends; without it, never.')) })
 const WRITE = 'admin:apps:write'
 const OF = { appId: text('The client id.') }
 

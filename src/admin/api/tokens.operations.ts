@@ -12,11 +12,11 @@ import {
 } from './operation.ts'
 import {
   answer,
-  flag,
+  boolean,
   input,
   listOf,
-  moment,
-  oneOf,
+  timestamp,
+  choice,
   orNull,
   ref,
   type Schema,
@@ -26,22 +26,22 @@ import {
 const SCOPE = 'admin:tokens:write'
 const TOKEN = text('A token, code or client secret.', { format: 'password' })
 const ONE = input({ token: TOKEN }, ['token'])
-const REPORT = input({ token: TOKEN, revoke: flag('Whether to end it.', { default: true }) }, [
+const REPORT = input({ token: TOKEN, revoke: boolean('Whether to end it.', { default: true }) }, [
   'token',
 ])
 const WHAT = text('Like `access token` or `client secret`.')
 
 const SCHEMAS: Readonly<Record<string, Schema>> = {
   TokenInspection: answer({
-    form: oneOf('`damaged` has a prefix of ours and a checksum that does not fit.', [
+    form: choice('`damaged` has a prefix of ours and a checksum that does not fit.', [
       'ours',
       'damaged',
       'foreign',
     ]),
     what: orNull(WHAT),
-    alive: orNull(flag('Whether it works right now; null where the form is not ours.')),
+    alive: orNull(boolean('Whether it works right now; null where the form is not ours.')),
     reason: orNull(
-      oneOf('Why it does not; `unknown` is expired, revoked, replaced or never issued here.', [
+      choice('Why it does not; `unknown` is expired, revoked, replaced or never issued here.', [
         'unknown',
         'app_inactive',
         'account_inactive',
@@ -53,24 +53,24 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     secret_id: orNull(text('Which secret of the app it is.')),
     scopes: orNull(listOf({ type: 'string' })),
     audience: orNull(listOf({ type: 'string' })),
-    issued_at: orNull(moment('When it was made.')),
-    expires_at: orNull(moment('When it ends.')),
+    issued_at: orNull(timestamp('When it was made.')),
+    expires_at: orNull(timestamp('When it ends.')),
   }),
   TokenRevocation: answer({
-    revoked: flag('False where there was nothing alive to end.'),
-    whole: flag('False where one access token ended and its authorization lives on.'),
+    revoked: boolean('False where there was nothing alive to end.'),
+    whole: boolean('False where one access token ended and its authorization lives on.'),
     grant_id: orNull(text('The authorization.')),
     app_id: orNull(text('Its app.')),
   }),
   LeakReport: answer({
-    known: flag('False where it ended long ago or was never issued here.'),
+    known: boolean('False where it ended long ago or was never issued here.'),
     what: orNull(WHAT),
     app_id: orNull(text('The app that it belongs to.')),
     account_id: orNull(text('The account that it belongs to.')),
     grant_id: orNull(text('The authorization that it belongs to.')),
     secret_id: orNull(text('Which secret of the app it is.')),
-    was_live: flag('Whether it worked until now.'),
-    revoked: flag('Whether it was ended with this report.'),
+    was_live: boolean('Whether it worked until now.'),
+    revoked: boolean('Whether it was ended with this report.'),
   }),
 }
 

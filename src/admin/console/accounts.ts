@@ -6,7 +6,7 @@ import type { OneTimeLink } from '../../accounts/account-links.ts'
 import type { Problem } from '../../model/problem.ts'
 import { AppError } from '../../shared/errors.ts'
 import { ACCOUNTS_PATH as PATH, accountFacts, accountPath as pathOf } from './account-facts.ts'
-import { done, page, type Row, type Sent, type UsedFormNotice } from './action.ts'
+import { redirected, page, type Row, type Sent, type UsedFormNotice } from './action.ts'
 import { confirmation, line, lines, reasonField } from './confirmation.ts'
 import type { ConsoleDeps } from './console-deps.ts'
 import { narrowingOf } from './filters.ts'
@@ -266,7 +266,7 @@ const deactivate = (deps: ConsoleDeps): Row =>
     run: (account, typed, by) =>
       unlessLastAdmin({ field: 'reason' }, async () => {
         await deps.acts.accounts.deactivate(account.id, lines(typed, 'reason'), by)
-        return done(pathOf(account, '?done=deactivated'))
+        return redirected(pathOf(account, '?done=deactivated'))
       }),
   })
 
@@ -289,7 +289,7 @@ const reactivate = (deps: ConsoleDeps): Row =>
     }),
     async run(account, _, by) {
       await deps.acts.accounts.reactivate(account.id, by)
-      return done(pathOf(account, '?done=reactivated'))
+      return redirected(pathOf(account, '?done=reactivated'))
     },
   })
 
@@ -312,7 +312,7 @@ async function updated(
   update: () => ReturnType<ConsoleDeps['acts']['accounts']['update']>,
 ): Promise<Sent<Account>> {
   const outcome = await update()
-  if (outcome.kind === 'updated') return done(pathOf(account, below))
+  if (outcome.kind === 'updated') return redirected(pathOf(account, below))
   return outcome.kind === 'conflict' ? { kind: 'conflict', target: outcome.account } : outcome
 }
 

@@ -140,4 +140,4 @@ export const action = <Path extends string, Target, Typed>(
 ): Row => row as Row
 
 /** Sends the browser on after an action. */
-export const done = (redirectTo: string) => ({ kind: 'done', redirectTo }) as const
+export const redirected = (redirectTo: string) => ({ kind: 'done', redirectTo }) as const

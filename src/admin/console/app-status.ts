@@ -1,5 +1,5 @@
 // Suspending, activating and deleting an app. What cannot be undone asks for the app's name too.
-import { done, type Row } from './action.ts'
+import { redirected, type Row } from './action.ts'
 import { appPath, belowApp } from './app-frame.ts'
 import { confirmation, line, lines, REASON_NEEDED, reasonField } from './confirmation.ts'
 import type { ConsoleDeps } from './console-deps.ts'
@@ -32,7 +32,7 @@ const suspend = ({ acts, getChangeable }: ConsoleDeps): Row =>
     }),
     async run({ id }, typed, by) {
       await acts.apps.suspend(id, lines(typed, 'reason'), by)
-      return done(appPath(id, '?done=suspended'))
+      return redirected(appPath(id, '?done=suspended'))
     },
   })
 
@@ -55,7 +55,7 @@ const activate = ({ acts, getChangeable }: ConsoleDeps): Row =>
     }),
     async run({ id }, _, by) {
       await acts.apps.activate(id, by)
-      return done(appPath(id, '?done=activated'))
+      return redirected(appPath(id, '?done=activated'))
     },
   })
 
@@ -93,7 +93,7 @@ const remove = ({ acts, getChangeable }: ConsoleDeps): Row =>
     ],
     async run({ id }, typed, by) {
       await acts.apps.remove(id, lines(typed, 'reason'), by)
-      return done('/admin/apps?removed=1')
+      return redirected('/admin/apps?removed=1')
     },
   })
 

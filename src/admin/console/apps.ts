@@ -11,7 +11,7 @@ import {
   type AppType,
 } from '../../model/app.ts'
 import type { Problem } from '../../model/problem.ts'
-import { action, done, type FormState, page, type Row, type SentForm } from './action.ts'
+import { action, redirected, type FormState, page, type Row, type SentForm } from './action.ts'
 import {
   type AppFormValues,
   FIELD_LABELS,
@@ -171,7 +171,7 @@ const edit = (deps: ConsoleDeps): Row =>
     page: (state) => editPage(deps, state, state.csrf, state.csrfOf(LOGO)),
     async run({ id }, typed, by) {
       const outcome = await deps.acts.apps.update(id, typed.version, changeOf(typed), by)
-      if (outcome.kind === 'updated') return done(appPath(id, '?done=saved'))
+      if (outcome.kind === 'updated') return redirected(appPath(id, '?done=saved'))
       return outcome.kind === 'conflict' ? { kind: 'conflict', target: outcome.app } : outcome
     },
   })
@@ -203,10 +203,10 @@ const changeLogo = (deps: ConsoleDeps): Row =>
     async run({ id }, { isRemoval, logo }, by) {
       if (isRemoval || logo === undefined) {
         await deps.acts.apps.removeLogo(id, by)
-        return done(appPath(id, '?done=logo-removed'))
+        return redirected(appPath(id, '?done=logo-removed'))
       }
       const outcome = await deps.acts.apps.setLogo(id, logo, by)
-      return outcome.kind === 'updated' ? done(appPath(id, '?done=logo')) : outcome
+      return outcome.kind === 'updated' ? redirected(appPath(id, '?done=logo')) : outcome
     },
   })
 

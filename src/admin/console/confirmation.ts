@@ -19,7 +19,7 @@ export interface ConfirmationField {
 }
 
 /** What is asked. */
-export interface Question {
+export interface ConfirmationQuestion {
   frame: Frame
   /** What will happen, one line each. */
   consequences: readonly string[]
@@ -43,7 +43,7 @@ type Confirmation<Path extends string, Target> = Pick<
   ask(
     target: Target,
     state: Pick<FormState<Target, Typed>, 'admin' | 'isConflict' | 'typed'>,
-  ): Question
+  ): ConfirmationQuestion
 }
 
 /** Declares an action that asks first. */
@@ -65,7 +65,7 @@ export const line = (typed: Typed, name: string): string => typed.get(name)?.tri
 export const lines = (typed: Typed, name: string): string => typed.get(name) ?? ''
 
 function confirmationPage(
-  question: Question,
+  question: ConfirmationQuestion,
   state: FormState<unknown, Typed>,
   formId: Readonly<Record<string, string>>,
 ) {

@@ -2,7 +2,7 @@
 // it; sending that form again makes none and shows none.
 import { isConfidential, type App } from '../../model/app.ts'
 import { AppError } from '../../shared/errors.ts'
-import { done, page, type Row } from './action.ts'
+import { redirected, page, type Row } from './action.ts'
 import { appFacts, appFrame, appPath, belowApp, secretFacts } from './app-frame.ts'
 import { confirmation, line, type Typed } from './confirmation.ts'
 import type { ConsoleDeps } from './console-deps.ts'
@@ -154,6 +154,6 @@ const revokeSecret = ({ acts, getChangeable, clock }: ConsoleDeps): Row =>
     },
     async run({ app, secret }, _, by) {
       await acts.apps.revokeSecret(app.id, secret.id, by)
-      return done(appPath(app.id, '/credentials?done=revoked'))
+      return redirected(appPath(app.id, '/credentials?done=revoked'))
     },
   })

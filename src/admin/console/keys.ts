@@ -1,6 +1,6 @@
 // The signing keys: which there are, their rotation, and encrypting them anew.
 import type { KeyFacts } from '../../keys/key-ring.ts'
-import { done, page, type Row } from './action.ts'
+import { redirected, page, type Row } from './action.ts'
 import { confirmation } from './confirmation.ts'
 import type { ConsoleDeps } from './console-deps.ts'
 import type { Frame } from './frame.ts'
@@ -90,7 +90,7 @@ const rotate = ({ keyRing, acts }: ConsoleDeps): Row =>
       // The page was opened before somebody else rotated: asked once more, in other words.
       if (!isEmergency && now.from !== undefined) return { kind: 'conflict', target: now }
       await acts.keys.rotate(by, { isEmergency })
-      return done(`${PATH}?done=rotated`)
+      return redirected(`${PATH}?done=rotated`)
     },
   })
 
@@ -114,6 +114,6 @@ const reseal = ({ acts }: ConsoleDeps): Row =>
     }),
     async run(_, _typed, by) {
       const count = await acts.keys.reseal(by)
-      return done(`${PATH}?done=${count > 0 ? 'resealed' : 'sealed'}`)
+      return redirected(`${PATH}?done=${count > 0 ? 'resealed' : 'sealed'}`)
     },
   })

@@ -6,7 +6,7 @@ import type { WriteAlong } from '../../storage/database.ts'
 import type { UsedForms } from './used-forms.store.ts'
 
 /** How sending a form went. */
-export type SentForm<T> =
+export type OnceOutcome<T> =
   | { readonly kind: 'acted'; readonly outcome: T }
   /** It was sent before, and its act succeeded or is still under way. */
   | { readonly kind: 'used' }
@@ -22,7 +22,7 @@ export async function once<T extends object>(
   usedForms: Pick<UsedForms, 'take' | 'giveBack' | 'note'>,
   key: string,
   act: (note: WriteAlong<string>) => Promise<T>,
-): Promise<SentForm<T>> {
+): Promise<OnceOutcome<T>> {
   if (!(await usedForms.take(key))) return { kind: 'used' }
   let outcome: T
   try {

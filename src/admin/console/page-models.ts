@@ -23,7 +23,7 @@ type AppFacts = ReturnType<typeof appFacts>
 type PermissionGroups = ReturnType<typeof permissionGroups>
 
 /** The logo of an app, or the name whose initial stands in its place. */
-export interface Logo {
+export interface ShownLogo {
   name: string
   logoUrl: string | undefined
 }
@@ -94,7 +94,7 @@ export interface ScopeForm {
 }
 
 /** How many apps may ask for a scope, and where they are listed. */
-export interface ScopeUse {
+export interface ShownScopeUse {
   isUsed: boolean
   label: string
   href: string
@@ -116,7 +116,7 @@ export interface PreviewPart {
 /** The models by the name of their template. */
 export interface ConsoleModels {
   apps: {
-    apps: (AppFacts & { badge: Badge; logo: Logo })[]
+    apps: (AppFacts & { badge: Badge; logo: ShownLogo })[]
     filter: { search: string; type: string; status: string; scope: string }
     narrowing: Narrowing
     scopeNames: string[]
@@ -150,7 +150,7 @@ export interface ConsoleModels {
     FormModel &
     StaleModel & {
       app: AppFacts
-      logo: Logo
+      logo: ShownLogo
       /** Of the app that the form was filled in from. */
       version: number
       conflict: Difference[] | undefined
@@ -196,7 +196,10 @@ export interface ConsoleModels {
     pager: Pager
   }
   scopes: {
-    groups: { title: string; scopes: (Scope & { href: string | undefined; use: ScopeUse })[] }[]
+    groups: {
+      title: string
+      scopes: (Scope & { href: string | undefined; use: ShownScopeUse })[]
+    }[]
     adminScopes: Scope[]
   }
   'scope-form': FormModel &
@@ -206,7 +209,7 @@ export interface ConsoleModels {
       groups: string[]
       /** The next four are undefined for a new scope. */
       version: number | undefined
-      use: ScopeUse | undefined
+      use: ShownScopeUse | undefined
       conflict: Difference[] | undefined
       removeUrl: string | undefined
     }

@@ -6,7 +6,7 @@ import { PREVIEW_RETURN_PATH } from '../../grants/previews.ts'
 import type { Parameters } from '../../http/parameters.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { PreviewOutcome } from '../app-preview.ts'
-import { action, done, page, type Row } from './action.ts'
+import { action, redirected, page, type Row } from './action.ts'
 import { scopeChoices } from './app-form.ts'
 import { appFacts, appPath, belowApp } from './app-frame.ts'
 import type { ConsoleDeps } from './console-deps.ts'
@@ -44,7 +44,7 @@ export const previewRows = ({ previews, catalogue, getChangeable }: ConsoleDeps)
         return { kind: 'shown', page: resultPage(await previews.runMachine(app.id, scopes, by)) }
       const outcome = await previews.begin(app.id, scopes, by)
       return outcome.kind === 'begun'
-        ? done(outcome.url)
+        ? redirected(outcome.url)
         : { kind: 'shown', page: resultPage(outcome) }
     },
   }),

@@ -3,12 +3,12 @@
 import { isAdminScope, isBuiltInScope, type Scope, type ScopeInput } from '../../apps/scope.ts'
 import type { Parameters } from '../../http/parameters.ts'
 import { AppError } from '../../shared/errors.ts'
-import { action, done, type FormState, page, type Row } from './action.ts'
+import { action, redirected, type FormState, page, type Row } from './action.ts'
 import { formProblems, sentencesByField } from './app-form.ts'
 import { confirmation } from './confirmation.ts'
 import type { ConsoleDeps } from './console-deps.ts'
 import { differences } from './differences.ts'
-import type { ConsoleModels, ScopeForm, ScopeUse } from './page-models.ts'
+import type { ConsoleModels, ScopeForm, ShownScopeUse } from './page-models.ts'
 import { doneOf, linkWith } from './paging.ts'
 import { numberInWords } from './words.ts'
 
@@ -63,7 +63,7 @@ const inputOf = ({ audience, ...form }: ScopeForm): ScopeInput => ({
 const scopePath = (name: string, below = ''): string =>
   `${PATH}/${encodeURIComponent(name)}${below}`
 
-const useOf = (name: string, count: number): ScopeUse => ({
+const useOf = (name: string, count: number): ShownScopeUse => ({
   isUsed: count > 0,
   label: `${numberInWords(count)} ${count === 1 ? 'app' : 'apps'}`,
   href: linkWith('/admin/apps', { scope: name }),
@@ -120,7 +120,7 @@ const create = (deps: ConsoleDeps): Row =>
     page: (state) => formPage(deps, state, state.typed),
     async run(_, typed, by) {
       const outcome = await deps.acts.scopes.create(inputOf(typed), by)
-      return outcome.kind === 'saved' ? done(`${PATH}?done=created`) : outcome
+      return outcome.kind === 'saved' ? redirected(`${PATH}?done=created`) : outcome
     },
   })
 
@@ -160,7 +160,7 @@ const edit = (deps: ConsoleDeps): Row =>
     async run({ name }, { form, version }, by) {
       const { name: _name, ...change } = inputOf(form)
       const outcome = await deps.acts.scopes.update(name, version, change, by)
-      if (outcome.kind === 'saved') return done(`${PATH}?done=saved`)
+      if (outcome.kind === 'saved') return redirected(`${PATH}?done=saved`)
       return outcome.kind === 'conflict' ? { kind: 'conflict', target: outcome.scope } : outcome
     },
   })
@@ -193,14 +193,14 @@ const remove = ({ scopes, apps, acts }: ConsoleDeps): Row =>
     }),
     async run({ name }, _, by) {
       await acts.scopes.remove(name, by)
-      return done(`${PATH}?done=removed`)
+      return redirected(`${PATH}?done=removed`)
     },
   })
 
 /** What the form of a scope that is there has besides. */
 interface OfScope {
   version: number
-  use: ScopeUse
+  use: ShownScopeUse
   conflict: ReturnType<typeof differences> | undefined
   removeUrl: string
 }

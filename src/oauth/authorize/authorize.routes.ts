@@ -3,7 +3,7 @@
 // engine answers does not depend on Host, X-Forwarded-Host or Accept.
 import Router from '@koa/router'
 import type { Context } from 'koa'
-import { decodeText, mediaTypeOf, readBytes } from '../../http/body.ts'
+import { decodeUtf8, mediaTypeOf, readBytes } from '../../http/body.ts'
 import { limitPages } from '../../http/limit-pages.ts'
 import type { BatchedLimit } from '../../http/rate-limit.ts'
 import { AppError } from '../../shared/errors.ts'
@@ -47,7 +47,7 @@ export function createAuthorizeRouter(deps: {
   router.post(PATHS.authorize, limited, async function authorizeByForm(ctx: Context) {
     if (mediaTypeOf(ctx.req) !== 'application/x-www-form-urlencoded')
       throw new AppError('body_type_unsupported')
-    const form = decodeText(await readBytes(ctx.req, MOST_FORM_BYTES))
+    const form = decodeUtf8(await readBytes(ctx.req, MOST_FORM_BYTES))
     assertBounded(form)
     ctx.set('Location', `${PATHS.authorize}?${new URLSearchParams(form).toString()}`)
     ctx.body = null

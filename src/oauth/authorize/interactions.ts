@@ -1,6 +1,7 @@
 // What the login and consent pages may ask of the engine, in their own words. Invariant: an
 // interaction belongs to the browser that began it (a signed cookie on its own path) and to the user
 // who is signed in there.
+import type { PendingInteraction } from '../../model/pending-interaction.ts'
 import type { Context } from 'koa'
 import { errors } from 'oidc-provider'
 import type Provider from 'oidc-provider'
@@ -18,22 +19,8 @@ import type { Approval } from './prompt-policy.ts'
 import { parseScopeList } from '../scope-list.ts'
 import { cookieNames } from './engine/configuration.ts'
 
-/** What the engine waits for. */
-export interface PendingInteraction {
-  uid: string
-  prompt: 'login' | 'consent'
-  appId: string
-  /** The account that is signed in in this browser; at a login prompt: the one that must sign in again. */
-  accountId: string | undefined
-  scopes: string[]
-  redirectUri: string
-  loginHint: string | undefined
-  /** An admin began it to see what the app would get: nothing of it is remembered. */
-  isPreview: boolean
-}
-
 /** The engine's side of the pages. Each answer returns the URL at which the browser goes on. */
-export interface Interactions {
+export interface EngineInteractions {
   /** @throws {AppError} `interaction_expired`, `interaction_foreign`, `preview_over` */
   get(ctx: Context, uid: string): Promise<PendingInteraction>
   signIn(ctx: Context, proof: LoginProof): Promise<string>
@@ -61,7 +48,7 @@ export interface InteractionDeps {
 }
 
 /** Creates the engine's side of the pages. */
-export const createInteractions = (deps: InteractionDeps): Interactions => ({
+export const createInteractions = (deps: InteractionDeps): EngineInteractions => ({
   get: (ctx, uid) => getPending(deps, ctx, uid),
   async signIn(ctx, { accountId, generation, checkedAt }) {
     const login = { accountId, generation, ts: checkedAt, remember: true }

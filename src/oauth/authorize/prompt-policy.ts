@@ -9,7 +9,7 @@ import { newLocator } from '../../shared/token-format.ts'
 import { unsavedGrant } from './engine/internals.ts'
 
 /** What is remembered of earlier approvals. */
-export interface RememberedConsents {
+export interface ConsentLookup {
   /** Returns the scopes that the account allowed the app; `undefined` where it allowed none. */
   find(accountId: string, appId: string): Promise<readonly string[] | undefined>
 }
@@ -22,7 +22,7 @@ export interface Approval {
 
 /** What the policy needs. */
 export interface PromptPolicyDeps {
-  consents: RememberedConsents
+  consents: ConsentLookup
   findApp: (appId: string) => Promise<App | undefined>
 }
 

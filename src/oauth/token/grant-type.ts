@@ -3,7 +3,7 @@
 import type { App } from '../../model/app.ts'
 import type { Grant } from '../../grants/grant.ts'
 import type { Grants } from '../../grants/grants.ts'
-import type { Issued, Refused } from '../../grants/issue.ts'
+import type { Issued, NotIssued } from '../../grants/issue.ts'
 import type { Parameters } from '../../http/parameters.ts'
 import type { ErrorCode } from '../../shared/errors.ts'
 import type { ScopeExists } from '../scope-list.ts'
@@ -32,7 +32,7 @@ export interface GrantType<Request = unknown> {
   /** Reads what is presented. @throws {AppError} for what is missing or malformed */
   parse(parameters: Parameters): Request
   /** Issues tokens for it. @throws {AppError} where it cannot be taken to the store at all */
-  issue(client: TokenClient, request: Request, deps: GrantDeps): Promise<Issued | Refused>
+  issue(client: TokenClient, request: Request, deps: GrantDeps): Promise<Issued | NotIssued>
 }
 
 /**

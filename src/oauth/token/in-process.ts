@@ -3,7 +3,7 @@
 // endpoints. Invariant: whoever calls this decides who may see the tokens, and ends them.
 import { decodeJwt } from 'jose'
 import type { App } from '../../model/app.ts'
-import type { Issued, Refused } from '../../grants/issue.ts'
+import type { Issued, NotIssued } from '../../grants/issue.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { describeToken } from '../introspect/introspection-answer.ts'
 import type { InspectToken } from '../../model/token-status.ts'
@@ -64,9 +64,9 @@ export const createTokensInProcess = (deps: InProcessDeps): TokensInProcess => (
 async function describeOutcome(
   app: App,
   deps: InProcessDeps,
-  grant: () => Promise<Issued | Refused>,
+  grant: () => Promise<Issued | NotIssued>,
 ): Promise<InProcessOutcome> {
-  let outcome: Issued | Refused
+  let outcome: Issued | NotIssued
   try {
     outcome = await grant()
   } catch (error) {

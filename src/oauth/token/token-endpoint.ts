@@ -4,7 +4,7 @@
 // client-endpoint.ts, then may the app use it, parsing, the grant, the account, the event, the
 // answer. A grant type cannot leave one out.
 import type { App } from '../../model/app.ts'
-import type { Issued, Refused } from '../../grants/issue.ts'
+import type { Issued, NotIssued } from '../../grants/issue.ts'
 import type { Endpoint } from '../../http/fast-path.ts'
 import type { HttpCall } from '../../http/http-call.ts'
 import type { Parameters } from '../../http/parameters.ts'
@@ -55,7 +55,7 @@ function runGrant<Request>(
   client: TokenClient,
   parameters: Parameters,
   deps: GrantDeps,
-): Promise<Issued | Refused> {
+): Promise<Issued | NotIssued> {
   assertMayUse(type, client.app)
   return type.issue(client, type.parse(parameters), deps)
 }
@@ -66,7 +66,7 @@ export function assertMayUse<Request>(type: GrantType<Request>, app: App): void 
   if (code !== undefined) throw new AppError(code)
 }
 
-const refusal = ({ reason, about }: Refused): AppError =>
+const refusal = ({ reason, about }: NotIssued): AppError =>
   new AppError(reason, {
     ...(about !== undefined && { about }),
     ...(reason === 'temporarily_unavailable' && { retryAfterSeconds: 1 }),

@@ -2,7 +2,7 @@
 // been copied.
 import type { App } from '../../model/app.ts'
 import type { Events } from '../../audit/events.ts'
-import type { Issued, Refused } from '../../grants/issue.ts'
+import type { Issued, NotIssued } from '../../grants/issue.ts'
 import type { RequestFacts } from '../../http/request-context.ts'
 import type { Logger } from '../../shared/logger.ts'
 import type { GrantTypeName } from './grant-types.ts'
@@ -49,7 +49,7 @@ export function recordIssued(
 /** Records a grant that ended because of what was presented. */
 export function recordReuse(
   { events, logger }: TokenRecord,
-  { revoked, because }: Refused,
+  { revoked, because }: NotIssued,
   { id: appId }: App,
   request: RequestFacts,
 ): void {

@@ -12,7 +12,7 @@ import {
 import { DEFAULT_LIFETIME_BOUNDS } from '../../../src/apps/app-rules.ts'
 import { BUILT_IN_SCOPES, type Scope } from '../../../src/apps/scope.ts'
 import { readDeclarationText } from '../../../src/cli/declaration-file.ts'
-import { planJson, planText, summaryOf } from '../../../src/cli/plan-text.ts'
+import { planJson, planText, planSummary } from '../../../src/cli/plan-text.ts'
 
 const ID = 'app_aaaaaaaaaaaaaaaaaaaa'
 const OTHER_ID = 'app_bbbbbbbbbbbbbbbbbbbb'
@@ -102,7 +102,7 @@ test('what is as the file says is left alone, whatever the order of its lists', 
   const { plan: made, problems } = plan(PLANNER, state)
   expect(problems).toEqual([])
   expect(hasChanges(made)).toBe(false)
-  expect(summaryOf(made)).toEqual({ create: 0, update: 0, unchanged: 2, suspend: 0 })
+  expect(planSummary(made)).toEqual({ create: 0, update: 0, unchanged: 2, suspend: 0 })
 })
 
 test('what is not there is made, and apps may have scopes that the same file makes', () => {
@@ -316,7 +316,7 @@ test('the annotated example is a file that can be applied, and what it makes exp
   const text = readFileSync(new URL('../../../examples/apps.yaml', import.meta.url), 'utf8')
   const { plan: made, problems } = plan(text)
   expect(problems).toEqual([])
-  expect(summaryOf(made)).toEqual({ create: 7, update: 0, unchanged: 0, suspend: 0 })
+  expect(planSummary(made)).toEqual({ create: 7, update: 0, unchanged: 0, suspend: 0 })
   const scopes = made.scopes.map((step) => ({ ...step.scope, version: 1 }))
   const apps = made.apps.map(({ settings }, at) =>
     app({ ...settings, id: `app_${'a'.repeat(19)}${at}` }),
@@ -324,7 +324,7 @@ test('the annotated example is a file that can be applied, and what it makes exp
   const exported = toDeclaration([...BUILT_IN_SCOPES, ...scopes], apps)
   const again = plan(JSON.stringify(exported), stateOf({ scopes, apps }))
   expect(again.problems).toEqual([])
-  expect(summaryOf(again.plan)).toMatchObject({ update: 0, create: 0, unchanged: 7 })
+  expect(planSummary(again.plan)).toMatchObject({ update: 0, create: 0, unchanged: 7 })
 })
 
 test('an export gives a handle to each app that has none', () => {
