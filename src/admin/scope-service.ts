@@ -1,6 +1,9 @@
-// What admins do to the catalogue of scopes, with audit events. Console, API and command line all come through here.
+// What admins do to the catalogue of scopes, with audit events. Console, API and command line all come
+// through here.
+import { SCOPE_SETTING_NAMES } from '../apps/scope-settings.ts'
+import type { Scope } from '../model/scope.ts'
 import type { ScopeCatalogue, ScopeOutcome, ScopeUpdateOutcome } from '../apps/scope-catalogue.ts'
-import type { Scope, ScopeInput } from '../apps/scope.ts'
+import type { ScopeInput } from '../apps/scope.ts'
 import type { Events } from '../audit/events.ts'
 import { diffOf } from '../model/diff.ts'
 import { assertMay, contextOf, type Operator } from './operator.ts'
@@ -18,14 +21,6 @@ export interface ScopeService {
   /** @throws {AppError} `not_found`, also for built-in scopes */
   remove(name: string, by: Operator): Promise<void>
 }
-
-const SETTINGS = [
-  'sentence',
-  'group',
-  'sensitive',
-  'deprecated',
-  'audience',
-] as const satisfies readonly (keyof Scope)[]
 
 /** Creates the service. */
 export function createScopeService(deps: {
@@ -46,7 +41,7 @@ export function createScopeService(deps: {
       const before = await scopes.get(name)
       const outcome = await scopes.update({ ...settingsOf(before), ...change, name }, version)
       if (outcome.kind !== 'saved') return outcome
-      const diff = diffOf(before, outcome.scope, SETTINGS)
+      const diff = diffOf(before, outcome.scope, SCOPE_SETTING_NAMES)
       if (Object.keys(diff).length > 0) events.scopeChanged({ scope: name, diff }, contextOf(by))
       return outcome
     },

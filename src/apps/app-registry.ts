@@ -1,6 +1,7 @@
 // Registered apps: register, find, change, shut down, and check their secrets. The one set of functions behind the console, the admin API and
 // the command line. Invariant: a change is in the database before anybody hears of it, and after the call returns this process no longer acts
 // on the state before it; other processes follow within a second. The token endpoints live on find() and checkSecret(): no I/O on a hit.
+import { isScopeName } from '../model/scope.ts'
 import {
   freezeApp,
   isHandle,
@@ -39,7 +40,6 @@ import { checkLogo, type Logo } from './logo.ts'
 import { createLogoCache } from './logo-cache.ts'
 import { isPlainText, lengthOf } from '../model/plain-text.ts'
 import type { Refused } from '../model/problem.ts'
-import { isScopeName } from './scope.ts'
 import type { ScopeSnapshot } from './scope-catalogue.ts'
 import { createScopeUse } from './scope-use.ts'
 import { createSecretUsage } from './secret-usage.ts'

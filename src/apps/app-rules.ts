@@ -1,6 +1,7 @@
 // The rules of apps: those that a setting has by its kind, and those of single settings. Invariant: a rule
 // looks at settings and their surroundings and finds what is wrong; it neither throws nor looks anything
 // up. Called by client-metadata.ts; the admin API lists the rules.
+import type { Scope } from '../model/scope.ts'
 import { isPlainLine, isPlainText, lengthOf, quoted } from '../model/plain-text.ts'
 import {
   actsForUsers,
@@ -16,7 +17,7 @@ import {
   type SettingName,
 } from './app-settings.ts'
 import { checkLink, checkRedirectUri } from './redirect-uri.ts'
-import { isAdminScope, needsPerson, type Scope } from './scope.ts'
+import { isAdminScope, needsPerson } from './scope.ts'
 
 /** The bounds within which an app may have lifetimes of its own. */
 export interface LifetimeBounds {

@@ -4,13 +4,7 @@
 // and lists of settings.
 import { beginsOnItsOwn, type App, type AppSettings, type AppType } from '../model/app.ts'
 import type { AppRow } from '../storage/schema.ts'
-
-/**
- * What a value is: one `line` of text, a text of several `lines`, an https `link`, a `list` of texts, a
- * `switch`, a number of `seconds`, a `handle`, or the `type` of the app.
- */
-export type SettingKind =
-  'line' | 'lines' | 'link' | 'handle' | 'list' | 'switch' | 'seconds' | 'type'
+import type { Setting, SettingKind } from './setting.ts'
 
 /** The kinds that fit the type of a value. */
 type KindOf<Value> = [Value] extends [AppType]
@@ -24,36 +18,10 @@ type KindOf<Value> = [Value] extends [AppType]
         : 'line' | 'lines' | 'link' | 'handle'
 
 /** One setting. */
-export interface AppSetting {
-  readonly kind: SettingKind
-  /** The column in the table `apps`, and the member of the admin API. */
+export interface AppSetting extends Setting {
+  /** The column in the table `apps` as well. */
   readonly wire: keyof AppRow
-  /** The version of this server that had it first. */
-  readonly since: string
-  /** Must be given; a setting that need not be can be emptied too. */
-  readonly required?: boolean
-  /** The characters of a text, or the entries of a list, at most. */
-  readonly max?: number
-  /** How the OpenAPI document describes it. */
-  readonly api: { readonly description: string; readonly example?: string }
-  readonly cli: {
-    /** The flag with its value, as its help shows it. */
-    readonly flag: string
-    readonly help?: string
-    /** The help of the flag that turns a switch off. */
-    readonly off?: string
-    /** Values may also be given as one list with commas. */
-    readonly hasCommas?: boolean
-    /** How `otesse app show` calls it. */
-    readonly label: string
-  }
-  readonly console: {
-    readonly label: string
-    /** The part of the form that has its field; a field without one stands in the form by hand. */
-    readonly section?: 'about' | 'advanced'
-    readonly hint?: string
-    readonly isNarrow?: boolean
-  }
+  readonly cli: Setting['cli'] & { readonly flag: string }
 }
 
 type SettingTable = {

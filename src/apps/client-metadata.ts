@@ -1,8 +1,8 @@
 // What somebody hands in about an app, checked whole. Invariant: whatever comes in, of whatever type, the
 // answer is either settings that keep every rule or the list of all problems at once; nothing is thrown,
 // looked up or changed. Called by app-registry.ts for console, API, command line and files.
+import { unknownSetting } from './setting.ts'
 import type { Problem, Refused } from '../model/problem.ts'
-import { quoted } from '../model/plain-text.ts'
 import { actsForUsers, APP_TYPES, type AppSettings, type AppType } from '../model/app.ts'
 import { APP_RULES, type CheckContext } from './app-rules.ts'
 import {
@@ -59,11 +59,7 @@ function readShapes(input: Record<string, unknown>): {
 } {
   const problems: Problem[] = Object.keys(input)
     .filter((field) => !Object.hasOwn(APP_SETTINGS, field))
-    .map((field) => ({
-      field: quoted(field),
-      rule: 'field-unknown',
-      sentence: 'There is no such setting: check its spelling.',
-    }))
+    .map(unknownSetting)
   const misshapen = new Set<string>()
   function read(name: SettingName): unknown {
     const { kind, required = false }: AppSetting = APP_SETTINGS[name]

@@ -1,19 +1,14 @@
 // The catalogue of scopes, whole in memory: built-in ones and those of the database. Invariant: current() is an immutable snapshot that answers
 // without I/O; a change on any node is in every node's snapshot within a second, and at the latest with the poll 30 s later.
+import { isScopeName, type Scope } from '../model/scope.ts'
 import { SECOND, dateNow, type Clock } from '../shared/clock.ts'
 import { AppError } from '../shared/errors.ts'
 import { createPolledCopy } from '../shared/polled-copy.ts'
 import { createChangePublisher } from '../model/change-publisher.ts'
 import type { Invalidation } from '../storage/invalidation.ts'
 import type { Refused } from '../model/problem.ts'
-import {
-  BUILT_IN_SCOPES,
-  checkScope,
-  isBuiltInScope,
-  isScopeName,
-  type Scope,
-  type ScopeInput,
-} from './scope.ts'
+import { BUILT_IN_SCOPES, checkScope, isBuiltInScope, type ScopeInput } from './scope.ts'
+import { SCOPE_SETTING_NAMES } from './scope-settings.ts'
 import type { ScopeStore, StoredScope } from './scope.store.ts'
 
 const POLL_MILLIS = 30 * SECOND
@@ -67,12 +62,7 @@ export interface ScopeCatalogue extends AsyncDisposable {
 }
 
 const isSameScope = (left: Scope | undefined, right: Scope): boolean =>
-  left?.sentence === right.sentence &&
-  left.group === right.group &&
-  left.sensitive === right.sensitive &&
-  left.deprecated === right.deprecated &&
-  left.audience === right.audience &&
-  left.version === right.version
+  left?.version === right.version && SCOPE_SETTING_NAMES.every((name) => left[name] === right[name])
 
 const hasSameScopes = (left: ReadonlyMap<string, Scope>, right: ReadonlyMap<string, Scope>) =>
   left.size === right.size &&

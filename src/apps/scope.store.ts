@@ -1,10 +1,11 @@
-// The scope catalogue's rows. Invariants: a name is there once; built-in scopes are never rows; a
-// scope that is created under the name of a
-// removed one has another incarnation, and no app has it.
-import { type Selectable, sql, type Transaction } from 'kysely'
+// The scope catalogue's rows. Invariants: a name is there once; built-in scopes are never rows; a scope that
+// is created under the name of a removed one has another incarnation, and no app has it.
+import type { Scope } from '../model/scope.ts'
+import { type Insertable, type Selectable, sql, type Transaction } from 'kysely'
+import type { NewScope } from './scope.ts'
+import { ALL_SCOPE_SETTINGS, makeScopeSettings, SCOPE_SETTINGS } from './scope-settings.ts'
 import { isUniqueViolation, withDatabase, type Database } from '../storage/database.ts'
-import type { Tables, ScopeRow } from '../storage/schema.ts'
-import type { Scope } from './scope.ts'
+import type { ScopeRow, Tables } from '../storage/schema.ts'
 
 /** A scope as it is stored. */
 export interface StoredScope {
@@ -21,22 +22,25 @@ export interface ScopeStore {
    *
    * @returns the ids of those apps, or `undefined` when there is a scope of that name
    */
-  insert(scope: Omit<Scope, 'version'>, at: Date): Promise<string[] | undefined>
+  insert(scope: NewScope, at: Date): Promise<string[] | undefined>
   find(name: string): Promise<Scope | undefined>
   /** Writes the scope if the version is still that one, which goes up by one; returns whether it was. */
-  update(scope: Omit<Scope, 'version'>, version: number, at: Date): Promise<boolean>
+  update(scope: NewScope, version: number, at: Date): Promise<boolean>
   remove(name: string): Promise<boolean>
 }
 
 const toScope = (row: Selectable<ScopeRow>): Scope => ({
   name: row.name,
-  sentence: row.sentence,
-  group: row.group_name,
-  sensitive: row.sensitive,
-  deprecated: row.deprecated,
-  audience: row.audience ?? undefined,
+  ...makeScopeSettings((name) => row[SCOPE_SETTINGS[name].column] ?? undefined),
   version: row.version,
 })
+
+type SettingColumn = (typeof SCOPE_SETTINGS)[keyof typeof SCOPE_SETTINGS]['column']
+
+const settingsColumns = (scope: NewScope) =>
+  Object.fromEntries(
+    ALL_SCOPE_SETTINGS.map(([name, { column }]) => [column, scope[name] ?? null]),
+  ) as Pick<Insertable<ScopeRow>, SettingColumn>
 
 /** Creates the store over the database. */
 export function createScopeStore(db: Database): ScopeStore {
@@ -75,11 +79,7 @@ export function createScopeStore(db: Database): ScopeStore {
         const updated = await db
           .updateTable('scopes')
           .set((eb) => ({
-            sentence: scope.sentence,
-            group_name: scope.group,
-            sensitive: scope.sensitive,
-            deprecated: scope.deprecated,
-            audience: scope.audience ?? null,
+            ...settingsColumns(scope),
             version: eb('version', '+', 1),
             updated_at: at,
           }))
@@ -105,18 +105,14 @@ export function createScopeStore(db: Database): ScopeStore {
 
 async function insertScope(
   transaction: Transaction<Tables>,
-  scope: Omit<Scope, 'version'>,
+  scope: NewScope,
   at: Date,
 ): Promise<void> {
   await transaction
     .insertInto('scopes')
     .values((eb) => ({
       name: scope.name,
-      sentence: scope.sentence,
-      group_name: scope.group,
-      sensitive: scope.sensitive,
-      deprecated: scope.deprecated,
-      audience: scope.audience ?? null,
+      ...settingsColumns(scope),
       incarnation: eb.fn.coalesce(
         eb.selectFrom('removed_scopes').select('removals').where('name', '=', scope.name),
         eb.lit(0),

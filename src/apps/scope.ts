@@ -1,23 +1,11 @@
-// What a scope is: a name that apps ask for and the sentence that people read before they allow it. The rules of both, and the scopes that
-// every server has. Invariant: a scope name is one token of RFC 6749 §3.3 that also survives lists written with commas.
+// The scopes that every server has, and the rules of those that admins add: a name that apps ask for and the
+// sentence that people read before they allow it. Called by scope-catalogue.ts for console, API, command
+// line and files.
+import { isScopeName, type Scope } from '../model/scope.ts'
+import { makeScopeSettings, SCOPE_SETTINGS, type ScopeSettingName } from './scope-settings.ts'
+import { type Setting, unknownSetting } from './setting.ts'
 import { isPlainLine, lengthOf, quoted } from '../model/plain-text.ts'
 import type { Problem, Refused } from '../model/problem.ts'
-
-/** One scope of the catalogue. */
-export interface Scope {
-  readonly name: string
-  /** What the consent page says. */
-  readonly sentence: string
-  /** The heading under which the consent page shows it. */
-  readonly group: string
-  readonly sensitive: boolean
-  /** Apps that have it keep it, no other app gets it. */
-  readonly deprecated: boolean
-  /** The resource server that it belongs to (RFC 8707 §2), for those who read the catalogue; absent where it is for all. */
-  readonly audience: string | undefined
-  /** Goes up by one with every change; the ETag of the admin API. */
-  readonly version: number
-}
 
 const IDENTITY = 'Your identity'
 const builtIn = (name: string, sentence: string, group = IDENTITY, sensitive = false): Scope =>
@@ -95,24 +83,44 @@ export const needsPerson = (name: string): boolean => IDENTITY_NAMES.has(name)
 /** Returns whether the scope opens the admin API. */
 export const isAdminScope = (name: string): name is AdminScope => ADMIN_NAMES.has(name)
 
-// RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ). The comma (%x2C) is left out: generic connectors separate lists with it.
-const NAME = /^[\x21\x23-\x2B\x2D-\x5B\x5D-\x7E]{1,100}$/
-
-/** Returns whether a text could be the name of a scope. */
-export const isScopeName = (text: string): boolean => NAME.test(text)
-
 /** Returns whether a text can name a resource server (RFC 8707 §2: "It MUST NOT include a fragment component."). */
 const isAudience = (text: string): boolean => /^[\x21\x24-\x5B\x5D-\x7E]{1,200}$/.test(text)
 
-const AUDIENCE_SENTENCE =
-  'An audience is a name or an address of 1 to 200 plain characters without spaces and #, like https://api.yourcompany.com.'
+interface ScopeRule {
+  readonly name: string
+  readonly field: ScopeSettingName | 'name'
+  readonly refuses: (scope: NewScope) => boolean
+  readonly sentence: string
+}
 
-const SCOPE_RULES: readonly {
-  name: string
-  field: keyof Scope
-  refuses: (scope: Omit<Scope, 'version'>) => boolean
-  sentence: string
-}[] = [
+/** A scope that is to be added, or how one shall be. */
+export type NewScope = Omit<Scope, 'version'>
+
+const textRules = (field: 'sentence' | 'group', needed: string): readonly ScopeRule[] => {
+  const { max } = SCOPE_SETTINGS[field]
+  return [
+    {
+      name: `scope-${field}-needed`,
+      field,
+      refuses: (scope) => scope[field].trim() === '',
+      sentence: needed,
+    },
+    {
+      name: `scope-${field}-length`,
+      field,
+      refuses: (scope) => lengthOf(scope[field]) > max,
+      sentence: `Keep it within ${max} characters.`,
+    },
+    {
+      name: `scope-${field}-characters`,
+      field,
+      refuses: (scope) => !isPlainLine(scope[field]),
+      sentence: 'It has a control or invisible character: remove it.',
+    },
+  ]
+}
+
+const SCOPE_RULES: readonly ScopeRule[] = [
   {
     name: 'scope-name-form',
     field: 'name',
@@ -126,88 +134,34 @@ const SCOPE_RULES: readonly {
     refuses: ({ name }) => isBuiltInScope(name) || name.startsWith(ADMIN_PREFIX),
     sentence: 'This scope is built in; names that begin with admin: are the server’s own.',
   },
-  {
-    name: 'scope-sentence-needed',
-    field: 'sentence',
-    refuses: ({ sentence }) => sentence.trim() === '',
-    sentence: 'Write what people allow, as the consent page shall say it.',
-  },
-  {
-    name: 'scope-sentence-length',
-    field: 'sentence',
-    refuses: ({ sentence }) => lengthOf(sentence) > 200,
-    sentence: 'Keep it within 200 characters.',
-  },
-  {
-    name: 'scope-sentence-characters',
-    field: 'sentence',
-    refuses: ({ sentence }) => !isPlainLine(sentence),
-    sentence: 'It has a control or invisible character: remove it.',
-  },
-  {
-    name: 'scope-group-needed',
-    field: 'group',
-    refuses: ({ group }) => group.trim() === '',
-    sentence: 'Name the heading under which the consent page shows it.',
-  },
-  {
-    name: 'scope-group-length',
-    field: 'group',
-    refuses: ({ group }) => lengthOf(group) > 80,
-    sentence: 'Keep it within 80 characters.',
-  },
-  {
-    name: 'scope-group-characters',
-    field: 'group',
-    refuses: ({ group }) => !isPlainLine(group),
-    sentence: 'It has a control or invisible character: remove it.',
-  },
+  ...textRules('sentence', 'Write what people allow, as the consent page shall say it.'),
+  ...textRules('group', 'Name the heading under which the consent page shows it.'),
   {
     name: 'scope-audience-form',
     field: 'audience',
     refuses: ({ audience }) => audience !== undefined && !isAudience(audience),
-    sentence: AUDIENCE_SENTENCE,
+    sentence:
+      'An audience is a name or an address of 1 to 200 plain characters without spaces and #, like https://api.yourcompany.com.',
   },
 ]
 
-/** What a face hands in; the switches are off when they are left out. */
-export type ScopeInput = Pick<Scope, 'name' | 'sentence' | 'group'> &
-  Partial<Omit<Scope, 'version'>>
+/** What comes in, by console, API, command line or file; the switches are off when they are left out. */
+export type ScopeInput = Pick<Scope, 'name' | 'sentence' | 'group'> & Partial<NewScope>
 
-/** The answer of checkScope. */
-export type ScopeVerdict =
-  { readonly kind: 'accepted'; readonly scope: Omit<Scope, 'version'> } | Refused
+/** The result of checkScope. */
+export type ScopeCheck = { readonly kind: 'accepted'; readonly scope: NewScope } | Refused
 
-/** Checks a scope that somebody wants to add or change and tells all problems at once; takes values of any type. */
-export function checkScope(input: Readonly<Record<string, unknown>> | object): ScopeVerdict {
+/**
+ * Checks a scope that somebody wants to add or change and tells all problems at once; takes values of any
+ * type.
+ */
+export function checkScope(input: Readonly<Record<string, unknown>> | object): ScopeCheck {
   const given = input as Readonly<Record<string, unknown>>
-  const text = (field: keyof ScopeInput): string => {
-    const value = given[field]
-    return typeof value === 'string' ? value : ''
+  const scope: NewScope = {
+    name: textOf(given['name']),
+    ...makeScopeSettings((name) => valueOf(name, given[name])),
   }
-  const audience = text('audience').trim()
-  const scope: Omit<Scope, 'version'> = {
-    name: text('name'),
-    sentence: text('sentence'),
-    group: text('group'),
-    sensitive: given['sensitive'] === true,
-    deprecated: given['deprecated'] === true,
-    audience: audience === '' ? undefined : audience,
-  }
-  const problems: Problem[] = Object.entries(given).flatMap(([field, value]): Problem[] => {
-    if (!Object.hasOwn(scope, field))
-      return [
-        {
-          field: quoted(field),
-          rule: 'field-unknown',
-          sentence: 'There is no such setting: check its spelling.',
-        },
-      ]
-    const isSwitch = field === 'sensitive' || field === 'deprecated'
-    return isSwitch && value !== undefined && typeof value !== 'boolean'
-      ? [{ field, rule: 'field-type', sentence: 'This must be true or false.' }]
-      : []
-  })
+  const problems = [...shapeProblems(given)]
   for (const rule of SCOPE_RULES)
     if (rule.refuses(scope))
       problems.push({
@@ -217,4 +171,23 @@ export function checkScope(input: Readonly<Record<string, unknown>> | object): S
         sentence: rule.sentence,
       })
   return problems.length === 0 ? { kind: 'accepted', scope } : { kind: 'refused', problems }
+}
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
+
+function valueOf(name: ScopeSettingName, given: unknown): unknown {
+  const { kind, required = false }: Setting = SCOPE_SETTINGS[name]
+  if (kind === 'switch') return given === true
+  return required ? textOf(given) : textOf(given).trim() || undefined
+}
+
+function shapeProblems(given: Readonly<Record<string, unknown>>): readonly Problem[] {
+  return Object.entries(given).flatMap(([field, value]): Problem[] => {
+    if (field === 'name') return []
+    if (!Object.hasOwn(SCOPE_SETTINGS, field)) return [unknownSetting(field)]
+    const { kind }: Setting = SCOPE_SETTINGS[field as ScopeSettingName]
+    return kind === 'switch' && value !== undefined && typeof value !== 'boolean'
+      ? [{ field, rule: 'field-type', sentence: 'This must be true or false.' }]
+      : []
+  })
 }

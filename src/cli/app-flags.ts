@@ -11,6 +11,7 @@ import {
   type NamedSetting,
   type SettingName,
 } from '../apps/app-settings.ts'
+import { bareFlag } from '../apps/setting.ts'
 import { inputRefusal } from './session.ts'
 import { decodeWhole } from './text-file.ts'
 
@@ -27,11 +28,8 @@ const IN_ORDER: readonly NamedSetting[] = [
   ...ALL_SETTINGS.filter(([name]) => !FIRST.includes(name)),
 ]
 
-/** A flag without its value and its hyphens. */
-const bare = ({ cli }: AppSetting): string => cli.flag.replace(/^--| .*$/g, '')
-
 const FLAGS: ReadonlyMap<string, string> = new Map(
-  ALL_SETTINGS.map(([name, setting]) => [name, `--${bare(setting)}`]),
+  ALL_SETTINGS.map(([name, setting]) => [name, `--${bareFlag(setting)}`]),
 )
 
 /** Returns the flag that sets a setting. */
@@ -43,7 +41,9 @@ export type GivenInput = Record<string, unknown>
 /** What can be emptied, by the flag that sets it. */
 const CLEARABLE: ReadonlyMap<string, SettingName> = new Map(
   ALL_SETTINGS.flatMap(([name, setting]) =>
-    setting.required === true || setting.kind === 'switch' ? [] : [[bare(setting), name] as const],
+    setting.required === true || setting.kind === 'switch'
+      ? []
+      : [[bareFlag(setting), name] as const],
   ),
 )
 
@@ -68,7 +68,7 @@ export function addAppFlags(command: Command): Command {
 /** Adds the flags that take something away from an app that is there. */
 export function addClearingFlags(command: Command): Command {
   for (const [, setting] of ALL_SETTINGS)
-    if (setting.kind === 'switch') command.option(`--no-${bare(setting)}`, setting.cli.off)
+    if (setting.kind === 'switch') command.option(`--no-${bareFlag(setting)}`, setting.cli.off)
   return command.addOption(
     new Option('--clear <setting>', 'empty a setting; may be repeated')
       .choices([...CLEARABLE.keys()])
@@ -90,7 +90,7 @@ export function addClearingFlags(command: Command): Command {
 
 /** What the flags say of a setting. */
 function givenBy(flags: AppFlags, setting: AppSetting): unknown {
-  const value = flags[camelcase(bare(setting))]
+  const value = flags[camelcase(bareFlag(setting))]
   return setting.kind === 'seconds' && value !== undefined ? Number(value) : value
 }
 

@@ -1,12 +1,8 @@
 // How an app is shown: as JSON for scripts, as text for people. Invariant: the hashes of its secrets stay inside.
 import type { App } from '../model/app.ts'
-import {
-  ALL_SETTINGS,
-  SETTING_NAMES,
-  type SettingKind,
-  type SettingName,
-} from '../apps/app-settings.ts'
-import { facts, timeText, table } from './layout.ts'
+import { ALL_SETTINGS, SETTING_NAMES, type SettingName } from '../apps/app-settings.ts'
+import type { SettingKind } from '../apps/setting.ts'
+import { facts, table, timeText } from './layout.ts'
 
 /** What is said under secrets. */
 export const SHOWN_ONCE =

@@ -1,5 +1,6 @@
 // A plan as people read it before they say yes: what is made, changed setting by setting, left as it is, suspended; and the same as data.
-import type { AppStep, FieldChange, Plan, ScopeStep } from '../admin/apply/plan.ts'
+import type { Change } from '../model/diff.ts'
+import type { AppStep, Plan, ScopeStep } from '../admin/apply/plan.ts'
 import type { Terminal } from './terminal.ts'
 
 type Paint = Terminal['paint']
@@ -23,18 +24,22 @@ export function planSummary({ scopes, apps, suspensions }: Plan) {
 /** Shows a plan to scripts. */
 export const planJson = (plan: Plan): object => ({
   summary: planSummary(plan),
-  scopes: plan.scopes.map(({ kind, name, changes }) => ({ kind, name, changes: diffOf(changes) })),
+  scopes: plan.scopes.map(({ kind, name, changes }) => ({
+    kind,
+    name,
+    changes: changesJson(changes),
+  })),
   apps: plan.apps.map((step) => ({
     kind: step.kind,
     handle: step.handle,
     id: step.kind === 'create' ? null : step.app.id,
     status: step.kind === 'create' ? 'active' : step.app.status,
-    changes: diffOf(step.changes),
+    changes: changesJson(step.changes),
   })),
   suspensions: plan.suspensions.map(({ id, handle, name }) => ({ id, handle, name })),
 })
 
-const diffOf = (changes: readonly FieldChange[]): object[] =>
+const changesJson = (changes: readonly Change[]): object[] =>
   changes.map(({ field, before, after }) => ({
     field,
     before: before ?? null,
@@ -93,7 +98,7 @@ function stepLines(
 }
 
 function changeLines(
-  { field, before, after }: FieldChange,
+  { field, before, after }: Change,
   width: number,
   isNew: boolean,
   paint: Paint,

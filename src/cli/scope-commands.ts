@@ -1,9 +1,12 @@
 // otesse scope: what apps may ask for, and the sentence that people read before they allow it.
+import type { Scope } from '../model/scope.ts'
 import type { Command } from 'commander'
-import { isBuiltInScope, type Scope, type ScopeInput } from '../apps/scope.ts'
+import { isBuiltInScope, type ScopeInput } from '../apps/scope.ts'
 import type { AdminServices } from '../compose/admin-services.ts'
 import type { Foundation } from '../foundation.ts'
 import { facts, table } from './layout.ts'
+import { ALL_SCOPE_SETTINGS, SCOPE_SETTING_NAMES } from '../apps/scope-settings.ts'
+import { bareFlag } from '../apps/setting.ts'
 import type { Does } from './command.ts'
 import {
   conflictRefusal,
@@ -23,11 +26,7 @@ interface ScopeFlags extends Change {
 
 const scopeJson = (scope: Scope): object => ({
   name: scope.name,
-  sentence: scope.sentence,
-  group: scope.group,
-  sensitive: scope.sensitive,
-  deprecated: scope.deprecated,
-  audience: scope.audience ?? null,
+  ...Object.fromEntries(SCOPE_SETTING_NAMES.map((name) => [name, scope[name] ?? null])),
   version: scope.version,
   builtIn: isBuiltInScope(scope.name),
 })
@@ -47,8 +46,15 @@ const shown = (scope: Scope): Outcome => ({
 /** Adds `otesse scope …`. */
 export function addScopeCommands(program: Command, does: Does): void {
   const scope = program.command('scope').description('what apps may ask for')
+  addCreate(scope, does)
+  addList(scope, does)
+  addUpdate(scope, does)
+  addDeprecate(scope, does)
+  addRemove(scope, does)
+}
 
-  const create = describing(
+function addCreate(scope: Command, does: Does): void {
+  const create = addFlags(
     scope.command('create <name>').description('add a scope to the catalogue; it works at once'),
   ).addHelpText(
     'after',
@@ -64,15 +70,15 @@ Example:
       return shown(outcome.scope)
     }),
   )
+}
 
-  addList(scope, does)
-
-  const update = describing(
+function addUpdate(scope: Command, does: Does): void {
+  const update = addFlags(
     scope
       .command('update <name>')
       .description('change what is given and keep the rest; apps and people see it at once'),
+    { hasOff: true },
   )
-    .option('--no-sensitive', 'show it without a warning')
     .option('--clear <setting>', 'audience: it belongs to no API any more')
     .option('--if-version <version>', 'only if nobody has changed the scope since you looked at it')
     .addHelpText(
@@ -91,7 +97,9 @@ Examples:
       changeScope(services, foundation, name, change, parseVersion(flags.ifVersion)),
     )
   })
+}
 
+function addDeprecate(scope: Command, does: Does): void {
   const deprecate = scope
     .command('deprecate <name>')
     .description('apps that have it keep it, no other app gets it')
@@ -103,7 +111,9 @@ Examples:
       changeScope(services, foundation, name, { deprecated }, undefined),
     )
   })
+}
 
+function addRemove(scope: Command, does: Does): void {
   const remove = scope
     .command('remove <name>')
     .description('take a scope out: tokens lose it at once, apps can no longer ask for it')
@@ -119,21 +129,23 @@ Examples:
   )
 }
 
-const describing = (command: Command): Command =>
-  command
-    .option('--sentence <text>', 'what the consent page says that the app will be able to do')
-    .option('--group <heading>', 'the heading under which the consent page shows it')
-    .option('--sensitive', 'show it with a warning')
-    .option('--audience <name>', 'the API that it belongs to, like https://api.example.com')
+/** Adds the flags of all settings, with `hasOff` those that turn a switch off as well. */
+function addFlags(command: Command, { hasOff = false } = {}): Command {
+  for (const [, setting] of ALL_SCOPE_SETTINGS)
+    if (setting.cli.flag !== undefined) command.option(setting.cli.flag, setting.cli.help)
+  for (const [, setting] of ALL_SCOPE_SETTINGS)
+    if (hasOff && setting.cli.off !== undefined)
+      command.option(`--no-${bareFlag(setting)}`, setting.cli.off)
+  return command
+}
 
-function changeOf({ sentence, group, sensitive, audience, clear }: ScopeFlags): Change {
+function changeOf({ clear, ifVersion: _ifVersion, ...flags }: ScopeFlags): Change {
+  const { audience } = flags
   if (clear !== undefined && (clear !== 'audience' || audience !== undefined))
     throw usageRefusal('--clear takes audience, and not beside --audience')
+  const given = SCOPE_SETTING_NAMES.filter((name) => flags[name] !== undefined)
   return {
-    ...(sentence !== undefined && { sentence }),
-    ...(group !== undefined && { group }),
-    ...(sensitive !== undefined && { sensitive }),
-    ...(audience !== undefined && { audience }),
+    ...Object.fromEntries(given.map((name) => [name, flags[name]])),
     ...(clear !== undefined && { audience: undefined }),
   }
 }

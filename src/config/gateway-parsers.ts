@@ -1,5 +1,6 @@
 // Parses the settings of /oauth/verify: the names of the identity headers, and rules by method and path. Like parsers.ts: an Error says what to
 // write. Their values have the shapes that gateway/ works with.
+import { isScopeName } from '../model/scope.ts'
 
 /** The names of the identity headers, by what they carry. */
 export interface IdentityHeaderNames {
@@ -79,9 +80,8 @@ export function clientCertificates(text: string): ReadonlyMap<string, string> {
   return apps
 }
 
-const METHOD = /^[A-Z]{1,20}$/
+const isMethod = (text: string): boolean => /^[A-Z]{1,20}$/.test(text)
 const PATH = /^\/[^?#\s%\\;]*$/
-const SCOPE = /^[\x21\x23-\x2B\x2D-\x5B\x5D-\x7E]{1,100}$/
 const SET_NAME = /^[\w.-]{1,60}$/
 const RULE_KEYS: ReadonlySet<string> = new Set(['methods', 'path', 'scopes', 'match'])
 
@@ -116,17 +116,17 @@ function toRule(value: unknown, where: string): RuleSetting {
   const unknown = Object.keys(rule).find((key) => !RULE_KEYS.has(key))
   if (unknown !== undefined) throw wrong('its keys are methods, path, scopes, match')
   const { methods, path, scopes = [], match = 'all' } = rule
-  if (methods !== undefined && !isListOf(METHOD, methods))
+  if (methods !== undefined && !isListOf(isMethod, methods))
     throw wrong('methods is a list such as ["GET","POST"], or absent for all of them')
   if (typeof path !== 'string' || !PATH.test(path) || !hasPlainStars(path))
     throw wrong('path begins with / and is plain; * is one segment, /** at its end all below')
-  if (!isListOf(SCOPE, scopes)) throw wrong('scopes is a list of scope names')
+  if (!isListOf(isScopeName, scopes)) throw wrong('scopes is a list of scope names')
   if (match !== 'all' && match !== 'any') throw wrong('match is all or any')
   return { methods, path, scopes, match }
 }
 
-const isListOf = (form: RegExp, value: unknown): value is string[] =>
-  Array.isArray(value) && value.every((item) => typeof item === 'string' && form.test(item))
+const isListOf = (fits: (text: string) => boolean, value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((item) => typeof item === 'string' && fits(item))
 
 /** A star stands for a whole segment, two only for the last: anything else would read like a pattern and match nothing. */
 function hasPlainStars(path: string): boolean {

@@ -1,12 +1,12 @@
 // The pages on which people see which apps may act for them, and end that. Invariants: only the person who is signed in is ever looked at or
 // changed, nothing in an address or a form says whose apps are meant; and the answer to "disconnect" is sent when every token is dead.
+import type { Scope } from '../model/scope.ts'
 import Router from '@koa/router'
 import type { Context } from 'koa'
 import type { Account } from '../model/account.ts'
 import { appCard } from '../apps/app-card.ts'
 import type { App } from '../model/app.ts'
 import { permissionGroups } from '../apps/permission-groups.ts'
-import type { Scope } from '../apps/scope.ts'
 import type { Events } from '../audit/events.ts'
 import type { Disconnect } from '../grants/disconnect.ts'
 import type { Csrf } from '../http/csrf.ts'

@@ -1,6 +1,7 @@
 // What a gateway requires, as it writes it into its own configuration: `scope=bookings:read&match=any&audience=…&rules=…&path=plain&…`.
 // Invariant: a requirement that we do not understand to its last letter is none, so that a misspelt name closes the API and not opens it.
 import { LRUCache } from 'lru-cache'
+import { isScopeToken } from '../model/scope.ts'
 import type { Requirement } from './decision.ts'
 import type { Rule } from './rules.ts'
 
@@ -12,8 +13,6 @@ const NAMES: ReadonlySet<string> = new Set([
   'path',
   'resource_metadata',
 ])
-// RFC 6749 §3.3, without the comma, which some write between scopes.
-const SCOPE = /^[\x21\x23-\x2B\x2D-\x5B\x5D-\x7E]+$/
 const MAX_KNOWN = 1000
 
 const OPEN: Requirement = {
@@ -65,7 +64,7 @@ function parseRequirement(
   if (
     (match !== 'all' && match !== 'any') ||
     (path !== null && path !== 'plain') ||
-    !scopes.every((scope) => SCOPE.test(scope)) ||
+    !scopes.every((scope) => isScopeToken(scope)) ||
     // Said and empty is a variable that was not filled in.
     (parameters.has('scope') && scopes.length === 0) ||
     (parameters.has('audience') && audiences.length === 0) ||

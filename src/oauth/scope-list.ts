@@ -1,8 +1,6 @@
 // Scope lists as they arrive. Generic connectors send commas where RFC 6749 §3.3 wants spaces; both are understood.
+import { isScopeToken } from '../model/scope.ts'
 import { AppError } from '../shared/errors.ts'
-
-// RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ); the comma is taken as a separator.
-const SCOPE = /^[\x21\x23-\x2B\x2D-\x5B\x5D-\x7E]+$/
 
 /** Asked for by habit of OpenID Connect; here every authorization has a refresh token anyway. */
 const OFFLINE_ACCESS = 'offline_access'
@@ -14,7 +12,7 @@ const OFFLINE_ACCESS = 'offline_access'
  */
 export function parseScopeList(text: string): string[] {
   const names = new Set(text.split(/[ ,]+/).filter((name) => name !== ''))
-  for (const name of names) if (!SCOPE.test(name)) throw new AppError('scope_malformed')
+  for (const name of names) if (!isScopeToken(name)) throw new AppError('scope_malformed')
   names.delete(OFFLINE_ACCESS)
   return [...names]
 }

@@ -1,7 +1,7 @@
 // What the consent page asks, as pure functions: which permissions are new, which are held, and who will receive the access. Invariant: every
 // scope of the request is on the page, in one of the two lists. Called by sign-in.routes.ts.
+import type { Scope } from '../model/scope.ts'
 import { permissionGroups } from '../apps/permission-groups.ts'
-import type { Scope } from '../apps/scope.ts'
 import type { ConsentPage } from '../http/views.ts'
 
 /** The question of the page. */

@@ -1,6 +1,7 @@
 // The pages on an app's way through us: sign in, allow or deny, use another account. Invariants: what is asked and allowed comes from the
 // engine's interaction, never from a form; and no form is answered with a redirect. Browsers apply form-action to the whole chain of redirects
 // after a form, so a page that goes on by itself is what lets every page say "forms only to us".
+import type { Scope } from '../model/scope.ts'
 import Router from '@koa/router'
 import type { Context } from 'koa'
 import type { Account } from '../model/account.ts'
@@ -8,7 +9,6 @@ import { parseEmail } from '../accounts/account-input.ts'
 import { appCard } from '../apps/app-card.ts'
 import { type App, remembersConsent } from '../model/app.ts'
 import type { PendingInteraction } from '../model/pending-interaction.ts'
-import type { Scope } from '../apps/scope.ts'
 import type { BrowserCookie } from '../http/browser-cookie.ts'
 import type { Csrf } from '../http/csrf.ts'
 import { limitPages } from '../http/limit-pages.ts'

@@ -1,46 +1,25 @@
 // How an app looks on the wire of the admin API, in both directions. Invariant: the hash of a secret is
 // never part of it.
-import { type App, APP_TYPES, type AppSecret } from '../../model/app.ts'
-import { ALL_SETTINGS, type AppSetting } from '../../apps/app-settings.ts'
+import type { App, AppSecret } from '../../model/app.ts'
+import { ALL_SETTINGS } from '../../apps/app-settings.ts'
+import { membersOf, neededMembersOf, showSettings } from './setting-schemas.ts'
 import {
   answer,
-  boolean,
-  listOf,
-  timestamp,
   choice,
+  listOf,
   orNull,
   ref,
   type Schema,
   text,
+  timestamp,
   whole,
 } from './schema.ts'
 
-function schemaOf({ kind, required = false, api }: AppSetting): Schema {
-  const { description, example } = api
-  const more = example === undefined ? {} : { examples: [example] }
-  switch (kind) {
-    case 'list':
-      return listOf({ type: 'string' }, description)
-    case 'switch':
-      return boolean(description)
-    case 'type':
-      return choice(description, APP_TYPES)
-    case 'seconds':
-      return orNull(whole(description))
-    default:
-      return required ? text(description, more) : orNull(text(description, more))
-  }
-}
-
 /** What an admin decides about an app. */
-export const APP_MEMBERS: Readonly<Record<string, Schema>> = Object.fromEntries(
-  ALL_SETTINGS.map(([, setting]) => [setting.wire, schemaOf(setting)]),
-)
+export const APP_MEMBERS = membersOf(ALL_SETTINGS)
 
 /** Those of them that a registration needs. */
-export const NEEDED_APP_MEMBERS: readonly string[] = ALL_SETTINGS.flatMap(
-  ([, { wire, required }]) => (required === true ? [wire] : []),
-)
+export const NEEDED_APP_MEMBERS = neededMembersOf(ALL_SETTINGS)
 
 const SECRET = answer({
   id: text('Names the secret; it is not it.'),
@@ -79,7 +58,7 @@ export const showSecret = ({ id, hint, createdAt, expiresAt, lastUsedAt }: AppSe
 /** Shows an app. */
 export const showApp = (app: App): object => ({
   id: app.id,
-  ...Object.fromEntries(ALL_SETTINGS.map(([name, { wire }]) => [wire, app[name] ?? null])),
+  ...showSettings(ALL_SETTINGS, app),
   status: app.status,
   status_reason: app.statusReason ?? null,
   logo_id: app.logoId ?? null,

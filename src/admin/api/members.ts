@@ -1,5 +1,6 @@
 // From the members of a request's JSON to the input of the domain, and back to the wire's names in problems. Invariant: a member that the
 // operation does not name never becomes a setting, however it is spelt; the domain refuses it with the other problems.
+import { unknownSetting } from '../../apps/setting.ts'
 import { quoted } from '../../model/plain-text.ts'
 import type { Problem } from '../../model/problem.ts'
 import type { JsonObject, Operation } from './operation.ts'
@@ -46,12 +47,7 @@ function checkMembers(members: JsonObject, schema: ObjectSchema): Problem[] {
   const problems: Problem[] = []
   for (const [name, value] of Object.entries(members)) {
     const known = Object.hasOwn(schema.properties, name) ? schema.properties[name] : undefined
-    if (known === undefined)
-      problems.push({
-        field: UNKNOWN + quoted(name),
-        rule: 'field-unknown',
-        sentence: 'There is no such setting: check its spelling.',
-      })
+    if (known === undefined) problems.push(unknownSetting(UNKNOWN + name))
     else problems.push(...checkValue(name, value, known))
   }
   for (const name of schema.required)

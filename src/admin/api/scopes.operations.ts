@@ -1,5 +1,6 @@
 // The operations on the catalogue of scopes.
-import { isBuiltInScope, type Scope, type ScopeInput } from '../../apps/scope.ts'
+import type { Scope } from '../../model/scope.ts'
+import { isBuiltInScope, type ScopeInput } from '../../apps/scope.ts'
 import type { AppRegistry } from '../../apps/app-registry.ts'
 import type { ScopeCatalogue } from '../../apps/scope-catalogue.ts'
 import type { ScopeService } from '../scope-service.ts'
@@ -15,20 +16,14 @@ import {
   pageOf,
   type Reply,
 } from './operation.ts'
+import { ALL_SCOPE_SETTINGS } from '../../apps/scope-settings.ts'
+import { membersOf, neededMembersOf, showSettings } from './setting-schemas.ts'
 import { versionToChange } from './preconditions.ts'
 import { answer, boolean, input, orNull, pageSchema, ref, text, whole } from './schema.ts'
 
-const SETTINGS = {
-  sentence: text('What people allow, as the consent page says it.', {
-    examples: ['See your bookings'],
-  }),
-  group: text('The heading under which the consent page shows it.'),
-  sensitive: boolean('The consent page shows it with emphasis.'),
-  deprecated: boolean('Apps that have it keep it, no other gets it.'),
-  audience: orNull(text('The resource server that it belongs to (RFC 8707).')),
-}
+const SETTINGS = membersOf(ALL_SCOPE_SETTINGS)
 const NAME = text('What apps ask for.', { examples: ['bookings:read'] })
-const NEW = input({ name: NAME, ...SETTINGS }, ['name', 'sentence', 'group'])
+const NEW = input({ name: NAME, ...SETTINGS }, ['name', ...neededMembersOf(ALL_SCOPE_SETTINGS)])
 const CHANGE = input(
   Object.fromEntries(Object.entries(SETTINGS).map(([name, schema]) => [name, orNull(schema)])),
 )
@@ -37,15 +32,11 @@ const SCOPE: Answer = { description: 'The scope.', schema: ref('Scope') }
 const READ = 'admin:scopes:read'
 const WRITE = 'admin:scopes:write'
 
-const showScope = ({ group, name, sentence, sensitive, deprecated, audience, version }: Scope) => ({
-  name,
-  sentence,
-  group,
-  sensitive,
-  deprecated,
-  audience: audience ?? null,
-  built_in: isBuiltInScope(name),
-  version,
+const showScope = (scope: Scope) => ({
+  name: scope.name,
+  ...showSettings(ALL_SCOPE_SETTINGS, scope),
+  built_in: isBuiltInScope(scope.name),
+  version: scope.version,
 })
 const shown = (scope: Scope) => done(showScope(scope), { version: scope.version })
 

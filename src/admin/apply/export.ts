@@ -1,8 +1,10 @@
 // What is there, written as a file that would change nothing when it is applied: where a team starts from that wants to keep its apps in git.
 // Invariant: settings that are as they are without being mentioned are left out; no secret and no built-in scope is in it.
+import { defaultOfScope, SCOPE_SETTING_NAMES } from '../../apps/scope-settings.ts'
+import type { Scope } from '../../model/scope.ts'
 import { type App, isHandle } from '../../model/app.ts'
 import { defaultOf, SETTING_NAMES, type SettingName } from '../../apps/app-settings.ts'
-import { isBuiltInScope, type Scope } from '../../apps/scope.ts'
+import { isBuiltInScope } from '../../apps/scope.ts'
 
 type Entry = Record<string, unknown>
 
@@ -45,13 +47,14 @@ function newHandle({ id, name }: App, taken: Set<string>): string {
   return handle
 }
 
-const scopeEntry = ({ name, sentence, group, sensitive, deprecated, audience }: Scope): Entry => ({
-  name,
-  sentence,
-  group,
-  ...(sensitive && { sensitive }),
-  ...(deprecated && { deprecated }),
-  ...(audience !== undefined && { audience }),
+const scopeEntry = (scope: Scope): Entry => ({
+  name: scope.name,
+  ...(Object.fromEntries(
+    SCOPE_SETTING_NAMES.filter((name) => scope[name] !== defaultOfScope(name)).map((name) => [
+      name,
+      scope[name],
+    ]),
+  ) as Entry),
 })
 
 function appEntry(app: App, handle: string): Entry {

@@ -1,13 +1,21 @@
-// From what a file declares and what is there now to what is to be done. Pure: the same file and the same state give the same plan, and a plan of
-// what has been carried out is empty. Invariant: there is a plan only if every rule holds for everything in the file; apps are judged by the
-// catalogue as the file will have made it, because scopes are applied first.
+// From what a file declares and what is there now to what is to be done. Pure: the same file and the same
+// state give the same plan, and a plan of what has been carried out is empty. Invariant: there is a plan
+// only if every rule holds for everything in the file; apps are checked against the catalogue as the file
+// will have made it, because scopes are applied first.
+import type { Scope } from '../../model/scope.ts'
 import type { App, AppSettings } from '../../model/app.ts'
-import { defaultOf, SETTING_NAMES } from '../../apps/app-settings.ts'
+import { type Change, changesOf } from '../../model/diff.ts'
+import {
+  defaultOfScope,
+  makeScopeSettings,
+  SCOPE_SETTING_NAMES,
+} from '../../apps/scope-settings.ts'
+import { defaultOf, makeSettings, SETTING_NAMES } from '../../apps/app-settings.ts'
 import { type LifetimeBounds } from '../../apps/app-rules.ts'
 import { checkAppInput } from '../../apps/client-metadata.ts'
 import { checkLogo } from '../../apps/logo.ts'
 import type { Problem } from '../../model/problem.ts'
-import { checkScope, type Scope } from '../../apps/scope.ts'
+import { checkScope } from '../../apps/scope.ts'
 import type { LogoUpload } from '../app-service.ts'
 import type { DeclaredApp, DeclaredScope, Declaration, FileProblem, Path } from './declaration.ts'
 
@@ -21,15 +29,8 @@ export interface CurrentState {
   kept: readonly App[]
 }
 
-/** One setting, before and after. */
-export interface FieldChange {
-  field: string
-  before: unknown
-  after: unknown
-}
-
 interface Step {
-  changes: readonly FieldChange[]
+  changes: readonly Change[]
 }
 
 export type ScopeStep = Step & { name: string; scope: Omit<Scope, 'version'> } & (
@@ -99,8 +100,6 @@ function withoutScopes(app: App, names: ReadonlySet<string>): App {
   return lost === 0 ? app : { ...app, scopes: kept, version: app.version + lost }
 }
 
-const SCOPE_SETTINGS = ['sentence', 'group', 'sensitive', 'deprecated', 'audience'] as const
-
 function planScope(
   { path, name, settings }: DeclaredScope,
   state: CurrentState,
@@ -113,9 +112,8 @@ function planScope(
   }
   const { scope } = verdict
   const before = state.scopes.get(name)
-  const changes = changesOf(before, scope, SCOPE_SETTINGS, (name) =>
-    name === 'sensitive' || name === 'deprecated' ? false : undefined,
-  )
+  const from = before ?? makeScopeSettings(defaultOfScope)
+  const changes = changesOf(from, scope, SCOPE_SETTING_NAMES, inAnyOrder)
   if (before === undefined) return [{ kind: 'create', name, scope, changes }]
   const kind = changes.length === 0 ? 'unchanged' : 'update'
   return [{ kind, name, scope, changes, version: before.version }]
@@ -161,9 +159,8 @@ function planApp(
     problems.push(...placed(verdict.problems, path, declared.settings))
   if (verdict.kind === 'refused' || problems.length > known) return []
   const { type } = verdict.settings
-  const changes = changesOf(previous, verdict.settings, SETTING_NAMES, (name) =>
-    defaultOf(name, type),
-  )
+  const from = previous ?? makeSettings((name) => defaultOf(name, type))
+  const changes = changesOf(from, verdict.settings, SETTING_NAMES, inAnyOrder)
   const isNewPicture = picture !== undefined && picture.id !== previous?.logoId
   if (isNewPicture) changes.push({ field: 'logo', before: previous?.logoId, after: picture.id })
   const step = {
@@ -209,19 +206,6 @@ function placed(
   })
 }
 
-/** Compares setting by setting. The order within a list means nothing. */
-function changesOf<T extends object, Name extends keyof T & string>(
-  before: T | undefined,
-  after: T,
-  settings: readonly Name[],
-  defaultOf: (name: Name) => unknown,
-): FieldChange[] {
-  return settings.flatMap((field) => {
-    const was: unknown = before === undefined ? defaultOf(field) : before[field]
-    const is: unknown = after[field]
-    return comparable(was) === comparable(is) ? [] : [{ field, before: was, after: is }]
-  })
-}
-
-const comparable = (value: unknown): string | undefined =>
-  JSON.stringify(Array.isArray(value) ? value.map(String).sort() : value)
+/** The order within a list means nothing. */
+const inAnyOrder = (value: unknown): unknown =>
+  Array.isArray(value) ? value.map(String).sort() : value

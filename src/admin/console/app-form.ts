@@ -1,6 +1,7 @@
 // The form of an app, as texts: what was typed, read into the input of the registry and back. Invariant:
 // whatever was typed stays what it was, so that a form that is shown again has lost nothing. Called by
 // the routes that register and edit apps.
+import type { Scope } from '../../model/scope.ts'
 import type { Problem } from '../../model/problem.ts'
 import type { App, AppInput } from '../../model/app.ts'
 import {
@@ -12,7 +13,7 @@ import {
   type SettingName,
   settingsOfKind,
 } from '../../apps/app-settings.ts'
-import { isAdminScope, needsPerson, type Scope } from '../../apps/scope.ts'
+import { isAdminScope, needsPerson } from '../../apps/scope.ts'
 import type { Parameters } from '../../http/parameters.ts'
 import type { FormProblem } from './frame.ts'
 

@@ -1,8 +1,8 @@
 // What the console needs of its neighbours; compose/console.ts plugs it in. Reads go to the domain, changes through the acts alone.
+import type { Scope } from '../../model/scope.ts'
 import type { Accounts } from '../../accounts/accounts.ts'
 import type { App } from '../../model/app.ts'
 import type { AppRegistry } from '../../apps/app-registry.ts'
-import type { Scope } from '../../apps/scope.ts'
 import type { ScopeCatalogue } from '../../apps/scope-catalogue.ts'
 import type { EventStore } from '../../audit/event.store.ts'
 import type { UsageStore } from '../../audit/usage.store.ts'

@@ -1,4 +1,6 @@
-// What differs between what is and what somebody typed, for the page of a conflict. Called by the routes that edit.
+// What differs between what is and what somebody typed, for the page of a conflict.
+import { changesOf } from '../../model/diff.ts'
+
 /** One field, as it is now and as it was typed. */
 export interface Difference {
   label: string
@@ -18,9 +20,10 @@ export function differences(
   typed: Readonly<Record<string, unknown>>,
   labels: Readonly<Record<string, string>>,
 ): Difference[] {
-  return Object.entries(labels).flatMap(([field, label]) => {
-    if (!(field in now)) return []
-    const [is, was] = [written(now[field]), written(typed[field])]
-    return is === was ? [] : [{ label, now: is, typed: was }]
-  })
+  const fields = Object.keys(labels).filter((field) => field in now)
+  return changesOf(now, typed, fields, written).map(({ field, before, after }) => ({
+    label: labels[field] ?? field,
+    now: written(before),
+    typed: written(after),
+  }))
 }

@@ -1,9 +1,9 @@
 // What each template below views/console is given: one member a template. Invariant: a model has
 // facts that were made for its page, never a domain object that knows a hash.
 // test/unit/templates.test.ts holds the templates against it.
+import type { Scope } from '../../model/scope.ts'
 import type { AppType } from '../../model/app.ts'
 import type { permissionGroups } from '../../apps/permission-groups.ts'
-import type { Scope } from '../../apps/scope.ts'
 import type { KeyFacts } from '../../keys/key-ring.ts'
 import type { PreviewOutcome } from '../app-preview.ts'
 import type { AccountFacts } from './account-facts.ts'

@@ -1,6 +1,7 @@
 // The catalogue of scopes: listed in groups, created, edited, deprecated, removed. Built-in scopes
 // are shown and cannot be changed.
-import { isAdminScope, isBuiltInScope, type Scope, type ScopeInput } from '../../apps/scope.ts'
+import type { Scope } from '../../model/scope.ts'
+import { isAdminScope, isBuiltInScope, type ScopeInput } from '../../apps/scope.ts'
 import type { Parameters } from '../../http/parameters.ts'
 import { AppError } from '../../shared/errors.ts'
 import { action, redirected, type FormState, page, type Row } from './action.ts'

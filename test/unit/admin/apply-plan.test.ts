@@ -1,4 +1,5 @@
 // From a file and a state to a plan: what is made, changed, left alone, suspended; all problems at once, each with its place and line.
+import type { Scope } from '../../../src/model/scope.ts'
 import { type App, freezeApp } from '../../../src/model/app.ts'
 import { readFileSync } from 'node:fs'
 import { readDeclaration } from '../../../src/admin/apply/declaration.ts'
@@ -10,7 +11,7 @@ import {
   type Plan,
 } from '../../../src/admin/apply/plan.ts'
 import { DEFAULT_LIFETIME_BOUNDS } from '../../../src/apps/app-rules.ts'
-import { BUILT_IN_SCOPES, type Scope } from '../../../src/apps/scope.ts'
+import { BUILT_IN_SCOPES } from '../../../src/apps/scope.ts'
 import { readDeclarationText } from '../../../src/cli/declaration-file.ts'
 import { planJson, planText, planSummary } from '../../../src/cli/plan-text.ts'
 

@@ -1,4 +1,5 @@
 // The rules of apps over all fields: what is refused, that all problems come at once, and what the type dictates.
+import type { Scope } from '../../../src/model/scope.ts'
 import fc from 'fast-check'
 import type { App } from '../../../src/model/app.ts'
 import {
@@ -7,7 +8,7 @@ import {
   type CheckContext,
 } from '../../../src/apps/app-rules.ts'
 import { checkAppInput } from '../../../src/apps/client-metadata.ts'
-import { BUILT_IN_SCOPES, type Scope } from '../../../src/apps/scope.ts'
+import { BUILT_IN_SCOPES } from '../../../src/apps/scope.ts'
 
 const scope = (name: string, deprecated = false): Scope => ({
   name,

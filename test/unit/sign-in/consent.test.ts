@@ -1,6 +1,7 @@
 // What the consent page asks: every scope of the request is there, new ones apart from held ones, in an order that does not jump about.
+import type { Scope } from '../../../src/model/scope.ts'
 import { describe, expect, it } from '@jest/globals'
-import { BUILT_IN_SCOPES, type Scope } from '../../../src/apps/scope.ts'
+import { BUILT_IN_SCOPES } from '../../../src/apps/scope.ts'
 import { consentQuestion, recipientOf } from '../../../src/sign-in/consent.ts'
 
 const scope = (name: string, group: string, sensitive = false): Scope => ({
