@@ -46,7 +46,8 @@ export async function redeemCode(
   const family = presented.locator
   let tried: Issued | undefined
   return retryCommit(async () => {
-    await deps.store.settled(family)
+    const unsettled = deps.store.settled(family)
+    if (unsettled !== undefined) await unsettled
     const [grantText, refreshText, codeText] = await deps.store.read(family, [
       GRANT,
       REFRESH,

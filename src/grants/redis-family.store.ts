@@ -13,62 +13,62 @@ import {
 import { createJointReads } from './joint-reads.ts'
 import { type CommitAnswer, createTimelyCommits } from './timely-commits.ts'
 
+// So long members stay after their end, for whoever looks for what was still under way then.
+const INDEX_SLACK_MILLIS = 60_000
+
 // KEYS: expectations, puts, extensions, increments, indexes, removals, in this order. ARGV: the
-// deadline, in milliseconds since the epoch by the clock of Redis; the shape: how many of each of the
-// first five there are, a digit of base 36 each, then a character for each
-// expectation: present (+), absent (-), equal (=) or below a limit (<). The rest are values: of an
-// expectation what it is compared with; of a put the value and its life; of an extension and an
-// increment the life; of all indexes together the time before which members have ended and how long
-// an index outlives its last member, then of each the end and the member. Lives and times are in
-// milliseconds. Returns four times the time of Redis, and 1 more where an expectation did not hold,
-// 2 more after the deadline: a number costs the client a fraction of what a list does.
+// deadline, in milliseconds since the epoch by the clock of Redis; the shape, which is a character
+// for each of the first five, so far behind '0' as there are of them, and one for each expectation:
+// present (+), absent (-), equal (=) or below a limit (<); then values: of an expectation what it is
+// compared with, of a put the value and its life, of an extension and an increment the life; of all
+// indexes the time before which members have ended, then of each the end and the member. Lives and
+// times are in milliseconds. Returns a CommitAnswer.
 const COMMIT = `
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 if now > tonumber(ARGV[1]) then return now * 4 + 2 end
 local shape = ARGV[2]
-local function count(at) return tonumber(string.sub(shape, at, at), 36) end
-local expectations, puts, extensions, increments, indexes = count(1), count(2), count(3), count(4), count(5)
+local expectations, puts, extensions, increments, indexes = string.byte(shape, 1, 5)
 local key, arg = 1, 3
-for at = 1, expectations do
-  local mode = string.sub(shape, 5 + at, 5 + at)
-  if mode == '=' then
+for at = 49, expectations do
+  local mode = string.byte(shape, at - 43)
+  if mode == 61 then -- '='
     if redis.call('GET', KEYS[key]) ~= ARGV[arg] then return now * 4 + 1 end
     arg = arg + 1
-  elseif mode == '<' then
+  elseif mode == 60 then -- '<'
     if tonumber(redis.call('GET', KEYS[key]) or '0') >= tonumber(ARGV[arg]) then return now * 4 + 1 end
     arg = arg + 1
-  elseif redis.call('EXISTS', KEYS[key]) == (mode == '+' and 0 or 1) then
+  elseif redis.call('EXISTS', KEYS[key]) == (mode == 43 and 0 or 1) then -- '+'
     return now * 4 + 1
   end
   key = key + 1
 end
-for _ = 1, puts do
+for _ = 49, puts do
   redis.call('SET', KEYS[key], ARGV[arg], 'PX', ARGV[arg + 1])
   key = key + 1
   arg = arg + 2
 end
-for _ = 1, extensions do
-  local life = redis.call('PTTL', KEYS[key])
-  if life >= 0 and life < tonumber(ARGV[arg]) then redis.call('PEXPIRE', KEYS[key], ARGV[arg]) end
+for _ = 49, extensions do
+  redis.call('PEXPIRE', KEYS[key], ARGV[arg], 'GT')
   key = key + 1
   arg = arg + 1
 end
-for _ = 1, increments do
+for _ = 49, increments do
   redis.call('INCR', KEYS[key])
   redis.call('PEXPIRE', KEYS[key], ARGV[arg])
   key = key + 1
   arg = arg + 1
 end
-if indexes > 0 then
-  local ended, slack = ARGV[arg], tonumber(ARGV[arg + 1])
-  arg = arg + 2
-  for _ = 1, indexes do
-    local last = string.format('%.0f', tonumber(ARGV[arg]) + slack)
+if indexes > 48 then
+  local ended = ARGV[arg]
+  arg = arg + 1
+  for _ = 49, indexes do
+    local last = string.format('%.0f', ARGV[arg] + ${INDEX_SLACK_MILLIS})
     redis.call('ZREMRANGEBYSCORE', KEYS[key], '-inf', ended)
     redis.call('ZADD', KEYS[key], 'GT', ARGV[arg], ARGV[arg + 1])
-    redis.call('PEXPIREAT', KEYS[key], last, 'NX')
-    redis.call('PEXPIREAT', KEYS[key], last, 'GT')
+    if redis.call('PEXPIREAT', KEYS[key], last, 'GT') == 0 then
+      redis.call('PEXPIREAT', KEYS[key], last, 'NX')
+    end
     key = key + 1
     arg = arg + 2
   end
@@ -76,8 +76,6 @@ end
 for at = key, #KEYS do redis.call('DEL', KEYS[at]) end
 return now * 4
 `
-const OUTCOMES = ['done', 'lost', 'late'] as const
-const CODES = 4
 
 // The script is one command per number of keys: only then is the first argument a key, by which ioredis gathers the commits of a moment into
 // one batch per Cluster node. With the number as an argument, commits for different nodes met in one batch and were refused.
@@ -88,7 +86,7 @@ const commandFor = (keyCount: number, isEnding = false): string =>
 // What ends something is carried out also when memory is full, and makes room; what is issued is
 // refused then.
 const END = `#!lua flags=allow-oom${COMMIT}`
-type CommitCommand = (...keysAndArgs: (string | number)[]) => Promise<number>
+type CommitCommand = (...keysAndArgs: (string | number)[]) => Promise<CommitAnswer>
 
 // KEYS: the index. ARGV: now, how many, and for a place its end and a member that sorts right
 // behind the place's own and never is one. Redis cannot be asked for what follows a pair of score
@@ -105,9 +103,6 @@ return redis.call('ZRANGE', KEYS[1], from, from + ARGV[2] - 1, 'WITHSCORES')
 `
 const WALK_COMMAND = 'otesseWalk'
 type WalkCommand = (...keysAndArgs: (string | number)[]) => Promise<string[]>
-
-// So long members stay after their end, for whoever looks for what was still under way then.
-const INDEX_SLACK_MILLIS = 60_000
 
 /**
  * Creates the store on an open connection, which it does not close.
@@ -141,12 +136,7 @@ export function createRedisStore(client: RedisClient, keyPrefix: string): ShortL
       const command = commands[commandFor(keys.length, isUndo || isEnding(change))]
       if (command === undefined)
         throw new Error(`a commit touches 1 to ${MOST_KEYS} names, not ${keys.length}`)
-      return withRedis(() =>
-        command.call(client, ...keys, deadline, ...args).then((answer): CommitAnswer => ({
-          outcome: OUTCOMES[answer % CODES] ?? 'lost',
-          time: Math.floor(answer / CODES),
-        })),
-      )
+      return withRedis(() => command.call(client, ...keys, deadline, ...args))
     },
   })
 
@@ -262,7 +252,7 @@ function scriptCall(
     args.push(ttlMillis)
   }
   if (list !== undefined) {
-    args.push(list.nowMillis - INDEX_SLACK_MILLIS, INDEX_SLACK_MILLIS)
+    args.push(list.nowMillis - INDEX_SLACK_MILLIS)
     for (const { index, member, endsAtMillis } of entries) {
       keys.push(keyPrefix + index)
       args.push(endsAtMillis, member)
@@ -272,7 +262,7 @@ function scriptCall(
   return { keys, args }
 }
 
-/** The length, which MOST_KEYS bounds, as one character. */
-const digit = ({ length }: readonly unknown[]): string => length.toString(36)
+/** The length, which MOST_KEYS bounds, as one character that comes so far behind '0'. */
+const digit = ({ length }: readonly unknown[]): string => String.fromCharCode(48 + length)
 
 const MODES = { present: '+', absent: '-', equals: '=', below: '<' } as const

@@ -2,7 +2,7 @@
 import { epochSeconds } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
 import type { ParsedToken } from '../shared/token-format.ts'
-import type { Undo } from './family-store.ts'
+import type { FamilyChange, Undo } from './family-store.ts'
 import {
   type Grant,
   GRANT,
@@ -51,7 +51,7 @@ export interface RefreshRequest {
  *
  * @see RFC 6749 §6, RFC 9700 §4.14.2
  */
-export async function refreshGrant(
+export function refreshGrant(
   deps: IssueDeps,
   presented: ParsedToken,
   request: RefreshRequest,
@@ -70,6 +70,8 @@ interface Tries {
   last?: { name: string; issued: Issued }
 }
 
+const BOTH = [GRANT, REFRESH]
+
 async function refreshOnce(
   deps: IssueDeps,
   family: string,
@@ -77,15 +79,13 @@ async function refreshOnce(
   request: RefreshRequest,
   tries: Tries,
 ): Promise<Issued | NotIssued | typeof LOST> {
-  await deps.store.settled(family)
+  const unsettled = deps.store.settled(family)
+  if (unsettled !== undefined) await unsettled
   const { terms } = request
   const isGenuine = presented.generation !== Infinity
   const unknown = isGenuine ? 'refresh_token_unknown' : 'refresh_token_malformed'
-  const [grantText, refreshText, ownAccess] = await deps.store.read(family, [
-    GRANT,
-    REFRESH,
-    ...(tries.last === undefined ? [] : [tries.last.name]),
-  ])
+  const names = tries.last === undefined ? BOTH : [...BOTH, tries.last.name]
+  const [grantText, refreshText, ownAccess] = await deps.store.read(family, names)
   if (grantText === undefined || refreshText === undefined) {
     // It may be a second try after one that ended the family and could not tell everybody.
     if (grantText === undefined && isGenuine) await deps.tellAgain(family)
@@ -118,22 +118,14 @@ async function refreshOnce(
   if (next === undefined) return { kind: 'refused', reason: 'refresh_token_unknown' }
   const access = accessPut(deps.clock, grant, asked.scopes, terms)
   const refresh = next.record === stored ? undefined : refreshPut(deps.clock, next.record, terms)
-  const undo =
-    next.how === 'rotated' && refresh !== undefined
-      ? (): Undo => ({
-          expect: [
-            { name: GRANT, state: 'present' },
-            { name: REFRESH, state: 'equals', value: refresh.value },
-            { name: access.put.name, state: 'present' },
-            // Nor did the grace give the successor to anybody.
-            { name: repeatsName(next.record.generation), state: 'absent' },
-          ],
-          put: [{ ...refreshPut(deps.clock, state, terms), value: refreshText }],
-          remove: [access.put.name],
-        })
-      : undefined
-  const elsewhere = isFromElsewhere(state.previous, from)
-  const issued: Issued = {
+  const change: Mutable<FamilyChange> = {
+    expect: [PRESENT, { name: REFRESH, state: 'equals', value: refreshText }],
+    put: refresh === undefined ? [access.put] : [access.put, refresh],
+    extend: outliving(
+      Math.max(next.record.expiresAt - epochSeconds(deps.clock), terms.accessTtlSeconds),
+    ),
+  }
+  const issued: Mutable<Issued> = {
     kind: 'issued',
     accessToken: access.token,
     refreshToken: next.token,
@@ -142,32 +134,34 @@ async function refreshOnce(
     grant,
     code: undefined,
     refresh: next.how,
-    ...(next.how === 'repeated' && elsewhere !== undefined && { isFromElsewhere: elsewhere }),
-    ...(undo && { undo }),
+  }
+  if (next.how === 'rotated' && refresh !== undefined)
+    issued.undo = change.undo = (): Undo => ({
+      expect: [
+        PRESENT,
+        { name: REFRESH, state: 'equals', value: refresh.value },
+        { name: access.put.name, state: 'present' },
+        // Nor did the grace give the successor to anybody.
+        { name: repeatsName(next.record.generation), state: 'absent' },
+      ],
+      put: [{ ...refreshPut(deps.clock, state, terms), value: refreshText }],
+      remove: [access.put.name],
+    })
+  if (next.how === 'repeated') {
+    const name = repeatsName(state.generation)
+    // In the store apart from the state, so that repeats of one moment do not make each other lose.
+    change.increment = [{ name, ttlMillis: (terms.graceSeconds + 60) * 1000 }]
+    change.expect = [...change.expect, { name, state: 'below', limit: MOST_REPEATS }]
+    const elsewhere = isFromElsewhere(state.previous, from)
+    if (elsewhere !== undefined) issued.isFromElsewhere = elsewhere
   }
   tries.last = { name: access.put.name, issued }
-  const done = await deps.store.commit(family, {
-    // In the store apart from the state, so that repeats of one moment do not make each other lose.
-    ...(next.how === 'repeated' && {
-      increment: [
-        { name: repeatsName(state.generation), ttlMillis: (terms.graceSeconds + 60) * 1000 },
-      ],
-    }),
-    expect: [
-      { name: GRANT, state: 'present' },
-      { name: REFRESH, state: 'equals', value: refreshText },
-      ...(next.how === 'repeated'
-        ? [{ name: repeatsName(state.generation), state: 'below', limit: MOST_REPEATS } as const]
-        : []),
-    ],
-    put: refresh === undefined ? [access.put] : [access.put, refresh],
-    extend: outliving(
-      Math.max(next.record.expiresAt - epochSeconds(deps.clock), terms.accessTtlSeconds),
-    ),
-    ...(undo && { undo }),
-  })
-  return done ? issued : LOST
+  return (await deps.store.commit(family, change)) ? issued : LOST
 }
+
+const PRESENT = { name: GRANT, state: 'present' } as const
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
 
 async function repeatsOf(
   { store }: IssueDeps,
@@ -252,8 +246,8 @@ function narrow(grant: Grant, request: RefreshRequest): { scopes: readonly strin
   const beyond = request.scopes?.find((scope) => !grant.scopes.includes(scope))
   // RFC 6749 §6: the scope MUST NOT include any that the user did not grant.
   if (beyond !== undefined) return { kind: 'refused', reason: 'scope_exceeds_grant', about: beyond }
-  const scopes = [...new Set(request.scopes ?? grant.scopes)].filter((scope) =>
-    request.isPermitted(scope, grant),
-  )
+  // Each once; those of a grant are.
+  const asked = request.scopes === undefined ? grant.scopes : [...new Set(request.scopes)]
+  const scopes = asked.filter((scope) => request.isPermitted(scope, grant))
   return scopes.length === 0 ? { kind: 'refused', reason: 'grant_revoked' } : { scopes }
 }

@@ -223,40 +223,31 @@ function endWaits(): void {
   if (next !== undefined) timer = setTimeout(endWaits, Math.max(1, next.at - now)).unref()
 }
 
-// Waits no longer than the deadline; what arrives later is dropped.
-function soon<T>(work: () => Promise<T>): Promise<T> {
+/** Runs Redis work and turns "Redis is away", within two seconds, into `temporarily_unavailable`. */
+export function withRedis<T>(work: () => Promise<T>): Promise<T> {
+  // One promise and not a chain of them: each costs a hot request as much as a look-up in a map.
   return new Promise((resolve, reject) => {
-    const deadline: Deadline = { at: performance.now() + DEADLINE_MILLIS, reject }
+    const fail = (error: unknown): void => {
+      deadline.reject = undefined
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as it was thrown
+      reject(isAway(error) ? away(error) : error)
+    }
+    const deadline: Deadline = { at: performance.now() + DEADLINE_MILLIS, reject: fail }
     deadlines.push(deadline)
     timer ??= setTimeout(endWaits, DEADLINE_MILLIS).unref()
-    work().then(
-      (value) => {
+    try {
+      work().then((value) => {
         deadline.reject = undefined
         resolve(value)
-      },
-      (error: unknown) => {
-        deadline.reject = undefined
-        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as it was thrown
-        reject(error)
-      },
-    )
+      }, fail)
+    } catch (error) {
+      fail(error)
+    }
   })
 }
 
-/** Runs Redis work and turns "Redis is away", within two seconds, into `temporarily_unavailable`. */
-export async function withRedis<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await soon(work)
-  } catch (error) {
-    if (isAway(error))
-      throw new AppError('temporarily_unavailable', {
-        cause: error,
-        detail: 'redis',
-        retryAfterSeconds: 2,
-      })
-    throw error
-  }
-}
+const away = (cause: Error): AppError =>
+  new AppError('temporarily_unavailable', { cause, detail: 'redis', retryAfterSeconds: 2 })
 
 /** Reads the clock of Redis (of one node of a Cluster), in milliseconds since the epoch. @throws {AppError} `temporarily_unavailable` */
 export async function redisTime(client: RedisClient): Promise<number> {
