@@ -7,7 +7,8 @@ import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { ADMIN_SCOPE_NAMES } from '../src/apps/scope.ts'
 import { loadConfig } from '../src/config/config.ts'
-import { openFoundation } from '../src/foundation.ts'
+import { openInfrastructure } from '../src/infrastructure.ts'
+import { openServices } from '../src/services.ts'
 import { createLogger } from '../src/shared/logger.ts'
 import { openDatabase } from '../src/storage/database.ts'
 import { migrate } from '../src/storage/migrate.ts'
@@ -105,9 +106,10 @@ async function prepare(): Promise<{ clientId: string; secret: string }> {
     await migrate(opened.db)
   }
   await fill()
-  await using foundation = await openFoundation(config, config.secrets, { logger })
-  await foundation.accounts.create({ email: ADMIN, password: PASSWORD, role: 'admin' })
-  const registered = await foundation.apps.register({
+  await using infrastructure = await openInfrastructure(config, config.secrets, { logger })
+  await using services = await openServices(infrastructure)
+  await services.accounts.create({ email: ADMIN, password: PASSWORD, role: 'admin' })
+  const registered = await services.apps.register({
     name: 'Bench admin',
     type: 'machine',
     scopes: [...ADMIN_SCOPE_NAMES],

@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { AppInput } from '../src/model/app.ts'
 import { loadConfig } from '../src/config/config.ts'
-import { openFoundation } from '../src/foundation.ts'
-import type { Foundation } from '../src/foundation.ts'
+import { type Infrastructure, openInfrastructure } from '../src/infrastructure.ts'
+import { openServices, type Services } from '../src/services.ts'
+import type { Clock } from '../src/shared/clock.ts'
 import { createLogger } from '../src/shared/logger.ts'
 import { termsFor } from '../src/oauth/token/token-terms.ts'
 import { newCode, newLocator, parseTokenOf } from '../src/shared/token-format.ts'
@@ -67,9 +68,10 @@ export async function openOtesseTarget(
     OTESSE_LIMIT_INTROSPECT_PER_CLIENT: UNREACHED,
     OTESSE_LIMIT_VERIFY_PER_GATEWAY: UNREACHED,
   }
-  const foundation = stack.use(await openMigrated(env))
-  const credentials = await registerApps(foundation)
-  const accountIds = await createAccounts(foundation)
+  const infrastructure = stack.use(await openMigrated(env))
+  const services = stack.use(await openServices(infrastructure))
+  const credentials = await registerApps(services)
+  const accountIds = await createAccounts(services)
 
   const root = name === 'before' ? resolve(stores.beforeDirectory ?? '.') : '.'
   const server = stack.use(
@@ -97,15 +99,25 @@ export async function openOtesseTarget(
     credentials: (role) => credentials[role],
     mintCodes: (role, count) =>
       mintInBatches(count, (index) =>
-        mintCode(foundation, credentials[role].clientId, accountIds[index % ACCOUNTS]!),
+        mintCode(
+          services,
+          infrastructure.clock,
+          credentials[role].clientId,
+          accountIds[index % ACCOUNTS]!,
+        ),
       ),
     async mintAccessTokens(role, count) {
       const { clientId } = credentials[role]
-      const app = await foundation.apps.get(clientId)
-      const terms = termsFor(app, foundation.config.tokens)
+      const app = await services.apps.get(clientId)
+      const terms = termsFor(app, infrastructure.config.tokens)
       return mintInBatches(count, async (index) => {
-        const text = await mintCode(foundation, clientId, accountIds[index % ACCOUNTS]!)
-        const issued = await foundation.grants.redeem(
+        const text = await mintCode(
+          services,
+          infrastructure.clock,
+          clientId,
+          accountIds[index % ACCOUNTS]!,
+        )
+        const issued = await services.grants.redeem(
           parseTokenOf('code', text)!,
           clientId,
           terms,
@@ -125,7 +137,7 @@ export async function openOtesseTarget(
   }
 }
 
-async function openMigrated(env: Readonly<Record<string, string>>): Promise<Foundation> {
+async function openMigrated(env: Readonly<Record<string, string>>): Promise<Infrastructure> {
   const config = loadConfig(env)
   const logger = createLogger('error')
   if (config.stores.kind !== 'networked' || config.secrets === undefined)
@@ -136,14 +148,14 @@ async function openMigrated(env: Readonly<Record<string, string>>): Promise<Foun
     await using opened = await openDatabase(location, logger)
     await migrate(opened.db)
   }
-  return await openFoundation(config, config.secrets, { logger })
+  return await openInfrastructure(config, config.secrets, { logger })
 }
 
-async function registerApps(foundation: Foundation): Promise<Record<AppRole, AppCredentials>> {
+async function registerApps(services: Services): Promise<Record<AppRole, AppCredentials>> {
   for (const scope of scopes)
-    await foundation.scopes.create({ name: scope, sentence: `Use ${scope}`, group: 'Bench' })
+    await services.scopes.create({ name: scope, sentence: `Use ${scope}`, group: 'Bench' })
   const register = async (role: AppRole): Promise<AppCredentials> => {
-    const outcome = await foundation.apps.register(APPS[role])
+    const outcome = await services.apps.register(APPS[role])
     if (outcome.kind !== 'registered' || outcome.secret === undefined)
       throw new Error(`the app ${role} could not be registered: ${JSON.stringify(outcome)}`)
     return { clientId: outcome.app.id, clientSecret: outcome.secret.reveal() }
@@ -156,7 +168,7 @@ async function registerApps(foundation: Foundation): Promise<Record<AppRole, App
   }
 }
 
-async function createAccounts({ accounts }: Foundation): Promise<string[]> {
+async function createAccounts({ accounts }: Services): Promise<string[]> {
   const ids: string[] = []
   for (let index = 0; index < ACCOUNTS; index += 1)
     ids.push((await accounts.create({ email: `person-${index}@bench.example` })).id)
@@ -164,7 +176,8 @@ async function createAccounts({ accounts }: Foundation): Promise<string[]> {
 }
 
 async function mintCode(
-  { grants, clock }: Foundation,
+  { grants }: Services,
+  clock: Clock,
   appId: string,
   accountId: string,
 ): Promise<string> {

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { ADMIN_SCOPE_NAMES } from '../src/apps/scope.ts'
 import { loadConfig } from '../src/config/config.ts'
-import { type Foundation, openFoundation } from '../src/foundation.ts'
+import { type Infrastructure, openInfrastructure } from '../src/infrastructure.ts'
+import { openServices, type Services } from '../src/services.ts'
 import { createLogger } from '../src/shared/logger.ts'
 import { newCode, newLocator } from '../src/shared/token-format.ts'
 import { openDatabase } from '../src/storage/database.ts'
@@ -40,7 +41,7 @@ const common = {
   OTESSE_LIMIT_INTROSPECT_PER_CLIENT: unreached,
 }
 
-async function openMigrated(): Promise<Foundation> {
+async function openMigrated(): Promise<Infrastructure> {
   const config = loadConfig({ ...common, OTESSE_OPS_PORT: '0' })
   const logger = createLogger('error')
   if (config.stores.kind !== 'networked' || config.secrets === undefined) throw new Error('stores')
@@ -50,7 +51,7 @@ async function openMigrated(): Promise<Foundation> {
     await using opened = await openDatabase(location, logger)
     await migrate(opened.db)
   }
-  return await openFoundation(config, config.secrets, { logger })
+  return await openInfrastructure(config, config.secrets, { logger })
 }
 
 async function startNode(name: string): Promise<string> {
@@ -71,7 +72,7 @@ async function startNode(name: string): Promise<string> {
   return `http://127.0.0.1:${port}`
 }
 
-const foundation = resources.use(await openMigrated())
+const services = resources.use(await openServices(resources.use(await openMigrated())))
 const nodes = [await startNode('one.log'), await startNode('two.log')] as const
 
 interface Client {
@@ -79,8 +80,8 @@ interface Client {
   secret: string
 }
 
-async function register(input: Parameters<Foundation['apps']['register']>[0]): Promise<Client> {
-  const outcome = await foundation.apps.register(input)
+async function register(input: Parameters<Services['apps']['register']>[0]): Promise<Client> {
+  const outcome = await services.apps.register(input)
   if (outcome.kind === 'refused') throw new Error(JSON.stringify(outcome.problems))
   return { id: outcome.app.id, secret: outcome.secret?.reveal() ?? '' }
 }
@@ -127,7 +128,7 @@ interface Trial {
 
 async function newScope(): Promise<string> {
   const name = `bench:${newLocator().toLowerCase()}`
-  await foundation.scopes.create({ name, sentence: 'Use it', group: 'Bench' })
+  await services.scopes.create({ name, sentence: 'Use it', group: 'Bench' })
   return name
 }
 
@@ -140,7 +141,7 @@ async function newUserToken(web: Client, accountId: string, scope: string): Prom
   const grantId = newLocator()
   const code = newCode(grantId)
   const now = Math.floor(Date.now() / 1000)
-  await foundation.grants.begin(
+  await services.grants.begin(
     { id: grantId, appId: web.id, accountId, scopes: [scope], createdAt: now },
     code,
     { redirectUri: REDIRECT_URI, expiresAt: now + 60 },
@@ -157,7 +158,7 @@ async function newUserToken(web: Client, accountId: string, scope: string): Prom
 const TRIALS: Record<string, () => Promise<Trial>> = {
   'an app is suspended: its tokens': async () => {
     const machine = await newMachine(await newScope())
-    const scope = (await foundation.apps.get(machine.id)).scopes[0] ?? ''
+    const scope = (await services.apps.get(machine.id)).scopes[0] ?? ''
     const { body } = await requestToken(machine, scope)
     return {
       works: async () => (await introspect(String(body['access_token'])))['active'] === true,
@@ -167,7 +168,7 @@ const TRIALS: Record<string, () => Promise<Trial>> = {
   'a secret is revoked': async () => {
     const scope = await newScope()
     const machine = await newMachine(scope)
-    const secretId = (await foundation.apps.get(machine.id)).secrets[0]?.id ?? ''
+    const secretId = (await services.apps.get(machine.id)).secrets[0]?.id ?? ''
     return {
       works: async () => (await requestToken(machine, scope)).status === 200,
       act: () => act('DELETE', `/apps/${machine.id}/secrets/${secretId}`),
@@ -190,7 +191,7 @@ const TRIALS: Record<string, () => Promise<Trial>> = {
       redirectUris: [REDIRECT_URI],
     })
     const email = `${newLocator().toLowerCase()}@bench.example`
-    const { id } = await foundation.accounts.create({ email })
+    const { id } = await services.accounts.create({ email })
     const token = await newUserToken(web, id, scope)
     return {
       works: async () => (await introspect(token))['active'] === true,

@@ -4,7 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadConfig } from '../src/config/config.ts'
-import { type Foundation, openFoundation } from '../src/foundation.ts'
+import { type Infrastructure, openInfrastructure } from '../src/infrastructure.ts'
+import { openServices, type Services } from '../src/services.ts'
 import { termsFor } from '../src/oauth/token/token-terms.ts'
 import { createVerifier, type Verifier } from '../packages/resource-server/src/resource-server.ts'
 import { createLogger } from '../src/shared/logger.ts'
@@ -60,11 +61,12 @@ export async function openVerifierFleet(options: {
     OTESSE_LIMIT_TOKEN_PER_ADDRESS: UNREACHED,
     OTESSE_LIMIT_INTROSPECT_PER_CLIENT: UNREACHED,
   }
-  const foundation = stack.use(await openMigrated(env))
-  const account = await foundation.accounts.create({ email: 'bench@example.com' })
-  await foundation.scopes.create({ name: 'a', sentence: 'Use a', group: 'Bench' })
-  const web = await register(foundation, 'web')
-  const api = await register(foundation, 'resource_server')
+  const infrastructure = stack.use(await openMigrated(env))
+  const services = stack.use(await openServices(infrastructure))
+  const account = await services.accounts.create({ email: 'bench@example.com' })
+  await services.scopes.create({ name: 'a', sentence: 'Use a', group: 'Bench' })
+  const web = await register(services, 'web')
+  const api = await register(services, 'resource_server')
 
   async function openNode(index: number): Promise<Node> {
     const node = await createNode({ index, script, directory, env })
@@ -88,7 +90,8 @@ export async function openVerifierFleet(options: {
   await Promise.all(verifiers.map(untilFollowing))
 
   async function mint(): Promise<Family> {
-    const { grants, config } = foundation
+    const { grants } = services
+    const { config } = infrastructure
     const id = newLocator()
     const code = parseTokenOf('code', newCode(id))
     if (code === undefined) throw new Error('a code is not a code')
@@ -150,7 +153,7 @@ export async function untilFollowing(verifier: Verifier): Promise<void> {
   }
 }
 
-async function openMigrated(env: Readonly<Record<string, string>>): Promise<Foundation> {
+async function openMigrated(env: Readonly<Record<string, string>>): Promise<Infrastructure> {
   const config = loadConfig(env)
   const logger = createLogger('error')
   if (config.stores.kind !== 'networked' || config.secrets === undefined)
@@ -161,11 +164,11 @@ async function openMigrated(env: Readonly<Record<string, string>>): Promise<Foun
     await using opened = await openDatabase(location, logger)
     await migrate(opened.db)
   }
-  return await openFoundation(config, config.secrets, { logger })
+  return await openInfrastructure(config, config.secrets, { logger })
 }
 
-async function register(foundation: Foundation, type: 'web' | 'resource_server') {
-  const outcome = await foundation.apps.register({
+async function register(services: Services, type: 'web' | 'resource_server') {
+  const outcome = await services.apps.register({
     name: `Bench ${type}`,
     type,
     ...(type === 'web'

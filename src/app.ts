@@ -1,35 +1,32 @@
-// The composition root of the HTTP side: puts the parts together over the foundation, in the order in which a request meets them.
-// Invariant: features know nothing of each other; what one needs of another is plugged in here and in compose/.
+// The composition root of the HTTP side: puts the parts together in the order in which a request
+// meets them. Invariant: features know nothing of each other; what one needs of another is plugged
+// in here and in compose/, without a branch.
 import type { RequestListener } from 'node:http'
+import type Router from '@koa/router'
 import Koa from 'koa'
+import { startBackgroundJobs } from './background-jobs.ts'
 import { createAdminApiMiddleware } from './compose/admin-api.ts'
-import { createBackChannel } from './compose/back-channel.ts'
+import { createAdminServices } from './compose/admin-services.ts'
 import { createConsole } from './compose/console.ts'
-import { createFrontChannel } from './compose/front-channel.ts'
 import { createGateways } from './compose/gateways.ts'
-import { createInspection } from './compose/inspection.ts'
-import { addressReader, createLimits } from './compose/limits.ts'
-import { compileAllTemplates, createPageRouters } from './compose/pages.ts'
-import { createReadiness } from './compose/readiness.ts'
-import type { Foundation } from './foundation.ts'
-import { createAnswerHeaders, setAnswerHeaders } from './http/answer-headers.ts'
+import { createLimits } from './compose/limits.ts'
+import { createOAuth } from './compose/oauth.ts'
+import { createPageParts, createPageRouters } from './compose/pages.ts'
+import { rememberAccess } from './grants/remembered-access.ts'
 import { refuseOtherMethods } from './http/allowed-methods.ts'
+import { createAnswerHeaders, setAnswerHeaders } from './http/answer-headers.ts'
+import { createAddressReader, createTrustedProxies } from './http/client-address.ts'
 import { errorBoundary, logFailedAnswer } from './http/error-boundary.ts'
 import { createErrorPages } from './http/error-pages.ts'
-import { createFastPath, createPostRoutes } from './http/fast-path.ts'
+import { createFastPath, createPostRoutes, type FindFastRoute } from './http/fast-path.ts'
 import { createOpsRouter } from './http/ops.routes.ts'
 import { pinIssuer } from './http/pin-issuer.ts'
-import { createRequestTimer, requestContext } from './http/request-context.ts'
-import { createViews } from './http/views.ts'
+import { createReadiness } from './http/readiness.ts'
 import { createRefusalRecord } from './http/refusal-record.ts'
-import { createAuthorizeRouter } from './oauth/authorize/authorize.routes.ts'
-import { createInteractions } from './oauth/authorize/interactions.ts'
-import { createPreviewGuard } from './oauth/authorize/preview-guard.ts'
-import { clientRouter } from './oauth/client-endpoint.ts'
-import { createMetadataRouter } from './oauth/metadata/metadata.routes.ts'
-import { PATHS } from './oauth/paths.ts'
-import { createUserinfoRouter } from './oauth/userinfo/userinfo.routes.ts'
-import { startUpkeep } from './upkeep.ts'
+import { createRequestTimer, requestContext } from './http/request-context.ts'
+import type { Infrastructure } from './infrastructure.ts'
+import { createInspector, type Services } from './services.ts'
+import { pingDatabase } from './storage/database.ts'
 
 /** The server as a request handler. */
 export interface Application extends AsyncDisposable {
@@ -43,138 +40,128 @@ export interface Application extends AsyncDisposable {
   startDraining(): void
 }
 
-/** Builds the server over an open foundation. */
-export function createApp(foundation: Foundation): Application {
-  const { config, logger, metrics, accounts, scopes, serverKeys, audit } = foundation
-  const { issuer } = config.server
-  const { limiter, limits } = createLimits(foundation)
-  const scopeExists = scopes.exists
-  const inspection = createInspection(foundation)
-  const { inspect } = inspection
-  const previews = createPreviewGuard(foundation.previews)
-  const engine = createFrontChannel(foundation, inspect, previews, limits.authorizeEverywhere)
-  const endpoints = createBackChannel(foundation, {
-    inspect,
-    admitsGrant: accounts.admitsGrant,
-    scopeExists,
-    limits,
+/** Builds the server over what was opened. */
+export function createApp(infrastructure: Infrastructure, services: Services): Application {
+  const { config, clock, store, db, revocations } = infrastructure
+  const { grants } = services
+  const { limiter, limits } = createLimits(infrastructure)
+  const remembered = rememberAccess({
+    findAccess: grants.findAccess,
+    log: revocations,
+    ttlSeconds: config.gateways.introspectionCacheSeconds,
+    clock,
   })
-  const { streams, verify } = createGateways(foundation, inspect, limits)
-  const templates = compileAllTemplates(foundation)
-  const views = createViews(templates)
-  const interactions = createInteractions({
-    engine,
-    issuer,
-    previews,
-    sessionTtlSeconds: config.signIn.sessionTtlSeconds,
+  const inspect = createInspector(services, remembered.findAccess)
+  const admin = createAdminServices(infrastructure, services)
+  const oauth = createOAuth(infrastructure, services, limits, inspect)
+  const { streams, verify } = createGateways(infrastructure, services, limits, inspect)
+  const pages = createPageParts(infrastructure, limits)
+  const drain = { isDraining: false }
+  const readiness = {
+    isReady: createReadiness(
+      { grants: () => store.ping(), database: () => pingDatabase(db) },
+      () => drain.isDraining,
+    ),
+  }
+  const routers = [
+    streams.router,
+    ...oauth.routers,
+    ...createPageRouters(infrastructure, services, oauth.interactions, limiter, pages, limits),
+    createConsole(infrastructure, services, admin, oauth, pages),
+    createOpsRouter({ ...readiness, perAddress: limits.probesPerAddress }),
+  ]
+  const listener = createListener(infrastructure, services, drain, {
+    fastRoutes: [createPostRoutes(oauth.endpoints), verify],
+    middleware: [
+      createAdminApiMiddleware(infrastructure, services, admin, limits, inspect),
+      refuseOtherMethods(),
+    ],
+    routers,
+    views: pages.views,
   })
-  const upkeep = startUpkeep(foundation)
-  let isDraining = false
-  const readiness = { isReady: createReadiness(foundation, () => isDraining) }
+  const jobs = startBackgroundJobs(infrastructure, services)
+  return {
+    listener,
+    ops: createOpsListener(
+      createOpsRouter({ ...readiness, registry: infrastructure.metrics.registry }),
+    ),
+    listRoutes: () => routers.flatMap(listRoutesOf),
+    startDraining() {
+      drain.isDraining = true
+      streams.drain()
+    },
+    async [Symbol.asyncDispose]() {
+      streams[Symbol.dispose]()
+      remembered[Symbol.dispose]()
+      await Promise.all([jobs[Symbol.asyncDispose](), limiter.flush()])
+    },
+  }
+}
 
-  const intake = {
+/** Creates the listener of the public port: the fast path first, then Koa. */
+function createListener(
+  { config, logger, metrics, serverKeys }: Infrastructure,
+  { audit }: Services,
+  drain: { readonly isDraining: boolean },
+  parts: {
+    fastRoutes: readonly FindFastRoute[]
+    /** In the order in which a request meets it. */
+    middleware: readonly Koa.Middleware[]
+    routers: readonly Router[]
+    views: Parameters<typeof createErrorPages>[0]
+  },
+): RequestListener {
+  const { issuer, hstsSeconds, trustedProxies } = config.server
+  const incoming = {
     timer: createRequestTimer(metrics),
-    addressOf: addressReader(config.server.trustedProxies),
+    addressOf: createAddressReader(createTrustedProxies(trustedProxies)),
   }
-  const failures = {
-    logger,
-    onRefused: createRefusalRecord(audit.events.requestRefused),
-  }
-  const answerHeaders = createAnswerHeaders({
-    issuer,
-    hstsSeconds: config.server.hstsSeconds,
-  })
+  const failures = { logger, onRefused: createRefusalRecord(audit.events.requestRefused) }
+  const answerHeaders = createAnswerHeaders({ issuer, hstsSeconds })
   const takeFastPath = createFastPath({
-    ...intake,
+    ...incoming,
     ...failures,
-    routes: [createPostRoutes(endpoints), verify],
-    isDraining: () => isDraining,
+    routes: parts.fastRoutes,
+    isDraining: () => drain.isDraining,
     answerHeaders,
   })
-
   const koa = new Koa({ keys: serverKeys.texts('cookie'), proxy: true })
   koa.on('error', logFailedAnswer(logger))
-  koa.use(requestContext(intake))
+  koa.use(requestContext(incoming))
   koa.use(pinIssuer(issuer))
   koa.use(async function endConnections(ctx, next) {
     await next()
-    if (isDraining) ctx.set('Connection', 'close')
+    if (drain.isDraining) ctx.set('Connection', 'close')
   })
   koa.use(
     errorBoundary({
       ...failures,
       isPage: isPagePath,
-      renderPage: createErrorPages(views, { supportUrl: config.pages.supportUrl }),
+      renderPage: createErrorPages(parts.views, { supportUrl: config.pages.supportUrl }),
     }),
   )
-  koa.use(createAdminApiMiddleware(foundation, inspect, limits))
-  koa.use(refuseOtherMethods())
-  const routers = [
-    streams.router,
-    ...[...endpoints].map(([path, endpoint]) =>
-      clientRouter(path, endpoint, {
-        preflight: path !== PATHS.introspect,
-        preflightsPerAddress: limits.readsPerAddress,
-      }),
-    ),
-    createAuthorizeRouter({
-      engine,
-      previews,
-      signedIn: (ctx) => interactions.signedIn(ctx),
-      perAddress: limits.authorizePerAddress,
-      readsPerAddress: limits.readsPerAddress,
-    }),
-    createMetadataRouter(engine, limits.readsPerAddress),
-    createUserinfoRouter(engine, limits.readsPerAddress),
-    ...createPageRouters(foundation, {
-      interactions,
-      views,
-      limiter,
-      perAddress: limits.authorizePerAddress,
-      readsPerAddress: limits.readsPerAddress,
-    }),
-    ...createConsole(foundation, {
-      interactions,
-      templates,
-      perAddress: limits.authorizePerAddress,
-    }),
-    createOpsRouter({ ...readiness, perAddress: limits.probesPerAddress }),
-  ]
-  for (const router of routers) koa.use(router.routes())
-  const ops = new Koa()
-  ops.use(createOpsRouter({ ...readiness, registry: metrics.registry }).routes())
-
+  for (const middleware of parts.middleware) koa.use(middleware)
+  for (const router of parts.routers) koa.use(router.routes())
   const handle = koa.callback()
-  const handleOps = ops.callback()
-  return {
-    listener(request, response) {
-      if (takeFastPath(request, response)) return
-      setAnswerHeaders(response, answerHeaders)
-      void handle(request, response)
-    },
-    ops(request, response) {
-      response.setHeader('X-Content-Type-Options', 'nosniff')
-      void handleOps(request, response)
-    },
-    listRoutes: () =>
-      routers.flatMap((router) =>
-        router.stack.flatMap(({ methods, path }) =>
-          methods
-            .filter((method) => method !== 'HEAD')
-            .map((method) => ({ method, path: String(path) })),
-        ),
-      ),
-    startDraining() {
-      isDraining = true
-      streams.drain()
-    },
-    async [Symbol.asyncDispose]() {
-      streams[Symbol.dispose]()
-      inspection[Symbol.dispose]()
-      await Promise.all([upkeep[Symbol.asyncDispose](), limiter.flush()])
-    },
+  return function listen(request, response) {
+    if (takeFastPath(request, response)) return
+    setAnswerHeaders(response, answerHeaders)
+    void handle(request, response)
   }
 }
+
+function createOpsListener(router: Router): RequestListener {
+  const handle = new Koa().use(router.routes()).callback()
+  return function listen(request, response) {
+    response.setHeader('X-Content-Type-Options', 'nosniff')
+    void handle(request, response)
+  }
+}
+
+const listRoutesOf = ({ stack }: Router): { method: string; path: string }[] =>
+  stack.flatMap(({ methods, path }) =>
+    methods.filter((method) => method !== 'HEAD').map((method) => ({ method, path: String(path) })),
+  )
 
 const MACHINE_PATH = /^\/(?:oauth\/(?!authorize)|\.well-known\/|healthz|readyz)/
 const isPagePath = (path: string): boolean => !MACHINE_PATH.test(path)

@@ -1,4 +1,4 @@
-// The server process: settings → foundation → app → listen; drains on SIGTERM, SIGINT and SIGHUP.
+// The server process: settings → stores → services → app → listen; drains on SIGTERM, SIGINT and SIGHUP.
 // Its exit code is 0 after an orderly end, 1 when it
 // could not start or stop in time.
 import './require-node.ts'

@@ -11,8 +11,10 @@ import {
   loadConfig,
   type SecretsConfig,
 } from './config/config.ts'
-import { type Foundation, openFoundation, StartRefused } from './foundation.ts'
+import { openInfrastructure } from './infrastructure.ts'
+import { StartRefused } from './open-stores.ts'
 import { makeOwnSecrets } from './own-secrets.ts'
+import { openServices, type Services } from './services.ts'
 import { SECOND } from './shared/clock.ts'
 import { createLogger, type Logger } from './shared/logger.ts'
 import { DirectoryRefused } from './storage/private-directory.ts'
@@ -21,7 +23,7 @@ import { storeProblem } from './storage/store-problems.ts'
 /** A server that listens. */
 export interface RunningServer extends AsyncDisposable {
   config: Config
-  foundation: Foundation
+  services: Services
   /** Where the public port really is. */
   url: string
 }
@@ -33,11 +35,11 @@ export const secretsOf = async (config: Config): Promise<SecretsConfig> =>
 /** Starts listening; disposing drains. */
 export async function startServer(config: Config, logger: Logger): Promise<RunningServer> {
   await using stack = new AsyncDisposableStack()
-  const foundation = stack.use(
-    await openFoundation(config, await secretsOf(config), { logger, processMetrics: true }),
+  const infrastructure = stack.use(
+    await openInfrastructure(config, await secretsOf(config), { logger, processMetrics: true }),
   )
-  const app = createApp(foundation)
-  stack.use(app)
+  const services = stack.use(await openServices(infrastructure))
+  const app = stack.use(createApp(infrastructure, services))
   const { host, port } = config.server
   const server = await listen(app.listener, host, port, logger)
   stack.defer(() => void server.close())
@@ -51,7 +53,7 @@ export async function startServer(config: Config, logger: Logger): Promise<Runni
   const { address, port: realPort } = server.address() as AddressInfo
   const url = `http://${address.includes(':') ? `[${address}]` : address}:${realPort}`
   logger.info({ issuer: config.server.issuer, listening: url }, 'ready')
-  return { config, foundation, url, [Symbol.asyncDispose]: () => open.disposeAsync() }
+  return { config, services, url, [Symbol.asyncDispose]: () => open.disposeAsync() }
 }
 
 /** An address cannot be listened on; the message is for the operator. */
@@ -151,9 +153,9 @@ export async function runServer(env: Environment): Promise<number> {
  * Prints a link with which the first admin is created, where no admin can sign in yet. In plain words on standard output and not through the log,
  * which is shipped and kept, and from which such links are cut out. Each process prints its own; all end once there is an admin.
  */
-async function offerSetup({ config, foundation }: RunningServer, logger: Logger): Promise<void> {
+async function offerSetup({ config, services }: RunningServer, logger: Logger): Promise<void> {
   try {
-    const link = await foundation.accountLinks.makeSetup(config.server.issuer, { actor: 'serve' })
+    const link = await services.accountLinks.makeSetup(config.server.issuer, { actor: 'serve' })
     if (link === undefined) return
     process.stdout.write(
       `\nThere is no admin yet. Open this link to create the first one; it works once, for 24 hours:\n\n    ${link.url.reveal()}\n\n`,

@@ -15,10 +15,12 @@ const LEVELS = [
   [
     ...[
       'require-node.ts',
-      'foundation.ts',
+      'open-stores.ts',
+      'infrastructure.ts',
+      'services.ts',
       'app.ts',
       'serve.ts',
-      'upkeep.ts',
+      'background-jobs.ts',
       'own-secrets.ts',
       'main.ts',
     ],

@@ -3,7 +3,7 @@
 import type { NewAccount } from '../../src/accounts/accounts.ts'
 import type { App, AppInput } from '../../src/model/app.ts'
 import type { ScopeInput } from '../../src/apps/scope.ts'
-import type { Foundation } from '../../src/foundation.ts'
+import type { Services } from '../../src/services.ts'
 import { LOGO_SVG } from './logo.ts'
 
 const ACTOR = { actor: 'demo' } as const
@@ -54,14 +54,11 @@ export interface Seeded {
 }
 
 /** Puts in what is missing. @param origins where the demo's app runs this time */
-export async function seed(
-  foundation: Foundation,
-  origins: { dashboard: string },
-): Promise<Seeded> {
-  await seedScopes(foundation)
-  await seedAccount(foundation, { ...DEMO_LOGIN, name: 'Dana Demo' })
-  await seedAccount(foundation, { ...DEMO_ADMIN, name: 'Adil Admin', role: 'admin' })
-  const dashboard = await seedApp(foundation, {
+export async function seed(services: Services, origins: { dashboard: string }): Promise<Seeded> {
+  await seedScopes(services)
+  await seedAccount(services, { ...DEMO_LOGIN, name: 'Dana Demo' })
+  await seedAccount(services, { ...DEMO_ADMIN, name: 'Adil Admin', role: 'admin' })
+  const dashboard = await seedApp(services, {
     name: 'Bookings Dashboard',
     type: 'web',
     description: 'All your bookings and customers on one page.',
@@ -69,9 +66,9 @@ export async function seed(
     scopes: ['bookings:read', 'bookings:write', 'customers:read'],
     requirePkce: true,
   })
-  await foundation.apps.setLogo(dashboard.clientId, Buffer.from(LOGO_SVG), 'image/svg+xml')
-  const api = await seedApp(foundation, { name: 'Bookings API', type: 'resource_server' })
-  const machine = await seedApp(foundation, {
+  await services.apps.setLogo(dashboard.clientId, Buffer.from(LOGO_SVG), 'image/svg+xml')
+  const api = await seedApp(services, { name: 'Bookings API', type: 'resource_server' })
+  const machine = await seedApp(services, {
     name: 'Nightly Export',
     type: 'machine',
     description: 'A program without a person: it acts for itself.',
@@ -80,7 +77,7 @@ export async function seed(
   return { dashboard, api, machine }
 }
 
-async function seedScopes({ scopes, audit }: Foundation): Promise<void> {
+async function seedScopes({ scopes, audit }: Services): Promise<void> {
   for (const scope of SCOPES) {
     if (scopes.current().scopes.has(scope.name)) continue
     await scopes.create(scope)
@@ -88,17 +85,17 @@ async function seedScopes({ scopes, audit }: Foundation): Promise<void> {
   }
 }
 
-async function seedAccount({ accounts }: Foundation, account: NewAccount): Promise<void> {
+async function seedAccount({ accounts }: Services, account: NewAccount): Promise<void> {
   if ((await accounts.findByEmail(account.email)) !== undefined) return
   await accounts.create(account, ACTOR)
 }
 
-async function seedApp(foundation: Foundation, input: AppInput): Promise<Credentials> {
-  const { apps, audit } = foundation
+async function seedApp(services: Services, input: AppInput): Promise<Credentials> {
+  const { apps, audit } = services
   const wanted = { ...input, environment: ENVIRONMENT }
   const { apps: found } = await apps.list({ search: input.name })
   const before = found.find((app) => app.name === input.name && app.environment === ENVIRONMENT)
-  if (before !== undefined) return renew(foundation, before, wanted)
+  if (before !== undefined) return renew(services, before, wanted)
   const outcome = await apps.register(wanted)
   if (outcome.kind === 'refused' || outcome.secret === undefined)
     throw new Error(`the demo's app was refused: ${JSON.stringify(outcome)}`)
@@ -108,11 +105,7 @@ async function seedApp(foundation: Foundation, input: AppInput): Promise<Credent
 }
 
 /** Brings an app of an earlier start up to date and gives it a new secret. */
-async function renew(
-  { apps, audit }: Foundation,
-  app: App,
-  wanted: AppInput,
-): Promise<Credentials> {
+async function renew({ apps, audit }: Services, app: App, wanted: AppInput): Promise<Credentials> {
   // Its port may be another one than last time.
   const updated = await apps.update(app.id, app.version, wanted)
   if (updated.kind !== 'updated')

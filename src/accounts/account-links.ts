@@ -1,6 +1,6 @@
 // One-time links: to become the first admin, to accept an invitation, to choose a new password. Invariants: whoever has a link's token can do what it
 // is for, once, until it expires; only its hash is kept; looking at a link never spends it, because mail scanners and previews look. Called by
-// admin/ (making), sign-in/ (using), serve.ts (setup) and upkeep.ts.
+// admin/ (making), sign-in/ (using), serve.ts (setup) and background-jobs.ts.
 import { dateNow, DAY, type Clock } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'

@@ -83,7 +83,7 @@ On a terminal the password is asked for. Examples:
     const role = roleOf(flags.role)
     const password = await readPassword(session, flags)
     const input = { email: flags.email ?? '', name: flags.name, role, password }
-    return session.withServices(async (services) => {
+    return session.withAdminServices(async (services) => {
       const outcome = await services.accounts.create(input, OPERATOR)
       if (outcome.kind === 'refused') throw inputRefusal(outcome.problems)
       const shown = flags.generatePassword === true ? password : undefined
@@ -110,7 +110,7 @@ The link works once, for 7 days. Example:
   does(invite, (session) => {
     const { email = '', name, role } = invite.opts<CreateFlags>()
     const input = { email, name, role: roleOf(role) }
-    return session.withServices(async (services) => {
+    return session.withAdminServices(async (services) => {
       const outcome = await services.accounts.invite(input, OPERATOR)
       if (outcome.kind === 'refused') throw inputRefusal(outcome.problems)
       return {
@@ -138,7 +138,7 @@ The link works once, for 7 days. Example:
       throw usageRefusal('--status is active or deactivated')
     if (role !== undefined && role !== 'member' && role !== 'admin')
       throw usageRefusal('--role is member or admin')
-    return session.withFoundation(async ({ accounts }) => {
+    return session.withServices(async ({ accounts }) => {
       const page = await accounts.list({ search, status, role, cursor, limit: Number(limit) })
       return {
         json: { accounts: page.accounts.map(accountJson), next: page.next ?? null },
@@ -152,7 +152,7 @@ The link works once, for 7 days. Example:
     .description('show one account')
     .addHelpText('after', '\nExample:\n  $ otesse account show ada@example.com')
   does(show, (session, idOrEmail = '') =>
-    session.withFoundation(async ({ accounts }) => shown(await getAccount(accounts, idOrEmail))),
+    session.withServices(async ({ accounts }) => shown(await getAccount(accounts, idOrEmail))),
   )
 
   const reset = account
@@ -166,7 +166,7 @@ their tokens end. Where there is no password yet it is a new invitation, for 7 d
   $ otesse account reset ada@example.com`,
     )
   does(reset, (session, idOrEmail = '') =>
-    session.withServices(async (services, { accounts }) => {
+    session.withAdminServices(async (services, { accounts }) => {
       const found = await getAccount(accounts, idOrEmail)
       const link = await services.accounts.reset(found.id, OPERATOR)
       return {
@@ -187,7 +187,7 @@ All servers act on it at once. The last admin who can sign in stays one. Example
     )
   does(setRole, (session, idOrEmail = '', roleText = '') => {
     const role = roleOf(roleText)
-    return session.withServices(async (services, { accounts }) => {
+    return session.withAdminServices(async (services, { accounts }) => {
       const { id, version } = await getAccount(accounts, idOrEmail)
       const outcome = await services.accounts.update(id, version, { role }, OPERATOR)
       if (outcome.kind === 'refused') throw inputRefusal(outcome.problems)
@@ -208,7 +208,7 @@ Example:
   $ otesse account deactivate ada@example.com --reason "left the company"`,
     )
   does(deactivate, (session, idOrEmail = '') =>
-    session.withServices(async (services, { accounts }) => {
+    session.withAdminServices(async (services, { accounts }) => {
       const { id } = await getAccount(accounts, idOrEmail)
       const { reason } = deactivate.opts<{ reason: string }>()
       return shown(
@@ -228,7 +228,7 @@ Tokens and sessions of before stay ended. Example:
   $ otesse account reactivate ada@example.com`,
     )
   does(reactivate, (session, idOrEmail = '') =>
-    session.withServices(async (services, { accounts }) => {
+    session.withAdminServices(async (services, { accounts }) => {
       const { id } = await getAccount(accounts, idOrEmail)
       return shown(await services.accounts.reactivate(id, OPERATOR))
     }),
@@ -264,7 +264,7 @@ are left as they are, so an import may be repeated. Lines that are refused are l
       throw usageRefusal(`--from is ${SOURCES.join(', ')}`)
     const text = textOf(file === '-' ? process.stdin : createReadStream(file), file)
     const converted = source && convert(source, await joined(text), await hashConfigOf(hashConfig))
-    return session.withServices(async (services) => {
+    return session.withAdminServices(async (services) => {
       const summary = await services.accounts.import(
         converted === undefined ? withProgress(text, session) : asLines(converted.rows),
         { format: converted === undefined ? format : 'ndjson', dryRun },

@@ -66,7 +66,7 @@ app.json has no secret, so it can live in git:
   )
   does(create, async (session) => {
     const { input, logo } = await readAppInput(create)
-    return session.withServices(async (services) => {
+    return session.withAdminServices(async (services) => {
       // The registry looks at the type of every member.
       const outcome = await services.apps.register(input as unknown as AppInput, OPERATOR, logo)
       if (outcome.kind === 'refused') throw inputRefusal(outcome.problems)
@@ -103,7 +103,7 @@ Examples:
     const { search, status, scope, limit, cursor } = list.opts<ListFlags>()
     if (status !== undefined && !isStatus(status))
       throw usageRefusal('--status is active, suspended or deleted')
-    return session.withFoundation(async ({ apps }) => {
+    return session.withServices(async ({ apps }) => {
       const page = await apps.list({ search, status, scope, cursor, limit: Number(limit) })
       return {
         json: { apps: page.apps.map(appJson), next: page.next ?? null },
@@ -123,7 +123,7 @@ Examples:
   $ otesse app show app_… --json | jq .app.version`,
     )
   does(show, (session, name = '') =>
-    session.withFoundation(async ({ apps }) => shown(await getNamedApp(apps, name))),
+    session.withServices(async ({ apps }) => shown(await getNamedApp(apps, name))),
   )
 }
 
@@ -157,7 +157,7 @@ Lists are replaced as a whole. Examples:
     // Looked at before anything is written, so that a refused logo changes nothing.
     const picture = logo && checkLogo(logo.bytes, logo.contentType)
     if (picture?.kind === 'refused') throw inputRefusal(picture.problems)
-    return session.withServices(async (services, { apps }) => {
+    return session.withAdminServices(async (services, { apps }) => {
       const before = await getNamedApp(apps, name)
       const version = ifVersion ?? before.version
       const outcome = await services.apps.update(before.id, version, input, OPERATOR)
@@ -178,7 +178,7 @@ function addStatusCommands(app: Command, does: Does): void {
     .requiredOption('--reason <text>', 'why; other admins read it')
     .addHelpText('after', '\nExample:\n  $ otesse app suspend app_… --reason "Sends spam, #4711"')
   does(suspend, (session, name = '') =>
-    session.withServices(async (services, { apps }) => {
+    session.withAdminServices(async (services, { apps }) => {
       const { id } = await getNamedApp(apps, name)
       const { reason } = suspend.opts<{ reason: string }>()
       return ended(await services.apps.suspend(id, reason, OPERATOR), 'is suspended')
@@ -190,7 +190,7 @@ function addStatusCommands(app: Command, does: Does): void {
     .description('let a suspended app work again; people authorize it anew')
     .addHelpText('after', '\nExample:\n  $ otesse app activate bookings-dashboard')
   does(activate, (session, name = '') =>
-    session.withServices(async (services, { apps }) => {
+    session.withAdminServices(async (services, { apps }) => {
       const { id } = await getNamedApp(apps, name)
       const now = await services.apps.activate(id, OPERATOR)
       return { json: { app: appJson(now) }, text: `${now.name} works again.\n` }
@@ -206,7 +206,7 @@ function addStatusCommands(app: Command, does: Does): void {
       '\nSuspending it can be undone, this cannot. Example:\n  $ otesse app delete app_… --reason "Its owner asked for it"',
     )
   does(remove, (session, name = '') =>
-    session.withServices(async (services, { apps }) => {
+    session.withAdminServices(async (services, { apps }) => {
       const { id } = await getNamedApp(apps, name)
       const { reason } = remove.opts<{ reason: string }>()
       return ended(await services.apps.remove(id, reason, OPERATOR), 'is deleted')
@@ -227,7 +227,7 @@ function addLogoCommands(app: Command, does: Does): void {
     .addHelpText('after', '\nExample:\n  $ otesse app logo set bookings-dashboard logo.svg')
   does(set, async (session, name = '', file = '') => {
     const picture = await readLogo(file)
-    return session.withServices(async (services, { apps }) => {
+    return session.withAdminServices(async (services, { apps }) => {
       const { id } = await getNamedApp(apps, name)
       const outcome = await services.apps.setLogo(id, picture, OPERATOR)
       if (outcome.kind === 'refused') throw inputRefusal(outcome.problems)
@@ -243,7 +243,7 @@ function addLogoCommands(app: Command, does: Does): void {
     .description('take the logo away; the app’s initial is shown instead')
     .addHelpText('after', '\nExample:\n  $ otesse app logo remove bookings-dashboard')
   does(remove, (session, name = '') =>
-    session.withServices(async (services, { apps }) => {
+    session.withAdminServices(async (services, { apps }) => {
       const { id } = await getNamedApp(apps, name)
       const now = await services.apps.removeLogo(id, OPERATOR)
       return { json: { app: appJson(now) }, text: `${now.name} has no logo any more.\n` }

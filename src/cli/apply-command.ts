@@ -10,7 +10,7 @@ import type { Declaration, FileProblem } from '../admin/apply/declaration.ts'
 import { hasChanges, makePlan, type Plan } from '../admin/apply/plan.ts'
 import { DEFAULT_LIFETIME_BOUNDS } from '../apps/app-rules.ts'
 import type { AdminServices } from '../compose/admin-services.ts'
-import type { Foundation } from '../foundation.ts'
+import type { Services } from '../services.ts'
 import { readFlagFile, readLogo } from './app-flags.ts'
 import type { DeclarationFile, LinedProblem } from './declaration-file.ts'
 import { facts } from './layout.ts'
@@ -70,10 +70,10 @@ Exit codes: 0 done, 1 failed or refused, 2 written wrongly, 3 there are differen
             'The file has no list of apps, so that --prune would suspend them all: write "apps: []" if that is meant.',
         },
       ])
-    return session.withServices(async (services, foundation) => {
-      const plan = await planOf(file, { foundation, logos, early, prune: flags.prune === true })
+    return session.withAdminServices(async (admin, services) => {
+      const plan = await planOf(file, { services, logos, early, prune: flags.prune === true })
       if (flags.dryRun === true) return shown(plan, session, flags)
-      return applied(plan, services, session, flags)
+      return applied(plan, admin, session, flags)
     })
   })
 }
@@ -101,14 +101,14 @@ async function readLogos({ apps }: Declaration, path: string) {
 async function planOf(
   { declaration, withLines }: DeclarationFile,
   options: {
-    foundation: Foundation
+    services: Services
     logos: ReadonlyMap<string, LogoUpload>
     early: readonly LinedProblem[]
     prune: boolean
   },
 ): Promise<Plan> {
-  const { foundation, logos, early, prune } = options
-  const state = await readState(declaration, foundation, { prune })
+  const { services, logos, early, prune } = options
+  const state = await readState(declaration, services, { prune })
   const outcome = makePlan(declaration, state, { bounds: DEFAULT_LIFETIME_BOUNDS, logos })
   const late = outcome.kind === 'refused' ? withLines(outcome.problems) : []
   const problems = [...early, ...late].sort((a, b) => a.line - b.line)

@@ -19,7 +19,7 @@ they are. With --json the file is JSON.
   $ otesse apply -f apps.yaml --dry-run`,
     )
   does(command, (session) =>
-    session.withFoundation(async ({ apps, scopes }) => {
+    session.withServices(async ({ apps, scopes }) => {
       const all: App[] = []
       for await (const app of allApps(apps)) all.push(app)
       const data = toDeclaration(scopes.current().scopes.values(), all)

@@ -36,7 +36,7 @@ export function addKeyCommands(program: Command, does: Does): void {
     .description('list the signing keys')
     .addHelpText('after', '\nExample:\n  $ otesse key list --json')
   does(list, (session) =>
-    session.withFoundation(({ keyRing }) => {
+    session.withServices(({ keyRing }) => {
       const keys = keyRing.list()
       return Promise.resolve({ json: { keys: keys.map(keyJson) }, text: keyTable(keys) })
     }),
@@ -54,7 +54,7 @@ export function addKeyCommands(program: Command, does: Does): void {
       '\nRunning servers follow within a second. Example:\n  $ otesse key rotate',
     )
   does(rotate, (session) =>
-    session.withServices(async (services) => {
+    session.withAdminServices(async (services) => {
       const isEmergency = rotate.opts<{ now?: boolean }>().now === true
       const { rotated, keys } = await services.keys.rotate(OPERATOR, { isEmergency })
       return { json: { rotated, keys: keys.map(keyJson) }, text: keyTable(keys) }
@@ -73,7 +73,7 @@ To rotate OTESSE_ENCRYPTION_KEY: write "new,old" on every server, restart them, 
   $ otesse key reseal`,
     )
   does(reseal, (session) =>
-    session.withServices(async (services) => {
+    session.withAdminServices(async (services) => {
       const resealed = await services.keys.reseal(OPERATOR)
       return { json: { resealed }, text: `${resealed} sealed anew.\n` }
     }),

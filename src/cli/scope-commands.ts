@@ -3,7 +3,7 @@ import type { Scope } from '../model/scope.ts'
 import type { Command } from 'commander'
 import { isBuiltInScope, type ScopeInput } from '../apps/scope.ts'
 import type { AdminServices } from '../compose/admin-services.ts'
-import type { Foundation } from '../foundation.ts'
+import type { Services } from '../services.ts'
 import { facts, table } from './layout.ts'
 import { ALL_SCOPE_SETTINGS, SCOPE_SETTING_NAMES } from '../apps/scope-settings.ts'
 import { bareFlag } from '../apps/setting.ts'
@@ -63,7 +63,7 @@ Example:
   $ otesse scope create bookings:write --group Bookings --sentence "Create, change and cancel your bookings"`,
   )
   does(create, (session, name = '') =>
-    session.withServices(async (services) => {
+    session.withAdminServices(async (services) => {
       const { sentence = '', group = '', ...rest } = changeOf(create.opts<ScopeFlags>())
       const outcome = await services.scopes.create({ name, sentence, group, ...rest }, OPERATOR)
       if (outcome.kind === 'refused') throw inputRefusal(outcome.problems)
@@ -93,8 +93,8 @@ Examples:
     const change = changeOf(flags)
     if (Object.keys(change).length === 0)
       throw usageRefusal('Name what is to change: see otesse scope update --help')
-    return session.withServices((services, foundation) =>
-      changeScope(services, foundation, name, change, parseVersion(flags.ifVersion)),
+    return session.withAdminServices((admin, services) =>
+      changeScope(admin, services, name, change, parseVersion(flags.ifVersion)),
     )
   })
 }
@@ -107,8 +107,8 @@ function addDeprecate(scope: Command, does: Does): void {
     .addHelpText('after', '\nExample:\n  $ otesse scope deprecate bookings:all')
   does(deprecate, (session, name = '') => {
     const deprecated = deprecate.opts<{ undo?: boolean }>().undo !== true
-    return session.withServices((services, foundation) =>
-      changeScope(services, foundation, name, { deprecated }, undefined),
+    return session.withAdminServices((admin, services) =>
+      changeScope(admin, services, name, { deprecated }, undefined),
     )
   })
 }
@@ -122,7 +122,7 @@ function addRemove(scope: Command, does: Does): void {
       '\nDeprecate it first, and remove it when no app needs it any more. Example:\n  $ otesse scope remove bookings:all',
     )
   does(remove, (session, name = '') =>
-    session.withServices(async (services) => {
+    session.withAdminServices(async (services) => {
       await services.scopes.remove(name, OPERATOR)
       return { json: { scope: { name }, removed: true }, text: `${name} is no more.\n` }
     }),
@@ -152,7 +152,7 @@ function changeOf({ clear, ifVersion: _ifVersion, ...flags }: ScopeFlags): Chang
 
 async function changeScope(
   services: AdminServices,
-  { scopes }: Foundation,
+  { scopes }: Services,
   name: string,
   change: Change,
   ifVersion: number | undefined,
@@ -174,7 +174,7 @@ function addList(scope: Command, does: Does): void {
       "\nExample:\n  $ otesse scope list --json | jq -r '.scopes[] | select(.builtIn | not) | .name'",
     )
   does(list, (session) =>
-    session.withFoundation(({ scopes }) => {
+    session.withServices(({ scopes }) => {
       const all = [...scopes.current().scopes.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
       const rows = all.map((one) => [
         one.name,

@@ -25,7 +25,7 @@ To change over: create a secret, give it to the app, then end the old one:
   $ otesse secret revoke app_… sec_…`,
     )
   does(create, (session, name = '') =>
-    session.withServices(async (services, { apps }) => {
+    session.withAdminServices(async (services, { apps }) => {
       const { expires } = create.opts<{ expires?: string }>()
       const expiresAt = expires === undefined ? undefined : new Date(expires)
       const { id } = await getNamedApp(apps, name)
@@ -53,7 +53,7 @@ To change over: create a secret, give it to the app, then end the old one:
       '\nExample (otesse app show lists the ids):\n  $ otesse secret revoke app_… sec_…',
     )
   does(revoke, (session, name = '', secretId = '') =>
-    session.withServices(async (services, { apps }) => {
+    session.withAdminServices(async (services, { apps }) => {
       const { id } = await getNamedApp(apps, name)
       await services.apps.revokeSecret(id, secretId, OPERATOR)
       return {
@@ -78,7 +78,7 @@ What was found is read from standard input, or asked for on a terminal. Its chec
   does(report, async (session) => {
     const text = await session.readSecretText('Secret or token: ')
     const isRevoking = report.opts<{ revoke?: boolean }>().revoke === true
-    return session.withServices(async (services) =>
+    return session.withAdminServices(async (services) =>
       reported(await services.tokens.report(text, { revoke: isRevoking }, OPERATOR), isRevoking),
     )
   })

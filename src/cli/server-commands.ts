@@ -79,7 +79,7 @@ async function runMigrations(session: Session, isCheck: boolean): Promise<Outcom
 
 // Apart from the function that has `await using`, for the reason that session.ts tells.
 async function loadMigrations() {
-  const { openConfiguredDatabase } = await import('../foundation.ts')
+  const { openConfiguredDatabase } = await import('../open-stores.ts')
   const { migrate, pendingMigrations } = await import('../storage/migrate.ts')
   return { openConfiguredDatabase, migrate, pendingMigrations }
 }

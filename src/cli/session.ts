@@ -1,9 +1,10 @@
-// What every command works with: its surroundings, the open foundation, and the two ways in which it can end. Invariants: with --json,
+// What every command works with: its surroundings, the open services, and the two ways in which it can end. Invariants: with --json,
 // standard output is one JSON document whatever happened; what was opened is disposed before anything is shown, so that events are written.
 import { ALL_ADMIN_SCOPES, type Operator } from '../admin/operator.ts'
 import type { AdminServices } from '../compose/admin-services.ts'
 import { type Config, ConfigError, type Environment, loadConfig } from '../config/config.ts'
-import type { Foundation } from '../foundation.ts'
+import type { Infrastructure } from '../infrastructure.ts'
+import type { Services } from '../services.ts'
 import { AppError } from '../shared/errors.ts'
 import { createLogger, type Logger } from '../shared/logger.ts'
 import { storeProblem } from '../storage/store-problems.ts'
@@ -76,10 +77,16 @@ export interface Session {
   /** Reads a secret or token from standard input, or from a prompt that does not show it. */
   readSecretText(question: string): Promise<string>
   /** Does work on everything that the server knows, and closes it. */
-  withFoundation(work: (foundation: Foundation) => Promise<Outcome>): Promise<Outcome>
-  /** The same, with the admin services over it; commands that change something go through these. */
   withServices(
-    work: (services: AdminServices, foundation: Foundation) => Promise<Outcome>,
+    work: (services: Services, infrastructure: Infrastructure) => Promise<Outcome>,
+  ): Promise<Outcome>
+  /** The same, with the admin services over it; commands that change something go through these. */
+  withAdminServices(
+    work: (
+      admin: AdminServices,
+      services: Services,
+      infrastructure: Infrastructure,
+    ) => Promise<Outcome>,
   ): Promise<Outcome>
 }
 
@@ -93,14 +100,15 @@ export function createSession(
   const config = (): Config => loadConfig(env)
   const logger = (): Logger =>
     createLogger(isVerbose ? 'debug' : 'silent', { write: (line) => terminal.warn(line) })
-  async function withFoundation(
-    work: (foundation: Foundation) => Promise<Outcome>,
+  async function withServices(
+    work: (services: Services, infrastructure: Infrastructure) => Promise<Outcome>,
   ): Promise<Outcome> {
     const read = config()
-    const { openFoundation, makeOwnSecrets } = await loadFoundation()
+    const { openInfrastructure, openServices, makeOwnSecrets } = await loadServices()
     const secrets = read.secrets ?? (await makeOwnSecrets(read))
-    await using foundation = await openFoundation(read, secrets, { logger: logger() })
-    return await work(foundation)
+    await using infrastructure = await openInfrastructure(read, secrets, { logger: logger() })
+    await using services = await openServices(infrastructure)
+    return await work(services, infrastructure)
   }
   return {
     env,
@@ -115,21 +123,22 @@ export function createSession(
         : await terminal.readAll()
       return text.trim()
     },
-    withFoundation,
-    withServices: (work) =>
-      withFoundation(async (foundation) => {
+    withServices,
+    withAdminServices: (work) =>
+      withServices(async (services, infrastructure) => {
         const { createAdminServices } = await import('../compose/admin-services.ts')
-        return work(createAdminServices(foundation), foundation)
+        return work(createAdminServices(infrastructure, services), services, infrastructure)
       }),
   }
 }
 
 // Loaded when it is needed, so that help and mistyped commands do not wait for it. Not inside the function that has `await using`: there
 // TypeScript 6.0 leaves the `.ts` of an import() as it is, and what was built cannot find its own files.
-async function loadFoundation() {
-  const { openFoundation } = await import('../foundation.ts')
+async function loadServices() {
+  const { openInfrastructure } = await import('../infrastructure.ts')
+  const { openServices } = await import('../services.ts')
   const { makeOwnSecrets } = await import('../own-secrets.ts')
-  return { openFoundation, makeOwnSecrets }
+  return { openInfrastructure, openServices, makeOwnSecrets }
 }
 
 /** Turns whatever a command threw into the refusal that is shown. */

@@ -29,9 +29,9 @@ Stop all servers first. What began after the backup of Postgres ends; what began
 }
 
 async function reconcileStores(session: Session, isEverything: boolean): Promise<Outcome> {
-  const compose = await import('../compose/reconcile.ts')
+  const { reconcileStores: reconcile } = await import('./reconcile.ts')
   const options = { isEverything, clock: systemClock, logger: session.logger() }
-  const { knownUntil, ended } = await compose.reconcileStores(session.config(), options)
+  const { knownUntil, ended } = await reconcile(session.config(), options)
   const known = knownUntil.getTime() === 0 ? null : knownUntil.toISOString()
   const what = isEverything
     ? 'Every authorization, session and token of before has ended.'

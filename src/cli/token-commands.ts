@@ -2,8 +2,8 @@
 // or a prompt, never as an argument, which every process on the machine could read.
 import type { Command } from 'commander'
 import type { RevokeOutcome, TokenInspection } from '../admin/token-service.ts'
-import type { Foundation } from '../foundation.ts'
-import { MINUTE } from '../shared/clock.ts'
+import type { Services } from '../services.ts'
+import { type Clock, MINUTE } from '../shared/clock.ts'
 import { AppError } from '../shared/errors.ts'
 import { getNamedApp } from './app-commands.ts'
 import { facts, timeText } from './layout.ts'
@@ -31,8 +31,8 @@ The token is read from standard input, or asked for on a terminal:
     )
   does(inspect, async (session) => {
     const text = await session.readSecretText('Token: ')
-    return session.withServices(async (services, foundation) =>
-      inspected(await services.tokens.inspect(text, OPERATOR), foundation),
+    return session.withAdminServices(async ({ tokens }, services, { clock }) =>
+      inspected(await tokens.inspect(text, OPERATOR), services, clock),
     )
   })
 
@@ -58,14 +58,14 @@ ends everything that came of it.
     const { grant, account, app } = flags
     const isNamed = grant !== undefined || account !== undefined || app !== undefined
     const text = isNamed ? '' : await session.readSecretText('Token: ')
-    return session.withServices(async ({ tokens }, foundation) => {
+    return session.withAdminServices(async ({ tokens }, services) => {
       if (account !== undefined) {
-        const found = await findAccount(foundation, account)
+        const found = await findAccount(services, account)
         await tokens.revokeAllOfAccount(found.id, OPERATOR)
         return allRevoked({ accountId: found.id }, `Everything of ${found.email}`)
       }
       if (app !== undefined) {
-        const found = await getNamedApp(foundation.apps, app)
+        const found = await getNamedApp(services.apps, app)
         await tokens.revokeAllOfApp(found.id, OPERATOR)
         return allRevoked({ appId: found.id }, `Everything of ${found.name}`)
       }
@@ -78,7 +78,7 @@ ends everything that came of it.
   })
 }
 
-async function findAccount({ accounts }: Foundation, name: string) {
+async function findAccount({ accounts }: Services, name: string) {
   const found = name.includes('@') ? await accounts.findByEmail(name) : await accounts.find(name)
   if (found === undefined) throw new AppError('not_found', { detail: 'account' })
   return found
@@ -129,7 +129,8 @@ const REASONS = {
 
 async function inspected(
   found: TokenInspection,
-  { accounts, clock }: Foundation,
+  { accounts }: Services,
+  clock: Clock,
 ): Promise<Outcome> {
   const { form, what, grantId, isAlive, reason, app, accountId, secretId } = found
   const { scopes, audience, issuedAt, expiresAt } = found

@@ -1,4 +1,5 @@
-// The admin API plugged into what the server knows: the services for changes, the domain for reads, the token inspector for who calls.
+// The admin API: the admin services for changes, the domain for reads, the token inspector for who
+// calls.
 import type { Middleware } from 'koa'
 import { accountOperations } from '../admin/api/accounts.operations.ts'
 import {
@@ -18,32 +19,31 @@ import { scopeOperations } from '../admin/api/scopes.operations.ts'
 import { secretOperations } from '../admin/api/secrets.operations.ts'
 import { tokenOperations } from '../admin/api/tokens.operations.ts'
 import { BUILT_IN_SCOPES, isAdminScope } from '../apps/scope.ts'
-import { createUsageStore } from '../audit/usage.store.ts'
-import type { Foundation } from '../foundation.ts'
 import { requestFacts } from '../http/request-context.ts'
-import { PATHS } from '../oauth/paths.ts'
+import type { Infrastructure } from '../infrastructure.ts'
 import type { InspectToken } from '../model/token-status.ts'
-import { createAdminServices } from './admin-services.ts'
+import { PATHS } from '../oauth/paths.ts'
+import type { Services } from '../services.ts'
+import type { AdminServices } from './admin-services.ts'
 import type { Limits } from './limits.ts'
 
 /** Creates the middleware. */
 export function createAdminApiMiddleware(
-  foundation: Foundation,
-  inspect: InspectToken,
+  { config, db, clock, logger, sealedBox, serverKeys }: Infrastructure,
+  { apps, accounts, scopes, keyRing, audit, stores }: Services,
+  admin: AdminServices,
   limits: Limits,
+  inspect: InspectToken,
 ): Middleware {
-  const { config, apps, accounts, scopes, keyRing, audit, eventStore, db, clock, logger } =
-    foundation
-  const services = createAdminServices(foundation)
   const { issuer } = config.server
   const resources: ApiResource[] = [
-    appOperations({ apps, service: services.apps }),
-    secretOperations({ service: services.apps }),
-    scopeOperations({ scopes, apps, service: services.scopes }),
-    accountOperations({ accounts, service: services.accounts }),
-    tokenOperations({ service: services.tokens }),
-    keyOperations({ keyRing, service: services.keys }),
-    auditOperations({ events: eventStore, usage: createUsageStore(db) }),
+    appOperations({ apps, service: admin.apps }),
+    secretOperations({ service: admin.apps }),
+    scopeOperations({ scopes, apps, service: admin.scopes }),
+    accountOperations({ accounts, service: admin.accounts }),
+    tokenOperations({ service: admin.tokens }),
+    keyOperations({ keyRing, service: admin.keys }),
+    auditOperations(stores),
     ruleOperations(),
   ]
   const documented = documentOperations(resources, {
@@ -63,8 +63,8 @@ export function createAdminApiMiddleware(
     inspect,
     idempotency: createIdempotency({
       store: createIdempotencyRecordStore(db),
-      box: foundation.sealedBox,
-      mac: foundation.serverKeys.current('idempotency'),
+      box: sealedBox,
+      mac: serverKeys.current('idempotency'),
       clock,
       logger,
     }),
@@ -74,13 +74,7 @@ export function createAdminApiMiddleware(
       failedProofs: limits.failedProofs,
     },
     logger,
-    onRefused: (ctx, reason, app) => {
-      // A path that nobody serves is not an event.
-      if (reason !== 'not_found')
-        audit.events.requestRefused(
-          { appId: app?.id, reason, endpoint: 'admin' },
-          requestFacts(ctx),
-        )
-    },
+    onRefused: (ctx, reason, app) =>
+      audit.events.requestRefused({ appId: app?.id, reason, endpoint: 'admin' }, requestFacts(ctx)),
   })
 }

@@ -1,57 +1,55 @@
-// The admin console plugged into what the server knows.
+// The admin console.
 import type Router from '@koa/router'
-import { createUsedForms } from '../admin/console/used-forms.store.ts'
+import { createCountGrants, createGetChangeable } from '../admin/console/app-reads.ts'
 import { createConsoleRouter } from '../admin/console/console.routes.ts'
-import { createUsageStore } from '../audit/usage.store.ts'
-import type { Foundation } from '../foundation.ts'
-import { createCsrf } from '../http/csrf.ts'
-import type { BatchedLimit } from '../http/rate-limit.ts'
-import type { Templates } from '../http/views.ts'
-import type { EngineInteractions } from '../oauth/authorize/interactions.ts'
-import { AppError } from '../shared/errors.ts'
+import { createUsedForms } from '../admin/console/used-forms.store.ts'
+import { createAppPreviews } from '../admin/app-preview.ts'
+import type { Infrastructure } from '../infrastructure.ts'
+import { PATHS } from '../oauth/paths.ts'
+import type { Services } from '../services.ts'
 import { signInAddress } from '../sign-in/direct-sign-in.routes.ts'
-import { createAdminServices } from './admin-services.ts'
-import { createPreviewActs } from './previews.ts'
+import type { AdminServices } from './admin-services.ts'
+import type { OAuth } from './oauth.ts'
+import type { PageParts } from './pages.ts'
 
-/** How far the authorizations of one app are counted: it is read in one go. */
-const COUNTED_GRANTS = 1000
-
-/** Creates the routers of /admin. */
+/** Creates the router of /admin. */
 export function createConsole(
-  foundation: Foundation,
-  deps: { interactions: EngineInteractions; templates: Templates; perAddress: BatchedLimit },
-): Router[] {
-  const { config, clock, serverKeys, accounts, apps, scopes, keyRing, audit, db } = foundation
-  const router = createConsoleRouter({
-    issuer: config.server.issuer,
+  { config, clock, db }: Infrastructure,
+  services: Services,
+  admin: AdminServices,
+  { interactions, tokensInProcess }: OAuth,
+  { templates, csrf, perAddress }: PageParts,
+): Router {
+  const { accounts, apps, scopes, keyRing, grants, previews, audit, stores } = services
+  const { issuer } = config.server
+  return createConsoleRouter({
+    issuer,
     apps,
-    async getChangeable(appId) {
-      const app = await apps.get(appId)
-      if (app.status === 'deleted') throw new AppError('not_found', { detail: 'app' })
-      return app
-    },
+    getChangeable: createGetChangeable(apps),
     scopes,
     catalogue: () => scopes.current().scopes,
     accounts,
     keyRing,
-    eventStore: foundation.eventStore,
-    usage: createUsageStore(db),
-    async countGrants(appId) {
-      const listed = await foundation.grants.listOfApp(appId, 0, COUNTED_GRANTS + 1)
-      const count = Math.min(listed.length, COUNTED_GRANTS)
-      return { count, isMore: listed.length > COUNTED_GRANTS }
-    },
-    acts: createAdminServices(foundation),
-    previews: createPreviewActs(foundation),
+    eventStore: stores.events,
+    usage: stores.usage,
+    countGrants: createCountGrants(grants),
+    acts: admin,
+    previews: createAppPreviews({
+      previews,
+      apps,
+      grants,
+      tokens: tokensInProcess,
+      authorizeUrl: issuer + PATHS.authorize,
+      events: audit.events,
+    }),
     usedForms: createUsedForms(db, clock),
     lifetimes: config.tokens,
     clock,
-    lastSignIn: (ctx) => deps.interactions.lastSignIn(ctx),
+    lastSignIn: interactions.lastSignIn,
     signInUrl: signInAddress,
-    templates: deps.templates,
-    csrf: createCsrf(serverKeys),
+    templates,
+    csrf,
     events: audit.events,
-    perAddress: deps.perAddress,
+    perAddress,
   })
-  return [router]
 }

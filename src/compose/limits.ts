@@ -2,14 +2,12 @@
 // network that they come from. Invariant:
 // what writes or hashes is counted for the network and for the whole server too; tokens,
 // introspection and verify pay for one count.
-import type { IncomingMessage } from 'node:http'
-import type { Foundation } from '../foundation.ts'
-import { clientAddress, createTrustedProxies, limitKey } from '../http/client-address.ts'
+import type { Infrastructure } from '../infrastructure.ts'
+import { limitKey } from '../http/client-address.ts'
 import { createFailedProofs, type FailedProofs } from '../http/failed-proofs.ts'
 import { createNetworkLimit, sizeOfNetwork } from '../http/network-limit.ts'
 import { type BatchedLimit, createRateLimiter, type RateLimiter } from '../http/rate-limit.ts'
 import type { LimitSize } from '../http/limit.ts'
-import type { LoginLimits } from '../sign-in/login.ts'
 
 /** The limits by what they bound. */
 export type Limits = Record<
@@ -31,12 +29,11 @@ export type Limits = Record<
 }
 
 /** Creates the limits, and the limiter that they share. */
-export function createLimits({ config, redis, clock, logger }: Foundation): {
+export function createLimits({ config, redis, keyPrefix, clock, logger }: Infrastructure): {
   limiter: RateLimiter
   limits: Limits
 } {
-  const { stores, limits } = config
-  const keyPrefix = stores.kind === 'networked' ? stores.redis.prefix : ''
+  const { limits } = config
   const limiter = createRateLimiter({ redis, keyPrefix, clock, logger })
   const perAddress = (name: string, size: LimitSize): BatchedLimit => {
     const limit = limiter.createBatchedLimit(name, size)
@@ -83,35 +80,4 @@ export function createLimits({ config, redis, clock, logger }: Foundation): {
     }),
   }
   return { limiter, limits: all }
-}
-
-/** Creates the limits of failed sign-ins. */
-export function createLoginLimits(
-  limiter: RateLimiter,
-  limits: Foundation['config']['limits'],
-): LoginLimits {
-  const { loginPerAccountAddress, loginPerAccount } = limits
-  // A browser that is known is bounded also where addresses are not.
-  const perBrowser = loginPerAccountAddress.points > 0 ? loginPerAccountAddress : loginPerAccount
-  return {
-    perAddress: limiter.createStrictLimit('login-address', limits.loginPerAddress),
-    perNetwork: limiter.createStrictLimit('login-network', limits.loginPerNetwork),
-    perAccountAddress: limiter.createStrictLimit('login-account-address', loginPerAccountAddress),
-    perAccount: limiter.createStrictLimit('login-account', loginPerAccount),
-    everywhere: limiter.createStrictLimit('login-everywhere', limits.loginEverywhere),
-    perBrowser: limiter.createStrictLimit('login-browser', perBrowser),
-  }
-}
-
-/** Creates the function that tells a request's address; only configured proxies are believed. */
-export function addressReader(networks: readonly string[]): (request: IncomingMessage) => string {
-  const proxies = createTrustedProxies(networks)
-  return (request) => {
-    const forwarded = request.headers['x-forwarded-for']
-    return clientAddress(
-      request.socket.remoteAddress,
-      Array.isArray(forwarded) ? forwarded.join(',') : forwarded,
-      proxies,
-    )
-  }
 }

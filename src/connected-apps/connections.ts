@@ -1,9 +1,11 @@
 // Which apps an account has connected: those whose consent is remembered, and those that hold live grants without one (public apps are asked for
 // anew each time). Invariant: bounded work, whatever an account has gathered; and what is cut off is said to be. Called by
 // connected-apps.routes.ts.
+import type { AppRegistry } from '../apps/app-registry.ts'
 import type { App } from '../model/app.ts'
 import type { RememberedConsent } from '../grants/consent.store.ts'
 import type { Grant } from '../grants/grant.ts'
+import { AppError } from '../shared/errors.ts'
 
 /** One app and what it holds of an account. */
 export interface Connection {
@@ -50,6 +52,18 @@ export interface ConnectionBounds {
 export const BOUNDS: ConnectionBounds = { apps: 200, grants: 2000, listed: 50_000 }
 
 const BATCH = 1000
+
+/** Finds an app, also after it was deleted: for pages that speak of what was. */
+export const createFindAnyApp =
+  (apps: Pick<AppRegistry, 'find' | 'get'>) =>
+  async (appId: string): Promise<App | undefined> => {
+    try {
+      return (await apps.find(appId)) ?? (await apps.get(appId))
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'not_found') return undefined
+      throw error
+    }
+  }
 
 /**
  * Lists an account's connections by name.

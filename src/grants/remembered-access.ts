@@ -28,7 +28,11 @@ const MOST_REMEMBERED = 100_000
 /** The log is heard once a second; whoever was silent for longer may have been cut off. */
 export const BELIEVED_FOR_MILLIS = 3 * SECOND
 
-/** Creates the finder. @param deps.ttlSeconds how long a token is remembered at the most */
+/**
+ * Creates the finder.
+ *
+ * @param deps.ttlSeconds how long a token is remembered at the most; 0 remembers nothing
+ */
 export function rememberAccess(deps: {
   findAccess: FindAccess
   log: RevocationFeed
@@ -36,6 +40,8 @@ export function rememberAccess(deps: {
   clock: Clock
 }): RememberedAccess {
   const { clock } = deps
+  if (deps.ttlSeconds === 0)
+    return { findAccess: deps.findAccess, [Symbol.dispose]: () => undefined }
   const known = new LRUCache<string, LiveAccess>({
     max: MOST_REMEMBERED,
     ttl: deps.ttlSeconds * SECOND,

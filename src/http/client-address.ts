@@ -1,5 +1,7 @@
-// Tells where a request came from. Invariant: X-Forwarded-For counts only as far as our own proxies wrote it; what a client puts there
-// itself is never believed. Called once for each request; limits, events and logs use the answer.
+// Tells where a request came from. Invariant: X-Forwarded-For counts only as far as our own proxies
+// wrote it; what a client puts there itself is never trusted. Called once for each request; limits,
+// events and logs use the answer.
+import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP } from 'node:net'
 
 /** The networks of our own proxies. */
@@ -58,6 +60,18 @@ export function clientAddress(
   }
   return nearest
 }
+
+/** Creates the reader of a request's address. */
+export const createAddressReader =
+  (proxies: TrustedProxies) =>
+  ({ headers, socket }: IncomingMessage): string => {
+    const forwarded = headers['x-forwarded-for']
+    return clientAddress(
+      socket.remoteAddress,
+      Array.isArray(forwarded) ? forwarded.join(',') : forwarded,
+      proxies,
+    )
+  }
 
 /** Some proxies add the port: `192.0.2.7:443`, `[2001:db8::7]:443`. */
 function withoutPort(entry: string): string {

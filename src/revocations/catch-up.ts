@@ -3,7 +3,7 @@
 // has lost nothing, so what Redis has missed is ended there again before anything of it is
 // believed. Invariants: a copy is believed only while no connection to it was lost since it was
 // compared with the database; it knows then all that had been answered as ended. Called by
-// foundation.ts; endings, the connections and the log of revocations say when to look.
+// open-stores.ts; endings, the connections and the log of revocations say when to look.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Clock, dateNow } from '../shared/clock.ts'
 import { AppError } from '../shared/errors.ts'

@@ -9,6 +9,7 @@ import type { QueuePlace } from '../accounts/fair-queue.ts'
 import { limitKey, networkKey } from '../http/client-address.ts'
 import type { LimitOutcome } from '../http/limit.ts'
 import { newTryId, type StrictLimit } from '../http/strict-limit.ts'
+import type { LoginLimits } from './login-limits.ts'
 import { durationInWords } from '../http/views.ts'
 import type { KnownPlaces } from './known-places.ts'
 import type { Proof, SignInEvents } from './ports.ts'
@@ -46,20 +47,6 @@ export function problemOf(outcome: Exclude<LoginOutcome, { kind: 'signed-in' }>)
   const { retryAfterSeconds } = outcome
   const problem = `Too many attempts. Wait ${durationInWords(retryAfterSeconds)}, then try again.`
   return { status: 429, problem, retryAfterSeconds }
-}
-
-/** The limits of failed attempts. */
-export interface LoginLimits {
-  perAddress: StrictLimit
-  /** Of the network around the address. */
-  perNetwork: StrictLimit
-  perAccountAddress: StrictLimit
-  /** Of an account, by strangers from all addresses together. */
-  perAccount: StrictLimit
-  /** Of all accounts, by strangers from all addresses together. */
-  everywhere: StrictLimit
-  /** Of an account, in a browser that signed it in before. */
-  perBrowser: StrictLimit
 }
 
 /** Tries to sign somebody in. @throws {AppError} `temporarily_unavailable` */

@@ -214,17 +214,17 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     await untilHeading(page, 'Connected apps')
     await expectGood(page, 'connected-apps-none')
 
-    const { id } = (await server.foundation.accounts.findByEmail(person.email))!
+    const { id } = (await server.services.accounts.findByEmail(person.email))!
     const other = await registerApp(server, {
       name: 'Rechnungszusammenführungsgesellschaft',
       scopes: ALL_SCOPES,
     })
     const gone = await registerApp(server, { name: 'Gone Planner', scopes: ALL_SCOPES })
     for (const client of [studio, other, gone]) {
-      await server.foundation.consents.remember(id, client.id, ALL_SCOPES)
+      await server.services.consents.remember(id, client.id, ALL_SCOPES)
       await createOAuthClient(server, client).authorize({ accountId: id, scopes: ALL_SCOPES })
     }
-    await server.foundation.apps.suspend(gone.id, 'abuse')
+    await server.services.apps.suspend(gone.id, 'abuse')
     await page.goto(connectedApps)
     await untilHeading(page, 'Connected apps')
     await expectGood(page, 'connected-apps')
@@ -240,7 +240,7 @@ describe('every page in light and dark, on a laptop and a phone', () => {
   it('one-time links: the first admin with mistakes, an invitation, a new password, a link that is spent', async () => {
     await using visitor = await openVisitor(browser)
     const { page } = visitor
-    const { accountLinks, accounts } = server.foundation
+    const { accountLinks, accounts } = server.services
     const setup = (await accountLinks.makeSetup(server.issuer))!
     await page.goto(setup.url.reveal())
     await untilHeading(page, 'Set up Otesse')

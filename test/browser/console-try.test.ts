@@ -123,7 +123,7 @@ describe('trying an app out', () => {
     await using visitor = await openApp()
     const { page } = visitor
     const id = new URL(page.url()).pathname.split('/').at(-1) ?? ''
-    await server.foundation.apps.suspend(id, 'Sent too much mail.')
+    await server.services.apps.suspend(id, 'Sent too much mail.')
     await page.goto(`${page.url()}/try`)
     await press(page, 'Try it')
     await untilHeading(page, 'Studio Planner: what came of it')

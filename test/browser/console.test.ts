@@ -177,7 +177,7 @@ describe('from an empty form to a client that works', () => {
     await expect(client.refreshTokenGrant(renewed, refreshToken)).rejects.toMatchObject({
       error: 'invalid_client',
     })
-    await server.foundation.audit.flush()
+    await server.services.audit.flush()
 
     await page.getByLabel('Of this app').getByRole('link', { name: 'Activity' }).click()
     const words = await wordsOn(page)
@@ -206,12 +206,12 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     })
     await giveLogo(server, app.id)
     const suspended = await registerApp(server, { name: 'Paused', type: 'machine', scopes: [] })
-    await server.foundation.apps.suspend(suspended.id, 'It fetched too much.')
+    await server.services.apps.suspend(suspended.id, 'It fetched too much.')
     member = (await createAccount(server, { email: 'mem@example.com' })).id
     const oauth = createOAuthClient(server, app)
     await oauth.exchange('otesse_ac_nonsense')
     await oauth.authorize({ scopes: ['bookings:read'] })
-    await server.foundation.audit.flush()
+    await server.services.audit.flush()
   })
 
   const pages: [string, () => string][] = [
@@ -281,19 +281,17 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     await look('registered')
 
     await page.goto(`${server.issuer}/admin/apps/${app.id}/edit`)
-    await server.foundation.apps.update(
-      app.id,
-      (await server.foundation.apps.get(app.id)).version,
-      { description: 'Changed by somebody else.' },
-    )
+    await server.services.apps.update(app.id, (await server.services.apps.get(app.id)).version, {
+      description: 'Changed by somebody else.',
+    })
     await page.getByLabel(/^Description/).fill('Changed here.')
     await press(page, 'Save')
     await page.getByRole('alert').waitFor()
     await look('conflict')
 
     await page.goto(`${server.issuer}/admin/accounts/${member}/name`)
-    const { version } = await server.foundation.accounts.get(member)
-    await server.foundation.accounts.update(member, version, { name: 'Somebody else’s' })
+    const { version } = await server.services.accounts.get(member)
+    await server.services.accounts.update(member, version, { name: 'Somebody else’s' })
     await page.getByLabel(/^Name/).fill('Mine')
     await press(page, 'Save the name')
     await page.getByRole('alert').waitFor()

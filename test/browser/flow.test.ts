@@ -268,7 +268,7 @@ describe('coming back', () => {
       studio.configuration,
       studio.tokens.at(-1)!.access_token,
     )
-    expect((await server.foundation.accounts.findByEmail(second.email))?.id).toBe(sub)
+    expect((await server.services.accounts.findByEmail(second.email))?.id).toBe(sub)
   })
 
   it('asks who is there after signing out, while the app stays connected', async () => {

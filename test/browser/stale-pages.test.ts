@@ -132,8 +132,8 @@ describe('a page that is too old', () => {
     const { page } = visitor
     await signIn(page, person)
     await untilAsked(page)
-    const account = await server.foundation.accounts.findByEmail(person.email)
-    await server.foundation.accounts.deactivate(account!.id, 'left')
+    const account = await server.services.accounts.findByEmail(person.email)
+    await server.services.accounts.deactivate(account!.id, 'left')
     await press(page, 'Allow')
     await untilHeading(page, /^(Sign in|This page is no longer valid)$/)
     expect(await wordsOn(page)).not.toContain(person.email)
@@ -142,7 +142,7 @@ describe('a page that is too old', () => {
   it('says so when the app was taken away while it was open', async () => {
     await using gone = await openThirdPartyApp(server, { name: 'Gone Planner' })
     await using visitor = await atConsent(gone)
-    await server.foundation.apps.suspend(gone.client.id, 'abuse')
+    await server.services.apps.suspend(gone.client.id, 'abuse')
     await press(visitor.page, 'Allow')
     await untilHeading(visitor.page, 'We do not know this app')
     expect(gone.answers).toEqual([])

@@ -19,9 +19,9 @@ const SENSITIVE: ReadonlySet<string> = new Set(['payments:read'])
 export const ALL_SCOPES = Object.keys(PERMISSIONS)
 
 /** Makes the catalogue. */
-export async function createCatalogue({ foundation }: TestApp): Promise<void> {
+export async function createCatalogue({ services }: TestApp): Promise<void> {
   for (const [name, words] of Object.entries(PERMISSIONS)) {
-    const outcome = await foundation.scopes.create({
+    const outcome = await services.scopes.create({
       name,
       ...words,
       sensitive: SENSITIVE.has(name),
@@ -42,7 +42,7 @@ const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64" width=
 </svg>`
 
 /** Uploads the logo. */
-export async function giveLogo({ foundation }: TestApp, appId: string): Promise<void> {
-  const outcome = await foundation.apps.setLogo(appId, Buffer.from(LOGO), 'image/svg+xml')
+export async function giveLogo({ services }: TestApp, appId: string): Promise<void> {
+  const outcome = await services.apps.setLogo(appId, Buffer.from(LOGO), 'image/svg+xml')
   if (outcome.kind === 'refused') throw new Error(JSON.stringify(outcome.problems))
 }

@@ -277,7 +277,7 @@ it('keeps each refusal as an event of its client, and each act with its actor', 
   const client = await createAdminClient(server, ['admin:apps:write'])
   const refused = await client.get('/keys')
   const { body } = await client.post('/apps', { name: 'Made', type: 'machine' })
-  await server.foundation.audit.flush()
+  await server.services.audit.flush()
   const events = async (query: string) =>
     (await admin.get(`/events?${query}`)).body.items as Record<string, unknown>[]
   const [refusal] = await events(`app_id=${client.client.id}&name=request.refused`)
@@ -292,7 +292,7 @@ it('keeps each refusal as an event of its client, and each act with its actor', 
   // Names are the wire's in events, too.
   expect(acts[0]?.['data']).toEqual({ secret_id: body.app.secrets[0].id })
   await admin.patch(`/apps/${body.app.id}`, { owner_contact: 'Ada' })
-  await server.foundation.audit.flush()
+  await server.services.audit.flush()
   const [change] = await events(`app_id=${body.app.id}&name=app.changed`)
   expect(change?.['data']).toEqual({ diff: { owner_contact: [null, 'Ada'] } })
 })

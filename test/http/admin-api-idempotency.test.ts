@@ -4,7 +4,7 @@ import { createIdempotency } from '../../src/admin/api/idempotency.ts'
 import { createIdempotencyRecordStore } from '../../src/admin/api/idempotency-record.store.ts'
 import { done, type Reply } from '../../src/admin/api/operation.ts'
 import { AppError } from '../../src/shared/errors.ts'
-import { startUpkeep } from '../../src/upkeep.ts'
+import { startBackgroundJobs } from '../../src/background-jobs.ts'
 import {
   type AdminAnswer,
   type AdminClient,
@@ -38,10 +38,10 @@ describe.each(BACKENDS)('the same request again, %s', (backend) => {
     const { body } = await admin.get(`/apps?search=${encodeURIComponent(name)}`)
     return body.items.length as number
   }
-  const keptRows = () => server.foundation.db.selectFrom('kept_answers').selectAll().execute()
+  const keptRows = () => server.infrastructure.db.selectFrom('kept_answers').selectAll().execute()
   /** Makes the server look as if it had died while it answered the first request of a key. */
   const abandon = () =>
-    server.foundation.db
+    server.infrastructure.db
       .updateTable('kept_answers')
       .set({ status: null, sealed_answer: null })
       .execute()
@@ -130,11 +130,11 @@ describe.each(BACKENDS)('the same request again, %s', (backend) => {
         ...withKey(key),
       })
     expect((await again()).body.app.id).toBe(body.app.id)
-    await using upkeep = startUpkeep(server.foundation)
-    await upkeep.sweep()
+    await using jobs = startBackgroundJobs(server.infrastructure, server.services)
+    await jobs.sweep()
     expect(await keptRows()).not.toEqual([])
     server.clock.move(2 * HOUR)
-    await upkeep.sweep()
+    await jobs.sweep()
     expect(await keptRows()).toEqual([])
     admin = await createAdminClient(server)
   })
@@ -168,7 +168,7 @@ describe.each(BACKENDS)('the same request again, %s', (backend) => {
   })
 
   it('frees the key where the work failed, unless it may have been done all the same', async () => {
-    const { db, sealedBox: box, serverKeys, logger } = server.foundation
+    const { db, sealedBox: box, serverKeys, logger } = server.infrastructure
     const idempotency = createIdempotency({
       store: createIdempotencyRecordStore(db),
       box,

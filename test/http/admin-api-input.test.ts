@@ -562,7 +562,7 @@ describe('bad input', () => {
       new AppError('temporarily_unavailable', { detail: 'relation', retryAfterSeconds: 2 }),
     ],
   ])('is not what is told where the server fails: %s', async (status, code, error) => {
-    const list = jest.spyOn(server.foundation.apps, 'list').mockRejectedValue(error)
+    const list = jest.spyOn(server.services.apps, 'list').mockRejectedValue(error)
     const answer = await admin.get('/apps')
     list.mockRestore()
     expect({ status: answer.status, code: answer.body.code }).toEqual({ status, code })

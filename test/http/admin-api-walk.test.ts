@@ -137,14 +137,14 @@ describe.each(BACKENDS)('the admin API, %s', (backend) => {
     listEvents: [
       200,
       async () => {
-        await server.foundation.audit.flush()
+        await server.services.audit.flush()
         return admin.get(`/events?limit=5&from=2020-01-01T00:00:00Z&name=app.registered`)
       },
     ],
     listUsage: [
       200,
       async () => {
-        await server.foundation.audit.flush()
+        await server.services.audit.flush()
         return admin.get(`/usage?from=2020-01-01&to=${today()}&limit=5`)
       },
     ],

@@ -212,7 +212,7 @@ describe('lists', () => {
       await registerApp(server, { scopes: [scope] }),
     ]
     await registerApp(server, { scopes: [] })
-    await server.foundation.apps.remove(gone.id, 'Retired')
+    await server.services.apps.remove(gone.id, 'Retired')
     expect(await walk(`/apps?scope=${scope}&limit=1`)).toEqual([one.id])
     expect(await use()).toEqual({ apps_count: 1 })
     const [chief, member] = [
@@ -226,9 +226,9 @@ describe('lists', () => {
   })
 
   it('show every event of a filter once', async () => {
-    await server.foundation.audit.flush()
+    await server.services.audit.flush()
     const all = await walk('/events?name=app.registered&limit=20')
-    const { length } = await server.foundation.db
+    const { length } = await server.infrastructure.db
       .selectFrom('events')
       .select('id')
       .where('name', '=', 'app.registered')
@@ -238,7 +238,7 @@ describe('lists', () => {
   })
 
   it('show every sum of a period once', async () => {
-    await server.foundation.audit.flush()
+    await server.services.audit.flush()
     const day = new Date(server.clock()).toISOString().slice(0, 10)
     const sums: unknown[] = []
     let cursor: string | null = ''
@@ -255,7 +255,7 @@ describe('lists', () => {
   })
 
   it('ask the database as often for 50 apps as for one', async () => {
-    const { db } = server.foundation
+    const { db } = server.infrastructure
     const count = async (path: string): Promise<number> => {
       let queries = 0
       const executor = db.getExecutor()

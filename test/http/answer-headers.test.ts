@@ -37,7 +37,7 @@ describe.each(BACKENDS)('every answer, %s', (backend) => {
   }
 
   it('RFC 6797 §7.2: of every route says nosniff, and stay with https', async () => {
-    await using app = createApp(server.foundation)
+    await using app = createApp(server.infrastructure, server.services)
     const routes = app.listRoutes()
     expect(routes.length).toBeGreaterThan(60)
     for (const { method, path } of routes) {

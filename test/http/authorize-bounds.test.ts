@@ -48,7 +48,7 @@ function authorize(
   })
 }
 
-const redis = (): Redis => server.foundation.redis as Redis
+const redis = (): Redis => server.infrastructure.redis as Redis
 const interactions = async (): Promise<string[]> => {
   const prefix = server.stores.settings['OTESSE_REDIS_PREFIX'] ?? ''
   return redis().keys(`${prefix}i:*`)

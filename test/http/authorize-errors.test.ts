@@ -73,7 +73,7 @@ describe('RFC 6749 §4.1.2.1 — errors before the redirect URI is trusted are s
 
   it('an app that was suspended', async () => {
     const app = await registerApp(server)
-    await server.foundation.apps.suspend(app.id, 'abuse')
+    await server.services.apps.suspend(app.id, 'abuse')
     expect(await authorize(app)).toMatchObject({ status: 400, location: null })
   })
 
@@ -98,7 +98,7 @@ it.each<[string, Params, string]>([
   const other = await authorize({ id: app.id }, params)
   expect([302, 400]).toContain(other.status)
   const refusals = async () => {
-    const { events } = await server.foundation.eventStore.list({ appId: app.id, limit: 10 })
+    const { events } = await server.services.stores.events.list({ appId: app.id, limit: 10 })
     return events.flatMap(({ name, reason }) => (name === 'request.refused' ? [reason] : []))
   }
   // Events are written in the background, in their order.

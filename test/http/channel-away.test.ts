@@ -15,7 +15,7 @@ describe.each(BACKENDS)('changes while the channel is away, %s', (backend) => {
     {
       name: 'an account is deactivated',
       topic: 'account',
-      async change({ accounts }: TestApp['foundation'], { accountId }: Ids) {
+      async change({ accounts }: TestApp['services'], { accountId }: Ids) {
         await accounts.deactivate(accountId, 'left')
         return (await accounts.get(accountId)).status
       },
@@ -24,7 +24,7 @@ describe.each(BACKENDS)('changes while the channel is away, %s', (backend) => {
     {
       name: 'an account is reactivated',
       topic: 'account',
-      async change({ accounts }: TestApp['foundation'], { accountId }: Ids) {
+      async change({ accounts }: TestApp['services'], { accountId }: Ids) {
         await accounts.reactivate(accountId)
         return (await accounts.get(accountId)).status
       },
@@ -33,7 +33,7 @@ describe.each(BACKENDS)('changes while the channel is away, %s', (backend) => {
     {
       name: 'a role changes',
       topic: 'account',
-      async change({ accounts }: TestApp['foundation'], { accountId }: Ids) {
+      async change({ accounts }: TestApp['services'], { accountId }: Ids) {
         const { version } = await accounts.get(accountId)
         return (await accounts.update(accountId, version, { role: 'admin' })).kind
       },
@@ -42,7 +42,7 @@ describe.each(BACKENDS)('changes while the channel is away, %s', (backend) => {
     {
       name: 'a password is set',
       topic: 'account',
-      async change({ accounts }: TestApp['foundation'], { accountId }: Ids) {
+      async change({ accounts }: TestApp['services'], { accountId }: Ids) {
         await accounts.setPassword(accountId, 'another long password')
         const { email } = await accounts.get(accountId)
         return (await accounts.authenticate(email, 'another long password')).kind
@@ -52,32 +52,32 @@ describe.each(BACKENDS)('changes while the channel is away, %s', (backend) => {
     {
       name: 'a one-time link is spent',
       topic: 'account',
-      async change(foundation: TestApp['foundation'], { accountId }: Ids) {
-        const account = await foundation.accounts.get(accountId)
-        const { url } = await foundation.accountLinks.make(account, 'https://auth.otesse.com')
+      async change(services: TestApp['services'], { accountId }: Ids) {
+        const account = await services.accounts.get(accountId)
+        const { url } = await services.accountLinks.make(account, 'https://auth.otesse.com')
         const token = url.reveal().split('/').at(-1) ?? ''
-        return (await foundation.accountLinks.choosePassword(token, PASSWORD)).account.id
+        return (await services.accountLinks.choosePassword(token, PASSWORD)).account.id
       },
       result: (ids: Ids) => ids.accountId,
     },
     {
       name: 'an app is suspended',
       topic: 'app',
-      change: async ({ apps }: TestApp['foundation'], { appId }: Ids) =>
+      change: async ({ apps }: TestApp['services'], { appId }: Ids) =>
         (await apps.suspend(appId, 'why')).status,
       result: 'suspended',
     },
     {
       name: 'an app gets a secret',
       topic: 'app',
-      change: async ({ apps }: TestApp['foundation'], { appId }: Ids) =>
+      change: async ({ apps }: TestApp['services'], { appId }: Ids) =>
         (await apps.createSecret(appId)).kind,
       result: 'created',
     },
     {
       name: 'a scope is created',
       topic: 'scopes',
-      change: async ({ scopes }: TestApp['foundation']) =>
+      change: async ({ scopes }: TestApp['services']) =>
         (
           await scopes.create({
             name: 'away:read',
@@ -93,12 +93,12 @@ describe.each(BACKENDS)('changes while the channel is away, %s', (backend) => {
     {
       name: 'the keys are sealed anew',
       topic: 'keys',
-      change: ({ keyRing }: TestApp['foundation']) => keyRing.reseal(),
+      change: ({ keyRing }: TestApp['services']) => keyRing.reseal(),
       result: 0,
     },
   ])('$name, and that is the answer', async ({ topic, result, ...row }) => {
-    const { foundation } = server
-    const { invalidation } = foundation
+    const { services, infrastructure } = server
+    const { invalidation } = infrastructure
     const ids = {
       accountId: (await createAccount(server)).id,
       appId: (await registerApp(server)).id,
@@ -108,7 +108,7 @@ describe.each(BACKENDS)('changes while the channel is away, %s', (backend) => {
     const published: string[] = []
     invalidation.publish = () => Promise.reject(new Error('the channel is away'))
     try {
-      const answer = await row.change(foundation, ids)
+      const answer = await row.change(services, ids)
       expect(answer).toBe(typeof result === 'function' ? result(ids) : result)
       const back = new Promise<void>((resolve) => {
         invalidation.publish = async (at, id) => {

@@ -45,7 +45,7 @@ async function refused(args: readonly string[], code = 1, input?: string): Promi
   expect({ args, ...ran }).toMatchObject({ args, code, stderr: '' })
   return ran.json()['error'] as Answer
 }
-const events = async () => (await server.foundation.eventStore.list({ limit: 200 })).events
+const events = async () => (await server.services.stores.events.list({ limit: 200 })).events
 const eventsOf = async (appId: string) =>
   (await events())
     .filter((event) => event.appId === appId)
@@ -179,7 +179,7 @@ describe('otesse scope', () => {
 describe('otesse secret report and token revoke', () => {
   test('tell what was found, and end it', async () => {
     const { id, secret } = await createApp('Leaky')
-    const app = await server.foundation.apps.get(id)
+    const app = await server.services.apps.get(id)
     const client = createOAuthClient(server, {
       app,
       id,
@@ -209,7 +209,7 @@ describe('otesse secret report and token revoke', () => {
 
   test('end an authorization by its id, and all of an account or an app', async () => {
     const { id, secret } = await createApp('Many')
-    const app = await server.foundation.apps.get(id)
+    const app = await server.services.apps.get(id)
     const client = createOAuthClient(server, {
       app,
       id,
@@ -260,8 +260,8 @@ describe('otesse apply', () => {
     })
     expect(await otesse(apply('--dry-run', '--exit-code'))).toMatchObject({ code: 0 })
     const [first] = applied['secrets'] as { clientId: string; clientSecret: string }[]
-    const found = await server.foundation.apps.get(first!.clientId)
-    expect(server.foundation.apps.checkSecret(found, first!.clientSecret)).toBe('valid')
+    const found = await server.services.apps.get(first!.clientId)
+    expect(server.services.apps.checkSecret(found, first!.clientSecret)).toBe('valid')
     const kept = JSON.stringify(await events()) + server.log.join('')
     expect(kept).not.toContain(first!.clientSecret)
   })
@@ -291,7 +291,7 @@ describe('otesse apply', () => {
     const line = text.split('\n').findIndex((one) => one.includes('type: robot')) + 1
     expect(ran.stderr).toContain(`line ${line}: type: The type is one of`)
     expect(ran.stderr).toMatch(/line \d+: group: Name the heading/)
-    expect(await server.foundation.apps.findByHandle('dash')).toBeUndefined()
+    expect(await server.services.apps.findByHandle('dash')).toBeUndefined()
     expect(await refused(['apply', '-f', join(scratch, 'none.yaml')])).toMatchObject({
       problems: [{ field: 'file' }],
     })
@@ -319,8 +319,8 @@ describe('otesse apply', () => {
   })
 
   test('carries out nothing over what was changed since it was planned, and loses no secret', async () => {
-    const { apps, scopes } = server.foundation
-    const services = createAdminServices(server.foundation)
+    const { apps, scopes } = server.services
+    const services = createAdminServices(server.infrastructure, server.services)
     const planOf = async (data: object) => {
       const { declaration, problems } = readDeclaration(data)
       expect(problems).toEqual([])
@@ -401,13 +401,13 @@ describe('otesse apply', () => {
       string,
       string
     >
-    const found = await server.foundation.apps.get(clientId ?? '')
-    expect(server.foundation.apps.checkSecret(found, clientSecret ?? '')).toBe('valid')
+    const found = await server.services.apps.get(clientId ?? '')
+    expect(server.services.apps.checkSecret(found, clientSecret ?? '')).toBe('valid')
     await writeFile(file, 'apps: [{ handle: quiet-2, name: Quiet, type: machine }]')
     expect(await refused(['apply', '-f', file, '--secrets-out', out])).toMatchObject({
       problems: [{ field: 'secretsOut', value: out }],
     })
-    expect(await server.foundation.apps.findByHandle('quiet-2')).toBeUndefined()
+    expect(await server.services.apps.findByHandle('quiet-2')).toBeUndefined()
   })
 })
 
@@ -419,7 +419,8 @@ describe('otesse doctor', () => {
 
   test('notices that nobody is an admin, and revocations that nobody carries out', async () => {
     expect(await checks()).toMatchObject({ admins: 'warn', revocations: 'ok' })
-    const { db, accounts } = server.foundation
+    const { accounts } = server.services
+    const { db } = server.infrastructure
     await accounts.create({
       email: 'ada@example.com',
       password: 'correct horse battery staple',

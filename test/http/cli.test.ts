@@ -102,12 +102,12 @@ describe.each(BACKENDS)('otesse on %s stores', (backend) => {
       })
       expect(await answer.json()).toMatchObject({ scope: 'rooms:read' })
     }
-    expect(await server.foundation.accounts.authenticate(email, PASSWORD)).toMatchObject({
+    expect(await server.services.accounts.authenticate(email, PASSWORD)).toMatchObject({
       kind: 'rejected',
       reason: 'account_deactivated',
       accountId: account['account'].id,
     })
-    const { events } = await server.foundation.eventStore.list({})
+    const { events } = await server.services.stores.events.list({})
     const byCli = events.filter(({ actor }) => actor === 'cli').map(({ name }) => name)
     expect(byCli.sort()).toEqual([
       'account.created',
@@ -230,7 +230,7 @@ describe('otesse beside a running server', () => {
   test('makes changes that it knows at once, and finds its public address in order', async () => {
     await using server = await startTestApp({ backend: 'redis', overrides: SECRETS })
     const env = { ...SECRETS, ...server.stores.settings, OTESSE_ISSUER: server.issuer }
-    const { accounts, scopes } = server.foundation
+    const { accounts, scopes } = server.services
     const made = await runCli(
       ['account', 'create', '--email', 'b@example.com', '--generate-password', '--json'],
       env,
@@ -253,14 +253,14 @@ describe('otesse beside a running server', () => {
     // The test's Redis keeps nothing on disk, and nobody is an admin: both are worth a warning.
     expect(doctor.json()).toMatchObject({ healthy: true, summary: { warn: 2, fail: 0 } })
     const current = () =>
-      server.foundation.keyRing.list().filter(({ status }) => status === 'current')
+      server.services.keyRing.list().filter(({ status }) => status === 'current')
     const [before] = current()
     const early = await runCli(['key', 'rotate', '--json'], env)
     expect(early.code).toBe(1)
     expect(early.json()).toMatchObject({ error: { code: 'keys_too_young' } })
     const rotated = (await runCli(['key', 'rotate', '--now', '--json'], env)).json()
     expect(rotated['rotated']).toBe(true)
-    await server.foundation.keyRing.refresh()
+    await server.services.keyRing.refresh()
     expect(current().map(({ kid }) => kid)).not.toContain(before?.kid)
     const newer = {
       ...env,

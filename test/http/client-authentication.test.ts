@@ -153,8 +153,8 @@ describe('RFC 6749 §5.2 — invalid_client', () => {
 describe('two secrets during a rotation', () => {
   it('both work, until one expires or is revoked', async () => {
     const rotating = await registerApp(server)
-    const { clock, foundation } = server
-    const created = await foundation.apps.createSecret(rotating.id, {
+    const { clock, services } = server
+    const created = await services.apps.createSecret(rotating.id, {
       expiresAt: new Date(clock() + 60_000),
     })
     if (created.kind !== 'created') throw new Error('no second secret')
@@ -166,7 +166,7 @@ describe('two secrets during a rotation', () => {
     clock.move(60_001)
     expect(await tryWith(second)).toBe(401)
     expect(await tryWith(secretOf(rotating))).toBe(200)
-    await foundation.apps.revokeSecret(rotating.id, rotating.app.secrets[0]!.id)
+    await services.apps.revokeSecret(rotating.id, rotating.app.secrets[0]!.id)
     expect(await tryWith(secretOf(rotating))).toBe(401)
   })
 })
@@ -176,16 +176,16 @@ describe('apps that were shut down', () => {
 
   it('a suspended app is refused at once, and works again when it is active again', async () => {
     const app = await registerApp(server)
-    await server.foundation.apps.suspend(app.id, 'abuse')
+    await server.services.apps.suspend(app.id, 'abuse')
     const refused = await post({ params: credentials(app) })
     expect(refused).toMatchObject({ status: 401, body: { error_description: FAILED } })
-    await server.foundation.apps.activate(app.id)
+    await server.services.apps.activate(app.id)
     expect(await post({ params: credentials(app) })).toMatchObject({ status: 200 })
   })
 
   it('a deleted app is refused for good', async () => {
     const app = await registerApp(server)
-    await server.foundation.apps.remove(app.id, 'not needed any more')
+    await server.services.apps.remove(app.id, 'not needed any more')
     expect(await post({ params: credentials(app) })).toMatchObject({
       status: 401,
       body: { error: 'invalid_client' },
@@ -195,7 +195,7 @@ describe('apps that were shut down', () => {
   it('a suspended public app is refused as well', async () => {
     const app = await registerApp(server, { type: 'public' })
     const { code } = await issueCode(server, app)
-    await server.foundation.apps.suspend(app.id, 'abuse')
+    await server.services.apps.suspend(app.id, 'abuse')
     const params = {
       grant_type: 'authorization_code',
       client_id: app.id,

@@ -27,7 +27,7 @@ let server: TestApp
 let web: TestClient
 let spa: TestClient
 
-const aPerson = (on: Pick<TestApp, 'foundation'> = server) =>
+const aPerson = (on: Pick<TestApp, 'services'> = server) =>
   createAccount(on, { password: PASSWORD })
 const listUrl = () => `${server.issuer}/connected-apps`
 const signInUrl = () => `${server.issuer}/sign-in?to=%2Fconnected-apps`
@@ -105,8 +105,8 @@ function entryOf(page: Page, name: string): string {
 }
 
 async function eventsOf(accountId: string): Promise<string[]> {
-  await server.foundation.audit.flush()
-  const { events } = await server.foundation.eventStore.list({ accountId })
+  await server.services.audit.flush()
+  const { events } = await server.services.stores.events.list({ accountId })
   return events.map(({ name, reason }) => (reason === undefined ? name : `${name} ${reason}`))
 }
 
@@ -187,7 +187,7 @@ describe.each(BACKENDS)('on %s', (backend) => {
 
     it('is refused to a deactivated account with the same words', async () => {
       const person = await aPerson()
-      await server.foundation.accounts.deactivate(person.id, 'left')
+      await server.services.accounts.deactivate(person.id, 'left')
       const again = await signIn(createBrowser(server), person)
       expect(wordsOf(again)).toContain('do not match')
       expect(await eventsOf(person.id)).toContain('login.failed account_deactivated')
@@ -413,16 +413,16 @@ describe.each(BACKENDS)('on %s', (backend) => {
       expect((await browser.open(disconnectUrl(spa))).status).toBe(200)
       expect((await browser.open(disconnectUrl(noisy))).status).toBe(404)
       expect((await browser.open(disconnectUrl(silent))).status).toBe(404)
-      expect(await server.foundation.grants.listOfApp(noisy.id, 0, 10)).toEqual([])
+      expect(await server.services.grants.listOfApp(noisy.id, 0, 10)).toEqual([])
       // What would connect is ended with the rest all the same.
       const { grantId } = await issueCode(server, spa, { accountId: person.id })
       await disconnect(browser, spa)
-      expect(await server.foundation.grants.find(grantId)).toBeUndefined()
+      expect(await server.services.grants.find(grantId)).toBeUndefined()
     }, 60_000)
 
     it('unites what was remembered with what live grants hold', async () => {
       const person = await aPerson()
-      await server.foundation.consents.remember(person.id, web.id, ['customers:read'])
+      await server.services.consents.remember(person.id, web.id, ['customers:read'])
       await createOAuthClient(server, web).authorize({
         accountId: person.id,
         scopes: ['bookings:write', 'email'],
@@ -445,9 +445,9 @@ describe.each(BACKENDS)('on %s', (backend) => {
         await registerApp(server, { name: 'Long Gone' }),
       ]
       for (const { id } of [off, gone])
-        await server.foundation.consents.remember(person.id, id, ['bookings:read'])
-      await server.foundation.apps.suspend(off.id, 'abuse')
-      await server.foundation.apps.remove(gone.id, 'closed')
+        await server.services.consents.remember(person.id, id, ['bookings:read'])
+      await server.services.apps.suspend(off.id, 'abuse')
+      await server.services.apps.remove(gone.id, 'closed')
       const browser = await aBrowserOf(person)
       const page = await browser.open(listUrl())
       expect(entryOf(page, 'Switched Off')).toContain('has switched this app off')
@@ -460,7 +460,7 @@ describe.each(BACKENDS)('on %s', (backend) => {
     it('is lost with the account', async () => {
       const person = await aPerson()
       const browser = await aBrowserOf(person)
-      await server.foundation.accounts.deactivate(person.id, 'left')
+      await server.services.accounts.deactivate(person.id, 'left')
       const page = await browser.open(listUrl())
       expect(page.url).toBe(signInUrl())
       expect(page.html).not.toContain(person.email)
@@ -471,7 +471,7 @@ describe.each(BACKENDS)('on %s', (backend) => {
       const browser = await aBrowserOf(person)
       const planner = await connect(web, person, browser)
       const asking = await browser.open(disconnectUrl(web))
-      const { accounts } = server.foundation
+      const { accounts } = server.services
       const find = accounts.find.bind(accounts)
       accounts.find = async (id) => {
         const account = await find(id)
@@ -522,7 +522,7 @@ describe.each(BACKENDS)('on %s', (backend) => {
       expect(events.filter((name) => name === 'grant.revoked user')).toHaveLength(2)
       expect(events).toContain('consent.withdrawn')
       // Nothing is left to be done later that could end what is connected anew.
-      const jobs = await server.foundation.db.selectFrom('purge_jobs').selectAll().execute()
+      const jobs = await server.infrastructure.db.selectFrom('purge_jobs').selectAll().execute()
       expect(jobs.filter((job) => job.account_id === person.id)).toEqual([])
     })
 
@@ -552,7 +552,7 @@ describe.each(BACKENDS)('on %s', (backend) => {
       const browser = await aBrowserOf(person)
       await connect(web, person, browser)
       // Read before the consent is forgotten, begun after everything was revoked.
-      const { consents } = server.foundation
+      const { consents } = server.services
       const find = consents.find.bind(consents)
       let isFirst = true
       consents.find = async (accountId, appId) => {
@@ -575,7 +575,7 @@ describe.each(BACKENDS)('on %s', (backend) => {
       const person = await aPerson()
       const [browser, other] = [await aBrowserOf(person), await aBrowserOf(person)]
       await connect(spa, person, browser)
-      const { grants } = server.foundation
+      const { grants } = server.services
       const begin = grants.begin.bind(grants)
       // What it stands on was looked at; its grant is not written yet.
       grants.begin = async (...beginning) => {
@@ -630,7 +630,7 @@ describe.each(BACKENDS)('on %s', (backend) => {
       const sent = await post(stranger, url, { csrf: own })
       expect(sent.headers.get('location')).toBe('/sign-in?to=%2Fconnected-apps')
       expect(await planner.oauth.isActive(planner.access)).toBe(true)
-      expect(await server.foundation.consents.find(person.id, web.id)).toBeDefined()
+      expect(await server.services.consents.find(person.id, web.id)).toBeDefined()
     })
 
     it.each(['app_00000000000000000000', 'app_<b>', '..%2f..', '%00'])(

@@ -10,16 +10,16 @@ import { createAccount, PASSWORD } from '../support/builders.ts'
 let server: TestApp
 let browser: Browser
 let cookie: string
-let real: TestApp['foundation']['eventStore']['list']
+let real: TestApp['services']['stores']['events']['list']
 
 beforeAll(async () => {
   server = await startTestApp({ backend: 'embedded' })
-  real = server.foundation.eventStore.list.bind(server.foundation.eventStore)
+  real = server.services.stores.events.list.bind(server.services.stores.events)
   const { email } = await createAccount(server, { password: PASSWORD, role: 'admin' })
   browser = createBrowser(server)
   const page = await browser.open(`${server.issuer}/sign-in?to=/admin/apps`)
   await browser.submit(page, 'to=%2Fadmin%2Fapps', { email, password: PASSWORD })
-  await server.foundation.audit.flush()
+  await server.services.audit.flush()
   cookie = [...browser.jar].map(([key, { value }]) => `${key.split(' ')[0]!}=${value}`).join('; ')
 })
 afterAll(async () => {
@@ -28,10 +28,10 @@ afterAll(async () => {
 
 /** Puts a log of our own in the place of the real one. */
 function pretend(list: () => Promise<EventPage>): AsyncDisposable {
-  server.foundation.eventStore.list = list
+  server.services.stores.events.list = list
   return {
     [Symbol.asyncDispose]() {
-      server.foundation.eventStore.list = real
+      server.services.stores.events.list = real
       return Promise.resolve()
     },
   }

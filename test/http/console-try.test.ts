@@ -84,8 +84,8 @@ async function comingBack(browser: Browser, consent: Page): Promise<string> {
 }
 
 const eventsOf = async (appId: string, name?: string) => {
-  await server.foundation.audit.flush()
-  const { events } = await server.foundation.eventStore.list({
+  await server.services.audit.flush()
+  const { events } = await server.services.stores.events.list({
     appId,
     limit: 100,
     ...(name === undefined ? {} : { name }),
@@ -95,7 +95,7 @@ const eventsOf = async (appId: string, name?: string) => {
 
 /** What the indexes know of the app and its admin. */
 async function listed({ id }: TestClient, { id: accountId }: Account = ada) {
-  const { store, clock } = server.foundation
+  const { store, clock } = server.infrastructure
   const [ofApp, ofAccount] = await Promise.all([
     store.listIndex(appIndex(id), clock(), 0, 100),
     store.listIndex(accountIndex(accountId), clock(), 0, 100),
@@ -104,7 +104,7 @@ async function listed({ id }: TestClient, { id: accountId }: Account = ada) {
 }
 
 const consentOf = ({ id }: TestClient, { id: accountId }: Account = ada) =>
-  server.foundation.consents.find(accountId, id)
+  server.services.consents.find(accountId, id)
 
 describe.each(BACKENDS)('trying an app on %s', (backend) => {
   beforeAll(async () => {
@@ -168,13 +168,13 @@ describe.each(BACKENDS)('trying an app on %s', (backend) => {
       const browser = await aConsole()
       const back = new URL(await comingBack(browser, await begin(browser, app)))
       const [grantId = ''] = (await listed(app)).ofApp
-      expect(await server.foundation.grants.find(grantId)).toBeDefined()
+      expect(await server.services.grants.find(grantId)).toBeDefined()
       expect((await browser.open(back.href)).status).toBe(200)
-      expect(await server.foundation.grants.find(grantId)).toBeUndefined()
+      expect(await server.services.grants.find(grantId)).toBeUndefined()
       expect(await listed(app)).toEqual({ ofApp: [], ofAccount: [] })
       expect(await consentOf(app)).toBeUndefined()
       expect(
-        await server.foundation.previews.find(back.searchParams.get('state') ?? ''),
+        await server.services.previews.find(back.searchParams.get('state') ?? ''),
       ).toBeUndefined()
     })
 
@@ -191,7 +191,7 @@ describe.each(BACKENDS)('trying an app on %s', (backend) => {
 
     it('says of a suspended app what happens, and begins nothing', async () => {
       const app = await registerApp(server, { type })
-      await server.foundation.apps.suspend(app.id, 'spam')
+      await server.services.apps.suspend(app.id, 'spam')
       const browser = await aConsole()
       const form = await browser.open(at(tryPath(app)))
       expect(wordsOf(form)).toContain('The app is suspended. You can see here how it is refused.')
@@ -206,7 +206,7 @@ describe.each(BACKENDS)('trying an app on %s', (backend) => {
       const browser = await aConsole()
       const consent = await begin(browser, app)
       const back = await comingBack(browser, consent)
-      await server.foundation.apps.suspend(app.id, 'spam')
+      await server.services.apps.suspend(app.id, 'spam')
       const result = await browser.open(back)
       expect(wordsOf(result)).toContain('It was refused. The app got no tokens.')
       expect(result.html).toContain('<code>client_suspended</code>')
@@ -217,7 +217,7 @@ describe.each(BACKENDS)('trying an app on %s', (backend) => {
   it('tells why an app is refused: a permission that left the catalogue', async () => {
     await createScopes(server, ['gone:read'])
     const app = await registerApp(server, { scopes: ['bookings:read', 'gone:read'] })
-    await server.foundation.scopes.remove('gone:read')
+    await server.services.scopes.remove('gone:read')
     const browser = await aConsole()
     const form = await browser.open(at(tryPath(app)))
     // Not ticked, because a real app that asked for it would fail.
@@ -266,7 +266,7 @@ describe.each(BACKENDS)('trying an app on %s', (backend) => {
       const machine = await aMachine()
       const client = createOAuthClient(server, machine)
       const own = (await client.credentials()).body.access_token
-      const issue = jest.spyOn(server.foundation.grants, 'issueToApp')
+      const issue = jest.spyOn(server.services.grants, 'issueToApp')
       const result = await begin(await aConsole(), machine, { 'scope:bookings:read': 'on' })
       const words = wordsOf(result)
       expect(words).toMatch(/"access_token": "otesse_at_….{4}", "token_type": "Bearer"/)
@@ -286,7 +286,7 @@ describe.each(BACKENDS)('trying an app on %s', (backend) => {
 
     it('says why a suspended one gets nothing', async () => {
       const machine = await aMachine()
-      await server.foundation.apps.suspend(machine.id, 'spam')
+      await server.services.apps.suspend(machine.id, 'spam')
       const result = await begin(await aConsole(), machine)
       expect(result.html).toContain('<code>client_suspended</code>')
     })
@@ -295,7 +295,7 @@ describe.each(BACKENDS)('trying an app on %s', (backend) => {
   it('is not there for an API, for a deleted app, or for one that never was', async () => {
     const api = await registerApp(server, { type: 'resource_server' })
     const deleted = await registerApp(server)
-    await server.foundation.apps.remove(deleted.id, 'gone')
+    await server.services.apps.remove(deleted.id, 'gone')
     const browser = await aConsole()
     for (const id of [api.id, deleted.id, 'nobody'])
       expect((await browser.open(at(`/admin/apps/${id}/try`))).status).toBe(404)
@@ -501,7 +501,7 @@ describe.each(BACKENDS)('trying an app on %s', (backend) => {
     const browser = await aConsole()
     const url = await requestOf(browser, app)
     const state = url.searchParams.get('state') ?? ''
-    const { verifier } = (await server.foundation.previews.find(state)) ?? {}
+    const { verifier } = (await server.services.previews.find(state)) ?? {}
     expect(verifier).toMatch(/^[0-9A-Za-z]{64}$/)
     const kept = await everythingKept()
     expect(kept).not.toContain(state)
@@ -509,7 +509,7 @@ describe.each(BACKENDS)('trying an app on %s', (backend) => {
     const back = await comingBack(browser, await browser.open(url.href))
     const code = new URL(back).searchParams.get('code') ?? ''
     await browser.open(back)
-    await server.foundation.audit.flush()
+    await server.services.audit.flush()
     for (const text of [await everythingKept(), server.log.join('\n')]) {
       expect(text).not.toContain(verifier)
       expect(text).not.toContain(code)
@@ -543,7 +543,7 @@ describe.each(BACKENDS)('trying an app on %s', (backend) => {
       'issued',
       'refused',
     ])
-    const usage = await server.foundation.db
+    const usage = await server.infrastructure.db
       .selectFrom('usage_daily')
       .selectAll()
       .where('app_id', '=', app.id)
@@ -562,7 +562,7 @@ describe.each(BACKENDS)('trying an app on %s', (backend) => {
 
   /** Everything in the short-lived store, as text. */
   async function everythingKept(): Promise<string> {
-    const { redis, db } = server.foundation
+    const { redis, db } = server.infrastructure
     if (redis !== undefined) {
       const prefix = server.stores.settings['OTESSE_REDIS_PREFIX'] ?? ''
       const keys = await redis.keys(`${prefix}*`)

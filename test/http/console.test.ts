@@ -14,7 +14,7 @@ const SECRET = /otesse_cs_[0-9A-Za-z]{49}/
 let server: TestApp
 let ada: Account
 
-const anAdmin = (on: Pick<TestApp, 'foundation'> = server) =>
+const anAdmin = (on: Pick<TestApp, 'services'> = server) =>
   createAccount(on, { password: PASSWORD, role: 'admin' })
 
 const csrfOf = ({ html }: Page, action: string): string =>
@@ -127,7 +127,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
     it('closes at once for whoever is no admin any more, or no longer active', async () => {
       const [first, second] = [await anAdmin(), await anAdmin()]
       const [one, other] = [await aConsole(first), await aConsole(second)]
-      const { accounts } = server.foundation
+      const { accounts } = server.services
       await accounts.update(first.id, first.version, { role: 'member' })
       await accounts.deactivate(second.id, 'left')
       expect((await one.request(at('/admin/apps'))).status).toBe(403)
@@ -137,9 +137,9 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
     it('records whom it turned away', async () => {
       const member = await createAccount(server, { password: PASSWORD })
       await signIn(createBrowser(server), member)
-      await server.foundation.audit.flush()
+      await server.services.audit.flush()
       const query = { accountId: member.id, name: 'request.refused' }
-      const { events } = await server.foundation.eventStore.list(query)
+      const { events } = await server.services.stores.events.list(query)
       expect(events).toMatchObject([{ reason: 'admin_needed', data: { endpoint: 'admin' } }])
     })
 
@@ -191,10 +191,10 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
         body: new URLSearchParams({ csrf: right, reason: 'test' }),
       })
       expect(foreign.status).toBe(403)
-      expect((await server.foundation.apps.get(id)).status).toBe('active')
+      expect((await server.services.apps.get(id)).status).toBe('active')
       const answer = await post(browser, path, { csrf: right, reason: 'It misbehaved.' })
       expect(answer.headers.get('location')).toBe(`/admin/apps/${id}?done=suspended`)
-      const { status, statusReason } = await server.foundation.apps.get(id)
+      const { status, statusReason } = await server.services.apps.get(id)
       expect([status, statusReason]).toEqual(['suspended', 'It misbehaved.'])
     })
 
@@ -203,8 +203,8 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       const browser = await aConsole()
       const path = `/admin/apps/${id}/suspend`
       await browser.submit(await browser.open(at(path)), path, { reason: 'For the record.' })
-      await server.foundation.audit.flush()
-      const { events } = await server.foundation.eventStore.list({ appId: id })
+      await server.services.audit.flush()
+      const { events } = await server.services.stores.events.list({ appId: id })
       expect(events[0]).toMatchObject({
         name: 'app.suspended',
         actor: ada.id,
@@ -223,7 +223,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       const page = await browser.submit(await browser.open(at(path)), path, { reason: '  ' })
       expect(page.status).toBe(422)
       expect(wordsOf(page)).toContain('Write why')
-      expect((await server.foundation.apps.get(id)).status).toBe('active')
+      expect((await server.services.apps.get(id)).status).toBe('active')
     })
   })
 
@@ -257,7 +257,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
 
     it('takes a form that comes a little later, and asks again after that', async () => {
       await using own = await startTestApp({ backend })
-      const { apps } = own.foundation
+      const { apps } = own.services
       const [one, two] = [
         await registerApp(own, { scopes: [] }),
         await registerApp(own, { scopes: [] }),
@@ -289,7 +289,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       await createScopes(own)
       const admin = await anAdmin(own)
       const { id } = await registerApp(own, { name: 'Kept App', scopes: [] })
-      const { redirectUris } = await own.foundation.apps.get(id)
+      const { redirectUris } = await own.services.apps.get(id)
       const browser = await aConsole(admin, own)
       const scopePath = '/admin/scopes/bookings%3Aread'
       const editPath = `/admin/apps/${id}/edit`
@@ -329,9 +329,9 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
         method: 'POST',
         body: registration(heldNew, { ...GOOD, name: 'Held Planner' }),
       })
-      expect((await own.foundation.scopes.get('bookings:read')).sentence).toBe(sentence)
-      expect((await own.foundation.apps.get(id)).description).toBe('Kept too')
-      expect((await own.foundation.apps.list({ search: 'Held Planner' })).apps).toHaveLength(1)
+      expect((await own.services.scopes.get('bookings:read')).sentence).toBe(sentence)
+      expect((await own.services.apps.get(id)).description).toBe('Kept too')
+      expect((await own.services.apps.list({ search: 'Held Planner' })).apps).toHaveLength(1)
     })
 
     it('is also an edit that opens a new way: it is kept until the password was given', async () => {
@@ -341,7 +341,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       const path = `/admin/apps/${id}/edit`
       const browser = await aConsole(admin, own)
       own.clock.move(20 * MINUTE)
-      const { name, redirectUris } = await own.foundation.apps.get(id)
+      const { name, redirectUris } = await own.services.apps.get(id)
       const same = { name, redirectUris: redirectUris.join('\n') }
       const described = { ...same, description: 'Any time' }
       await browser.submit(await browser.open(at(path, own)), path, described)
@@ -352,7 +352,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       expect(kept.status).toBe(403)
       expect(wordsOf(kept)).toContain('Confirm it’s you in a new tab')
       expect(kept.html).toContain('https://evil.example/cb')
-      expect(await own.foundation.apps.get(id)).toMatchObject({
+      expect(await own.services.apps.get(id)).toMatchObject({
         description: 'Any time',
         redirectUris,
       })
@@ -362,7 +362,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
         { password: PASSWORD },
       )
       expect(wordsOf(await browser.submit(kept, path, typed))).toContain('The changes are saved')
-      expect((await own.foundation.apps.get(id)).redirectUris).toHaveLength(redirectUris.length + 1)
+      expect((await own.services.apps.get(id)).redirectUris).toHaveLength(redirectUris.length + 1)
     })
 
     it('is what lets an app or a person in again, and what takes a scope away', async () => {
@@ -394,7 +394,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       expect(wordsOf(kept)).toContain('Confirm it’s you in a new tab')
       expect(kept.html).toContain('value="Slow Planner"')
       expect(kept.html).toContain('Typed with care.')
-      expect((await own.foundation.apps.list()).apps).toEqual([])
+      expect((await own.services.apps.list()).apps).toEqual([])
     })
   })
 
@@ -407,17 +407,17 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       expect(answer.status).toBe(200)
       expect(answer.headers.get('cache-control')).toBe('no-store')
       const [secret] = SECRET.exec(answer.html) ?? []
-      const { apps } = await server.foundation.apps.list({ search: name })
+      const { apps } = await server.services.apps.list({ search: name })
       expect(apps).toHaveLength(1)
       const app = apps[0]!
       expect(answer.html).toContain(app.id)
-      expect(server.foundation.apps.checkSecret(app, secret ?? '')).toBe('valid')
+      expect(server.services.apps.checkSecret(app, secret ?? '')).toBe('valid')
 
       const again = await post(browser, '/admin/apps/new', registration(page, { ...GOOD, name }))
       expect(wordsOf(again)).toContain('This app was registered already')
       expect(again.html).toContain(`/admin/apps/${app.id}/credentials`)
       expect(again.html).not.toMatch(SECRET)
-      expect((await server.foundation.apps.list({ search: name })).apps).toHaveLength(1)
+      expect((await server.services.apps.list({ search: name })).apps).toHaveLength(1)
       expect((await browser.open(at(`/admin/apps/${app.id}?done=constructor`))).html).not.toContain(
         'native code',
       )
@@ -435,7 +435,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
         ),
       )
       expect(answers.filter(({ html }) => SECRET.test(html))).toHaveLength(1)
-      expect((await server.foundation.apps.list({ search: name })).apps).toHaveLength(1)
+      expect((await server.services.apps.list({ search: name })).apps).toHaveLength(1)
     })
 
     it('offers client credentials to web apps, off; a machine begins with them', async () => {
@@ -446,7 +446,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
         expect(page.html).not.toMatch(/name="clientCredentials" checked/)
         const answer = await post(browser, '/admin/apps/new', registration(page, fields))
         expect(answer.html).toMatch(SECRET)
-        const { apps } = await server.foundation.apps.list({ search: fields['name'] })
+        const { apps } = await server.services.apps.list({ search: fields['name'] })
         return apps[0]!
       }
       const named = (name: string) => ({ ...GOOD, name: `${name} ${backend}` })
@@ -517,7 +517,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
         { type: 'image/svg+xml' },
       )
       await post(browser, '/admin/apps/new', registration(refused, { ...GOOD, name }, svg))
-      const [app] = (await server.foundation.apps.list({ search: name })).apps
+      const [app] = (await server.services.apps.list({ search: name })).apps
       expect(app?.logoId).toMatch(/^[0-9a-f]{64}$/)
     })
 
@@ -548,10 +548,10 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       expect(wordsOf(conflict)).toContain('Somebody else changed this app meanwhile')
       expect(wordsOf(conflict)).toContain('From the first')
       expect(conflict.html).toContain('value="Shared by two"')
-      expect((await server.foundation.apps.get(id)).description).toBe('From the first')
+      expect((await server.services.apps.get(id)).description).toBe('From the first')
       const saved = await two.submit(conflict, edit(id), typed)
       expect(wordsOf(saved)).toContain('The changes are saved')
-      expect(await server.foundation.apps.get(id)).toMatchObject({
+      expect(await server.services.apps.get(id)).toMatchObject({
         name: 'Shared by two',
         description: 'From the second',
         scopes: ['bookings:read'],
@@ -565,7 +565,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
         name: 'After',
         redirectUris: 'https://yourapp.com/callback',
       })
-      await server.foundation.audit.flush()
+      await server.services.audit.flush()
       const words = wordsOf(await browser.open(at(`/admin/apps/${id}/activity`)))
       expect(words).toContain('App changed')
       expect(words).toMatch(/Name from Before → to After/)
@@ -578,7 +578,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       const page = await browser.open(at(path))
       const refused = await browser.submit(page, path, { reason: 'Over.', name: 'doomed' })
       expect(refused.status).toBe(422)
-      expect((await server.foundation.apps.get(id)).status).toBe('active')
+      expect((await server.services.apps.get(id)).status).toBe('active')
       const list = await browser.submit(refused, path, { reason: 'Over.', name: app.name })
       expect(wordsOf(list)).toContain('The app is deleted')
       const overview = await browser.open(at(`/admin/apps/${id}`))
@@ -605,7 +605,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
         (await createOAuthClient(server, { ...client, secret: each }).credentials()).status
       expect(await statusOf(client.secret)).toBe(200)
       expect(await statusOf(secret)).toBe(200)
-      const [first] = (await server.foundation.apps.get(client.id)).secrets
+      const [first] = (await server.services.apps.get(client.id)).secrets
       const revoke = `/admin/apps/${client.id}/secrets/${first?.id ?? ''}/revoke`
       await browser.submit(await browser.open(at(revoke)), revoke)
       expect(await statusOf(client.secret)).toBe(401)
@@ -617,7 +617,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       const browser = await aConsole()
       const path = `/admin/apps/${id}/secrets/new`
       const page = await browser.open(at(path))
-      const { apps } = server.foundation
+      const { apps } = server.services
       const createSecret: typeof apps.createSecret = apps.createSecret.bind(apps)
       apps.createSecret = () => Promise.reject(new AppError('temporarily_unavailable'))
       try {
@@ -643,7 +643,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       expect(wordsOf(past)).toContain('Choose a time in the future.')
       const made = await browser.submit(past, path, { expiresAt: '2999-12-31' })
       expect(made.html).toMatch(SECRET)
-      expect((await server.foundation.apps.get(id)).secrets[1]?.expiresAt).toEqual(
+      expect((await server.services.apps.get(id)).secrets[1]?.expiresAt).toEqual(
         new Date('2999-12-31T23:59:59.999Z'),
       )
     })
@@ -654,7 +654,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       const client = await registerApp(server)
       await createOAuthClient(server, client).exchange('otesse_ac_nonsense')
       await createOAuthClient(server, { ...client, secret: 'wrong' }).exchange('x')
-      await server.foundation.audit.flush()
+      await server.services.audit.flush()
       const browser = await aConsole()
       const page = await browser.open(at(`/admin/apps/${client.id}/activity`))
       const words = wordsOf(page)
@@ -665,10 +665,10 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
 
     it('is filtered by every filter, and read page by page both ways', async () => {
       const { id } = await registerApp(server)
-      const { events } = server.foundation.audit
+      const { events } = server.services.audit
       for (let n = 0; n < 60; n += 1) events.appActivated({ appId: id }, { actor: `actor ${n}` })
       events.appSuspended({ appId: id }, { actor: 'somebody' })
-      await server.foundation.audit.flush()
+      await server.services.audit.flush()
       const browser = await aConsole()
       const countOn = async (query: string): Promise<number> =>
         ((await browser.open(at(`/admin/activity?${query}`))).html.match(/<li class="event/g) ?? [])
@@ -691,10 +691,10 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
 
     it('is exported whole as CSV and NDJSON', async () => {
       const { id } = await registerApp(server)
-      const { events } = server.foundation.audit
+      const { events } = server.services.audit
       for (let n = 0; n < 120; n += 1)
         events.appActivated({ appId: id }, { actor: `=cmd|' /C calc'!A${n}` })
-      await server.foundation.audit.flush()
+      await server.services.audit.flush()
       const browser = await aConsole()
       const csv = await browser.request(at(`/admin/activity/export?app=${id}&format=csv`))
       expect(csv.headers.get('content-disposition')).toContain('activity.csv')
@@ -728,14 +728,14 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       const conflict = await browser.submit(page, path, { ...fields, sentence: 'See all reports' })
       expect(conflict.status).toBe(409)
       expect(conflict.html).toContain('value="See all reports"')
-      expect(server.foundation.scopes.current().scopes.get(name)).toMatchObject({
+      expect(server.services.scopes.current().scopes.get(name)).toMatchObject({
         sensitive: true,
         sentence: 'See your reports',
       })
       const remove = `${path}/remove`
       const list = await browser.submit(await browser.open(at(remove)), remove)
       expect(wordsOf(list)).toContain('The scope is removed')
-      expect(server.foundation.scopes.current().scopes.has(name)).toBe(false)
+      expect(server.services.scopes.current().scopes.has(name)).toBe(false)
     })
 
     it('change what people read only for somebody who has just proved who they are', async () => {
@@ -750,7 +750,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       expect(stale.status).toBe(403)
       expect(wordsOf(stale)).toContain('Confirm it’s you in a new tab')
       expect(stale.html).toContain('value="See “all” rooms"')
-      const now = () => own.foundation.scopes.current().scopes.get('rooms:read')
+      const now = () => own.services.scopes.current().scopes.get('rooms:read')
       expect(now()).toMatchObject({ sentence: 'Use rooms:read', group: 'rooms' })
       // Where it is filed is no such thing.
       const filed = { sentence: 'Use rooms:read', group: 'Rooms' }
@@ -817,7 +817,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       expect(wordsOf(changed)).toContain('The role is changed')
       const path = `/admin/accounts/${member.id}/deactivate`
       await browser.submit(await browser.open(at(path, own)), path, { reason: 'Left us.' })
-      expect(await own.foundation.accounts.find(member.id)).toMatchObject({
+      expect(await own.services.accounts.find(member.id)).toMatchObject({
         role: 'admin',
         status: 'deactivated',
         statusReason: 'Left us.',
@@ -843,7 +843,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       expect(wordsOf(late)).toContain('is called “Ada &lt;Lovelace&gt;”')
       expect(late.html).toContain('value="Countess"')
       await browser.submit(late, path, { name: '' })
-      expect((await own.foundation.accounts.get(id)).name).toBeUndefined()
+      expect((await own.services.accounts.get(id)).name).toBeUndefined()
     })
 
     it('are listed by their role', async () => {
@@ -860,7 +860,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
 
     it('rotate: the next key signs', async () => {
       const browser = await aConsole()
-      const next = server.foundation.keyRing.list().find(({ status }) => status === 'next')?.kid
+      const next = server.services.keyRing.list().find(({ status }) => status === 'next')?.kid
       const page = await browser.open(at('/admin/keys/rotate'))
       expect(wordsOf(page)).toContain('The next key was published less than an hour ago')
       // As a form of an hour ago sends it, with nothing of an emergency.
@@ -870,7 +870,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       expect(early.status).toBe(409)
       const list = await browser.submit(early, '/keys/rotate')
       expect(wordsOf(list)).toContain('The next key signs now')
-      const now = server.foundation.keyRing.list().find(({ status }) => status === 'current')?.kid
+      const now = server.services.keyRing.list().find(({ status }) => status === 'current')?.kid
       expect(now).toBe(next)
     })
 
@@ -960,7 +960,7 @@ describe('two processes', () => {
         },
       }).then(({ status }) => status)
     expect(await asked()).toBe(200)
-    await one.foundation.accounts.update(admin.id, admin.version, { role: 'member' })
+    await one.services.accounts.update(admin.id, admin.version, { role: 'member' })
     const startedAt = performance.now()
     await waitUntil('the other process to hear of it', async () => (await asked()) === 403)
     expect(performance.now() - startedAt).toBeLessThan(1000)

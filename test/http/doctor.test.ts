@@ -49,7 +49,7 @@ test('doctor counts the client secrets that still need an older server key, or o
   expect(await look(`${NEW_KEY},${OLD_KEY}`)).toMatch(/^warn: 1 of 1 may still need an older key/)
   expect(await look(NEW_KEY)).toMatch(/^fail: 1 of 1 were made under a key that is not in/)
   // A server of the release before does not note which key it used.
-  await sql`update app_secrets set key_id = null`.execute(server.foundation.db)
+  await sql`update app_secrets set key_id = null`.execute(server.infrastructure.db)
   expect(await look(OLD_KEY)).toMatch(/^ok: 1 of 1 have not been used since an update/)
   expect(await look(`${NEW_KEY},${OLD_KEY}`)).toMatch(/^warn: 1 of 1 may still need an older key/)
 })

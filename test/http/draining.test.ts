@@ -192,7 +192,10 @@ it('says that it is not ready while it drains, and keeps what happened', async (
     agent.destroy()
     expect((await exited)[0]).toBe(0)
     // The event was waiting to be written when the signal came.
-    const { events } = await office.foundation.eventStore.list({ name: 'token.issued', limit: 500 })
+    const { events } = await office.services.stores.events.list({
+      name: 'token.issued',
+      limit: 500,
+    })
     expect(events.length).toBeGreaterThan(0)
   } finally {
     child.kill('SIGKILL')

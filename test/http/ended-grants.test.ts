@@ -17,7 +17,7 @@ describe.each(BACKENDS)('ended grants, %s', (backend) => {
 
   const holdJobs = async (): Promise<void> => {
     // As if a process held them that stands still: nothing is removed.
-    await server.foundation.db
+    await server.infrastructure.db
       .updateTable('purge_jobs')
       .set({ due_at: new Date(Date.now() + 3_600_000) })
       .execute()
@@ -27,9 +27,9 @@ describe.each(BACKENDS)('ended grants, %s', (backend) => {
     const client = createOAuthClient(server, await registerApp(server))
     const api = createOAuthClient(server, await registerApp(server, { type: 'resource_server' }))
     const { access, refresh, accountId, grantId } = await client.authorize()
-    await server.foundation.accounts.setPassword(accountId, 'a first password 123')
-    await server.foundation.accounts.setPassword(accountId, 'a second password 456')
-    const text = await server.foundation.grants.find(grantId)
+    await server.services.accounts.setPassword(accountId, 'a first password 123')
+    await server.services.accounts.setPassword(accountId, 'a second password 456')
+    const text = await server.services.grants.find(grantId)
     await holdJobs()
     // The grant is put back as it was: a copy of the store that never heard of the act.
     if (text !== undefined) expect(text.accountGeneration ?? 0).toBe(0)
@@ -40,7 +40,7 @@ describe.each(BACKENDS)('ended grants, %s', (backend) => {
   it('an app that was suspended and activated gets nothing by an App of before', async () => {
     const machine = await registerApp(server, { type: 'machine' })
     const api = createOAuthClient(server, await registerApp(server, { type: 'resource_server' }))
-    const { apps, grants } = server.foundation
+    const { apps, grants } = server.services
     const before = await apps.get(machine.id)
     await apps.suspend(machine.id, 'looked at')
     await apps.activate(machine.id)

@@ -33,7 +33,7 @@ describe.each(BACKENDS)('%s', (backend) => {
     const { email } = await createAccount(server, { password: PASSWORD })
     const browser = createBrowser(server)
     const page = await browser.open(link())
-    const { accounts } = server.foundation
+    const { accounts } = server.services
     const authenticate = accounts.authenticate.bind(accounts)
     const slow = jest.spyOn(accounts, 'authenticate').mockImplementationOnce(async (...args) => {
       const consent = await browser.signIn(page, email, PASSWORD)
@@ -50,7 +50,7 @@ describe.each(BACKENDS)('%s', (backend) => {
     const { email } = await createAccount(server, { password: PASSWORD })
     const browser = createBrowser(server)
     const consent = await browser.signIn(await browser.open(link()), email, PASSWORD)
-    const { consents } = server.foundation
+    const { consents } = server.services
     const remember = consents.remember.bind(consents)
     const slow = jest.spyOn(consents, 'remember').mockImplementationOnce(async (...args) => {
       expect((await browser.approve(consent)).status).toBe(0)

@@ -67,7 +67,7 @@ describe.each(BACKENDS)('ended sessions, %s', (backend) => {
 
   it.each(['a reset', 'a deactivation'])('a sign-in that was put by dies with %s', async (act) => {
     const { id, email } = await somebody()
-    const { accounts } = server.foundation
+    const { accounts } = server.services
     const [browser, control] = [createBrowser(server), createBrowser(server)]
     const onward = await putBy(browser, email)
     const unharmed = await putBy(control, (await somebody()).email)
@@ -86,7 +86,7 @@ describe.each(BACKENDS)('ended sessions, %s', (backend) => {
     const { id, email } = await somebody()
     const browsers = Array.from({ length: 8 }, () => createBrowser(server))
     const tries = browsers.map((browser) => signIn(browser, email))
-    await server.foundation.accounts.setPassword(id, NEW)
+    await server.services.accounts.setPassword(id, NEW)
     await Promise.all(tries)
     await purged(server)
     const alive = await Promise.all(browsers.map(isSignedIn))
@@ -118,7 +118,7 @@ describe.each(BACKENDS)('ended sessions, %s', (backend) => {
       })
       try {
         if (act === 'a reset') {
-          await server.foundation.accounts.setPassword(id, NEW)
+          await server.services.accounts.setPassword(id, NEW)
           await purged(server)
         } else await browser.submit(await browser.open(`${server.issuer}/sign-out`), '/sign-out')
       } finally {
@@ -197,11 +197,11 @@ describe.each(BACKENDS)('ended sessions, %s', (backend) => {
     for (const browser of [here, elsewhere, allowing]) expect(await isSignedIn(browser)).toBe(false)
     expect((await createBrowser(server).open(onward)).html).not.toContain('/approve"')
     expect(await client.isActive(body.access_token)).toBe(!apps)
-    expect(await server.foundation.consents.find(id, app.id)).toEqual(
+    expect(await server.services.consents.find(id, app.id)).toEqual(
       apps ? undefined : ['bookings:read'],
     )
-    await server.foundation.audit.flush()
-    const { events } = await server.foundation.eventStore.list({ accountId: id, limit: 50 })
+    await server.services.audit.flush()
+    const { events } = await server.services.stores.events.list({ accountId: id, limit: 50 })
     expect(events.map(({ name, reason }) => `${name} ${reason ?? ''}`)).toContain(
       'session.ended signed_out_everywhere',
     )
@@ -238,7 +238,7 @@ describe.each(BACKENDS)('ended sessions, %s', (backend) => {
       const page = await browser.open(authorizeUrl(scope))
       await browser.approve(await browser.signIn(page, email, password))
     }
-    const { consents, accounts } = server.foundation
+    const { consents, accounts } = server.services
     await allow(OLD)
     await allow(OLD, 'bookings:write')
     expect(await consents.find(id, app.id)).toEqual(['bookings:read', 'bookings:write'])
@@ -260,7 +260,7 @@ describe.each(BACKENDS)('ended sessions, %s', (backend) => {
     const { email } = await somebody()
     const browser = createBrowser(server)
     await signIn(browser, email)
-    const { sessionMaxSeconds } = server.foundation.config.signIn
+    const { sessionMaxSeconds } = server.infrastructure.config.signIn
     const step = 5 * 24 * 3600
     for (let used = step; used < sessionMaxSeconds; used += step) {
       clock.move(step * 1000)

@@ -30,7 +30,7 @@ describe.each(BACKENDS)('after a whole story, %s', (backend) => {
     web = await registerApp(server)
     spa = await registerApp(server, { type: 'public' })
     await play()
-    await server.foundation.audit.flush()
+    await server.services.audit.flush()
   })
   afterAll(() => server[Symbol.asyncDispose]())
 
@@ -123,7 +123,7 @@ describe.each(BACKENDS)('after a whole story, %s', (backend) => {
     )
 
   it('each thing that happened is an event with its reason', async () => {
-    const { events } = await server.foundation.eventStore.list({ limit: 500 })
+    const { events } = await server.services.stores.events.list({ limit: 500 })
     const told = events.map(({ name, reason }) =>
       reason === undefined ? name : `${name} ${reason}`,
     )
@@ -147,7 +147,7 @@ describe.each(BACKENDS)('after a whole story, %s', (backend) => {
   })
 
   it('an event names app, account, address and request', async () => {
-    const { events } = await server.foundation.eventStore.list({ name: 'code.issued' })
+    const { events } = await server.services.stores.events.list({ name: 'code.issued' })
     expect(events).toHaveLength(2)
     for (const event of events)
       expect(event).toMatchObject({
@@ -160,7 +160,7 @@ describe.each(BACKENDS)('after a whole story, %s', (backend) => {
   })
 
   it('a refused request names the app only when it is known', async () => {
-    const { events } = await server.foundation.eventStore.list({
+    const { events } = await server.services.stores.events.list({
       name: 'request.refused',
       limit: 500,
     })
@@ -171,7 +171,7 @@ describe.each(BACKENDS)('after a whole story, %s', (backend) => {
   })
 
   it('a grace use of a rotated token is told apart', async () => {
-    const { events } = await server.foundation.eventStore.list({ name: 'token.refreshed' })
+    const { events } = await server.services.stores.events.list({ name: 'token.refreshed' })
     expect(events.map(({ data }) => data)).toEqual(
       expect.arrayContaining([
         { rotated: false, grace: false },
@@ -221,7 +221,7 @@ async function dumpPostgres({ stores }: TestApp): Promise<string> {
   }
 }
 
-async function dumpEmbedded({ foundation: { db } }: TestApp): Promise<string> {
+async function dumpEmbedded({ infrastructure: { db } }: TestApp): Promise<string> {
   const tables = await db.introspection.getTables()
   const texts: string[] = []
   for (const { name } of tables) {

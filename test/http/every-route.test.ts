@@ -20,7 +20,7 @@ beforeAll(async () => {
       OTESSE_LIMIT_FAILED_PROOFS_PER_ADDRESS: SMALL,
     },
   })
-  await using app = createApp(server.foundation)
+  await using app = createApp(server.infrastructure, server.services)
   routes = app.listRoutes()
 })
 afterAll(() => server[Symbol.asyncDispose]())

@@ -161,10 +161,10 @@ describe.each(BACKENDS)('introspection, %s', (backend) => {
     it('with its account', async () => {
       const account = await createAccount(server)
       const { access } = await web.authorize({ accountId: account.id })
-      await server.foundation.accounts.deactivate(account.id, 'left the company')
+      await server.services.accounts.deactivate(account.id, 'left the company')
       expect(await api.introspect(access)).toMatchObject(inactive)
       await purged(server)
-      await server.foundation.accounts.reactivate(account.id)
+      await server.services.accounts.reactivate(account.id)
       expect(await api.introspect(access)).toMatchObject(inactive)
       const next = await web.authorize({ accountId: account.id })
       expect(await web.isActive(next.access)).toBe(true)
@@ -174,7 +174,7 @@ describe.each(BACKENDS)('introspection, %s', (backend) => {
       const account = await createAccount(server)
       const { access, refresh } = await web.authorize({ accountId: account.id })
       // As it is while the job that revokes the tokens has not come to them, or cannot.
-      const { db, invalidation } = server.foundation
+      const { db, invalidation } = server.infrastructure
       await db
         .updateTable('accounts')
         .set({ status: 'deactivated' })
@@ -191,7 +191,7 @@ describe.each(BACKENDS)('introspection, %s', (backend) => {
     it('with its app', async () => {
       const doomed = createOAuthClient(server, await registerApp(server))
       const { access } = await doomed.authorize()
-      await server.foundation.apps.remove(doomed.client.id, 'not needed any more')
+      await server.services.apps.remove(doomed.client.id, 'not needed any more')
       expect(await api.introspect(access)).toMatchObject(inactive)
     })
   })

@@ -33,7 +33,7 @@ afterAll(async () => {
 })
 
 const count = async (table: 'apps' | 'app_secrets' | 'accounts' | 'account_links') => {
-  const { n } = await server.foundation.db
+  const { n } = await server.infrastructure.db
     .selectFrom(table)
     .select(({ fn }) => fn.countAll<string>().as('n'))
     .executeTakeFirstOrThrow()
@@ -121,6 +121,6 @@ it.each(['before', 'after'] as const)(
     const shown = /otesse_cs_[0-9A-Za-z]{49}/.test(answer.html)
     expect(shown).toBe(when === 'before')
     if (when === 'after') expect(answer.html).toContain('This secret was created already')
-    expect((await server.foundation.apps.get(id)).secrets).toHaveLength(2)
+    expect((await server.services.apps.get(id)).secrets).toHaveLength(2)
   },
 )

@@ -29,7 +29,7 @@ afterAll(async () => {
   await redis.stop()
 })
 
-const direct = (): Redis => server.foundation.redis as Redis
+const direct = (): Redis => server.infrastructure.redis as Redis
 
 /**
  * Bounds the memory so that this share of it is used; beyond 1 Redis refuses every write that needs
@@ -69,12 +69,12 @@ it('above the watermark strangers begin no sign-in, and everything else goes on'
 
 it('when memory is full nothing is issued, and what is revoked is dead and told', async () => {
   const told: string[] = []
-  const unfollow = server.foundation.revocations.follow({
+  const unfollow = server.infrastructure.revocations.follow({
     onRevoked: ({ kind }) => void told.push(kind),
     onGap: () => undefined,
     onContact: () => undefined,
   })
-  await server.foundation.revocations.ready()
+  await server.infrastructure.revocations.ready()
   await setUsedShare(2)
   expect(await web.credentials()).toMatchObject({ status: 503 })
   expect(await web.refresh(second.refresh)).toMatchObject({ status: 503 })

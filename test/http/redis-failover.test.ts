@@ -96,8 +96,8 @@ it('what was revoked stays revoked, and what was not lives on', async () => {
 
   expect((await app.revoke(family.refresh)).status).toBe(200)
   expect((await other.revoke(single.access)).status).toBe(200)
-  await servers[1]!.foundation.grants.revoke(ended.grantId)
-  await servers[0]!.foundation.grants.revoke(appFamily(app.client.id))
+  await servers[1]!.services.grants.revoke(ended.grantId)
+  await servers[0]!.services.grants.revoke(appFamily(app.client.id))
   await failOver()
 
   for (const token of [family.access, family.refresh, single.access, ended.access, own])

@@ -105,8 +105,8 @@ async function startWorkers(client: TestClient, processes: number) {
 }
 
 async function eventsOf(app: OAuthClient, grantId: string) {
-  await server.foundation.audit.flush()
-  const { events } = await server.foundation.eventStore.list({ appId: app.client.id, limit: 500 })
+  await server.services.audit.flush()
+  const { events } = await server.services.stores.events.list({ appId: app.client.id, limit: 500 })
   const named = (name: string) =>
     events.filter((event) => event.name === name && event.grantId === grantId)
   return { refreshed: named('token.refreshed'), ended: named('grant.revoked') }

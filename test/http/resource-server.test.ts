@@ -177,8 +177,8 @@ it('forgets all tokens of an app and of an account that are shut down', async ()
   const other = createOAuthClient(one, client)
   const [first, second] = [await other.authorize(), await web.authorize()]
   for (const { access } of [first, second]) expect(await kindOf(verifier, access)).toBe('active')
-  await one.foundation.apps.suspend(client.id, 'abuse')
-  await one.foundation.accounts.deactivate(second.accountId, 'left')
+  await one.services.apps.suspend(client.id, 'abuse')
+  await one.services.accounts.deactivate(second.accountId, 'left')
   for (const { access } of [first, second])
     await until('the refusal', async () => (await kindOf(verifier, access)) === 'inactive', 1500)
 })
@@ -187,7 +187,7 @@ it('never remembers a token beyond its end', async () => {
   await using verifier = verifierAt(one.url)
   await followed(verifier)
   // Issued an hour ago, all but two seconds.
-  const ago = one.foundation.config.tokens.accessTtlSeconds * 1000 - 2000
+  const ago = one.infrastructure.config.tokens.accessTtlSeconds * 1000 - 2000
   one.clock.move(-ago)
   const { access } = await web.authorize()
   one.clock.move(ago)

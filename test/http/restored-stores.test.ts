@@ -104,12 +104,12 @@ async function liveThrough(stores: TestStores, backUp: () => Promise<void>) {
 }
 
 /** Moves the beginning of grants an hour back. */
-async function age({ foundation }: TestApp, ids: readonly string[]): Promise<void> {
+async function age({ infrastructure }: TestApp, ids: readonly string[]): Promise<void> {
   for (const id of ids) {
-    const [text = ''] = await foundation.store.read(id, ['g'])
+    const [text = ''] = await infrastructure.store.read(id, ['g'])
     const grant = JSON.parse(text) as { createdAt: number }
     const value = JSON.stringify({ ...grant, createdAt: grant.createdAt - 3600 })
-    await foundation.store.commit(id, {
+    await infrastructure.store.commit(id, {
       expect: [],
       put: [{ name: 'g', value, ttlMillis: 86_400_000 }],
     })
@@ -177,7 +177,7 @@ describe('Postgres and Redis', () => {
     await createScopes(server)
     const client = await registerApp(server)
     const { accountId } = await createOAuthClient(server, client).authorize()
-    const { accounts, apps } = server.foundation
+    const { accounts, apps } = server.services
     const before = [
       (await accounts.get(accountId)).generation,
       (await apps.get(client.id)).generation,
@@ -185,8 +185,8 @@ describe('Postgres and Redis', () => {
     await server[Symbol.asyncDispose]()
     await reconcile(stores)
     await using again = await start(stores, server)
-    const account = await again.foundation.accounts.get(accountId)
-    const app = await again.foundation.apps.get(client.id)
+    const account = await again.services.accounts.get(accountId)
+    const app = await again.services.apps.get(client.id)
     expect(account.generation).toBeGreaterThan(before[0]! + 1000)
     expect(app.generation).toBeGreaterThan(before[1]! + 1000)
     expect([account.grantsFrom, app.grantsFrom, app.ownFrom]).toEqual([0, 0, 0])

@@ -45,7 +45,7 @@ function expectTryAgain(answer: Answer): void {
 
 /** Sends a request whose next commit meets a Redis that stands still, until it is answered. */
 async function meetingAPause(request: () => Promise<Answer>): Promise<Answer> {
-  const { store } = server.foundation
+  const { store } = server.infrastructure
   const commit = store.commit.bind(store)
   store.commit = (family, change) => {
     redis.pause()
@@ -79,7 +79,7 @@ it('a rotation, without any grace: the second try gets the successor', async () 
   const second = await spa.refresh(refresh)
   expect(second.status).toBe(200)
   expect((await spa.refresh(second.body.refresh_token)).status).toBe(200)
-  expect(await server.foundation.grants.find(grantId)).toBeDefined()
+  expect(await server.services.grants.find(grantId)).toBeDefined()
 })
 
 it('client_credentials and a refresh that does not rotate', async () => {
@@ -100,8 +100,8 @@ it.each(['access', 'refresh'] as const)(
     expect(await web.isActive(tokens.access)).toBe(true)
     expect((await web.revoke(tokens[kind])).status).toBe(200)
     expect(await web.isActive(tokens.access)).toBe(false)
-    await server.foundation.audit.flush()
-    const { events } = await server.foundation.eventStore.list({ appId: web.client.id, limit: 10 })
+    await server.services.audit.flush()
+    const { events } = await server.services.stores.events.list({ appId: web.client.id, limit: 10 })
     const ends = events.filter(
       ({ name, grantId }) => grantId === tokens.grantId && /revoked/.test(name),
     )
@@ -113,7 +113,7 @@ it.each(['a code', 'a rotation'])(
   '%s whose person cannot be looked up, when everything is committed, is as it was',
   async (what) => {
     const app = what === 'a code' ? web : spa
-    const { store, invalidation } = server.foundation
+    const { store, invalidation } = server.infrastructure
     // Makes the app known to this process.
     await app.authorize()
     const begun = await issueCode(server, app.client)

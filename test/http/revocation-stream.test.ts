@@ -120,12 +120,12 @@ describe.each(BACKENDS)('the stream of revocations, %s', (backend) => {
     await stream.until('the family', hasRevoked('grant', grantId))
 
     const other = await web.authorize()
-    await server.foundation.accounts.deactivate(other.accountId, 'left')
+    await server.services.accounts.deactivate(other.accountId, 'left')
     await stream.until('the account', hasRevoked('account', other.accountId))
     await stream.until('its family', hasRevoked('grant', other.grantId))
 
     const machine = await registerApp(server, { type: 'machine' })
-    await server.foundation.apps.suspend(machine.id, 'abuse')
+    await server.services.apps.suspend(machine.id, 'abuse')
     await stream.until('the app', hasRevoked('app', machine.id))
     await purged(server)
     for (const secret of [access, refresh, access.slice(10, 53), refresh.slice(26, 60)])
@@ -218,7 +218,7 @@ describe.each(BACKENDS)('the stream of revocations, %s', (backend) => {
     await using stream = await openStream(server, client)
     await stream.until('live', hasType('live'))
     const start = performance.now()
-    await server.foundation.apps.suspend(client.id, 'abuse')
+    await server.services.apps.suspend(client.id, 'abuse')
     await stream.until('the end', () => stream.isEnded())
     expect(performance.now() - start).toBeLessThan(1000)
     expect(stream.events.at(-1)).toMatchObject({ type: 'end' })
@@ -250,7 +250,7 @@ describe.each(BACKENDS)('the stream of revocations, %s', (backend) => {
     socket.pause()
     await using reader = await openStream(server, api)
     // More than the buffers of two sockets hold.
-    const { revocations } = server.foundation
+    const { revocations } = server.infrastructure
     const key = 'x'.repeat(8000)
     for (let round = 0; round < 70; round += 1) {
       await Promise.all(
@@ -285,6 +285,6 @@ it('an account that is made active again is told of as well', async () => {
   const api = await registerApp(server, { type: 'resource_server' })
   const { id } = await createAccount(server)
   await using stream = await openStream(server, api)
-  await server.foundation.accounts.reactivate(id)
+  await server.services.accounts.reactivate(id)
   await stream.until('the account', hasRevoked('account', id))
 })

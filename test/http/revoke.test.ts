@@ -108,7 +108,7 @@ describe.each(BACKENDS)('revocation, %s', (backend) => {
     async (who) => {
       const app = who === 'a public app' ? spa : web
       const real = await app.authorize()
-      const { db, revocations } = server.foundation
+      const { db, revocations } = server.infrastructure
       const count = async () => (await db.selectFrom('ended_grants').select('seq').execute()).length
       const told: string[] = []
       await revocations.ready()

@@ -26,14 +26,14 @@ describe.each(BACKENDS)('changes of scopes, %s', (backend) => {
     (await api.introspect(token)).body.scope.split(' ').filter((name) => name !== '')
 
   const setScopes = async (id: string, scopes: string[]): Promise<void> => {
-    const { version } = await server.foundation.apps.get(id)
-    await server.foundation.apps.update(id, version, { scopes })
+    const { version } = await server.services.apps.get(id)
+    await server.services.apps.update(id, version, { scopes })
   }
 
   /** Removes the scope and creates one of the same name that means something else. */
   async function remake(name: string): Promise<void> {
-    await server.foundation.scopes.remove(name)
-    await server.foundation.scopes.create({ name, sentence: 'Delete everything', group: 'Other' })
+    await server.services.scopes.remove(name)
+    await server.services.scopes.create({ name, sentence: 'Delete everything', group: 'Other' })
   }
 
   it('a scope that was taken from the app is gone from its live tokens at once', async () => {
@@ -63,11 +63,11 @@ describe.each(BACKENDS)('changes of scopes, %s', (backend) => {
       const worker = createOAuthClient(server, machine)
       const before = await client.authorize({ scopes: [name, 'bookings:read'] })
       const own = (await worker.credentials()).body.access_token
-      const versionBefore = (await server.foundation.apps.get(web.id)).version
+      const versionBefore = (await server.services.apps.get(web.id)).version
       await remake(name)
 
       // No app has it before an admin says so, and the change of the app has its version.
-      const now = await server.foundation.apps.get(web.id)
+      const now = await server.services.apps.get(web.id)
       expect(now.scopes).toEqual(['bookings:read'])
       expect(now.version).toBe(versionBefore + 1)
       expect((await worker.credentials({ scope: name })).body.error).toBe('invalid_scope')
@@ -109,14 +109,14 @@ describe.each(BACKENDS)('changes of scopes, %s', (backend) => {
         })
         return `${server.issuer}/oauth/authorize?${query.toString()}`
       }
-      const { id } = (await server.foundation.accounts.findByEmail(email)) ?? { id: '' }
+      const { id } = (await server.services.accounts.findByEmail(email)) ?? { id: '' }
       await approveInBrowser(server, link(), { email, password: PASSWORD })
-      expect(await server.foundation.consents.find(id, web.id)).toEqual([scope])
+      expect(await server.services.consents.find(id, web.id)).toEqual([scope])
       await remake(scope)
       await setScopes(web.id, [scope])
-      expect(await server.foundation.consents.find(id, web.id)).toEqual([])
+      expect(await server.services.consents.find(id, web.id)).toEqual([])
       await approveInBrowser(server, link(), { email, password: PASSWORD })
-      expect(await server.foundation.consents.find(id, web.id)).toEqual([scope])
+      expect(await server.services.consents.find(id, web.id)).toEqual([scope])
     })
   })
 })

@@ -73,8 +73,8 @@ const post = (
   })
 
 async function eventsOf(accountId: string): Promise<string[]> {
-  await server.foundation.audit.flush()
-  const { events } = await server.foundation.eventStore.list({ accountId })
+  await server.services.audit.flush()
+  const { events } = await server.services.stores.events.list({ accountId })
   return events.map(({ name, reason }) => (reason === undefined ? name : `${name} ${reason}`))
 }
 
@@ -167,7 +167,7 @@ describe.each(BACKENDS)('on %s', (backend) => {
 
     it('is refused to a deactivated account with the same words', async () => {
       const { email, id } = await aPerson()
-      await server.foundation.accounts.deactivate(id, 'left')
+      await server.services.accounts.deactivate(id, 'left')
       const browser = createBrowser(server)
       const again = await browser.signIn(await browser.open(linkOf(web)), email, PASSWORD)
       expect(wordsOf(again)).toContain('do not match')
@@ -214,7 +214,7 @@ describe.each(BACKENDS)('on %s', (backend) => {
       expect(answer.get('error')).toBe('access_denied')
       expect(answer.get('state')).toBe('st&te')
       expect(await eventsOf(id)).toContain('consent.denied')
-      expect(await server.foundation.consents.find(id, web.id)).toBeUndefined()
+      expect(await server.services.consents.find(id, web.id)).toBeUndefined()
     })
 
     it('is remembered for an app that can prove who it is', async () => {
@@ -228,7 +228,7 @@ describe.each(BACKENDS)('on %s', (backend) => {
       const browser = await aSignedInBrowser(email, spa)
       const again = await browser.open(linkOf(spa))
       expect(wordsOf(again)).toContain('Pocket Planner wants access')
-      expect(await server.foundation.consents.find(id, spa.id)).toBeUndefined()
+      expect(await server.services.consents.find(id, spa.id)).toBeUndefined()
     })
 
     it('is asked only for what is new', async () => {
@@ -241,7 +241,7 @@ describe.each(BACKENDS)('on %s', (backend) => {
       expect(asked).not.toContain('Use bookings:read')
       expect(held).toContain('Use bookings:read')
       backAtApp(await browser.approve(more))
-      expect(await server.foundation.consents.find(id, web.id)).toEqual(
+      expect(await server.services.consents.find(id, web.id)).toEqual(
         expect.arrayContaining(['bookings:read', 'customers:read']),
       )
       backAtApp(await browser.open(linkOf(web, { scope: 'customers:read' })))
@@ -257,7 +257,7 @@ describe.each(BACKENDS)('on %s', (backend) => {
           scopes: 'customers:read',
         }),
       )
-      expect(await server.foundation.consents.find(id, web.id)).toEqual(['bookings:read'])
+      expect(await server.services.consents.find(id, web.id)).toEqual(['bookings:read'])
     })
 
     it('names identity first, and says when an app only wants to sign somebody in', async () => {
@@ -275,12 +275,12 @@ describe.each(BACKENDS)('on %s', (backend) => {
       const { email, id } = await aPerson()
       const browser = createBrowser(server)
       const consent = await browser.signIn(await browser.open(linkOf(web)), email, PASSWORD)
-      await server.foundation.accounts.deactivate(id, 'left')
+      await server.services.accounts.deactivate(id, 'left')
       const next = await browser.approve(consent)
       // The job that ends the account's sessions may have been faster or slower than the click.
       expect(wordsOf(next)).toMatch(/Sign in|This page is no longer valid/)
       expect(next.html).not.toContain(email)
-      expect(await server.foundation.consents.find(id, web.id)).toBeUndefined()
+      expect(await server.services.consents.find(id, web.id)).toBeUndefined()
     })
   })
 
@@ -376,7 +376,7 @@ describe.each(BACKENDS)('on %s', (backend) => {
     it('is what happens to the live session of a deactivated account', async () => {
       const [first, second] = [await aPerson(), await aPerson()]
       const browser = await aSignedInBrowser(first.email)
-      await server.foundation.accounts.deactivate(first.id, 'left')
+      await server.services.accounts.deactivate(first.id, 'left')
       const signIn = await browser.open(linkOf(web))
       expect(wordsOf(signIn)).toContain('Sign in')
       expect(signIn.html).not.toContain(first.email)
@@ -497,7 +497,7 @@ describe.each(BACKENDS)('on %s', (backend) => {
       expect(wordsOf(out)).toContain('You are signed out')
       expect(await eventsOf(id)).toContain('session.ended signed_out')
       expect(wordsOf(await browser.open(linkOf(web)))).toContain('Sign in')
-      expect(await server.foundation.consents.find(id, web.id)).toEqual(['bookings:read'])
+      expect(await server.services.consents.find(id, web.id)).toEqual(['bookings:read'])
     })
 
     it('needs its token, which is of that person', async () => {

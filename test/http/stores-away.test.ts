@@ -139,7 +139,7 @@ describe('PostgreSQL is frozen', () => {
   let admin: AdminClient
   beforeAll(async () => {
     // Whoever may have missed messages forgets all, and could not read it again.
-    const { redis: own, config } = server.foundation
+    const { redis: own, config } = server.infrastructure
     const { stores: known } = config
     const channel = `${known.kind === 'networked' ? known.redis.prefix : ''}invalidate`
     await waitUntil('the channel between processes to be back', async () => {
@@ -180,8 +180,8 @@ describe('PostgreSQL is frozen', () => {
       'the app to be found',
       async () => (await stranger.credentials()).status === 200,
     )
-    await waitUntil('the events to be written', () => server.foundation.audit.flush())
-    const { events } = await server.foundation.eventStore.list({ appId: client.id, limit: 500 })
+    await waitUntil('the events to be written', () => server.services.audit.flush())
+    const { events } = await server.services.stores.events.list({ appId: client.id, limit: 500 })
     const issued = events.filter(({ data }) => data?.['grantType'] === 'client_credentials')
     expect(issued.length).toBeGreaterThanOrEqual(2)
   })

@@ -93,7 +93,7 @@ describe.each(BACKENDS)('the client_credentials grant, %s', (backend) => {
       })
       const app = createOAuthClient(server, client)
       const { body } = await app.credentials()
-      await server.foundation.scopes.remove('gone:soon')
+      await server.services.scopes.remove('gone:soon')
       expect((await app.introspect(body.access_token)).body.scope).toBe('bookings:read')
       expect((await app.credentials()).body.scope).toBe('bookings:read')
       expect((await app.credentials({ scope: 'gone:soon' })).body.error).toBe('invalid_scope')
@@ -195,8 +195,8 @@ describe.each(BACKENDS)('the client_credentials grant, %s', (backend) => {
     })
 
     it('takes an app by its switch, and what it got ends when that is turned off', async () => {
-      const { foundation } = server
-      const outcome = await foundation.apps.register({
+      const { services } = server
+      const outcome = await services.apps.register({
         name: 'Acme Sync',
         type: 'web',
         scopes: ['bookings:read', 'openid'],
@@ -215,8 +215,8 @@ describe.each(BACKENDS)('the client_credentials grant, %s', (backend) => {
         },
       })
       const turn = async (clientCredentials: boolean) => {
-        const { version } = await foundation.apps.get(id)
-        const updated = await foundation.apps.update(id, version, { clientCredentials })
+        const { version } = await services.apps.get(id)
+        const updated = await services.apps.update(id, version, { clientCredentials })
         expect(updated).toMatchObject({ kind: 'updated', app: { clientCredentials } })
       }
       await turn(true)
@@ -253,12 +253,12 @@ describe.each(BACKENDS)('the client_credentials grant, %s', (backend) => {
       const client = await registerApp(server, { type: 'machine' })
       const app = createOAuthClient(server, client)
       const { body } = await app.credentials()
-      await server.foundation.apps.suspend(client.id, 'abuse')
+      await server.services.apps.suspend(client.id, 'abuse')
       expect(await app.credentials()).toMatchObject({
         status: 401,
         body: { error: 'invalid_client' },
       })
-      await server.foundation.apps.activate(client.id)
+      await server.services.apps.activate(client.id)
       expect(await app.credentials()).toMatchObject({ status: 200 })
       expect(await app.isActive(body.access_token)).toBe(false)
     })

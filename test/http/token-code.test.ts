@@ -50,7 +50,7 @@ describe.each(BACKENDS)('the code grant, %s', (backend) => {
     it('leaves a scope out that was taken from the app between approval and exchange', async () => {
       const client = await registerApp(server)
       const { code } = await issueCode(server, client)
-      await server.foundation.apps.update(client.id, 1, { scopes: ['customers:read'] })
+      await server.services.apps.update(client.id, 1, { scopes: ['customers:read'] })
       const { body } = await createOAuthClient(server, client).exchange(code)
       expect(body).toMatchObject({ scope: 'customers:read' })
     })
@@ -185,7 +185,7 @@ describe.each(BACKENDS)('the code grant, %s', (backend) => {
     it('is the answer when the account was deactivated between approval and exchange', async () => {
       const account = await createAccount(server)
       const { code } = await issueCode(server, web.client, { accountId: account.id })
-      await server.foundation.accounts.deactivate(account.id, 'left the company')
+      await server.services.accounts.deactivate(account.id, 'left the company')
       expect(await web.exchange(code)).toMatchObject({
         status: 400,
         body: { error: 'invalid_grant' },

@@ -80,7 +80,7 @@ describe.each(BACKENDS)('the refresh grant, %s', (backend) => {
     it('refuses an account that was deactivated', async () => {
       const account = await createAccount(server)
       const { access, refresh } = await web.authorize({ accountId: account.id })
-      await server.foundation.accounts.deactivate(account.id, 'left the company')
+      await server.services.accounts.deactivate(account.id, 'left the company')
       expect(await web.isActive(access)).toBe(false)
       expect(await web.refresh(refresh)).toMatchObject(invalidGrant)
     })
@@ -122,8 +122,8 @@ describe.each(BACKENDS)('the refresh grant, %s', (backend) => {
       }
       expect(rotations).toBe(3)
       expect(await spa.refresh(current)).toMatchObject(invalidGrant)
-      await server.foundation.audit.flush()
-      const ends = await server.foundation.db
+      await server.services.audit.flush()
+      const ends = await server.infrastructure.db
         .selectFrom('events')
         .select('reason')
         .where('grant_id', '=', grantId)
@@ -141,8 +141,8 @@ describe.each(BACKENDS)('the refresh grant, %s', (backend) => {
       await spa.refresh(refresh)
       await spa.refresh(refresh)
       await spa.refresh(refresh, {}, { headers: { 'x-forwarded-for': '198.51.100.7' } })
-      await server.foundation.audit.flush()
-      const rows = await server.foundation.db
+      await server.services.audit.flush()
+      const rows = await server.infrastructure.db
         .selectFrom('events')
         .select('data')
         .where('grant_id', '=', grantId)

@@ -32,7 +32,7 @@ describe.each(BACKENDS)('the token service, %s', (backend) => {
   let spa: OAuthClient
   beforeAll(async () => {
     server = await startTestApp({ backend })
-    services = createAdminServices(server.foundation)
+    services = createAdminServices(server.infrastructure, server.services)
     await createScopes(server)
     webApp = await registerApp(server)
     web = createOAuthClient(server, webApp)
@@ -42,9 +42,9 @@ describe.each(BACKENDS)('the token service, %s', (backend) => {
 
   /** The events since the last call, without those of ordinary traffic. */
   const told = async (): Promise<{ name: string; reason: string | undefined; text: string }[]> => {
-    await server.foundation.audit.flush()
-    const { events } = await server.foundation.eventStore.list({ limit: 200 })
-    await server.foundation.db.deleteFrom('events').execute()
+    await server.services.audit.flush()
+    const { events } = await server.services.stores.events.list({ limit: 200 })
+    await server.infrastructure.db.deleteFrom('events').execute()
     return events
       .filter(({ name }) => /^(leak|grants?|secret|token\.revoked)/.test(name))
       .map((event) => ({ name: event.name, reason: event.reason, text: JSON.stringify(event) }))
@@ -112,7 +112,7 @@ describe.each(BACKENDS)('the token service, %s', (backend) => {
         wasLive: true,
         revoked: true,
       })
-      expect(await server.foundation.grants.find(fresh.grantId)).toBeUndefined()
+      expect(await server.services.grants.find(fresh.grantId)).toBeUndefined()
       const used = await web.authorize()
       expect(await services.tokens.report(used.code, { revoke: true }, by)).toMatchObject({
         wasLive: false,
@@ -171,7 +171,7 @@ describe.each(BACKENDS)('the token service, %s', (backend) => {
     it('is revoked at once, told by its id, and of 20 reports one writes the event', async () => {
       const client = await registerApp(server)
       const { id, app } = client
-      const second = await server.foundation.apps.createSecret(id)
+      const second = await server.services.apps.createSecret(id)
       if (second.kind !== 'created') throw new Error('no second secret')
       const report = () => services.tokens.report(client.secret!, { revoke: true }, scanner)
       const reports = await Promise.all(Array.from({ length: 20 }, report))
@@ -204,12 +204,12 @@ describe.each(BACKENDS)('the token service, %s', (backend) => {
       expect(await services.tokens.report(secret, { revoke: true }, scanner)).toMatchObject({
         revoked: true,
       })
-      expect((await server.foundation.apps.get(id)).secrets).toHaveLength(0)
+      expect((await server.services.apps.get(id)).secrets).toHaveLength(0)
     })
 
     it('takes the tokens along that anybody could get with it', async () => {
       const client = await registerApp(server, { type: 'machine' })
-      const second = await server.foundation.apps.createSecret(client.id)
+      const second = await server.services.apps.createSecret(client.id)
       if (second.kind !== 'created') throw new Error('no second secret')
       const machine = createOAuthClient(server, { ...client, secret: second.secret.reveal() })
       const get = async () =>
@@ -222,7 +222,7 @@ describe.each(BACKENDS)('the token service, %s', (backend) => {
 
     it('of a deleted app works no more', async () => {
       const { secret = '', id } = await registerApp(server)
-      await server.foundation.apps.remove(id, 'gone')
+      await server.services.apps.remove(id, 'gone')
       expect(await services.tokens.report(secret, { revoke: true }, by)).toMatchObject({
         kind: 'secret',
         wasLive: false,
@@ -353,7 +353,7 @@ test('A reported secret is found by every server key that is configured', async 
     stores: server.stores,
     overrides: { OTESSE_SECRET_KEY: keys },
   })
-  const { tokens } = createAdminServices(newer.foundation)
+  const { tokens } = createAdminServices(newer.infrastructure, newer.services)
   expect(await tokens.report(secret, { revoke: true }, by)).toMatchObject({
     kind: 'secret',
     appId: id,

@@ -14,7 +14,7 @@ beforeAll(async () => {
   await createScopes(one)
   // The catalogue reaches the other process by the channel.
   await within(1000, () =>
-    Promise.resolve(two.foundation.scopes.current().scopes.has('bookings:read')),
+    Promise.resolve(two.services.scopes.current().scopes.has('bookings:read')),
   )
 })
 afterAll(async () => {
@@ -78,7 +78,7 @@ it('an account that was deactivated at one is refused by the other within a seco
   const account = await createAccount(one)
   const { access, refresh } = await first.authorize({ accountId: account.id })
   expect(await second.isActive(access)).toBe(true)
-  await one.foundation.accounts.deactivate(account.id, 'left the company')
+  await one.services.accounts.deactivate(account.id, 'left the company')
   await within(1000, async () => !(await second.isActive(access)))
   expect(await second.refresh(refresh)).toMatchObject({
     status: 400,
@@ -90,7 +90,7 @@ it('an app that was suspended at one is refused by the other within a second', a
   const { client, first, second } = await onBoth()
   expect(await second.credentials()).toMatchObject({ status: 200 })
   expect(await first.credentials()).toMatchObject({ status: 200 })
-  await one.foundation.apps.suspend(client.id, 'abuse')
+  await one.services.apps.suspend(client.id, 'abuse')
   expect(await first.credentials()).toMatchObject({ status: 401 })
   await within(1000, async () => (await second.credentials()).status === 401)
 })
@@ -98,7 +98,7 @@ it('an app that was suspended at one is refused by the other within a second', a
 it('a secret that was revoked at one is refused by the other within a second', async () => {
   const { client, second } = await onBoth()
   expect(await second.credentials()).toMatchObject({ status: 200 })
-  await one.foundation.apps.revokeSecret(client.id, client.app.secrets[0]!.id)
+  await one.services.apps.revokeSecret(client.id, client.app.secrets[0]!.id)
   await within(1000, async () => (await second.credentials()).status === 401)
 })
 

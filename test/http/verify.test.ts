@@ -121,7 +121,7 @@ describe.each(BACKENDS)('/oauth/verify, %s', (backend) => {
       const app = await registerApp(server, { scopes })
       const client = createOAuthClient(server, app)
       const { access } = await client.authorize({ scopes, accountId })
-      await server.foundation.scopes.remove('customers:gone')
+      await server.services.scopes.remove('customers:gone')
       const answer = await verify(access)
       expect(answer.status).toBe(204)
       expect(answer.headers['x-auth-scope']).toBe('')
@@ -204,7 +204,7 @@ describe.each(BACKENDS)('/oauth/verify, %s', (backend) => {
       [
         'the account is deactivated',
         ({ accountId }: { accountId: string }) =>
-          server.foundation.accounts.deactivate(accountId, 'left'),
+          server.services.accounts.deactivate(accountId, 'left'),
       ],
     ])('is refused at once: %s', async (_, end) => {
       const account = await createAccount(server)
@@ -218,7 +218,7 @@ describe.each(BACKENDS)('/oauth/verify, %s', (backend) => {
       const app = await registerApp(server, { type: 'machine' })
       const { body } = await createOAuthClient(server, app).credentials()
       expect((await verify(body.access_token)).status).toBe(204)
-      await server.foundation.apps.suspend(app.id, 'test')
+      await server.services.apps.suspend(app.id, 'test')
       expect((await verify(body.access_token)).status).toBe(401)
     })
   })
@@ -459,7 +459,7 @@ describe('/oauth/verify, other settings', () => {
     expect(await as(`:${randomBytes(700).toString('base64')}:`)).toBe(403)
     expect(await as('%')).toBe(403)
     expect(await as([sequence, sequence])).toBe(403)
-    await before.foundation.apps.suspend(api.id, 'away')
+    await before.services.apps.suspend(api.id, 'away')
     await waitUntil('the suspension to arrive', async () => (await as(sequence)) === 403)
 
     await using direct = await startTestApp({
@@ -470,7 +470,7 @@ describe('/oauth/verify, other settings', () => {
         OTESSE_VERIFY_CLIENT_CERTIFICATES: `${web.id}=${other}, ${api.id}=${print}`,
       },
     })
-    await before.foundation.apps.activate(api.id)
+    await before.services.apps.activate(api.id)
     const stranger = await ask(direct, { headers: { 'client-cert': sequence } })
     expect(stranger.status).toBe(403)
   })

@@ -24,7 +24,7 @@ describe.each(BACKENDS)('One-time links on %s stores', (backend) => {
   let services: AdminServices
   beforeAll(async () => {
     server = await startTestApp({ backend })
-    services = createAdminServices(server.foundation)
+    services = createAdminServices(server.infrastructure, server.services)
     await createScopes(server)
   })
   afterAll(async () => {
@@ -33,7 +33,7 @@ describe.each(BACKENDS)('One-time links on %s stores', (backend) => {
 
   const tokenOf = (url: string): string => url.slice(url.lastIndexOf('/') + 1)
   const setupLink = async (): Promise<string> =>
-    (await server.foundation.accountLinks.makeSetup(server.issuer))!.url.reveal()
+    (await server.services.accountLinks.makeSetup(server.issuer))!.url.reveal()
   const invite = async (email: string) => {
     const outcome = await services.accounts.invite({ email, name: 'Ada' }, BY)
     if (outcome.kind !== 'invited') throw new Error(JSON.stringify(outcome))
@@ -98,14 +98,14 @@ describe.each(BACKENDS)('One-time links on %s stores', (backend) => {
       'grace@example.com',
     )
     expect((await browser.open(`${server.issuer}/admin`)).status).toBe(200)
-    const admin = await server.foundation.accounts.findByEmail('grace@example.com')
+    const admin = await server.services.accounts.findByEmail('grace@example.com')
     expect(admin).toMatchObject({ role: 'admin', name: 'Grace', status: 'active' })
     for (const spent of [url, other]) {
       const gone = await createBrowser(server).open(spent)
       expect(gone.status).toBe(400)
       expect(gone.html).toContain('This link does not work any more')
     }
-    expect(await server.foundation.accountLinks.makeSetup(server.issuer)).toBeUndefined()
+    expect(await server.services.accountLinks.makeSetup(server.issuer)).toBeUndefined()
   })
 
   test('an invitation: its owner chooses a password, is signed in, and the link is spent', async () => {
@@ -120,7 +120,7 @@ describe.each(BACKENDS)('One-time links on %s stores', (backend) => {
       'ada@example.com',
     )
     expect((await send(browser, page, fill('another password'))).status).toBe(400)
-    expect(await server.foundation.accounts.authenticate('ada@example.com', CHOSEN)).toMatchObject({
+    expect(await server.services.accounts.authenticate('ada@example.com', CHOSEN)).toMatchObject({
       kind: 'authenticated',
       account: { id: account.id, hasPassword: true, version: 2 },
     })
@@ -144,11 +144,11 @@ describe.each(BACKENDS)('One-time links on %s stores', (backend) => {
     const done = await send(browser, page, fill(CHOSEN))
     expect([done.status, done.headers.get('location')]).toEqual([303, '/connected-apps'])
     await purged(server)
-    expect(await server.foundation.grants.find(grantId)).toBeUndefined()
+    expect(await server.services.grants.find(grantId)).toBeUndefined()
     expect(await pageOf(old)).not.toContain(email)
     expect(await pageOf(browser)).toContain(email)
-    await server.foundation.audit.flush()
-    const { events } = await server.foundation.eventStore.list({ limit: 200 })
+    await server.services.audit.flush()
+    const { events } = await server.services.stores.events.list({ limit: 200 })
     const ofPerson = events
       .filter(({ accountId }) => accountId === id)
       .map(({ name, reason, actor }) => [name, reason, actor])
@@ -197,9 +197,9 @@ describe.each(BACKENDS)('One-time links on %s stores', (backend) => {
       expect([400, 404]).toContain(page.status)
       expect(page.html).not.toContain(token)
     }
-    await server.foundation.audit.flush()
-    const { events } = await server.foundation.eventStore.list({ limit: 200 })
-    const links = await server.foundation.db.selectFrom('account_links').selectAll().execute()
+    await server.services.audit.flush()
+    const { events } = await server.services.stores.events.list({ limit: 200 })
+    const links = await server.infrastructure.db.selectFrom('account_links').selectAll().execute()
     expect(server.log.length).toBeGreaterThan(0)
     expect(JSON.stringify([events, links, server.log])).not.toContain(token.slice(10))
   })
@@ -236,7 +236,7 @@ describe.each(BACKENDS)('One-time links on %s stores', (backend) => {
     for (const email of ['bc@example.com', 'pb@example.com']) {
       const hashOf = async () =>
         (
-          await server.foundation.db
+          await server.infrastructure.db
             .selectFrom('accounts')
             .select('password_hash')
             .where('email', '=', email)
@@ -255,7 +255,7 @@ describe.each(BACKENDS)('One-time links on %s stores', (backend) => {
       expect((await attempt(password)).html).toContain(email)
       expect(await hashOf()).toMatch(/^\$argon2id\$/)
       expect((await createBrowser(server).open(server.issuer)).status).toBe(200)
-      expect(await server.foundation.accounts.authenticate(email, password)).toMatchObject({
+      expect(await server.services.accounts.authenticate(email, password)).toMatchObject({
         kind: 'authenticated',
       })
     }
@@ -265,8 +265,8 @@ describe.each(BACKENDS)('One-time links on %s stores', (backend) => {
     const { url } = await invite('late@example.com')
     server.clock.move(7 * DAY)
     expect((await createBrowser(server).open(url)).status).toBe(400)
-    expect(await server.foundation.accountLinks.removeExpired()).toBeGreaterThan(0)
-    const left = await server.foundation.db.selectFrom('account_links').selectAll().execute()
+    expect(await server.services.accountLinks.removeExpired()).toBeGreaterThan(0)
+    const left = await server.infrastructure.db.selectFrom('account_links').selectAll().execute()
     expect(left).toEqual([])
   })
 })

@@ -9,7 +9,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config/config.ts'
-import { type Foundation, openFoundation } from '../../src/foundation.ts'
+import { type Infrastructure, openInfrastructure } from '../../src/infrastructure.ts'
+import { openServices, type Services } from '../../src/services.ts'
 import { createLogger } from '../../src/shared/logger.ts'
 import { secretsOf } from '../../src/serve.ts'
 import { createDatabase } from './backends.ts'
@@ -42,7 +43,8 @@ export interface TestApp extends AsyncDisposable {
   /** Where it listens. */
   url: string
   issuer: string
-  foundation: Foundation
+  infrastructure: Infrastructure
+  services: Services
   clock: MovableClock
   stores: TestStores
   /** The lines of its log, as they would be written. */
@@ -74,10 +76,11 @@ export async function startTestApp(options: TestAppOptions): Promise<TestApp> {
     ...options.overrides,
   })
   const logger = createLogger('debug', { write: (line) => void log.push(line) })
-  const foundation = stack.use(
-    await openFoundation(config, await secretsOf(config), { logger, clock }),
+  const infrastructure = stack.use(
+    await openInfrastructure(config, await secretsOf(config), { logger, clock }),
   )
-  const app = stack.use(createApp(foundation))
+  const services = stack.use(await openServices(infrastructure))
+  const app = stack.use(createApp(infrastructure, services))
   server.on('request', app.listener)
   // Answers first, then the stores: the server stops before what it stands on.
   stack.defer(() => close(server))
@@ -85,7 +88,8 @@ export async function startTestApp(options: TestAppOptions): Promise<TestApp> {
   return {
     url,
     issuer,
-    foundation,
+    infrastructure,
+    services,
     clock,
     stores,
     log,

@@ -10,7 +10,7 @@ import { newCode, newLocator } from '../../src/shared/token-format.ts'
 import type { TestApp } from './app.ts'
 import { waitUntil } from './server-process.ts'
 
-type Server = Pick<TestApp, 'foundation'>
+type Server = Pick<TestApp, 'services' | 'infrastructure'>
 
 /** The scopes that createScopes makes, and that apps have by default. */
 export const SCOPES = ['bookings:read', 'bookings:write', 'customers:read'] as const
@@ -29,11 +29,11 @@ export interface TestClient {
 
 /** Makes the catalogue. */
 export async function createScopes(
-  { foundation }: Server,
+  { services }: Pick<Server, 'services'>,
   names: readonly string[] = SCOPES,
 ): Promise<void> {
   for (const name of names) {
-    const outcome = await foundation.scopes.create({
+    const outcome = await services.scopes.create({
       name,
       sentence: `Use ${name}`,
       group: name.split(':')[0] ?? name,
@@ -44,12 +44,12 @@ export async function createScopes(
 
 /** Registers an app: a confidential one with all test scopes unless told otherwise. */
 export async function registerApp(
-  { foundation }: Server,
+  { services }: Pick<Server, 'services'>,
   overrides: Partial<AppInput> = {},
 ): Promise<TestClient> {
   const type = overrides.type ?? 'web'
   const takesPeople = type === 'web' || type === 'public'
-  const outcome = await foundation.apps.register({
+  const outcome = await services.apps.register({
     name: 'Acme Sync',
     type,
     scopes: type === 'resource_server' ? [] : [...SCOPES],
@@ -69,17 +69,17 @@ export async function registerApp(
 
 /** Makes an account; it has a password only if one is given, because hashing one takes its time. */
 export function createAccount(
-  { foundation }: Server,
+  { services }: Pick<Server, 'services'>,
   overrides: Partial<NewAccount> = {},
 ): Promise<Account> {
   const email = `ada-${randomBytes(5).toString('hex')}@example.com`
-  return foundation.accounts.create({ email, name: 'Ada Lovelace', ...overrides })
+  return services.accounts.create({ email, name: 'Ada Lovelace', ...overrides })
 }
 
 /** Waits until what was shut down has been revoked to the last token. */
-export async function purged({ foundation }: Server): Promise<void> {
+export async function purged({ infrastructure }: Pick<TestApp, 'infrastructure'>): Promise<void> {
   await waitUntil('the purge jobs to be done', async () => {
-    const rows = await foundation.db.selectFrom('purge_jobs').select('id').execute()
+    const rows = await infrastructure.db.selectFrom('purge_jobs').select('id').execute()
     return rows.length === 0
   })
 }
@@ -97,10 +97,11 @@ export async function issueCode(
   { app, id, redirectUri }: TestClient,
   approval: Approval = {},
 ): Promise<{ code: string; grantId: string; accountId: string }> {
-  const { grants, config, clock } = server.foundation
+  const { grants } = server.services
+  const { config, clock } = server.infrastructure
   const accountId = approval.accountId ?? (await createAccount(server)).id
-  const { generation: accountGeneration } = await server.foundation.accounts.get(accountId)
-  const { generation: appGeneration } = await server.foundation.apps.get(id)
+  const { generation: accountGeneration } = await server.services.accounts.get(accountId)
+  const { generation: appGeneration } = await server.services.apps.get(id)
   const now = Math.floor(clock() / 1000)
   const grantId = newLocator()
   const code = newCode(grantId)

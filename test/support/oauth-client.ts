@@ -140,10 +140,13 @@ export function createOAuthClient(server: TestApp, client: TestClient, usual: Ma
     isActive: async (tokenText: string): Promise<boolean> =>
       client.secret === undefined
         ? (
-            await createAdminServices(server.foundation).tokens.inspect(tokenText, {
-              id: 'cli',
-              scopes: ALL_ADMIN_SCOPES,
-            })
+            await createAdminServices(server.infrastructure, server.services).tokens.inspect(
+              tokenText,
+              {
+                id: 'cli',
+                scopes: ALL_ADMIN_SCOPES,
+              },
+            )
           ).isAlive === true
         : (await post('/oauth/introspect', { token: tokenText })).body.active,
   }

@@ -238,7 +238,8 @@ function answerProblem(deps: AdminApiDeps, request: AdminRequest, caught: unknow
       { requestId, reason: error.code, detail: error.detail, err: error.cause },
       'request failed',
     )
-  else deps.onRefused(ctx, error.code, caller?.app)
+  // A path that nobody serves is not an event.
+  else if (error.code !== 'not_found') deps.onRefused(ctx, error.code, caller?.app)
   const challenge = challengeOf(error)
   if (challenge !== undefined) ctx.set('WWW-Authenticate', challenge)
   if (error.retryAfterSeconds !== undefined)

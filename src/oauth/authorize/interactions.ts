@@ -31,10 +31,10 @@ export interface EngineInteractions {
   /** Signs a person in who did not come from an app; see startLoginSession. */
   signInDirectly(ctx: Context, proof: LoginProof): Promise<void>
   /** Returns who is signed in in this browser. */
-  signedIn(ctx: Context): Promise<string | undefined>
+  signedIn: (ctx: Context) => Promise<string | undefined>
   /** Returns that, and when the person proved it with their password, in seconds since the epoch. */
-  lastSignIn(ctx: Context): Promise<{ accountId: string; at: number } | undefined>
-  signOut(ctx: Context): Promise<void>
+  lastSignIn: (ctx: Context) => Promise<{ accountId: string; at: number } | undefined>
+  signOut: (ctx: Context) => Promise<void>
 }
 
 type Session = InstanceType<Provider['Session']>

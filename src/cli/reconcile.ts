@@ -1,6 +1,6 @@
 // What `otesse stores reconcile` does, over stores that no server may serve from yet.
 import type { Config } from '../config/config.ts'
-import { openConfiguredDatabase, openConfiguredRedis, StartRefused } from '../foundation.ts'
+import { openConfiguredDatabase, openConfiguredRedis, StartRefused } from '../open-stores.ts'
 import { endLostGrants } from '../grants/lost-grants.ts'
 import { walkGrants } from '../grants/redis-grants-walk.ts'
 import type { Ending } from '../revocations/ended.store.ts'

@@ -1,51 +1,58 @@
-// What the server does on its own account beside requests: carries out written-down revocations, lets old events, answers and links go.
+// What the server does on its own account beside requests: carries out written-down revocations,
+// and removes events, records and links that are past their time.
 import { createIdempotencyRecordStore } from './admin/api/idempotency-record.store.ts'
 import type { RevocationReason } from './audit/event-names.ts'
-import type { Foundation } from './foundation.ts'
+import type { Events } from './audit/events.ts'
 import type { Grant } from './grants/grant.ts'
-import { createPurgeJobStore } from './grants/purge-job.store.ts'
 import { createPurger } from './grants/purge.ts'
+import type { Infrastructure } from './infrastructure.ts'
 import { createLoginSessions } from './oauth/authorize/login-sessions.ts'
+import type { Services } from './services.ts'
 import { DAY, dateNow, HOUR } from './shared/clock.ts'
 
 /** Work in the background; disposing waits for what is under way. */
-export interface Upkeep extends AsyncDisposable {
+export interface BackgroundJobs extends AsyncDisposable {
   /** Carries out written-down revocations now. */
   purge(): Promise<void>
   /** Removes what is past its time now; it does so each hour. */
   sweep(): Promise<void>
 }
 
-/** Returns what records the end of grants whose reason was written down in a job. */
-export const revocationAudit = ({ events }: Foundation['audit']) => ({
+/** Creates what records the end of grants whose reason was written down in a job. */
+export const createRevocationEvents = (events: Pick<Events, 'grantRevoked'>) => ({
   grantRevoked({ appId, accountId, id: grantId }: Grant, reason: string): void {
     events.grantRevoked({ appId, accountId, grantId, reason: reason as RevocationReason })
   },
 })
 
-/** Starts the background work. */
-export function startUpkeep(foundation: Foundation): Upkeep {
-  const { db, store, accounts, grants, clock, logger, metrics, audit, invalidation } = foundation
+/** Starts the background jobs. */
+export function startBackgroundJobs(
+  infrastructure: Infrastructure,
+  services: Services,
+): BackgroundJobs {
+  const { store, clock, logger, metrics, invalidation } = infrastructure
+  const { accounts, grants, audit, stores } = services
   const purger = createPurger({
-    jobs: createPurgeJobStore(db),
+    jobs: stores.purgeJobs,
     grants,
     sessions: createLoginSessions(
       store,
       clock,
       async (accountId) => (await accounts.get(accountId)).sessionsFrom,
     ),
-    audit: revocationAudit(audit),
+    audit: createRevocationEvents(audit.events),
     clock,
     logger,
     metrics,
   })
-  // Whoever suspends an app or deactivates an account writes the job first and announces the change then.
+  // Suspending an app or deactivating an account writes the job first and publishes the change then.
   invalidation.on('app', () => void purger.kick())
   invalidation.on('account', () => void purger.kick())
-  const retention = setInterval(() => void letOldThingsGo(foundation), HOUR).unref()
+  const sweep = () => removeExpired(infrastructure, services)
+  const retention = setInterval(() => void sweep(), HOUR).unref()
   return {
     purge: () => purger.kick(),
-    sweep: () => letOldThingsGo(foundation),
+    sweep,
     async [Symbol.asyncDispose]() {
       clearInterval(retention)
       await purger[Symbol.asyncDispose]()
@@ -53,23 +60,18 @@ export function startUpkeep(foundation: Foundation): Upkeep {
   }
 }
 
-async function letOldThingsGo({
-  db,
-  accountLinks,
-  eventStore,
-  endedStore,
-  clock,
-  config,
-  logger,
-}: Foundation): Promise<void> {
+async function removeExpired(
+  { db, endedStore, clock, config, logger }: Infrastructure,
+  { accountLinks, stores }: Services,
+): Promise<void> {
   const before = new Date(clock() - config.events.retentionDays * DAY)
-  const keptAnswers = createIdempotencyRecordStore(db)
+  const idempotencyRecords = createIdempotencyRecordStore(db)
   try {
     // In batches, so that no lock is held for long.
-    while ((await eventStore.removeOlderThan(before)) > 0);
+    while ((await stores.events.removeOlderThan(before)) > 0);
     await accountLinks.removeExpired()
     while ((await endedStore.removeExpired(dateNow(clock))) > 0);
-    while ((await keptAnswers.removeExpired(dateNow(clock))) > 0);
+    while ((await idempotencyRecords.removeExpired(dateNow(clock))) > 0);
   } catch (error) {
     logger.warn({ err: error }, 'what is past its time could not be removed')
   }

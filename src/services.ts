@@ -1,0 +1,159 @@
+// What the server knows, one service for each thing: accounts, apps, scopes, keys, grants, events.
+// The server and the command line share it. Each service and each store is built once, here.
+// Disposing writes out what waits.
+import { createAccountLinkStore } from './accounts/account-link.store.ts'
+import { type AccountLinks, createAccountLinks } from './accounts/account-links.ts'
+import { type AccountStore, createAccountStore } from './accounts/account.store.ts'
+import { type Accounts, createAccounts } from './accounts/accounts.ts'
+import { createPasswords } from './accounts/passwords.ts'
+import { type AppRegistry, createAppRegistry } from './apps/app-registry.ts'
+import { type AppStore, createAppStore } from './apps/app.store.ts'
+import { createScopeCatalogue, type ScopeCatalogue } from './apps/scope-catalogue.ts'
+import { createScopeStore } from './apps/scope.store.ts'
+import { type Audit, openAudit } from './audit/audit.ts'
+import { createEventStore, type EventStore } from './audit/event.store.ts'
+import { createUsageStore, type UsageStore } from './audit/usage.store.ts'
+import { createConsentStore } from './grants/consent.store.ts'
+import { type Consents, createConsents } from './grants/consents.ts'
+import { createGrants, type Grants } from './grants/grants.ts'
+import { createPreviews, type Previews } from './grants/previews.ts'
+import { createPurgeJobStore, type PurgeJobStore } from './grants/purge-job.store.ts'
+import type { Infrastructure } from './infrastructure.ts'
+import { type KeyRing, openKeyRing } from './keys/key-ring.ts'
+import { createKeyStore } from './keys/key.store.ts'
+import type { InspectToken } from './model/token-status.ts'
+import { createTokenInspector } from './oauth/introspect/token-inspector.ts'
+import { createEndings } from './revocations/endings.ts'
+import { createRefreshTokenForm } from './shared/token-format.ts'
+
+/** The services. */
+export interface Services extends AsyncDisposable {
+  accounts: Accounts
+  accountLinks: AccountLinks
+  apps: AppRegistry
+  scopes: ScopeCatalogue
+  keyRing: KeyRing
+  grants: Grants
+  consents: Consents
+  previews: Previews
+  audit: Audit
+  /** Asks the stores, and remembers nothing. */
+  inspectToken: InspectToken
+  /** What is read and written without a service in between. */
+  stores: {
+    accounts: AccountStore
+    apps: AppStore
+    events: EventStore
+    usage: UsageStore
+    purgeJobs: PurgeJobStore
+  }
+}
+
+/** Opens the services. */
+export async function openServices(infrastructure: Infrastructure): Promise<Services> {
+  const { config, clock, logger, metrics, serverKeys, sealedBox: box, db } = infrastructure
+  const { invalidation, store } = infrastructure
+  await using stack = new AsyncDisposableStack()
+  const stores = {
+    accounts: createAccountStore(db),
+    apps: createAppStore(db),
+    events: createEventStore(db),
+    usage: createUsageStore(db),
+    purgeJobs: createPurgeJobStore(db),
+  }
+  const onRefreshFailed = (error: unknown): void =>
+    logger.warn({ err: error }, 'a cached list could not be read again')
+  const { queueSize } = config.events
+  const audit = stack.use(
+    openAudit({
+      store: stores.events,
+      usageStore: stores.usage,
+      metrics,
+      logger,
+      clock,
+      queueSize,
+    }),
+  )
+  const { events } = audit
+  const passwords = await createPasswords({
+    waiting: metrics.passwordChecksWaiting,
+    concurrency: config.signIn.passwordHashingConcurrency,
+  })
+  const accounts = createAccounts({
+    store: stores.accounts,
+    passwords,
+    clock,
+    invalidation,
+    events,
+  })
+  const accountLinks = createAccountLinks({
+    store: createAccountLinkStore(db),
+    findAccount: (id) => accounts.find(id),
+    passwords,
+    clock,
+    invalidation,
+    events,
+  })
+  const scopes = stack.use(
+    createScopeCatalogue({ store: createScopeStore(db), clock, invalidation, onRefreshFailed }),
+  )
+  await scopes.load()
+  const apps = stack.use(
+    createAppRegistry({ store: stores.apps, catalogue: scopes, serverKeys, clock, invalidation }),
+  )
+  const keyRing = stack.use(
+    await openKeyRing({ store: createKeyStore(db), box, clock, invalidation, onRefreshFailed }),
+  )
+  const incarnations = () => scopes.current().incarnations
+  const grants = openGrants(infrastructure, incarnations, stack)
+  const open = stack.move()
+  return {
+    accounts,
+    accountLinks,
+    apps,
+    scopes,
+    keyRing,
+    grants,
+    consents: createConsents({ store: createConsentStore(db), clock, incarnations }),
+    previews: createPreviews({ store, box, clock, issuer: config.server.issuer }),
+    audit,
+    inspectToken: createInspector({ accounts, apps, scopes, grants }, grants.findAccess),
+    stores,
+    [Symbol.asyncDispose]: () => open.disposeAsync(),
+  }
+}
+
+/** Creates a token inspector that finds access tokens in its own way. */
+export const createInspector = (
+  { accounts, apps, scopes, grants }: Pick<Services, 'accounts' | 'apps' | 'scopes' | 'grants'>,
+  findAccess: Grants['findAccess'],
+): InspectToken =>
+  createTokenInspector({
+    grants: { findAccess, findRefresh: grants.findRefresh },
+    findApp: (id) => apps.find(id),
+    admitsGrant: accounts.admitsGrant,
+    scopeExists: scopes.exists,
+  })
+
+function openGrants(
+  { store, serverKeys, clock, logger, endedStore, ...channels }: Infrastructure,
+  incarnations: () => ReadonlyMap<string, number>,
+  stack: AsyncDisposableStack,
+): Grants {
+  const endings = stack.use(
+    createEndings({
+      store: endedStore,
+      log: channels.revocations,
+      replication: channels.replication,
+      logger,
+      afterWritten: channels.catchUp?.afterWritten,
+    }),
+  )
+  return createGrants({
+    store,
+    refreshTokens: createRefreshTokenForm(serverKeys),
+    clock,
+    onEnded: (ended) => endings.record(ended),
+    incarnations,
+  })
+}
