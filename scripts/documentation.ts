@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { REDIRECT_URI_RULES } from '../src/apps/redirect-uri.ts'
 import { createOtesse } from '../src/cli/program.ts'
-import { listSettings, type Setting } from '../src/config/settings.ts'
+import { listSettings, type ServerSetting } from '../src/config/settings.ts'
 import { ERRORS } from '../src/shared/errors.ts'
 
 /** The pages, and the table in each: its name in the markers and its Markdown. */
@@ -63,7 +63,7 @@ function settingsTables(): string {
   return tables.join('\n\n')
 }
 
-function settingRow({ env, shownDefault, unit, secret, doc }: Setting<unknown>): string[] {
+function settingRow({ env, shownDefault, unit, secret, doc }: ServerSetting<unknown>): string[] {
   const isCode = shownDefault !== '' && !shownDefault.includes('`')
   const shown = isCode ? `\`${shownDefault}\`` : shownDefault
   const suffix = unit === undefined || unit === 'points/s' ? '' : ` ${unit}`

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs'
 import type { Secret } from '../shared/secret.ts'
 import { crossCheck } from './checks.ts'
-import { listSettings, type Mode, type Setting, type SettingValues } from './settings.ts'
+import { listSettings, type Mode, type ServerSetting, type SettingValues } from './settings.ts'
 import { complainAboutUnknownNames } from './unknown-names.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -126,7 +126,7 @@ function parseValues(
 }
 
 function valueOf(
-  setting: Setting<unknown>,
+  setting: ServerSetting<unknown>,
   text: string | undefined,
   mode: Mode,
   errors: string[],

@@ -15,7 +15,7 @@ export interface Mode {
 }
 
 /** One row of the table. */
-export interface Setting<T> {
+export interface ServerSetting<T> {
   env: string
   /** @throws {Error} with a sentence that does not repeat the text */
   parse: (text: string) => T
@@ -41,7 +41,7 @@ interface Facts<T> {
 type Given<T> = Facts<T> & { default: T; shownDefault?: string }
 type ByMode<T> = Facts<T> & { defaultByMode: (mode: Mode) => T; shownDefault: string }
 
-function setting<T>(env: string, facts: Given<T> | ByMode<T>): Setting<T> {
+function setting<T>(env: string, facts: Given<T> | ByMode<T>): ServerSetting<T> {
   const fallback = 'defaultByMode' in facts ? facts.defaultByMode : () => facts.default
   return {
     env,
@@ -54,7 +54,12 @@ function setting<T>(env: string, facts: Given<T> | ByMode<T>): Setting<T> {
   }
 }
 
-function limit(env: string, points: number, seconds: number, doc: string): Setting<parse.Limit> {
+function limit(
+  env: string,
+  points: number,
+  seconds: number,
+  doc: string,
+): ServerSetting<parse.Limit> {
   const shownDefault = `${points}/${seconds}`
   const facts = { parse: parse.limit, default: { points, seconds }, shownDefault, doc }
   return setting(env, { ...facts, unit: 'points/s' })
@@ -63,7 +68,7 @@ function limit(env: string, points: number, seconds: number, doc: string): Setti
 function optional<T>(
   env: string,
   facts: Facts<T> & { shownDefault?: string },
-): Setting<T | undefined> {
+): ServerSetting<T | undefined> {
   return setting<T | undefined>(env, { shownDefault: '', ...facts, default: undefined })
 }
 
@@ -71,11 +76,11 @@ function optional<T>(
 function secret<T extends Secret<string> | readonly Secret<string>[]>(
   env: string,
   facts: Facts<T>,
-): Setting<T | undefined> {
+): ServerSetting<T | undefined> {
   return { ...optional<T>(env, facts), secret: true }
 }
 
-function unsafe(env: `OTESSE_UNSAFE_${string}`, doc: string): Setting<boolean> {
+function unsafe(env: `OTESSE_UNSAFE_${string}`, doc: string): ServerSetting<boolean> {
   return setting(env, { parse: parse.flag, default: false, doc })
 }
 
@@ -445,13 +450,23 @@ type Table = typeof SETTINGS
 /** The values of the table by section and key. */
 export type SettingValues = {
   -readonly [Section in keyof Table]: {
-    readonly [Key in keyof Table[Section]]: Table[Section][Key] extends Setting<infer T> ? T : never
+    readonly [Key in keyof Table[Section]]: Table[Section][Key] extends ServerSetting<infer T>
+      ? T
+      : never
   }
 }
 
 /** Returns the rows in the order of the table. */
-export function listSettings(): { section: string; key: string; setting: Setting<unknown> }[] {
+export function listSettings(): {
+  section: string
+  key: string
+  setting: ServerSetting<unknown>
+}[] {
   return Object.entries(SETTINGS).flatMap(([section, rows]) =>
-    Object.entries(rows).map(([key, row]) => ({ section, key, setting: row as Setting<unknown> })),
+    Object.entries(rows).map(([key, row]) => ({
+      section,
+      key,
+      setting: row as ServerSetting<unknown>,
+    })),
   )
 }

@@ -71,7 +71,7 @@ const DATA_LABELS: Readonly<Record<string, string>> = {
 }
 
 /** What changed in one setting. */
-export interface Change {
+interface Change {
   setting: string
   before: string
   after: string
