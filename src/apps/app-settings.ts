@@ -198,6 +198,7 @@ export const APP_SETTINGS = {
     console: {
       label: 'Client credentials',
       section: 'advanced',
+      onlyFor: 'self',
       hint: 'Lets the app get tokens for itself, with its secret alone and without anyone’s consent, for all its permissions that are not about a person. Leave it off unless the app also works without people.',
     },
   },
@@ -215,6 +216,7 @@ export const APP_SETTINGS = {
     console: {
       label: 'Require PKCE',
       section: 'advanced',
+      onlyFor: 'users',
       hint: 'Recommended: a code that is stolen on its way, or slipped into another person’s sign-in, is worth nothing then. Take it off only for an app whose library cannot send a code challenge. Always on for native apps and SPAs.',
     },
   },
@@ -232,6 +234,7 @@ export const APP_SETTINGS = {
     console: {
       label: 'Rotate refresh tokens',
       section: 'advanced',
+      onlyFor: 'users',
       hint: 'Each use gives a new one and ends the old. Always on for native apps and SPAs.',
     },
   },
@@ -249,6 +252,7 @@ export const APP_SETTINGS = {
     console: {
       label: 'Sliding refresh tokens',
       section: 'advanced',
+      onlyFor: 'users',
       hint: 'Each use begins the life of the refresh token anew, up to the server’s maximum.',
     },
   },
@@ -262,7 +266,7 @@ export const APP_SETTINGS = {
       help: 'life of access tokens instead of the server’s',
       label: 'Access tokens',
     },
-    console: { label: 'Life of access tokens', section: 'advanced' },
+    console: { label: 'Life of access tokens', section: 'advanced', isNarrow: true },
   },
   refreshTtlSeconds: {
     kind: 'seconds',
@@ -274,7 +278,12 @@ export const APP_SETTINGS = {
       help: 'life of refresh tokens instead of the server’s',
       label: 'Refresh tokens',
     },
-    console: { label: 'Life of refresh tokens', section: 'advanced' },
+    console: {
+      label: 'Life of refresh tokens',
+      section: 'advanced',
+      isNarrow: true,
+      onlyFor: 'users',
+    },
   },
 } as const satisfies SettingTable
 

@@ -3,7 +3,14 @@
 // the routes that register and edit apps.
 import type { Scope } from '../../model/scope.ts'
 import type { Problem } from '../../model/problem.ts'
-import type { App, AppInput } from '../../model/app.ts'
+import {
+  actsForUsers,
+  canActForItself,
+  type App,
+  type AppInput,
+  type AppType,
+} from '../../model/app.ts'
+import type { SettingKind } from '../../apps/setting.ts'
 import {
   ALL_SETTINGS,
   APP_SETTINGS,
@@ -14,6 +21,7 @@ import {
   settingsOfKind,
 } from '../../apps/app-settings.ts'
 import { isAdminScope, needsPerson } from '../../apps/scope.ts'
+import { secondsInWords } from './words.ts'
 import type { Parameters } from '../../http/parameters.ts'
 import type { FormProblem } from './frame.ts'
 
@@ -199,3 +207,136 @@ export function formProblems(
     .sort((left, right) => left.place - right.place)
     .map(({ anchor, label, sentence }) => ({ anchor, label, sentence }))
 }
+
+/** A field as parts/field.eta shows it. */
+export interface FieldModel {
+  name: SettingName
+  label: string
+  kind: 'line' | 'lines' | 'number'
+  /** What keyboards and spelling checkers may do: nothing to a name that programs use. */
+  input: 'text' | 'name' | 'url' | 'number'
+  value: string
+  problems: readonly string[] | undefined
+  hint: string | undefined
+  isNarrow: boolean
+  isForUsers: boolean
+}
+
+/** A switch as parts/switch.eta shows it. */
+export interface SwitchModel {
+  name: SwitchName
+  label: string
+  hint: string | undefined
+  isOn: boolean
+}
+
+/** The fields of an app, as parts/app-fields.eta shows them. */
+export interface AppFieldsModel {
+  values: AppFormValues
+  /** Sentences by field. */
+  problems: Readonly<Record<string, readonly string[]>>
+  choices: ScopeChoices
+  /** Links and contact. */
+  about: readonly FieldModel[]
+  /** Below "Advanced". */
+  advanced: {
+    /** Whether one of them has a problem. */
+    isWrong: boolean
+    switches: Readonly<Record<'self' | 'users' | 'all', readonly SwitchModel[]>>
+    fields: readonly FieldModel[]
+  }
+  isMachine: boolean
+  takesPeople: boolean
+  canActForItself: boolean
+}
+
+/** The server's lifetimes, which hold where an app has none of its own. */
+type Lifetimes = Readonly<Partial<Record<SettingName, number>>>
+
+/**
+ * Returns the fields of the form.
+ *
+ * @param given.type of the app; absent for a new one, whose type is chosen in the form: all fields are there
+ */
+export function appFields(given: {
+  values: AppFormValues
+  problems: readonly Problem[]
+  catalogue: ReadonlyMap<string, Scope>
+  lifetimes: Lifetimes
+  type?: AppType
+}): AppFieldsModel {
+  const { values, type, lifetimes } = given
+  const problems = sentencesByField(given.problems)
+  const field = (name: SettingName): FieldModel[] =>
+    isTyped(name) ? [fieldOf(name, values[name], problems[name], lifetimes)] : []
+  const takesPeople = type === undefined || actsForUsers(type)
+  const advanced = inSection('advanced')
+  return {
+    values,
+    problems,
+    choices: scopeChoices(given.catalogue, values.scopes),
+    about: inSection('about').flatMap(field),
+    advanced: {
+      isWrong: advanced.some((name) => problems[name] !== undefined),
+      switches: {
+        self: switchesFor('self', values),
+        users: switchesFor('users', values),
+        all: switchesFor(undefined, values),
+      },
+      fields: advanced
+        .flatMap(field)
+        .filter((shown) => takesPeople || !shown.isForUsers || shown.problems !== undefined)
+        .sort((left, right) => rankOf(left) - rankOf(right)),
+    },
+    isMachine: type === undefined || type === 'machine',
+    takesPeople,
+    canActForItself: type === undefined || canActForItself(type),
+  }
+}
+
+const INPUTS: Partial<Record<SettingKind, FieldModel['input']>> = {
+  link: 'url',
+  list: 'name',
+  handle: 'name',
+  seconds: 'number',
+}
+
+function fieldOf(
+  name: TypedName,
+  value: string,
+  problems: readonly string[] | undefined,
+  lifetimes: Lifetimes,
+): FieldModel {
+  const { kind, console }: AppSetting = APP_SETTINGS[name]
+  const isSeconds = kind === 'seconds'
+  const standard = lifetimes[name]
+  return {
+    name,
+    label: isSeconds ? `${console.label}, in seconds` : console.label,
+    kind: isSeconds ? 'number' : kind === 'list' || kind === 'lines' ? 'lines' : 'line',
+    input: INPUTS[kind] ?? 'text',
+    value,
+    problems,
+    hint:
+      standard === undefined
+        ? console.hint
+        : `Empty: ${secondsInWords(standard)}, the server’s default.`,
+    isNarrow: console.isNarrow === true,
+    isForUsers: console.onlyFor === 'users',
+  }
+}
+
+// What few apps need stands last.
+const RANKS: readonly FieldModel['input'][] = ['number', 'url', 'text', 'name']
+const rankOf = ({ input, kind }: FieldModel): number =>
+  RANKS.indexOf(input) + (kind === 'lines' ? 0 : 0.5)
+
+const switchesFor = (
+  onlyFor: AppSetting['console']['onlyFor'],
+  values: AppFormValues,
+): readonly SwitchModel[] =>
+  SWITCHES.flatMap((name) => {
+    const { console }: AppSetting = APP_SETTINGS[name]
+    const { label, hint } = console
+    return console.onlyFor === onlyFor ? [{ name, label, hint, isOn: values[name] }] : []
+  })

@@ -2,25 +2,17 @@
 // who edit one app the second is told what the first changed, and keeps what was typed.
 import { permissionGroups } from '../../apps/permission-groups.ts'
 import { MAX_LOGO_BYTES } from '../../apps/logo.ts'
-import {
-  APP_TYPES,
-  canActForItself,
-  type App,
-  type AppChange,
-  type AppStatus,
-  type AppType,
-} from '../../model/app.ts'
+import { APP_TYPES, type App, type AppChange, type AppStatus } from '../../model/app.ts'
 import type { Problem } from '../../model/problem.ts'
 import { action, redirected, type FormState, page, type Row, type SentForm } from './action.ts'
 import {
+  appFields,
   type AppFormValues,
   FIELD_LABELS,
   formOfApp,
   formProblems,
   inputOf,
   readAppForm,
-  scopeChoices,
-  sentencesByField,
 } from './app-form.ts'
 import { appFacts, appFrame, appPath, belowApp } from './app-frame.ts'
 import type { ConsoleDeps } from './console-deps.ts'
@@ -223,9 +215,7 @@ function editPage(
     frame: belowApp(app, `Edit ${app.name}`, { problems: formProblems(problems) }),
     app: appFacts(app),
     logo: logoOf(app),
-    values,
-    problems: sentencesByField(problems),
-    choices: scopeChoices(catalogue(), values.scopes),
+    ...appFields({ values, problems, catalogue: catalogue(), lifetimes, type: app.type }),
     version: isConflict ? app.version : version,
     conflict: isConflict ? differences(formOfApp(app), values, FIELD_LABELS) : undefined,
     conflictUrl: appPath(app.id, '/activity'),
@@ -237,10 +227,6 @@ function editPage(
     logoCsrf,
     cancelUrl: appPath(app.id),
     isNew: false,
-    canActForItself: canActForItself(app.type),
-    isMachine: app.type === 'machine',
-    takesPeople: takesPeople(app.type),
-    lifetimes: lifetimesInWords(lifetimes),
   } as const
 }
 
@@ -257,8 +243,6 @@ const widens = (before: App, change: AppChange): boolean =>
 
 const unlessDeleted = <T>({ status }: App, value: T): T | undefined =>
   status === 'deleted' ? undefined : value
-
-const takesPeople = (type: AppType): boolean => type === 'web' || type === 'public'
 
 const logoOf = ({ name, logoId }: App) => ({
   name,

@@ -7,7 +7,7 @@ import type { permissionGroups } from '../../apps/permission-groups.ts'
 import type { KeyFacts } from '../../keys/key-ring.ts'
 import type { PreviewOutcome } from '../app-preview.ts'
 import type { AccountFacts } from './account-facts.ts'
-import type { AppFormValues, ScopeChoice, ScopeChoices } from './app-form.ts'
+import type { AppFieldsModel, ScopeChoice } from './app-form.ts'
 import type { appFacts, SecretFacts } from './app-frame.ts'
 import type { Difference } from './differences.ts'
 import type { ShownEvent } from './event-words.ts'
@@ -17,7 +17,7 @@ import type { Pager } from './paging.ts'
 import type { ReasonWords } from './reasons.ts'
 import type { Snippet } from './snippets.ts'
 import type { UsageSummary } from './usage-summary.ts'
-import type { Badge } from './words.ts'
+import type { Badge, lifetimesInWords } from './words.ts'
 
 type AppFacts = ReturnType<typeof appFacts>
 type PermissionGroups = ReturnType<typeof permissionGroups>
@@ -41,19 +41,11 @@ interface StaleModel {
   signInAgainUrl: string
 }
 
-/** The fields of an app, as parts/app-fields.eta shows them. */
-export interface AppFieldsModel {
-  values: AppFormValues
-  /** Sentences by field. */
-  problems: Readonly<Record<string, readonly string[]>>
-  choices: ScopeChoices
+/** The form of an app, as parts/app-fields.eta shows it. */
+interface AppFormModel extends AppFieldsModel {
   isNew: boolean
   /** A file was sent with a form that is shown again: browsers do not keep it. */
   hadLogo?: boolean
-  canActForItself: boolean
-  isMachine: boolean
-  takesPeople: boolean
-  lifetimes: { accessTtl: string; refreshTtl: string }
 }
 
 /** A field of a confirmation, with what was typed and what is wrong with it. */
@@ -123,7 +115,7 @@ export interface ConsoleModels {
     types: { value: AppType; label: string }[]
     pager: Pager
   }
-  'app-overview': { app: AppFacts; defaults: AppFieldsModel['lifetimes'] }
+  'app-overview': { app: AppFacts; defaults: ReturnType<typeof lifetimesInWords> }
   'app-permissions': {
     app: AppFacts
     groups: PermissionGroups
@@ -146,7 +138,7 @@ export interface ConsoleModels {
     figures: { label: string; value: string }[]
     pager: Pager
   }
-  'app-edit': AppFieldsModel &
+  'app-edit': AppFormModel &
     FormModel &
     StaleModel & {
       app: AppFacts
@@ -158,7 +150,7 @@ export interface ConsoleModels {
       logoAction: string
       logoCsrf: string
     }
-  register: AppFieldsModel &
+  register: AppFormModel &
     Omit<FormModel, 'cancelUrl'> &
     StaleModel & {
       types: { value: AppType; label: string; sentence: string }[]

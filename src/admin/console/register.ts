@@ -4,20 +4,19 @@ import { APP_TYPES } from '../../model/app.ts'
 import { checkLogo, MAX_LOGO_BYTES } from '../../apps/logo.ts'
 import { action, page, type Row } from './action.ts'
 import {
+  appFields,
   emptyAppForm,
   FIELD_LABELS,
   formProblems,
   newAppInputOf,
   readAppForm,
-  scopeChoices,
-  sentencesByField,
 } from './app-form.ts'
 import { appFacts, appPath } from './app-frame.ts'
 import type { ConsoleDeps } from './console-deps.ts'
 import type { Frame } from './frame.ts'
 import { CONFIRMED_PATH } from './stale-form.ts'
 import { snippetsFor } from './snippets.ts'
-import { lifetimesInWords, TYPE_WORDS } from './words.ts'
+import { TYPE_WORDS } from './words.ts'
 
 const PATH = '/admin/apps/new'
 
@@ -55,9 +54,7 @@ const register = ({ apps, acts, catalogue, issuer, lifetimes }: ConsoleDeps): Ro
     page: ({ typed: { values, logo }, problems, isStale, signInAgainUrl, ...form }) => ({
       template: 'register',
       frame: frameOf('Register an app', { problems: formProblems(problems, FIELD_LABELS) }),
-      values,
-      problems: sentencesByField(problems),
-      choices: scopeChoices(catalogue(), values.scopes),
+      ...appFields({ values, problems, catalogue: catalogue(), lifetimes }),
       types: APP_TYPES.map((value) => ({ value, ...TYPE_WORDS[value] })),
       action: PATH,
       csrf: form.csrf,
@@ -66,10 +63,6 @@ const register = ({ apps, acts, catalogue, issuer, lifetimes }: ConsoleDeps): Ro
       hadLogo: logo !== undefined,
       signInAgainUrl,
       isNew: true,
-      canActForItself: true,
-      isMachine: true,
-      takesPeople: true,
-      lifetimes: lifetimesInWords(lifetimes),
     }),
     check({ values, logo }) {
       const checked = apps.check(newAppInputOf(values))
