@@ -1,5 +1,6 @@
-// Who runs where: measured servers on core 0, everything else (driver, load, Redis, Postgres) on core 1, so that what is measured does
-// not compete with what measures. Without `taskset` or a second core the run still works and the report says that it was not pinned.
+// Which core a process runs on: measured servers on core 0; driver, load, Redis and Postgres on
+// core 1. So the load does not compete with the server. Without `taskset` or a second core the run
+// still works, and the report says that it was not pinned.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 
@@ -11,7 +12,7 @@ export function canPin(): boolean {
   return availableParallelism() >= 2 && spawnSync('taskset', ['--version']).status === 0
 }
 
-/** Binds the calling process to the driver's core; every child that it starts later inherits that. */
+/** Binds the calling process to the driver's core. Children that it starts later inherit that. */
 export function pinDriver(): void {
   execFileSync(
     'taskset',
@@ -20,7 +21,10 @@ export function pinDriver(): void {
   )
 }
 
-/** Returns the command line that runs a program on the servers' core; unchanged when `pinned` is false. */
+/**
+ * Returns the command line that runs a program on the servers' core, or the program's own command
+ * line if `pinned` is false.
+ */
 export function onServerCore(command: readonly string[], pinned: boolean): string[] {
   return pinned ? ['taskset', '--cpu-list', SERVER_CORE, ...command] : [...command]
 }

@@ -1,5 +1,6 @@
-// How long the lists of admins take with a hundred thousand apps, a million accounts and a million events: node bench/lists.ts. One request at a
-// time over HTTP against a server of its own, on a real Postgres; what is shown is the time to the whole answer, connection kept.
+// How long the lists of admins take with 100,000 apps, a million accounts and a million events:
+// node bench/lists.ts. One request at a time over HTTP, on a kept connection, against a server of
+// its own on a real Postgres. The figure is the time to the whole answer.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -53,7 +54,7 @@ const env = {
   OTESSE_LIMIT_AUTHORIZE_PER_ADDRESS: '0',
 }
 
-/** Fills the tables by single statements; what they hold is as spread out as names and addresses are. */
+/** Fills the tables by single statements. Values are spread out like real names and addresses. */
 async function fill(): Promise<void> {
   const database = new pg.Client({ connectionString: env.OTESSE_DATABASE_URL })
   await database.connect()

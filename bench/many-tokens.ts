@@ -1,5 +1,6 @@
-// `node bench/many-tokens.ts`: whether introspection costs more when there are many live tokens. Two servers, each with a Redis of its own that holds
-// so many families, made by the store of grants as a server makes them; both are asked in turns about random tokens of all that they hold.
+// `node bench/many-tokens.ts`: whether introspection costs more when there are many live tokens.
+// Two servers have a Redis each, filled with a different number of families through the store of
+// grants. Both are asked in turns about random tokens of all that they hold.
 import { freemem, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { canPin, pinDriver } from './cores.ts'
@@ -19,7 +20,7 @@ const { values: options } = parseArgs({
     built: { type: 'boolean', default: false },
   },
 })
-/** So many questions are written out before a round; they are drawn anew from all tokens each time. */
+/** Requests that are prepared before a round. They are drawn anew from all tokens each time. */
 const QUESTIONS = 50_000
 const GUESSED_BYTES_PER_FAMILY = 2500
 const STEP = 50_000

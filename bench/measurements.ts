@@ -1,5 +1,6 @@
-// Turns the raw results of several rounds into the numbers that are shown, and prints them. Per-request costs are medians over the
-// rounds: a neighbour that wakes up in one of them then does not move the number.
+// Turns the raw results of several rounds into the figures that are shown, and prints them. Costs
+// per request are medians over the rounds, so a neighbour that wakes up in one round does not move
+// them.
 import type { LoadResult } from './load/load-job.ts'
 import { GOALS, type Goal } from './scenarios.ts'
 import type { ScenarioName } from './scenarios.ts'
@@ -65,8 +66,8 @@ function percentile(sorted: Float64Array, share: number): number {
 }
 
 /**
- * Ratios of requests per CPU second: the median of the ratios of each round, in which the servers took turns and met the same noise. A missing
- * server leaves its ratio out.
+ * Ratios of requests per CPU second: the median of the ratios of each round, in which the servers
+ * took turns and met the same noise. The ratio to a server that did not run is absent.
  */
 export interface Comparison {
   scenario: ScenarioName

@@ -1,6 +1,7 @@
-// `node bench/memory.ts`: how fast a server starts, how much memory it takes when idle, and whether token requests make it grow.
-// Start and idle memory come from a server started as always; growth comes from a second one with probe.ts in it, compared after full
-// collections, once it has warmed up: a resident set alone would call V8's spare room a leak.
+// `node bench/memory.ts`: how fast a server starts, how much memory it uses when idle, and whether
+// token requests make it grow. Start and idle memory come from a server that is started as always.
+// Growth comes from a second one with probe.ts in it: its heap is compared after full collections,
+// because the resident set includes room that V8 keeps.
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { canPin, pinDriver } from './cores.ts'

@@ -1,6 +1,7 @@
-// Our server as a target: started the way the product is (a process of its own, configured by its environment alone), on Redis and Postgres,
-// with hashing, limits, events and metrics on. The driver opens the same stores through the server's own objects, to register apps and to
-// write codes. The limits are on and only too high to be reached; the log goes to a file at its usual level.
+// Our server as a target: a process of its own that is configured by its environment, on Redis and
+// Postgres, with hashing, limits, events and metrics on. Limits are too high to be reached. The log
+// goes to a file at its usual level. The driver opens the same stores through the server's own
+// objects, to register apps and to write codes.
 import { rm, mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -37,13 +38,19 @@ const APPS: Record<AppRole, AppInput> = {
 
 /** Our server, which the driver can also fill by its own objects. */
 export interface OtesseTarget extends Target {
-  /** Makes live families as an approval and a code exchange make them, through the store of grants, and returns their access tokens. */
+  /**
+   * Creates live families through the store of grants, as an approval and a code exchange do.
+   * Returns their access tokens.
+   */
   mintAccessTokens: (role: 'steady' | 'rotating', count: number) => Promise<string[]>
   /** What it says of itself, in Prometheus' text form. */
   metrics: () => Promise<string>
 }
 
-/** Starts our server from this checkout, or for `before` from the other one, which must understand the same settings and tables. */
+/**
+ * Starts our server from this checkout, or for `before` from the other one, which must understand
+ * the same settings and tables.
+ */
 export async function openOtesseTarget(
   name: 'otesse' | 'before',
   stores: TargetStores,

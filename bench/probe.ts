@@ -1,5 +1,6 @@
-// Loaded into a measured server with --import when its inside is asked for: takes a CPU profile of an exact stretch of time, or reads the
-// heap after a full collection (needs --expose-gc). Listens on the IPC channel only and does not keep the process alive.
+// Loaded into a measured server with --import: takes a CPU profile of an exact stretch of time, or
+// reads the heap after a full collection (needs --expose-gc). It listens on the IPC channel only
+// and does not keep the process alive.
 import { Session } from 'node:inspector/promises'
 import type { Profiler } from 'node:inspector'
 

@@ -1,4 +1,5 @@
-// Reads a V8 CPU profile and says where the time went: self time by package (or by our own folder), and the most expensive functions.
+// Reads a V8 CPU profile and prints self time by package (or by our own folder), and the most
+// expensive functions.
 import type { Profiler } from 'node:inspector'
 
 const SHOWN_PACKAGES = 20
@@ -11,7 +12,10 @@ interface Row {
   micros: number
 }
 
-/** Spells the two tables of one profile; idle time and the profiler itself are left out of the 100 %. */
+/**
+ * Writes the two tables of one profile. Idle time and the profiler itself are left out of the 100
+ * %.
+ */
 export function formatProfile(profile: Profiler.Profile): string {
   const microsById = selfMicros(profile)
   const byPackage = new Map<string, number>()

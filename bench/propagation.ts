@@ -1,5 +1,6 @@
-// How long after an admin's act on one server the other one acts on it: node bench/propagation.ts. Two server processes on one Redis and one
-// Postgres; acts go through the admin API of the first, the second is asked without a pause until it refuses. Measured from the answer to the act.
+// How soon a change on one server takes effect on another: node bench/propagation.ts. Two server
+// processes share one Redis and one Postgres. Changes go through the admin API of the first. The
+// second is asked without a pause until it refuses. Measured from the answer to the change.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -120,7 +121,10 @@ const requestToken = (client: Client, scope: string) =>
 const introspect = async (token: string) =>
   (await post(1, '/oauth/introspect', resourceServer, { token })).body
 
-/** One act: what node two did before it, the act on node one, and what tells that node two has heard of it. */
+/**
+ * One change: the answer of node two before it, the change on node one, and how node two answers
+ * when it has heard of it.
+ */
 interface Trial {
   works: () => Promise<boolean>
   act: () => Promise<void>

@@ -1,5 +1,6 @@
-// `npm run bench`: starts Redis, Postgres and the three servers, loads them one after the other in rounds, and prints what a request
-// costs each of them. Fails when any answer is not the expected one. Options and how to read the output: bench/README.md.
+// `npm run bench`: starts Redis, Postgres and the three servers, loads them one after the other in
+// rounds, and prints the cost of a request on each. An unexpected answer fails the run. Options,
+// and how to read the output: bench/README.md.
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { canPin, pinDriver } from './cores.ts'
@@ -50,7 +51,10 @@ const targetNames = TARGET_NAMES.filter((name) =>
 )
 const rounds = options.profile ? 1 : Number(options.rounds)
 
-/** Runs every scenario on every target once; targets alternate inside a scenario, so noise hits all of them alike. */
+/**
+ * Runs every scenario on every target once. Targets alternate inside a scenario, so noise hits all
+ * of them alike.
+ */
 async function runRound(
   targets: readonly Target[],
   load: LoadProcess,
@@ -108,7 +112,8 @@ const results = new Map<
 >()
 for (let round = 1; round <= rounds; round += 1) {
   process.stderr.write(`round ${round} of ${rounds}\n`)
-  // Forwards and backwards by turns: nobody always comes second, with the caches and the heap of the stores as the first one left them.
+  // The order alternates, so that no server always comes second, with caches and stores as the
+  // first one left them.
   const order = round % 2 === 1 ? targets : targets.toReversed()
   await runRound(order, load, shape, (target, scenario, result) => {
     const key = `${scenario} ${target}`

@@ -1,4 +1,5 @@
-// The measured kinds of request, and how each is made for a target: the same paths, bodies and number of tokens for every server.
+// The kinds of request that are measured, and how each is made for a target: the same paths, bodies
+// and number of tokens for every server.
 import { BENCH_REDIRECT_URI, BENCH_SCOPE } from './baselines/plain-provider.ts'
 import type { LoadJob, RequestSource } from './load/load-job.ts'
 import type { LoadProcess } from './load-process.ts'
@@ -43,7 +44,9 @@ export interface LoadShape {
   connections: number
   seconds: number
   warmupSeconds: number
-  /** Codes written per measured second of code exchange; the run ends early when they are used up. */
+  /**
+   * Codes written per measured second of code exchange. The run ends early when they are used up.
+   */
   codesPerSecond: number
   redisPid: number
 }

@@ -1,5 +1,6 @@
-// Starts one measured server as a process of its own, waits until it says that it is ready, and stops it. The driver talks to it over
-// HTTP; the IPC channel is only there for probe.ts, which is loaded when a profile or the heap is asked for.
+// Starts one measured server as a process of its own, waits until it is ready, and stops it. The
+// driver talks to it over HTTP. The IPC channel is for probe.ts only, which is loaded when a
+// profile or the heap is asked for.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { openSync, readFileSync } from 'node:fs'
@@ -31,7 +32,10 @@ export interface ReadyByLine {
   portIn: (line: string) => number | undefined
 }
 
-/** Ready when `path` on a port that was chosen for it answers 200. What it prints goes to a file, as a log would. */
+/**
+ * Ready when `path`, on a port that was chosen for it, answers 200. Its output goes to a file, as a
+ * log would.
+ */
 export interface ReadyByPolling {
   kind: 'polling'
   port: number

@@ -1,5 +1,5 @@
-// The stores that the measured servers share: one Redis and one Postgres, started for the run. Every server of ours gets a database and a key
-// prefix of its own, so that none of them reads what another one wrote.
+// The stores that the measured servers share: one Redis and one Postgres, started for the run. Each
+// of our servers gets a database and a key prefix of its own, so none reads what another wrote.
 import { Redis } from 'ioredis'
 import { createDatabase, startPostgres, startRedis } from '../test/support/backends.ts'
 import type { TargetStores } from './targets.ts'
@@ -11,7 +11,7 @@ export interface BenchStores extends AsyncDisposable {
   redisPid: number
 }
 
-/** Starts Redis and Postgres; Postgres only when `needsPostgres` says that a server of ours will run. */
+/** Starts Redis, and Postgres if `needsPostgres` says that a server of ours will run. */
 export async function openBenchStores(needsPostgres: boolean): Promise<BenchStores> {
   await using stack = new AsyncDisposableStack()
   const store = stack.adopt(await startRedis(), (server) => server.stop())

@@ -1,5 +1,6 @@
-// `node bench/tail.ts`: how long introspection takes when the server is busy but not full. Each round finds the rate at which the server is saturated,
-// then sends requests at a constant rate of a share of it and prints how long they took.
+// `node bench/tail.ts`: how long introspection takes when the server is busy but not full. Each
+// round finds the rate at which the server is saturated, then sends requests at a constant share of
+// that rate and prints how long they took.
 import { loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { canPin, pinDriver } from './cores.ts'
@@ -91,7 +92,10 @@ function percent(part: number): string {
   return `${(part * 100).toFixed(0)} %`
 }
 
-/** Reads the server's histogram of request durations: how many requests of the endpoint took at most so many seconds. */
+/**
+ * Reads the server's histogram of request durations: how many requests of the endpoint took at most
+ * so many seconds.
+ */
 function durations(metrics: string): Map<number, number> {
   const path = job.path.startsWith('/oauth/verify') ? '/oauth/verify' : job.path
   const counts = new Map<number, number>()

@@ -1,4 +1,5 @@
-// What a measured server is to the driver, and the two baselines. Our own server is in otesse-target.ts.
+// What the driver knows of a measured server, and the two baselines. Our own server is in
+// otesse-target.ts.
 import type { Redis } from 'ioredis'
 import {
   BENCH_REDIRECT_URI,
@@ -10,14 +11,15 @@ import { READY_LINE, openServerProcess } from './server-process.ts'
 import type { ServerProcess } from './server-process.ts'
 
 /**
- * `plain` is oidc-provider with a textbook adapter, `plain_pipelined` the same with ioredis' enableAutoPipelining, `bare` is node:http with
- * one GET, `otesse` is our server and `before` our server from another checkout.
+ * `plain` is oidc-provider with a textbook adapter, `plain_pipelined` the same with ioredis'
+ * enableAutoPipelining. `bare` is node:http with one GET. `otesse` is our server, `before` our
+ * server from another checkout.
  */
 export type TargetName = 'plain' | 'plain_pipelined' | 'bare' | 'otesse' | 'before'
 
 /**
- * `steady` keeps its refresh token, `rotating` gets a new one each time, `machine` uses client_credentials, `resource` is a resource server
- * that introspects the tokens of others.
+ * `steady` keeps its refresh token, `rotating` gets a new one each time, `machine` uses
+ * client_credentials, `resource` is a resource server that introspects the tokens of others.
  */
 export type AppRole = 'steady' | 'rotating' | 'machine' | 'resource'
 
@@ -34,7 +36,10 @@ export interface Target extends AsyncDisposable {
   host: string
   server: ServerProcess
   credentials: (role: AppRole) => AppCredentials
-  /** Writes fresh authorization codes (valid 60 s) of one app into the store, without the server's help. */
+  /**
+   * Writes fresh authorization codes (valid 60 s) of one app into the store, without the server's
+   * help.
+   */
   mintCodes: (role: 'steady' | 'rotating', count: number) => Promise<string[]>
   /** What makes this server's numbers doubtful, asked at the end of the run. */
   complaints?: () => Promise<string[]>
@@ -47,7 +52,10 @@ export interface TargetStores {
   createDatabase: () => Promise<string>
   /** Where the other checkout is, for `before`. */
   beforeDirectory: string | undefined
-  /** Starts our servers from dist/ (`npm run build`), as the image does, instead of from the sources. */
+  /**
+   * Starts our servers from dist/ (`npm run build`), as the image does, instead of from the
+   * sources.
+   */
   built: boolean
   /** The driver's own connection to the same Redis, used to write codes. */
   redis: Redis
@@ -75,7 +83,10 @@ export async function mintInBatches(
   return codes
 }
 
-/** Starts baseline (a), with single commands as the usual adapter sends them or with ioredis' automatic pipelines. */
+/**
+ * Starts baseline (a), with single commands as the usual adapter sends them, or with ioredis'
+ * automatic pipelines.
+ */
 export async function openPlainTarget(
   name: 'plain' | 'plain_pipelined',
   stores: TargetStores,

@@ -1,5 +1,6 @@
-// What the verifiers accept while a server is killed or Redis stands still: checks go on all the time, tokens are revoked before and during the
-// disturbance, and afterwards everything must come back without help. A revocation counts from its answer; one that was not answered does not.
+// What the verifiers accept while a server is killed or Redis stands still. Checks go on all the
+// time, and tokens are revoked before and during the disturbance. Afterwards everything must
+// recover by itself. A revocation counts from its answer; one that was not answered does not count.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Family, VerifierFleet } from './verifier-fleet.ts'
 import { untilFollowing } from './verifier-fleet.ts'
@@ -21,7 +22,10 @@ interface Disturbance {
   end: () => Promise<void>
 }
 
-/** Runs the disturbances that are asked for, one after the other. @returns whether all bounds were kept and everything came back */
+/**
+ * Runs the requested disturbances one after the other. @returns whether all bounds were kept and
+ * everything recovered
+ */
 export async function measureDisturbances(
   fleet: VerifierFleet,
   options: { kill: boolean; pause: boolean; checksPerSecond: number; boundMillis: number },
@@ -135,7 +139,10 @@ async function measure(
   return isBack && seen.late === 0
 }
 
-/** Checks random tokens at random verifiers all the time, without waiting for the answers, as an API's requests do. */
+/**
+ * Checks random tokens at random verifiers all the time, without waiting for the answers, as the
+ * requests of an API do.
+ */
 function startChecks(
   fleet: VerifierFleet,
   families: readonly Family[],

@@ -1,5 +1,6 @@
-// What the verifier benchmark stands on: two servers on one Redis and Postgres, four verifiers, and the means to make tokens, to revoke them, and to
-// take a server or Redis away. Used by verifier.ts.
+// The set-up of the verifier benchmark: two servers on one Redis and Postgres, four verifiers, and
+// the means to create tokens, to revoke them, and to take a server or Redis away. Used by
+// verifier.ts.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -29,7 +30,9 @@ export interface VerifierFleet extends AsyncDisposable {
   /** The first two ask and follow the first node, the others the second. */
   verifiers: readonly Verifier[]
   mintMany: (count: number) => Promise<Family[]>
-  /** Resolves when the revocation was answered. @throws {Error} when it was refused or not answered */
+  /**
+   * Resolves when the revocation was answered. @throws {Error} when it was refused or not answered
+   */
   revoke: (node: Node, token: string) => Promise<void>
   pauseRedis: () => void
   resumeRedis: () => void

@@ -1,4 +1,5 @@
-// Registered apps (OAuth clients), their secrets as keyed hashes, their logos, and the catalogue of scopes.
+// Registered apps (OAuth clients), their secrets as keyed hashes, their logos, and the catalogue of
+// scopes.
 import { type Kysely, sql } from 'kysely'
 
 export async function up(db: Kysely<unknown>): Promise<void> {

@@ -1,4 +1,5 @@
-// Remembered consents, the written-down revocations of whole apps and accounts, and the journal of the embedded grant store.
+// Remembered consents, the pending revocations of whole apps and accounts, and the journal of the
+// embedded grant store.
 import type { Kysely } from 'kysely'
 
 export async function up(db: Kysely<unknown>): Promise<void> {

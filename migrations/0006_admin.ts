@@ -1,5 +1,5 @@
-// What administering needs: versions of accounts and scopes (the ETag of an edit), names for apps that are kept in files, one-time links,
-// answers kept for repeated requests, and the indexes of the console's lists.
+// Administration: versions of accounts and scopes (the ETag of an edit), handles of apps, one-time
+// links, idempotency records, and the indexes of the console's lists.
 import type { Kysely } from 'kysely'
 
 export async function up(db: Kysely<unknown>): Promise<void> {

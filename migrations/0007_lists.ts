@@ -1,6 +1,7 @@
-// What keeps the lists of the console fast with a hundred thousand apps and a million accounts: an index for each order and filter, and trigram
-// indexes for parts of names and addresses. Trigrams need the extension pg_trgm, which Postgres lets every owner of a database install; where it is
-// not to be had (PGlite, some hosts) searching reads the table, and everything else is the same.
+// Keeps the lists of the console fast with 100,000 apps and a million accounts: an index for each
+// order and filter, and trigram indexes for parts of names and addresses. Trigrams need the
+// extension pg_trgm, which every owner of a database may install. Where Postgres lacks it (PGlite,
+// some hosts), searching reads the table and everything else is the same.
 import { type Kysely, sql } from 'kysely'
 
 export async function up(db: Kysely<unknown>): Promise<void> {

@@ -1,4 +1,5 @@
-// Finding the admins among a million accounts: asked whenever one of them could be the last, and at each start.
+// Finds the admins among a million accounts. The server looks for them at each start, and whenever
+// a change could remove the last one.
 import { type Kysely, sql } from 'kysely'
 
 export async function up(db: Kysely<unknown>): Promise<void> {

@@ -1,5 +1,5 @@
-// Baseline (b): the least a server on this stack can do per request: node:http, one Redis GET, a small JSON answer.
-// Nothing that answers from Redis with Node gets cheaper than this, so it is the floor that ratios are read against.
+// Baseline (b): the least that a server on this stack can do for a request: node:http, one Redis
+// GET, a small JSON answer. It is the floor that ratios are compared with.
 import { createServer } from 'node:http'
 import { Redis } from 'ioredis'
 

@@ -1,6 +1,7 @@
-// Baseline (a): oidc-provider as its documentation sets it up, with the textbook Redis adapter, static clients and secrets in clear.
-// Lifetimes, scopes and the two refresh policies match our server, so that both do the same work for the same requests. The bench driver
-// imports the factory too, to write authorization codes into the same Redis before a run; run as a program, this file is the server.
+// Baseline (a): oidc-provider as its documentation sets it up, with the textbook Redis adapter,
+// static clients and secrets in clear. Lifetimes, scopes and the two refresh policies match our
+// server, so both do the same work for the same requests. The driver imports the factory to write
+// authorization codes into the same Redis before a run. Run as a program, this file is the server.
 import { generateKeyPairSync } from 'node:crypto'
 import { pathToFileURL } from 'node:url'
 import { Redis } from 'ioredis'

@@ -1,5 +1,6 @@
-// Load at a constant rate (open loop): requests become due by the clock, whether or not the ones before were answered, as those of many independent
-// callers do. A request that finds no free connection waits for one, and its wait counts: nothing is left out because the server was slow.
+// Load at a constant rate (open loop): requests become due by the clock, whether or not earlier
+// ones were answered, as those of many independent callers do. A request that finds no free
+// connection waits for one, and its wait counts.
 import { buildRequest } from './load-job.ts'
 import type { LoadJob, LoadResult } from './load-job.ts'
 import { readCpuMillis } from './process-cpu.ts'
@@ -10,7 +11,7 @@ import type { RawConnection } from './raw-connection.ts'
 const TICK_MILLIS = 1
 const SETTLE_MILLIS = 500
 
-/** Runs a job of `cycle` requests at its rate. @throws {Error} at the first answer that is not the expected one */
+/** Runs a job of `cycle` requests at its rate. @throws {Error} at the first unexpected answer */
 export async function runArrivals(job: LoadJob, ratePerSecond: number): Promise<LoadResult> {
   if (job.source.kind !== 'cycle') throw new Error('a constant rate needs requests that repeat')
   const requests = job.source.bodies.map((body) => buildRequest(job, body))

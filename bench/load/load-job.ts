@@ -1,5 +1,6 @@
-// The words that the driver and the load process exchange: one job describes one measured run against one server, one result answers it.
-// Both sides import it; it holds types and the request builder only.
+// The messages between the driver and the load process: a job describes one measured run against
+// one server, a result answers it. Both sides import it. It holds types and the request builder
+// only.
 
 /** How the next request of a connection is chosen. */
 export type RequestSource =
@@ -7,7 +8,7 @@ export type RequestSource =
   | { kind: 'cycle'; bodies: string[] }
   /** Each body is sent exactly once; the run ends when the list is used up. */
   | { kind: 'once'; bodies: string[]; warmupCount: number }
-  /** Connection i starts with the i-th token and from then on sends the refresh token that it got last. */
+  /** Connection i starts with the i-th token, then sends the refresh token that it got last. */
   | { kind: 'chain'; firstTokens: string[]; before: string; after: string }
 
 /** One run of load against one server. */
@@ -17,10 +18,16 @@ export interface LoadJob {
   method: 'GET' | 'POST'
   path: string
   connections: number
-  /** Open loop: so many requests become due per second, whatever the answers do. Absent: each connection sends when it was answered. */
+  /**
+   * Open loop: requests that become due per second, whatever the answers do. Absent: each
+   * connection sends when it was answered.
+   */
   ratePerSecond?: number
   source: RequestSource
-  /** Not measured; lets compilers and caches settle, for at least 1000 requests. A `once` source counts requests instead. */
+  /**
+   * Not measured; lets compilers and caches settle, for at least 1000 requests. A `once` source
+   * counts requests instead.
+   */
   warmupSeconds: number
   /** Longest measured time. */
   seconds: number
@@ -33,19 +40,25 @@ export interface LoadJob {
   redisPid: number
 }
 
-/** What a run found out. Requests that were answered during the warm-up are in none of the numbers. */
+/** The numbers of a run. Requests of the warm-up are in none of them. */
 export interface LoadResult {
   requests: number
   /** From the first measured moment to the last answer. */
   elapsedMillis: number
-  /** User + system time of the server process, including the half second after the load in which it finishes work it put off. */
+  /**
+   * User + system time of the server process, including the half second after the load in which it
+   * finishes deferred work.
+   */
   serverCpuMillis: number
   /** The same without that half second: how busy the server's core was. */
   serverBusyMillis: number
   redisCpuMillis: number
   /** One entry per measured request. */
   latenciesMillis: Float64Array
-  /** Open loop only: from the moment when a request was due, which counts waiting for a connection and a late load process too. */
+  /**
+   * Open loop only: from the time at which a request was due. Waiting for a connection counts, and
+   * so does a late load process.
+   */
   sinceDueMillis?: Float64Array
   bodies: string[]
 }
@@ -53,7 +66,10 @@ export interface LoadResult {
 /** What the load process answers: a result, or why the run is worth nothing. */
 export type LoadReply = { kind: 'done'; result: LoadResult } | { kind: 'failed'; reason: string }
 
-/** Spells one HTTP/1.1 request; `body` is form-encoded text with POST, and with GET further header lines. */
+/**
+ * Writes one HTTP/1.1 request. `body` is form-encoded text with POST, and further header lines with
+ * GET.
+ */
 export function buildRequest(job: Pick<LoadJob, 'method' | 'path' | 'host'>, body: string): Buffer {
   const head = `${job.method} ${job.path} HTTP/1.1\r\nHost: ${job.host}\r\nAccept: application/json\r\n`
   if (job.method === 'GET') return Buffer.from(`${head}${body}\r\n`)

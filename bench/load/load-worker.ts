@@ -1,5 +1,6 @@
-// The load process: takes one job at a time from the driver, keeps every connection busy for its length, checks every answer and sends
-// the numbers back. Any unexpected status, body or closed connection fails the job: a fast error is no result.
+// The load process: takes one job at a time from the driver, keeps every connection busy for its
+// length, checks every answer and sends the numbers back. An unexpected status or body, or a closed
+// connection, fails the job.
 import { setTimeout as delay } from 'node:timers/promises'
 import { runArrivals } from './arrivals.ts'
 import { buildRequest } from './load-job.ts'
@@ -8,10 +9,11 @@ import { readCpuMillis } from './process-cpu.ts'
 import { openRawConnection } from './raw-connection.ts'
 import type { RawConnection, RawResponse } from './raw-connection.ts'
 
-// Fewer requests than this leave hot functions uncompiled, however long they took on a busy machine.
+// With fewer requests hot functions stay uncompiled, however long they took on a busy machine.
 const WARMUP_REQUESTS = 1000
 
-// Batched events and counters leave the server within this time; their cost belongs to the requests that caused them.
+// Batched events and counters leave the server within this time. Their cost belongs to the requests
+// that caused them.
 const SETTLE_MILLIS = 500
 const SHOWN_BODY_CHARACTERS = 300
 

@@ -1,12 +1,18 @@
-// Reads how much processor time a process has used, from /proc. Linux only, like the rest of the benchmark's pinning.
+// Reads from /proc how much processor time a process has used. Linux only, like the pinning.
 import { readFileSync, readdirSync } from 'node:fs'
 
 const NANOS_PER_MILLI = 1_000_000
 
-/** Returns the user + system time of all threads of a process in milliseconds; exact, where /proc/<pid>/stat has steps of 10 ms. */
+/**
+ * Returns the user + system time of all threads of a process, in milliseconds. It is exact, where
+ * /proc/<pid>/stat has steps of 10 ms.
+ */
 export const readCpuMillis = (pid: number): number => sumOfThreads(pid, 0)
 
-/** Returns how long all threads of a process together could have run and had to wait for a core, in milliseconds: what neighbours took. */
+/**
+ * Returns how long the threads of a process could have run but waited for a core, in milliseconds:
+ * the time that neighbours took.
+ */
 export const readWaitMillis = (pid: number): number => sumOfThreads(pid, 1)
 
 function sumOfThreads(pid: number, field: 0 | 1): number {

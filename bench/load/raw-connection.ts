@@ -1,5 +1,6 @@
-// One keep-alive HTTP/1.1 connection with one request in flight, on a bare socket: it costs a fraction of what node:http would, so that
-// the load process is not what gets measured. Understands exactly what the measured servers send: a status line and a Content-Length.
+// One keep-alive HTTP/1.1 connection with one request in flight, on a bare socket. It costs a
+// fraction of node:http, so the load process is not what is measured. It understands only what the
+// measured servers send: a status line and a Content-Length.
 import { connect } from 'node:net'
 
 /** One answer; `body` is only valid until the handler returns. */
@@ -8,7 +9,7 @@ export interface RawResponse {
   body: Buffer
 }
 
-/** A connected socket; `send` may be called again once the answer to the previous request was handled. */
+/** A connected socket. `send` may be called again once the previous answer was handled. */
 export interface RawConnection {
   send: (request: Buffer) => void
   close: () => void

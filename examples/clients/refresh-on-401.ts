@@ -1,6 +1,7 @@
-// How an app calls the API: with the access token that it has, and when the API answers 401, refresh once and try again. Needs Node 22 or newer and
-// nothing else; copy it. Any number of workers may call at once, in one process or in several: each process refreshes once for all its
-// workers, and several processes that refresh the same token in the same moment are all answered.
+// How an app calls the API: with its access token, and when the API answers 401, refresh once and
+// try again. Needs Node 22 or newer and nothing else; copy it. Any number of workers may call at
+// once, in one process or in several. Each process refreshes once for all its workers. If several
+// processes refresh the same token at the same moment, all of them are answered.
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** What the app keeps for one authorization: treat both like passwords. */
@@ -13,8 +14,8 @@ export interface Tokens {
 export interface TokenStore {
   read(): Promise<Tokens>
   /**
-   * Writes `next` only where the row still holds `old`, in one statement: `UPDATE … WHERE access_token = $old`. A process that was slow must not
-   * put an older token over a newer one.
+   * Writes `next` only where the row still holds `old`, in one statement: `UPDATE … WHERE
+   * access_token = $old`. So a slow process cannot put an older token over a newer one.
    */
   replace(old: Tokens, next: Tokens): Promise<void>
 }
@@ -28,7 +29,10 @@ export interface ClientOptions {
   store: TokenStore
 }
 
-/** The authorization is over (expired, revoked, or withdrawn by the person): send the person to authorize again. */
+/**
+ * The authorization is over (expired, revoked, or withdrawn by the user): send the user to
+ * authorize again.
+ */
 export class AuthorizationLost extends Error {}
 
 const ATTEMPTS = 5
@@ -45,7 +49,7 @@ export function createApiClient(options: ClientOptions) {
     const answer = await send(url, init, tokens)
     if (answer.status !== 401) return answer
     await answer.body?.cancel()
-    // One refresh for all workers that met the 401, one more try for each. A second 401 is the API's last word.
+    // One refresh for all workers that met the 401, one more try for each. A second 401 is final.
     refreshing ??= renew(tokens).finally(() => (refreshing = undefined))
     return send(url, init, await refreshing)
   }
@@ -62,7 +66,10 @@ export function createApiClient(options: ClientOptions) {
     throw new AuthorizationLost('The authorization is over: authorize again.')
   }
 
-  /** Asks for new tokens (RFC 6749 §6); `undefined` where the server says that the refresh token is worth nothing any more. */
+  /**
+   * Asks for new tokens (RFC 6749 §6). `undefined` if the server says that the refresh token is no
+   * longer valid.
+   */
   async function refresh({ refreshToken }: Tokens): Promise<Tokens | undefined> {
     for (let attempt = 1; ; attempt += 1) {
       const answer = await askForTokens(refreshToken).catch(() => undefined)
@@ -110,7 +117,10 @@ function send(url: string, init: RequestInit, { accessToken }: Tokens): Promise<
   return fetch(url, { ...init, headers })
 }
 
-/** Twice as long each time, with a little chance in it so that not all come back at once; longer where the server says so. */
+/**
+ * Twice as long each time, plus a random part so that not all come back at once; longer if the
+ * server says so.
+ */
 function waitMillis(answer: Response | undefined, attempt: number): number {
   const asked = Number(answer?.headers.get('retry-after') ?? 0) * 1000
   return Math.max(asked, FIRST_WAIT_MILLIS * 2 ** (attempt - 1)) * (1 + Math.random() / 4)

@@ -1,5 +1,6 @@
-// The demo's protected API: a company's own server that lets in whoever has a token with the right scope. It asks the authorization server by
-// introspection (RFC 7662), with its own credentials, and refuses as RFC 6750 says. Nothing here knows how tokens are made.
+// The demo's protected API: a server of the company that admits calls with a token of the right
+// scope. It asks the authorization server by introspection (RFC 7662), with its own credentials,
+// and refuses as RFC 6750 says. It does not know how tokens are made.
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import * as oauth from 'openid-client'
 import type { Bookings } from './bookings.ts'
@@ -45,7 +46,10 @@ const ROUTES: readonly Route[] = [
   },
 ]
 
-/** Creates the API. @param server the authorization server, with the API's own credentials as a resource server */
+/**
+ * Creates the API. @param server the authorization server, with the API's own credentials as a
+ * resource server
+ */
 export function createBookingsApi(deps: {
   server: oauth.Configuration
   bookings: Bookings

@@ -1,5 +1,6 @@
-// What the demo's app remembers of each browser: the tokens that it was given. Kept on disk, as a real app keeps them, so that a connection
-// outlives a restart and a crash; sealed, as a real app should, so that the file alone opens nothing.
+// The tokens that the demo's app was given, by browser. They are on disk, as in a real app, so that
+// a connection outlives a restart; and encrypted, as a real app should do, so that the file alone
+// is useless.
 import { mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { randomBase62 } from '../../src/shared/crypto.ts'

@@ -1,5 +1,5 @@
-// The demo app's side of OAuth, with a library that anybody would take (openid-client) against the server's public endpoints alone. Every
-// request is noted, so that the page can show what went over the wire.
+// The demo app's side of OAuth: a common library (openid-client) against the server's public
+// endpoints. Every request is recorded, so that the page can show what went over the wire.
 import * as oauth from 'openid-client'
 import type { Clock } from '../../src/shared/clock.ts'
 import type { Connection } from './connections.ts'
@@ -28,7 +28,10 @@ export interface ApiAnswer {
 
 /** The app's connection to the server and the API; `note` hears of every request. */
 export interface DashboardClient {
-  /** @param isFirst whether nothing is connected yet: then the person is asked, also where the server remembers a yes of before */
+  /**
+   * @param isFirst whether nothing is connected yet: then the user is asked, even if the server
+   * remembers an earlier consent
+   */
   begin(scopes: readonly string[], isFirst: boolean): Promise<Begun>
   /** Exchanges the code that the browser came back with. */
   finish(callback: URL, begun: Begun): Promise<Connection>
@@ -72,7 +75,8 @@ export function createDashboardClient(deps: {
     before?: Connection,
   ): Connection => ({
     accessToken: tokens.access_token,
-    // The server does not replace the refresh token of an app that keeps a secret; one that it does send is the new one.
+    // The server does not replace the refresh token of an app that keeps a secret. If it sends one,
+    // that is the new one.
     refreshToken: tokens.refresh_token ?? before?.refreshToken ?? '',
     scopes: tokens.scope?.split(' ') ?? before?.scopes ?? [],
     expiresAt: clock() + (tokens.expiresIn() ?? 0) * 1000,

@@ -1,4 +1,4 @@
-// The pages of the demo's app. Invariant: whatever comes from outside passes html``, which escapes it.
+// The pages of the demo's app. Invariant: everything from outside passes html``, which escapes it.
 import type { Booking, Customer } from './bookings.ts'
 import type { Connection } from './connections.ts'
 import type { Step } from './dashboard-client.ts'

@@ -1,5 +1,6 @@
-// The demo's third-party app, "Bookings Dashboard": a small web app as another company would write it. It knows the server by its public
-// address and nothing else. One browser is one session; a session has a connection or none.
+// The demo's third-party app, "Bookings Dashboard": a small web app as another company would write
+// it. It knows the server by its public address only. One browser is one session; a session has at
+// most one connection.
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import * as oauth from 'openid-client'
 import { MINUTE, type Clock } from '../../src/shared/clock.ts'
@@ -38,7 +39,9 @@ interface DashboardDeps {
   login: { email: string; password: string }
 }
 
-/** What is remembered of a browser besides its connection; lost with the process, which costs nothing. */
+/**
+ * What the app knows of a browser besides its connection. It ends with the process, without harm.
+ */
 interface Visit {
   id: string
   client: DashboardClient
@@ -165,8 +168,8 @@ async function readData(visit: Visit, deps: DashboardDeps) {
 }
 
 /**
- * Asks the API as an app should: a token that has run out or is refused is refreshed once, and a connection that cannot be refreshed has
- * ended.
+ * Calls the API as an app should: if the token has expired or is refused, it is refreshed once. If
+ * that fails, the connection has ended.
  */
 async function askApi(
   method: 'GET' | 'POST',

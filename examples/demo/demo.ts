@@ -69,7 +69,7 @@ async function chooseAddresses(flags: DemoFlags, env: Environment): Promise<Addr
     return {
       port,
       server: `http://localhost:${port}`,
-      // Another host name than the server's: a browser takes the two for two sites, as they would be.
+      // Another host name than the server's, so that a browser treats the two as two sites.
       app: `http://127.0.0.1:${appPort}`,
       api: `http://127.0.0.1:${apiPort}`,
     }
@@ -79,7 +79,7 @@ async function chooseAddresses(flags: DemoFlags, env: Environment): Promise<Addr
   }
 }
 
-/** Of the environment nothing is taken: the demo must not touch a database that somebody has configured. */
+/** Ignores the environment: the demo must not touch a database that somebody has configured. */
 const demoSettings = (flags: DemoFlags, { server, port }: Addresses): Record<string, string> => ({
   OTESSE_ISSUER: server,
   OTESSE_PORT: String(port),

@@ -1,4 +1,5 @@
-// Ports for the demo's three servers: the one that is asked for, or the first free one from the usual one on.
+// Ports for the demo's three servers: the requested one, or the first free one from the usual one
+// on.
 import { createServer, type RequestListener, type Server } from 'node:http'
 
 const ATTEMPTS = 50
@@ -33,7 +34,8 @@ export async function choosePort(
   throw new PortRefused(`No port from ${usual} on is free for the ${name}.`)
 }
 
-// Both loopbacks: a browser that is sent to "localhost" may try either, and somebody else's server must not answer.
+// Both loopback addresses: a browser may use either for "localhost", and no other server must
+// answer there.
 const isFree = async (port: number): Promise<boolean> =>
   (await canListen(port, '127.0.0.1')) && (await canListen(port, '::1'))
 

@@ -1,5 +1,6 @@
-// What the demo puts into its server: scopes, a person, an admin, and three apps. Everything is found again at the next start, so that connections
-// survive; only secrets are made anew, because a stored secret cannot be read back. The one before stays live: two are at most.
+// What the demo puts into its server: scopes, a user, an admin, and three apps. Everything is found
+// again at the next start, so connections survive. Only secrets are made anew, because a stored
+// secret cannot be read back; the previous one stays valid.
 import type { NewAccount } from '../../src/accounts/accounts.ts'
 import type { App, AppInput } from '../../src/model/app.ts'
 import type { ScopeInput } from '../../src/apps/scope.ts'

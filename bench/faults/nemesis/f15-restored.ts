@@ -1,5 +1,5 @@
-// F15: a store is restored from a backup, as docs/operating.md says. Nothing that was revoked since lives
-// again; what was issued since may be gone.
+// F15: a store is restored from a backup, as docs/operating.md says. What was revoked since stays
+// revoked; what was issued since may be gone.
 import { Client as PgClient } from 'pg'
 import type { Fault, Stage } from '../fault.ts'
 import { redisCommand } from '../redis-command.ts'

@@ -1,5 +1,5 @@
-// F18: the keys of the servers are changed, in the three steps of docs/operating.md, and all at once by
-// mistake.
+// F18: the keys of the servers are changed, in the three steps of docs/operating.md, and all at
+// once by mistake.
 import type { Fault } from '../fault.ts'
 import { createPerson } from '../person.ts'
 import { restartInTurn } from '../rolling-restart.ts'
