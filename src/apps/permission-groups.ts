@@ -1,7 +1,12 @@
 // Scopes as people read them: sentences under the heading of what they touch. Invariant: every scope that is named is shown; none is hidden
 // because nobody described it. Called by sign-in/ (what is asked) and connected-apps/ (what was allowed).
 import type { Scope } from '../model/scope.ts'
-import type { PermissionGroup } from '../http/views.ts'
+
+/** Permissions that touch the same thing, in plain words. */
+export interface PermissionGroup {
+  title: string
+  permissions: { sentence: string; sensitive: boolean; scope: string }[]
+}
 
 const SIGN_IN_SCOPE = 'openid'
 const UNDESCRIBED_GROUP = 'Other access'

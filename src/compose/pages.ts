@@ -8,6 +8,7 @@ import {
   createConnectedAppsRouter,
 } from '../connected-apps/connected-apps.routes.ts'
 import { createFindAnyApp } from '../connected-apps/connections.ts'
+import { CONNECTED_APPS_PAGES, type ConnectedAppsFolderPage } from '../connected-apps/pages.ts'
 import { createSignOutEverywhereRouter } from '../connected-apps/sign-out-everywhere.routes.ts'
 import { createRevocationEvents } from '../background-jobs.ts'
 import { createDisconnect } from '../grants/disconnect.ts'
@@ -24,6 +25,7 @@ import { createHasEnded } from '../sign-in/ended-sessions.ts'
 import { BROWSER_MEMORY_MILLIS, createKnownPlaces } from '../sign-in/known-places.ts'
 import { createLogin } from '../sign-in/login.ts'
 import { createLoginLimits } from '../sign-in/login-limits.ts'
+import { SIGN_IN_PAGES, type SignInFolderPage } from '../sign-in/pages.ts'
 import { createSignInRouter } from '../sign-in/sign-in.routes.ts'
 import { createSignOutRouter } from '../sign-in/sign-out.routes.ts'
 import { createWelcomeRouter } from '../sign-in/welcome.routes.ts'
@@ -34,7 +36,7 @@ const VIEWS = join(import.meta.dirname, '../../views')
 /** What all pages share. */
 export interface PageParts {
   templates: Templates
-  views: Views
+  views: Views<SignInFolderPage | ConnectedAppsFolderPage>
   csrf: Csrf
   perAddress: BatchedLimit
 }
@@ -44,7 +46,10 @@ export function createPageParts({ config, serverKeys }: Infrastructure, limits: 
   const templates = compileTemplates(VIEWS, { serviceName: config.pages.serviceName })
   return {
     templates,
-    views: createViews(templates),
+    views: createViews<SignInFolderPage | ConnectedAppsFolderPage>(templates, {
+      ...SIGN_IN_PAGES,
+      ...CONNECTED_APPS_PAGES,
+    }),
     csrf: createCsrf(serverKeys),
     perAddress: limits.authorizePerAddress,
   }

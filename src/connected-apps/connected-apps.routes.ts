@@ -4,7 +4,7 @@ import type { Scope } from '../model/scope.ts'
 import Router from '@koa/router'
 import type { Context } from 'koa'
 import type { Account } from '../model/account.ts'
-import { appCard } from '../apps/app-card.ts'
+import { type AppCard, appCard } from '../apps/app-card.ts'
 import type { App } from '../model/app.ts'
 import { permissionGroups } from '../apps/permission-groups.ts'
 import type { Events } from '../audit/events.ts'
@@ -14,7 +14,7 @@ import { limitPages } from '../http/limit-pages.ts'
 import type { BatchedLimit } from '../http/rate-limit.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { sendPage } from '../http/send-page.ts'
-import type { AppCard, ConnectedApp, Views } from '../http/views.ts'
+import type { Views } from '../http/views.ts'
 import { AppError } from '../shared/errors.ts'
 import {
   type Connection,
@@ -22,6 +22,7 @@ import {
   findConnection,
   listConnections,
 } from './connections.ts'
+import type { ConnectedApp, ConnectedAppsFolderPage } from './pages.ts'
 
 export interface ConnectedAppsDeps {
   /** Returns the id of the account that is signed in in this browser. */
@@ -34,7 +35,7 @@ export interface ConnectedAppsDeps {
   catalogue: () => ReadonlyMap<string, Scope>
   disconnect: Disconnect
   csrf: Csrf
-  views: Views
+  views: Views<ConnectedAppsFolderPage>
   events: Pick<Events, 'consentWithdrawn'>
   /** Bounds all requests to these pages. */
   perAddress: Pick<BatchedLimit, 'hit'>

@@ -11,6 +11,7 @@ import type { BatchedLimit } from '../http/rate-limit.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { sendPage } from '../http/send-page.ts'
 import type { Views } from '../http/views.ts'
+import type { ConnectedAppsFolderPage } from './pages.ts'
 
 export interface SignOutEverywhereDeps {
   /** Returns the id of the account that is signed in in this browser. */
@@ -23,7 +24,7 @@ export interface SignOutEverywhereDeps {
   /** Lets this browser forget its session. */
   signOut: (ctx: Context) => Promise<void>
   csrf: Csrf
-  views: Views
+  views: Views<ConnectedAppsFolderPage>
   events: Pick<Events, 'sessionEnded' | 'grantsRevoked'>
   /** Bounds all requests to these pages. */
   perAddress: Pick<BatchedLimit, 'hit'>

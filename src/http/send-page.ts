@@ -1,7 +1,7 @@
-// Answers with a page. Invariant: no page leaves without its security headers. Called by the routes that show pages and by error-pages.ts.
+// Answers with a page. Invariant: no page leaves without its security headers. Called by the routes that show pages.
 import type { Context } from 'koa'
 import { pageHeaders } from './page-headers.ts'
-import type { Page, Views } from './views.ts'
+import type { Views } from './views.ts'
 
 interface PageOptions {
   /** 200 by default. */
@@ -11,7 +11,12 @@ interface PageOptions {
 }
 
 /** Answers a request with a page. */
-export function sendPage(ctx: Context, views: Views, page: Page, options: PageOptions = {}): void {
+export function sendPage<Page extends { kind: string }>(
+  ctx: Context,
+  views: Views<Page>,
+  page: Page,
+  options: PageOptions = {},
+): void {
   sendHtml(ctx, views.render(page), options)
 }
 

@@ -2,7 +2,7 @@
 // scope of the request is on the page, in one of the two lists. Called by sign-in.routes.ts.
 import type { Scope } from '../model/scope.ts'
 import { permissionGroups } from '../apps/permission-groups.ts'
-import type { ConsentPage } from '../http/views.ts'
+import type { ConsentPage } from './pages.ts'
 
 /** The question of the page. */
 export type ConsentQuestion = Pick<ConsentPage, 'newPermissions' | 'heldPermissions' | 'signsIn'>

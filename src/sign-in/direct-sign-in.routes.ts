@@ -15,6 +15,7 @@ import { AppError } from '../shared/errors.ts'
 import { createFormKeys } from '../http/form-key.ts'
 import { type Login, problemOf } from './login.ts'
 import type { Interactions, People, SignInEvents } from './ports.ts'
+import type { SignInFolderPage } from './pages.ts'
 
 /** A page of ours that people may sign in for. */
 export interface Destination {
@@ -32,7 +33,7 @@ export interface DirectSignInDeps {
   browserCookie: BrowserCookie
   people: People
   csrf: Csrf
-  views: Views
+  views: Views<SignInFolderPage>
   events: Pick<SignInEvents, 'sessionEnded'>
   /** Bounds all requests to these pages. */
   perAddress: Pick<BatchedLimit, 'hit'>

@@ -14,12 +14,14 @@ import type { Csrf } from '../http/csrf.ts'
 import { limitPages } from '../http/limit-pages.ts'
 import type { BatchedLimit } from '../http/rate-limit.ts'
 import { requestFacts } from '../http/request-context.ts'
+import { webAddress } from '../http/safe-links.ts'
 import { sendPage } from '../http/send-page.ts'
 import type { Views } from '../http/views.ts'
 import { AppError } from '../shared/errors.ts'
 import { consentQuestion, recipientOf } from './consent.ts'
 import { type Login, problemOf } from './login.ts'
 import type { FindApp, Interactions, People, RememberedConsents, SignInEvents } from './ports.ts'
+import type { SignInFolderPage } from './pages.ts'
 
 export interface SignInDeps {
   issuer: string
@@ -32,7 +34,7 @@ export interface SignInDeps {
   /** Every scope that exists now. */
   catalogue: () => ReadonlyMap<string, Scope>
   csrf: Csrf
-  views: Views
+  views: Views<SignInFolderPage>
   events: Pick<SignInEvents, 'sessionEnded' | 'consentGranted' | 'consentDenied'>
   /** Bounds all requests to these pages. */
   perAddress: Pick<BatchedLimit, 'hit'>
@@ -197,10 +199,11 @@ export function createSignInRouter(deps: SignInDeps): Router {
 
   /** Answers a form: the browser goes on to an address of ours, from which the engine sends it to the app. */
   function goOn(ctx: Context, url: string, appName?: string): void {
-    if (new URL(url).origin !== issuerOrigin)
+    const next = webAddress(url)
+    if (next === undefined || new URL(next).origin !== issuerOrigin)
       throw new AppError('server_error', { detail: 'the next step is not on our origin' })
     ctx.set('Refresh', `0;url=${url}`)
-    sendPage(ctx, views, { kind: 'onward', url, appName }, { keepsOpener: true })
+    sendPage(ctx, views, { kind: 'redirect', url: next, appName }, { keepsOpener: true })
   }
 
   return router

@@ -9,13 +9,14 @@ import { requestFacts } from '../http/request-context.ts'
 import { sendPage } from '../http/send-page.ts'
 import type { Views } from '../http/views.ts'
 import type { Interactions, People, SignInEvents } from './ports.ts'
+import type { SignInFolderPage } from './pages.ts'
 
 export interface SignOutDeps {
   issuer: string
   interactions: Pick<Interactions<Context>, 'signedIn' | 'signOut'>
   people: People
   csrf: Csrf
-  views: Views
+  views: Views<SignInFolderPage>
   events: Pick<SignInEvents, 'sessionEnded'>
   /** Bounds all requests to these pages. */
   perAddress: Pick<BatchedLimit, 'hit'>

@@ -11,19 +11,20 @@ import type { Parameters } from '../http/parameters.ts'
 import type { BatchedLimit } from '../http/rate-limit.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { sendPage } from '../http/send-page.ts'
-import type { Views, WelcomePage } from '../http/views.ts'
+import type { Views } from '../http/views.ts'
 import { type Clock, epochSeconds } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
 import { createFormKeys } from '../http/form-key.ts'
 import type { Interactions, SignInEvents } from './ports.ts'
+import type { OneTimeLinkPage, SignInFolderPage } from './pages.ts'
 
 export interface WelcomeDeps {
   issuer: string
   links: Pick<AccountLinks, 'look' | 'setUp' | 'choosePassword'>
   interactions: Pick<Interactions<Context>, 'signedIn' | 'signInDirectly'>
   csrf: Csrf
-  views: Views
+  views: Views<SignInFolderPage>
   events: Pick<SignInEvents, 'sessionEnded' | 'loginSucceeded'>
   /** Bounds all requests to these pages. */
   perAddress: Pick<BatchedLimit, 'hit'>
@@ -34,7 +35,7 @@ export interface WelcomeDeps {
   onward: { member: string; admin: string; signIn: (to: string) => string }
 }
 
-type Problems = WelcomePage['problems']
+type Problems = OneTimeLinkPage['problems']
 
 const PATH = `${WELCOME_PATH}/:token`
 
@@ -124,7 +125,7 @@ export function createWelcomeRouter(deps: WelcomeDeps): Router {
       ctx,
       views,
       {
-        kind: 'welcome',
+        kind: 'one-time-link',
         purpose: purpose.kind,
         action: `${WELCOME_PATH}/${encodeURIComponent(token)}`,
         csrf: csrf.token(bindingOf(formKeys.hold(ctx), token)),

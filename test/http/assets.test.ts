@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import Koa from 'koa'
 import { createAssetsRouter } from '../../src/http/assets.routes.ts'
 import { noteRequest } from '../../src/http/request-context.ts'
-import { createViews } from '../../src/http/views.ts'
+import { compileTemplates } from '../../src/http/views.ts'
 
 const VIEWS = join(import.meta.dirname, '../../views')
 const LOGO = 'a'.repeat(64)
@@ -57,8 +57,8 @@ const get = (path: string, headers: Record<string, string> = {}) => fetch(base +
 
 /** The addresses that a page really has. */
 const addresses = [
-  ...createViews(VIEWS)
-    .render({ kind: 'signed-out' })
+  ...compileTemplates(VIEWS)
+    .render('signed-out', { page: { kind: 'signed-out' } })
     .matchAll(/"(\/assets\/[^"]+)"/g),
 ].map(([, address = '']) => address)
 

@@ -4,7 +4,6 @@ import type { Account } from '../../model/account.ts'
 import type { Templates } from '../../http/views.ts'
 import { type Frame, SECTIONS } from './frame.ts'
 import type { BarePage, ConsolePage } from './page-models.ts'
-import { ownAddress, timeInWords } from './words.ts'
 
 /** Renders a page for an admin. */
 export type RenderConsole = (page: ConsolePage, admin: Pick<Account, 'email' | 'name'>) => string
@@ -18,8 +17,6 @@ export const consoleValues = (frame: Frame, { email, name }: Pick<Account, 'emai
   sections: SECTIONS,
   admin: { email, name },
   title: titleOf(frame),
-  timeInWords,
-  ownAddress,
 })
 
 /** Creates the renderers. */

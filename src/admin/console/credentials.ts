@@ -7,7 +7,7 @@ import { appFacts, appFrame, appPath, belowApp, secretFacts } from './app-frame.
 import { confirmation, line, type Typed } from './confirmation.ts'
 import type { ConsoleDeps } from './console-deps.ts'
 import { snippetsFor } from './snippets.ts'
-import { timeInWords } from './words.ts'
+import { timeInWords } from '../../http/views.ts'
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/
 

@@ -5,7 +5,8 @@ import { confirmation } from './confirmation.ts'
 import type { ConsoleDeps } from './console-deps.ts'
 import type { Frame } from './frame.ts'
 import { doneOf } from './paging.ts'
-import { type Badge, timeInWords } from './words.ts'
+import { timeInWords } from '../../http/views.ts'
+import type { Badge } from './words.ts'
 
 const PATH = '/admin/keys'
 const BADGES: Record<KeyFacts['status'], Badge> = {

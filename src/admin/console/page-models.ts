@@ -42,7 +42,7 @@ interface StaleModel {
 }
 
 /** The form of an app, as parts/app-fields.eta shows it. */
-interface AppFormModel extends AppFieldsModel {
+export interface AppFormModel extends AppFieldsModel {
   isNew: boolean
   /** A file was sent with a form that is shown again: browsers do not keep it. */
   hadLogo?: boolean

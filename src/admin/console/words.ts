@@ -1,7 +1,6 @@
 // How the console writes times, numbers, states and addresses. Called by its pages and templates.
 import type { App, AppStatus, AppType } from '../../model/app.ts'
 import type { Account } from '../../model/account.ts'
-import { webAddress } from '../../http/views.ts'
 
 /** A state in one word; the tone is colour besides, never instead. */
 export interface Badge {
@@ -9,22 +8,10 @@ export interface Badge {
   tone: 'good' | 'care' | 'off'
 }
 
-const TIME = new Intl.DateTimeFormat('en', {
-  dateStyle: 'medium',
-  timeStyle: 'medium',
-  hourCycle: 'h23',
-  timeZone: 'UTC',
-})
 const NUMBER = new Intl.NumberFormat('en')
-
-/** Writes a moment: `Nov 21, 2026, 18:05:09 UTC`. */
-export const timeInWords = (at: Date): string => `${TIME.format(at)} UTC`
 
 /** Writes a number with its thousands set apart. */
 export const numberInWords = (count: number): string => NUMBER.format(count)
-
-/** Returns an address that may be a link; `undefined` for what is shown as text only. */
-export const ownAddress = (address: string | undefined): string | undefined => webAddress(address)
 
 /** What each type is called, and the sentence that helps to choose. */
 export const TYPE_WORDS: Record<AppType, { label: string; sentence: string }> = {

@@ -5,30 +5,44 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import { pageHeaders } from '../../../src/http/page-headers.ts'
-import { createViews } from '../../../src/http/views.ts'
-import type {
-  AppCard,
-  ConnectedApp,
-  ConnectedAppsPage,
-  ConsentPage,
-  DisconnectPage,
-  ErrorPage,
-  Page,
-  SignInPage,
-} from '../../../src/http/views.ts'
+import { type AppCard, appCard } from '../../../src/apps/app-card.ts'
+import {
+  CONNECTED_APPS_PAGES,
+  type ConnectedApp,
+  type ConnectedAppsFolderPage,
+  type ConnectedAppsPage,
+  type DisconnectPage,
+} from '../../../src/connected-apps/pages.ts'
+import { ownPath, type SafeLink, webAddress } from '../../../src/http/safe-links.ts'
+import { compileTemplates, createViews, type TemplateOptions } from '../../../src/http/views.ts'
+import {
+  type ConsentPage,
+  type ErrorPage,
+  SIGN_IN_PAGES,
+  type SignInFolderPage,
+  type SignInPage,
+} from '../../../src/sign-in/pages.ts'
+
+type Page = SignInFolderPage | ConnectedAppsFolderPage
 
 const viewsDirectory = join(import.meta.dirname, '../../../views')
-const views = createViews(viewsDirectory)
+const viewsOf = (directory: string, options?: TemplateOptions) =>
+  createViews<Page>(compileTemplates(directory, options), {
+    ...SIGN_IN_PAGES,
+    ...CONNECTED_APPS_PAGES,
+  })
+const views = viewsOf(viewsDirectory)
 
-const anApp = (over: Partial<AppCard> = {}): AppCard => ({
-  name: 'Studio Planner',
-  description: 'Keeps bookings in step.',
-  logoUrl: '/logos/1.png',
-  homepage: 'https://planner.example/',
-  privacyUrl: 'https://planner.example/privacy',
-  termsUrl: 'https://planner.example/terms',
-  ...over,
-})
+const anApp = (over: Partial<Parameters<typeof appCard>[0]> = {}): AppCard =>
+  appCard({
+    name: 'Studio Planner',
+    description: 'Keeps bookings in step.',
+    logoId: '1',
+    homepageUrl: 'https://planner.example/',
+    privacyUrl: 'https://planner.example/privacy',
+    termsUrl: 'https://planner.example/terms',
+    ...over,
+  })
 
 const bareApp: AppCard = {
   name: 'Studio Planner',
@@ -122,6 +136,8 @@ const aDisconnect = (over: Partial<DisconnectPage> = {}): DisconnectPage => ({
   ...over,
 })
 
+const NEXT = webAddress('https://auth.example/next')!
+
 const everyPage: [string, Page][] = [
   ['sign-in', aSignIn()],
   ['sign-in, least', aSignIn({ app: undefined, cancelAction: undefined })],
@@ -148,7 +164,7 @@ const everyPage: [string, Page][] = [
   ['disconnect', aDisconnect()],
   ['disconnect, bare app', aDisconnect({ app: bareApp, connections: 0 })],
   ['error', anError()],
-  ['error, limit', anError({ status: 429, retryAfterSeconds: 30, homeUrl: '/' })],
+  ['error, limit', anError({ status: 429, retryAfterSeconds: 30, homeUrl: ownPath('/') })],
   ['sign-out', { kind: 'sign-out', action: '/sign-out', csrf: 't', email: 'm@example.com' }],
   ['signed-out', { kind: 'signed-out' }],
   [
@@ -165,8 +181,8 @@ const everyPage: [string, Page][] = [
     'signed-out-everywhere, of apps too',
     { kind: 'signed-out-everywhere', areAppsDisconnected: true },
   ],
-  ['onward', { kind: 'onward', url: 'https://auth.example/next', appName: 'Studio Planner' }],
-  ['onward, ours', { kind: 'onward', url: 'https://auth.example/next', appName: undefined }],
+  ['redirect', { kind: 'redirect', url: NEXT, appName: 'Studio Planner' }],
+  ['redirect, ours', { kind: 'redirect', url: NEXT, appName: undefined }],
   [
     'home',
     {
@@ -241,7 +257,7 @@ describe('hostile values', () => {
   const hostile = `"'><script>alert(1)</script><img src=x onerror=alert(1)>`
 
   it('are text wherever a model has text', () => {
-    const app: AppCard = { ...anApp(), name: hostile, description: hostile }
+    const app: AppCard = anApp({ name: hostile, description: hostile })
     const permissions = [
       { title: hostile, permissions: [{ sentence: hostile, sensitive: true, scope: hostile }] },
     ]
@@ -273,7 +289,7 @@ describe('hostile values', () => {
         next: hostile,
         code: hostile,
         requestId: hostile,
-        homeUrl: hostile,
+        homeUrl: hostile as SafeLink,
       }),
       aList({
         account: { email: hostile, name: hostile },
@@ -304,7 +320,7 @@ describe('hostile values', () => {
     '/relative',
     ' \tjavascript:alert(1)',
   ])('an app address like %j is not linked', (address) => {
-    const app = anApp({ homepage: address, privacyUrl: address, termsUrl: address })
+    const app = anApp({ homepageUrl: address, privacyUrl: address, termsUrl: address })
     const pages = [
       aSignIn({ app }),
       aConsent({ app }),
@@ -325,17 +341,22 @@ describe('hostile values', () => {
     'https://evil.example/l.png',
     'logo.png',
   ])('a logo like %j is replaced by the initial', (logoUrl) => {
-    const html = views.render(aSignIn({ app: anApp({ logoUrl }) }))
-    expect(html).not.toContain('evil.example')
+    expect(ownPath(logoUrl)).toBeUndefined()
+    const html = views.render(aSignIn({ app: { ...anApp(), logoUrl: ownPath(logoUrl) } }))
     expect(html).toMatch(/<span class="tile tile-initial" aria-hidden="true">S<\/span>/)
   })
 
   it('a way home that is no web address and no own path is not shown', () => {
-    expect(views.render(anError({ homeUrl: 'javascript:alert(1)' }))).not.toContain('Go to')
-    expect(textOf(views.render(anError({ homeUrl: '/' })))).toContain('Go to the start page')
-    expect(textOf(views.render(anError({ homeUrl: 'https://planner.example/x' })))).toContain(
-      'Go to planner.example',
+    for (const address of ['javascript:alert(1)', '//evil.example']) {
+      expect([ownPath(address), webAddress(address)]).toEqual([undefined, undefined])
+      expect(views.render(anError({ homeUrl: ownPath(address) }))).not.toContain('Go to')
+    }
+    expect(textOf(views.render(anError({ homeUrl: ownPath('/') })))).toContain(
+      'Go to the start page',
     )
+    expect(
+      textOf(views.render(anError({ homeUrl: webAddress('https://planner.example/x') }))),
+    ).toContain('Go to planner.example')
   })
 })
 
@@ -487,7 +508,7 @@ describe('the initial of an app without a logo', () => {
 
 describe('createViews', () => {
   it('serves assets below the given path, under a name that changes with the content', () => {
-    const html = createViews(viewsDirectory, { assetsPath: '/auth/assets' }).render({
+    const html = viewsOf(viewsDirectory, { assetsPath: '/auth/assets' }).render({
       kind: 'signed-out',
     })
     expect(html).toMatch(/href="\/auth\/assets\/style\.css\?v=[0-9a-f]+"/)
@@ -499,9 +520,9 @@ describe('createViews', () => {
     try {
       cpSync(viewsDirectory, directory, { recursive: true })
       rmSync(join(directory, 'consent.eta'))
-      expect(() => createViews(directory)).toThrow('Templates are missing: consent')
+      expect(() => viewsOf(directory)).toThrow('Templates are missing: consent')
       writeFileSync(join(directory, 'consent.eta'), '<% if ( { %>')
-      expect(() => createViews(directory)).toThrow('The template consent does not compile')
+      expect(() => viewsOf(directory)).toThrow('The template consent does not compile')
     } finally {
       rmSync(directory, { recursive: true })
     }

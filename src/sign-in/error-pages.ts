@@ -1,9 +1,11 @@
 // What people read when something went wrong: what happened and what they can do, by reason code. Invariant: only the table below and the public
 // sentence of the error are shown; detail and cause stay in the log, found by the reference on the page. Called by error-boundary.ts.
 import type { ErrorCode } from '../shared/errors.ts'
-import type { ErrorPageRenderer } from './error-boundary.ts'
-import { sendPage } from './send-page.ts'
-import type { Views } from './views.ts'
+import type { ErrorPageRenderer } from '../http/error-boundary.ts'
+import { ownPath, webAddress } from '../http/safe-links.ts'
+import { sendPage } from '../http/send-page.ts'
+import type { Views } from '../http/views.ts'
+import type { ErrorPage } from './pages.ts'
 
 interface Words {
   title: string
@@ -103,7 +105,7 @@ const CONSOLE = /^\/admin(?:\/|$)/
  * @param options.supportUrl where people find help; a link on every error page
  */
 export function createErrorPages(
-  views: Views,
+  views: Views<ErrorPage>,
   { supportUrl }: { supportUrl?: string | undefined } = {},
 ): ErrorPageRenderer {
   return function showError(ctx, error, requestId) {
@@ -124,7 +126,7 @@ export function createErrorPages(
         requestId,
         retryAfterSeconds:
           retryAfterSeconds === undefined ? undefined : Math.max(1, retryAfterSeconds),
-        homeUrl: isConsole ? '/admin' : supportUrl,
+        homeUrl: isConsole ? ownPath('/admin') : (ownPath(supportUrl) ?? webAddress(supportUrl)),
         signInUrl: maySignIn ? '/sign-in' : undefined,
       },
       // An app may have opened us in a popup, and its person may go back from here.

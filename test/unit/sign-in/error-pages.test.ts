@@ -2,11 +2,13 @@
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import type { Context } from 'koa'
-import { createErrorPages } from '../../../src/http/error-pages.ts'
-import { createViews } from '../../../src/http/views.ts'
+import { createErrorPages } from '../../../src/sign-in/error-pages.ts'
+import { compileTemplates, createViews } from '../../../src/http/views.ts'
+import type { ErrorPage } from '../../../src/sign-in/pages.ts'
 import { AppError, type ErrorCode, ERRORS } from '../../../src/shared/errors.ts'
 
-const views = createViews(join(import.meta.dirname, '../../../views'))
+const templates = compileTemplates(join(import.meta.dirname, '../../../views'))
+const views = createViews<ErrorPage>(templates, { error: true })
 
 function show(error: AppError, supportUrl?: string) {
   const ctx = { headers: {} as Record<string, string>, status: 0, body: '' }

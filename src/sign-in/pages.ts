@@ -1,0 +1,130 @@
+// The pages at the door: what each template is given. test/unit/templates.test.ts holds the templates
+// against these models. Called by the routes of this folder.
+import type { AppCard } from '../apps/app-card.ts'
+import type { PermissionGroup } from '../apps/permission-groups.ts'
+import type { SafeLink } from '../http/safe-links.ts'
+
+/** Posts `csrf`, `email` and `password` to `action`; the other actions are posted `csrf` alone. */
+export interface SignInPage {
+  kind: 'sign-in'
+  app: AppCard | undefined
+  action: string
+  csrf: string
+  email: string
+  /** Shown above the fields and announced; the whole sentence. */
+  problem: string | undefined
+  cancelAction: string | undefined
+  /** The same person is asked again: `email` is fixed, `switchAction` is the way to another account. */
+  reauthenticate: boolean
+  switchAction: string | undefined
+  /** What the person goes on to where no app sent them: completes "Use your account to …". */
+  purpose?: string | undefined
+}
+
+/** Posts `csrf` to one of the three actions. */
+export interface ConsentPage {
+  kind: 'consent'
+  app: AppCard
+  account: { email: string; name: string | undefined }
+  approveAction: string
+  denyAction: string
+  /** Absent where nobody else may go on. */
+  switchAction: string | undefined
+  csrf: string
+  newPermissions: PermissionGroup[]
+  /** Allowed earlier to this app: shown folded. */
+  heldPermissions: PermissionGroup[]
+  /** Who receives the data; `scheme` is the private-use scheme of a native app (RFC 8252 §7.1). */
+  recipient: { host: string; loopback: boolean; scheme: string | undefined }
+  /**
+   * An admin began this to see what the app would get: nobody else receives anything, and
+   * `recipient` says nothing.
+   */
+  isPreview?: boolean
+  /** `openid` is asked for: with nothing else, the app only wants to know who the person is. */
+  signsIn: boolean
+}
+
+/** Posts `csrf` to `action`. */
+export interface SignOutPage {
+  kind: 'sign-out'
+  action: string
+  csrf: string
+  email: string
+}
+
+export interface SignedOutPage {
+  kind: 'signed-out'
+}
+
+export interface HomePage {
+  kind: 'home'
+  issuer: string
+  discoveryUrl: string
+}
+
+/**
+ * Shown for a moment after a form was sent; a `Refresh` header beside it takes the browser to `url`,
+ * and the link is for where it does not.
+ */
+export interface RedirectPage {
+  kind: 'redirect'
+  /** On our own origin. */
+  url: SafeLink
+  /** The app that the person returns to; undefined where the next step is ours. */
+  appName: string | undefined
+}
+
+/** Posts `csrf`, `password`, `again`, and for the setup `name` and `email`, to `action`. */
+export interface OneTimeLinkPage {
+  kind: 'one-time-link'
+  purpose: 'setup' | 'invite' | 'reset'
+  action: string
+  csrf: string
+  /** What was typed; of an account that exists, its own. */
+  email: string
+  name: string
+  /** What a password must be, said before it is typed. */
+  passwordRule: string
+  /** What was wrong, by field; whole sentences. */
+  problems: Partial<Record<'name' | 'email' | 'password' | 'again', string>>
+}
+
+export interface ErrorPage {
+  kind: 'error'
+  status: number
+  title: string
+  /** What happened, in plain words. */
+  what: string
+  /** What the person can do now. */
+  next: string
+  code: string
+  requestId: string
+  retryAfterSeconds: number | undefined
+  homeUrl: SafeLink | undefined
+  /** On our own origin; where signing in is a way on. */
+  signInUrl?: string | undefined
+}
+
+/** A page of this folder. */
+export type SignInFolderPage =
+  | SignInPage
+  | ConsentPage
+  | SignOutPage
+  | SignedOutPage
+  | HomePage
+  | RedirectPage
+  | OneTimeLinkPage
+  | ErrorPage
+
+/** Their kinds; a record, so that the compiler asks for the line of a new page. */
+export const SIGN_IN_PAGES: Readonly<Record<SignInFolderPage['kind'], true>> = {
+  'sign-in': true,
+  consent: true,
+  'sign-out': true,
+  'signed-out': true,
+  home: true,
+  redirect: true,
+  'one-time-link': true,
+  error: true,
+}

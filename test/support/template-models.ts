@@ -1,0 +1,135 @@
+// What each template is given, by its name: the models of the pages, from beside their routes, and
+// those of the parts that pages include. test/unit/templates.test.ts compiles the templates as
+// TypeScript against it.
+import type { ScopeChoice, ScopeChoices } from '../../src/admin/console/app-form.ts'
+import type { consoleValues } from '../../src/admin/console/console-views.ts'
+import type { LinkTo, Section } from '../../src/admin/console/frame.ts'
+import type {
+  AppFormModel,
+  BareModels,
+  ConsoleModels,
+  NamedEvent,
+  ShownLogo,
+} from '../../src/admin/console/page-models.ts'
+import type { Pager } from '../../src/admin/console/paging.ts'
+import type { Snippet } from '../../src/admin/console/snippets.ts'
+import type { Badge } from '../../src/admin/console/words.ts'
+import type { AppCard } from '../../src/apps/app-card.ts'
+import type { PermissionGroup } from '../../src/apps/permission-groups.ts'
+import type { ConnectedApp, ConnectedAppsFolderPage } from '../../src/connected-apps/pages.ts'
+import type { TemplateHelpers } from '../../src/http/views.ts'
+import type { SignInFolderPage } from '../../src/sign-in/pages.ts'
+
+type Page = SignInFolderPage | ConnectedAppsFolderPage
+type PageTemplates = { [Kind in Page['kind']]: { page: Extract<Page, { kind: Kind }> } }
+
+type ConsoleLayout = ReturnType<typeof consoleValues>
+type ConsoleTemplates = {
+  [Name in keyof ConsoleModels as `console/${Name}`]: ConsoleModels[Name] & ConsoleLayout
+}
+type BareTemplates = { [Name in keyof BareModels as `console/${Name}`]: BareModels[Name] }
+
+interface Layouts {
+  layout: { title: string; wide?: boolean }
+  'console/layout': ConsoleLayout
+}
+
+interface Parts {
+  'parts/account': {
+    account: { email: string; name?: string | undefined }
+    /** A form that lets somebody else sign in. */
+    switchTo?: { action: string; csrf: string; label: string; hint?: string } | undefined
+    /** A link to the page that asks. */
+    signOut?: boolean
+  }
+  'parts/app-links': { app: AppCard }
+  'parts/app-logo': { app: AppCard }
+  'parts/connection': { connection: ConnectedApp; at: number; isOpen: boolean }
+  'parts/field': {
+    name: string
+    label: string
+    type: 'text' | 'email' | 'password'
+    value?: string
+    autocomplete: string
+    hint?: string
+    problem?: string | undefined
+    /** Markup of our own making only. */
+    attributes?: string
+    /** The one to begin with. */
+    isFirst?: boolean
+  }
+  'parts/icon': {
+    name:
+      | 'check'
+      | 'lock'
+      | 'send'
+      | 'device'
+      | 'undo'
+      | 'alert'
+      | 'clock'
+      | 'done'
+      | 'chevron'
+      | 'eye'
+      | 'outside'
+    className?: string
+  }
+  'parts/permissions': { heading: 'h2' | 'h3'; groups: readonly PermissionGroup[] }
+  'console/parts/app-fields': AppFormModel
+  'console/parts/badge': Badge
+  'console/parts/confirm-first': { signInAgainUrl: string }
+  'console/parts/events': { events: readonly NamedEvent[]; ofApp: boolean }
+  'console/parts/field': {
+    name: string
+    label: string
+    value: string
+    hint?: string | undefined
+    problems?: readonly string[] | undefined
+    kind?: 'line' | 'lines' | 'date' | 'number'
+    /** Says that it may stay empty. */
+    optional?: boolean
+    /** Markup of our own making only. */
+    attributes?: string
+    id?: string
+    rows?: number
+    className?: string
+  }
+  'console/parts/glyph': { name: Section }
+  'console/parts/logo': { logo: ShownLogo }
+  'console/parts/once': { id: string; label: string; value: string }
+  'console/parts/pager': { pager: Pager }
+  'console/parts/problems': { id: string; problems: readonly string[] }
+  'console/parts/scope-choice': { choice: ScopeChoice }
+  'console/parts/scope-choices': {
+    choices: ScopeChoices
+    problems?: readonly string[] | undefined
+    /** Offers the scopes of the admin API. */
+    isMachine: boolean
+    /** Offers the scopes about a person. */
+    takesPeople: boolean
+  }
+  'console/parts/snippets': { snippets: readonly Snippet[] }
+  'console/parts/switch': { name: string; label: string; hint?: string | undefined; isOn: boolean }
+  'console/parts/widen': {
+    title: string
+    hint: string
+    words: string
+    widen: readonly LinkTo[]
+    allUrl: string
+    allLabel: string
+  }
+}
+
+/** What each template is given, as `it`. */
+export type TemplateModels = PageTemplates &
+  ConsoleTemplates &
+  BareTemplates &
+  Parts & { [Name in keyof Layouts]: Layouts[Name] & { body: string } }
+
+/** What a template can call. */
+export interface TemplateScope extends TemplateHelpers {
+  include: <Name extends keyof Parts>(name: `@${Name}`, model: Parts[Name]) => string
+  layout: ((name: '@layout', model: Layouts['layout']) => void) &
+    ((name: '@console/layout', model: Record<string, never>) => void)
+  /** Writes a value into the page. */
+  write: (value: string | number) => void
+}
