@@ -7,10 +7,9 @@ import Koa from 'koa'
 import { startBackgroundJobs } from './background-jobs.ts'
 import { createAdminApiMiddleware } from './compose/admin-api.ts'
 import { createAdminServices } from './compose/admin-services.ts'
+import { openAuthorizationServer } from './compose/authorization-server.ts'
 import { createConsole } from './compose/console.ts'
 import { createGateways } from './compose/gateways.ts'
-import { createLimits } from './compose/limits.ts'
-import { createOAuth } from './compose/oauth.ts'
 import { createPageParts, createPageRouters } from './compose/pages.ts'
 import { rememberAccess } from './grants/remembered-access.ts'
 import { refuseOtherMethods } from './http/allowed-methods.ts'
@@ -18,8 +17,10 @@ import { createAnswerHeaders, setAnswerHeaders } from './http/answer-headers.ts'
 import { createAddressReader, createTrustedProxies } from './http/client-address.ts'
 import { errorBoundary, logFailedAnswer } from './http/error-boundary.ts'
 import { createFastPath, createPostRoutes, type FindFastRoute } from './http/fast-path.ts'
+import { createLimits } from './http/limits.ts'
 import { createOpsRouter } from './http/ops.routes.ts'
 import { pinIssuer } from './http/pin-issuer.ts'
+import { createRateLimiter } from './http/rate-limit.ts'
 import { createReadiness } from './http/readiness.ts'
 import { createRefusalRecord } from './http/refusal-record.ts'
 import { createRequestTimer, requestContext } from './http/request-context.ts'
@@ -44,7 +45,8 @@ export interface Application extends AsyncDisposable {
 export function createApp(infrastructure: Infrastructure, services: Services): Application {
   const { config, clock, store, db, revocations } = infrastructure
   const { grants } = services
-  const { limiter, limits } = createLimits(infrastructure)
+  const limiter = createRateLimiter(infrastructure)
+  const limits = createLimits(limiter, config.limits)
   const remembered = rememberAccess({
     findAccess: grants.findAccess,
     log: revocations,
@@ -53,7 +55,7 @@ export function createApp(infrastructure: Infrastructure, services: Services): A
   })
   const inspect = createInspector(services, remembered.findAccess)
   const admin = createAdminServices(infrastructure, services)
-  const oauth = createOAuth(infrastructure, services, limits, inspect)
+  const oauth = openAuthorizationServer(infrastructure, services, limits, inspect)
   const { streams, verify } = createGateways(infrastructure, services, limits, inspect)
   const pages = createPageParts(infrastructure, limits)
   const drain = { isDraining: false }

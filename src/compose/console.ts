@@ -5,11 +5,11 @@ import { createConsoleRouter } from '../admin/console/console.routes.ts'
 import { createUsedForms } from '../admin/console/used-forms.store.ts'
 import { createAppPreviews } from '../admin/app-preview.ts'
 import type { Infrastructure } from '../infrastructure.ts'
+import type { AuthorizationServer } from '../oauth/authorization-server.ts'
 import { PATHS } from '../oauth/paths.ts'
 import type { Services } from '../services.ts'
 import { signInAddress } from '../sign-in/direct-sign-in.routes.ts'
 import type { AdminServices } from './admin-services.ts'
-import type { OAuth } from './oauth.ts'
 import type { PageParts } from './pages.ts'
 
 /** Creates the router of /admin. */
@@ -17,7 +17,7 @@ export function createConsole(
   { config, clock, db }: Infrastructure,
   services: Services,
   admin: AdminServices,
-  { interactions, tokensInProcess }: OAuth,
+  { interactions, tokensInProcess }: AuthorizationServer,
   { templates, csrf, perAddress }: PageParts,
 ): Router {
   const { accounts, apps, scopes, keyRing, grants, previews, audit, stores } = services

@@ -10,7 +10,7 @@ import type { Infrastructure } from '../infrastructure.ts'
 import type { InspectToken } from '../model/token-status.ts'
 import { authenticateByHeader, checkClient, NO_PARAMETERS } from '../oauth/client-authentication.ts'
 import type { Services } from '../services.ts'
-import type { Limits } from './limits.ts'
+import type { Limits } from '../http/limits.ts'
 
 // One for each process of an API, on one of our processes; more are a mistake.
 const STREAMS_PER_CLIENT = 200

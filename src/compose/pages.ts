@@ -29,7 +29,7 @@ import { SIGN_IN_PAGES, type SignInFolderPage } from '../sign-in/pages.ts'
 import { createSignInRouter } from '../sign-in/sign-in.routes.ts'
 import { createSignOutRouter } from '../sign-in/sign-out.routes.ts'
 import { createWelcomeRouter } from '../sign-in/welcome.routes.ts'
-import type { Limits } from './limits.ts'
+import type { Limits } from '../http/limits.ts'
 
 const VIEWS = join(import.meta.dirname, '../../views')
 
