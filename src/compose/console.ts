@@ -33,7 +33,7 @@ export function createConsole(
     eventStore: stores.events,
     usage: stores.usage,
     countGrants: createCountGrants(grants),
-    acts: admin,
+    services: admin,
     previews: createAppPreviews({
       previews,
       apps,

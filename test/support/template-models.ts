@@ -13,7 +13,7 @@ import type {
 } from '../../src/admin/console/page-models.ts'
 import type { Pager } from '../../src/admin/console/paging.ts'
 import type { Snippet } from '../../src/admin/console/snippets.ts'
-import type { Badge } from '../../src/admin/console/words.ts'
+import type { Badge } from '../../src/admin/console/labels.ts'
 import type { AppCard } from '../../src/apps/app-card.ts'
 import type { PermissionGroup } from '../../src/apps/permission-groups.ts'
 import type { ConnectedApp, ConnectedAppsFolderPage } from '../../src/connected-apps/pages.ts'
@@ -112,7 +112,7 @@ interface Parts {
   'console/parts/widen': {
     title: string
     hint: string
-    words: string
+    text: string
     widen: readonly LinkTo[]
     allUrl: string
     allLabel: string

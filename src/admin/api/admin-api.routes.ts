@@ -30,7 +30,7 @@ import { problemsOfBody } from './members.ts'
 import { etagOf, hasAlready, readIfMatch } from './preconditions.ts'
 import { PROBLEM_TYPE, problemDocument } from './problem-document.ts'
 import { readQuery } from './query.ts'
-import { readBody } from './request-body.routes.ts'
+import { readBody } from './request-body.ts'
 
 /** Where the API is. */
 export const ADMIN_API_PATH = '/admin/api/v1'

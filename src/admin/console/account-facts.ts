@@ -1,6 +1,6 @@
 // What pages tell about an account. Invariant: nothing of its password but whether there is one.
 import type { Account } from '../../model/account.ts'
-import { accountBadge } from './words.ts'
+import { accountBadge } from './labels.ts'
 
 /** Where accounts are listed. */
 export const ACCOUNTS_PATH = '/admin/accounts'

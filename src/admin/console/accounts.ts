@@ -12,7 +12,7 @@ import type { ConsoleDeps } from './console-deps.ts'
 import { narrowingOf } from './filters.ts'
 import type { Frame, LinkTo } from './frame.ts'
 import { doneOf, pagerOf } from './paging.ts'
-import { accountBadge } from './words.ts'
+import { accountBadge } from './labels.ts'
 
 const PAGE = 25
 const CRUMBS = [{ label: 'Accounts', href: PATH }]
@@ -71,7 +71,7 @@ const list = ({ accounts }: ConsoleDeps): Row =>
         template: 'accounts',
         frame: {
           title: 'Accounts',
-          narrowedTo: narrowing.words,
+          narrowedTo: narrowing.text,
           section: 'accounts',
           crumbs: [],
           action: { label: 'Invite somebody', href: `${PATH}/new` },
@@ -105,7 +105,7 @@ const overview = (deps: ConsoleDeps): Row =>
     },
   })
 
-const invite = ({ acts }: ConsoleDeps): Row =>
+const invite = ({ services }: ConsoleDeps): Row =>
   confirmation({
     name: 'account.invite',
     path: `${PATH}/new`,
@@ -130,7 +130,7 @@ const invite = ({ acts }: ConsoleDeps): Row =>
     async run(_, typed, by, note) {
       const name = line(typed, 'name') || undefined
       const input = { email: line(typed, 'email'), name, role: roleOf(typed) }
-      const outcome = await acts.accounts.invite(input, by, (trx, invited) =>
+      const outcome = await services.accounts.invite(input, by, (trx, invited) =>
         note(trx, invited.account.id),
       )
       if (outcome.kind === 'refused') return outcome
@@ -161,7 +161,9 @@ const link = (deps: ConsoleDeps): Row =>
       cancelUrl: pathOf(account),
     }),
     async run(account, _, by, note) {
-      const made = await deps.acts.accounts.reset(account.id, by, (trx) => note(trx, account.id))
+      const made = await deps.services.accounts.reset(account.id, by, (trx) =>
+        note(trx, account.id),
+      )
       return linkShown(account, made, 'The new link')
     },
   })
@@ -195,7 +197,7 @@ const rename = (deps: ConsoleDeps): Row =>
     }),
     run: (account, typed, by) =>
       updated(account, '?done=name', () =>
-        deps.acts.accounts.update(
+        deps.services.accounts.update(
           account.id,
           Number(typed.get('version')),
           { name: line(typed, 'name') || undefined },
@@ -234,7 +236,7 @@ const changeRole = (deps: ConsoleDeps): Row =>
     run: (account, typed, by) =>
       unlessLastAdmin({ field: 'role', status: 409 }, () =>
         updated(account, '?done=role', () =>
-          deps.acts.accounts.update(
+          deps.services.accounts.update(
             account.id,
             Number(typed.get('version')),
             { role: roleOf(typed) },
@@ -265,7 +267,7 @@ const deactivate = (deps: ConsoleDeps): Row =>
     }),
     run: (account, typed, by) =>
       unlessLastAdmin({ field: 'reason' }, async () => {
-        await deps.acts.accounts.deactivate(account.id, lines(typed, 'reason'), by)
+        await deps.services.accounts.deactivate(account.id, lines(typed, 'reason'), by)
         return redirected(pathOf(account, '?done=deactivated'))
       }),
   })
@@ -288,7 +290,7 @@ const reactivate = (deps: ConsoleDeps): Row =>
       cancelUrl: pathOf(account),
     }),
     async run(account, _, by) {
-      await deps.acts.accounts.reactivate(account.id, by)
+      await deps.services.accounts.reactivate(account.id, by)
       return redirected(pathOf(account, '?done=reactivated'))
     },
   })
@@ -309,7 +311,7 @@ const roleChoice = (role: Account['role']) => ({
 async function updated(
   account: Account,
   below: string,
-  update: () => ReturnType<ConsoleDeps['acts']['accounts']['update']>,
+  update: () => ReturnType<ConsoleDeps['services']['accounts']['update']>,
 ): Promise<Sent<Account>> {
   const outcome = await update()
   if (outcome.kind === 'updated') return redirected(pathOf(account, below))

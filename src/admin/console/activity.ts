@@ -7,13 +7,13 @@ import { DAY } from '../../shared/clock.ts'
 import { page, type Row } from './action.ts'
 import { appFrame, appPath } from './app-frame.ts'
 import type { ConsoleDeps } from './console-deps.ts'
-import { eventTitle, shownEvent } from './event-words.ts'
+import { eventTitle, shownEvent } from './event-messages.ts'
 import { EXPORT_FORMATS, exportEvents, type ExportFormat } from './export.ts'
 import { narrowingOf } from './filters.ts'
 import type { NamedEvent } from './page-models.ts'
 import { linkWith, pagerOf, type Query } from './paging.ts'
 import { period, summaryOf } from './usage-summary.ts'
-import { numberInWords } from './words.ts'
+import { numberInWords } from './labels.ts'
 
 const PAGE = 50
 // No event is older, and Postgres knows no year 0.
@@ -55,7 +55,7 @@ function eventQuery(query: Query): EventQuery {
 }
 
 /** Writes what is filtered by; days that are none filter nothing. */
-function wordsOf(name: (typeof FILTERS)[number], query: Query): string | undefined {
+function shownValue(name: (typeof FILTERS)[number], query: Query): string | undefined {
   const value = query.get(name)
   if (name === 'from' || name === 'to') return startOf(value) && value
   return name === 'event' ? (KINDS.find((kind) => kind.value === value)?.label ?? value) : value
@@ -103,11 +103,15 @@ const everywhere = (deps: ConsoleDeps): Row =>
       const narrowing = narrowingOf(
         '/admin/activity',
         query,
-        FILTERS.map((name) => ({ name, label: FILTER_LABELS[name], value: wordsOf(name, query) })),
+        FILTERS.map((name) => ({
+          name,
+          label: FILTER_LABELS[name],
+          value: shownValue(name, query),
+        })),
       )
       return {
         template: 'activity',
-        frame: { title: 'Activity', narrowedTo: narrowing.words, section: 'activity', crumbs: [] },
+        frame: { title: 'Activity', narrowedTo: narrowing.text, section: 'activity', crumbs: [] },
         events: await named(deps, events),
         filter: filter as Record<(typeof FILTERS)[number], string>,
         kinds: KINDS,

@@ -21,7 +21,7 @@ import {
   settingsOfKind,
 } from '../../apps/app-settings.ts'
 import { isAdminScope, needsPerson } from '../../apps/scope.ts'
-import { secondsInWords } from './words.ts'
+import { secondsInWords } from './labels.ts'
 import type { Parameters } from '../../http/parameters.ts'
 import type { FormProblem } from './frame.ts'
 

@@ -4,7 +4,7 @@ import { actsForUsers, type App, canActForItself } from '../../model/app.ts'
 import { APP_SETTINGS, settingsOfKind } from '../../apps/app-settings.ts'
 import { isLive } from '../../apps/client-secret.ts'
 import type { Frame, LinkTo } from './frame.ts'
-import { appBadge, secondsInWords, TYPE_WORDS } from './words.ts'
+import { appBadge, secondsInWords, TYPE_LABELS } from './labels.ts'
 
 /** The tabs of an app. */
 const TABS = [
@@ -83,7 +83,7 @@ export function appFacts(app: App) {
     name: app.name,
     handle: app.handle,
     description: app.description,
-    type: TYPE_WORDS[app.type],
+    type: TYPE_LABELS[app.type],
     takesPeople: actsForUsers(app.type),
     environment: app.environment,
     ownerContact: app.ownerContact,

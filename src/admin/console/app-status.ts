@@ -11,7 +11,7 @@ export const appStatusRows = (deps: ConsoleDeps): Row[] => [
   remove(deps),
 ]
 
-const suspend = ({ acts, getChangeable }: ConsoleDeps): Row =>
+const suspend = ({ services, getChangeable }: ConsoleDeps): Row =>
   confirmation({
     name: 'app.suspend',
     path: '/admin/apps/:id/suspend',
@@ -31,12 +31,12 @@ const suspend = ({ acts, getChangeable }: ConsoleDeps): Row =>
       cancelUrl: appPath(app.id),
     }),
     async run({ id }, typed, by) {
-      await acts.apps.suspend(id, lines(typed, 'reason'), by)
+      await services.apps.suspend(id, lines(typed, 'reason'), by)
       return redirected(appPath(id, '?done=suspended'))
     },
   })
 
-const activate = ({ acts, getChangeable }: ConsoleDeps): Row =>
+const activate = ({ services, getChangeable }: ConsoleDeps): Row =>
   confirmation({
     name: 'app.activate',
     path: '/admin/apps/:id/activate',
@@ -54,12 +54,12 @@ const activate = ({ acts, getChangeable }: ConsoleDeps): Row =>
       cancelUrl: appPath(app.id),
     }),
     async run({ id }, _, by) {
-      await acts.apps.activate(id, by)
+      await services.apps.activate(id, by)
       return redirected(appPath(id, '?done=activated'))
     },
   })
 
-const remove = ({ acts, getChangeable }: ConsoleDeps): Row =>
+const remove = ({ services, getChangeable }: ConsoleDeps): Row =>
   confirmation({
     name: 'app.delete',
     path: '/admin/apps/:id/delete',
@@ -92,7 +92,7 @@ const remove = ({ acts, getChangeable }: ConsoleDeps): Row =>
       ...(line(typed, 'name') === app.name ? [] : [NAME_DIFFERS]),
     ],
     async run({ id }, typed, by) {
-      await acts.apps.remove(id, lines(typed, 'reason'), by)
+      await services.apps.remove(id, lines(typed, 'reason'), by)
       return redirected('/admin/apps?removed=1')
     },
   })

@@ -19,7 +19,7 @@ import type { ConsoleDeps } from './console-deps.ts'
 import { differences } from './differences.ts'
 import { narrowingOf } from './filters.ts'
 import { doneOf, pagerOf } from './paging.ts'
-import { appBadge, lifetimesInWords, TYPE_WORDS } from './words.ts'
+import { appBadge, lifetimesInWords, TYPE_LABELS } from './labels.ts'
 
 const PAGE = 25
 const STATUSES: readonly AppStatus[] = ['active', 'suspended', 'deleted']
@@ -57,7 +57,7 @@ const list = ({ apps, catalogue }: ConsoleDeps): Row =>
       const found = await apps.list({ search, type, status, scope, cursor, limit: PAGE })
       const narrowing = narrowingOf('/admin/apps', query, [
         { name: 'search', label: 'Search', value: search },
-        { name: 'type', label: 'Type', value: type && TYPE_WORDS[type].label },
+        { name: 'type', label: 'Type', value: type && TYPE_LABELS[type].label },
         { name: 'status', label: 'State', value: status && appBadge({ status }).label },
         { name: 'scope', label: 'Permission', value: scope },
       ])
@@ -65,7 +65,7 @@ const list = ({ apps, catalogue }: ConsoleDeps): Row =>
         template: 'apps',
         frame: {
           title: 'Apps',
-          narrowedTo: narrowing.words,
+          narrowedTo: narrowing.text,
           section: 'apps',
           crumbs: [],
           action: { label: 'Register an app', href: '/admin/apps/new' },
@@ -87,7 +87,7 @@ const list = ({ apps, catalogue }: ConsoleDeps): Row =>
           scope: scope ?? '',
         },
         scopeNames: [...catalogue().keys()].sort(),
-        types: APP_TYPES.map((each) => ({ value: each, label: TYPE_WORDS[each].label })),
+        types: APP_TYPES.map((each) => ({ value: each, label: TYPE_LABELS[each].label })),
         pager: pagerOf('/admin/apps', query, found.next),
       }
     },
@@ -162,7 +162,7 @@ const edit = (deps: ConsoleDeps): Row =>
     once: false,
     page: (state) => editPage(deps, state, state.csrf, state.csrfOf(LOGO)),
     async run({ id }, typed, by) {
-      const outcome = await deps.acts.apps.update(id, typed.version, changeOf(typed), by)
+      const outcome = await deps.services.apps.update(id, typed.version, changeOf(typed), by)
       if (outcome.kind === 'updated') return redirected(appPath(id, '?done=saved'))
       return outcome.kind === 'conflict' ? { kind: 'conflict', target: outcome.app } : outcome
     },
@@ -194,10 +194,10 @@ const changeLogo = (deps: ConsoleDeps): Row =>
     check: ({ isRemoval, logo }) => (isRemoval || logo !== undefined ? [] : [NO_FILE]),
     async run({ id }, { isRemoval, logo }, by) {
       if (isRemoval || logo === undefined) {
-        await deps.acts.apps.removeLogo(id, by)
+        await deps.services.apps.removeLogo(id, by)
         return redirected(appPath(id, '?done=logo-removed'))
       }
-      const outcome = await deps.acts.apps.setLogo(id, logo, by)
+      const outcome = await deps.services.apps.setLogo(id, logo, by)
       return outcome.kind === 'updated' ? redirected(appPath(id, '?done=logo')) : outcome
     },
   })

@@ -1,4 +1,4 @@
-// What the console needs of its neighbours; compose/console.ts plugs it in. Reads go to the domain, changes through the acts alone.
+// What the console needs of its neighbours; compose/console.ts plugs it in. Reads go to the domain, changes through the admin services alone.
 import type { Scope } from '../../model/scope.ts'
 import type { Accounts } from '../../accounts/accounts.ts'
 import type { App } from '../../model/app.ts'
@@ -28,7 +28,7 @@ export interface ConsoleDeps {
   usage: Pick<UsageStore, 'list'>
   /** Tells how many authorizations of an app may be alive; `isMore` where counting stopped. */
   countGrants: (appId: string) => Promise<{ count: number; isMore: boolean }>
-  acts: { apps: AppService; scopes: ScopeService; keys: KeyService; accounts: AccountService }
+  services: { apps: AppService; scopes: ScopeService; keys: KeyService; accounts: AccountService }
   previews: AppPreviews
   /** The server's lifetimes, for apps that have none of their own. */
   lifetimes: { accessTtlSeconds: number; refreshTtlSeconds: number }

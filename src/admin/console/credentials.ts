@@ -57,7 +57,7 @@ const NO_DAY = {
   sentence: 'Write a day as year-month-day, like 2027-01-31.',
 }
 
-const createSecret = ({ acts, getChangeable }: ConsoleDeps): Row =>
+const createSecret = ({ services, getChangeable }: ConsoleDeps): Row =>
   confirmation({
     name: 'secret.create',
     path: '/admin/apps/:id/secrets/new',
@@ -100,9 +100,11 @@ const createSecret = ({ acts, getChangeable }: ConsoleDeps): Row =>
     },
     async run({ id }, typed, by, note) {
       const expiresAt = expiryOf(typed)
-      const along: Parameters<typeof acts.apps.createSecret>[1]['along'] = (trx, { secretId }) =>
-        note(trx, secretId)
-      const outcome = await acts.apps.createSecret(id, { expiresAt, along }, by)
+      const along: Parameters<typeof services.apps.createSecret>[1]['along'] = (
+        trx,
+        { secretId },
+      ) => note(trx, secretId)
+      const outcome = await services.apps.createSecret(id, { expiresAt, along }, by)
       if (outcome.kind === 'refused')
         return {
           kind: 'refused',
@@ -121,7 +123,7 @@ const createSecret = ({ acts, getChangeable }: ConsoleDeps): Row =>
     },
   })
 
-const revokeSecret = ({ acts, getChangeable, clock }: ConsoleDeps): Row =>
+const revokeSecret = ({ services, getChangeable, clock }: ConsoleDeps): Row =>
   confirmation({
     name: 'secret.revoke',
     path: '/admin/apps/:id/secrets/:secretId/revoke',
@@ -153,7 +155,7 @@ const revokeSecret = ({ acts, getChangeable, clock }: ConsoleDeps): Row =>
       }
     },
     async run({ app, secret }, _, by) {
-      await acts.apps.revokeSecret(app.id, secret.id, by)
+      await services.apps.revokeSecret(app.id, secret.id, by)
       return redirected(appPath(app.id, '/credentials?done=revoked'))
     },
   })

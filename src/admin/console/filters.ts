@@ -13,7 +13,7 @@ export interface Filter {
 /** How a list is narrowed. */
 export interface Narrowing {
   /** What the list shows, for the title of the page: `“calendar”, State: Suspended`. Empty where it shows everything. */
-  words: string
+  text: string
   /** One link for each filter, to the list without it; only where there are several. */
   widen: LinkTo[]
 }
@@ -29,7 +29,7 @@ export function narrowingOf(path: string, query: Query, filters: readonly Filter
   const without = (name: string): string =>
     linkWith(path, { ...asked, [name]: undefined, cursor: undefined, trail: undefined })
   return {
-    words: narrowing.map(({ label }) => label).join(', '),
+    text: narrowing.map(({ label }) => label).join(', '),
     widen:
       narrowing.length < 2
         ? []

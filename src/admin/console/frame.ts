@@ -1,6 +1,6 @@
 // What stands around the content of every page of the console: where one is, the page's name with
 // its one action, and what was done or went wrong. Called by the rows and by console-views.ts.
-import type { Badge } from './words.ts'
+import type { Badge } from './labels.ts'
 
 /** The parts of the console. */
 export const SECTIONS = [

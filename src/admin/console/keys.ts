@@ -6,7 +6,7 @@ import type { ConsoleDeps } from './console-deps.ts'
 import type { Frame } from './frame.ts'
 import { doneOf } from './paging.ts'
 import { timeInWords } from '../../http/views.ts'
-import type { Badge } from './words.ts'
+import type { Badge } from './labels.ts'
 
 const PATH = '/admin/keys'
 const BADGES: Record<KeyFacts['status'], Badge> = {
@@ -54,7 +54,7 @@ interface Rotation {
   from: Date | undefined
 }
 
-const rotate = ({ keyRing, acts }: ConsoleDeps): Row =>
+const rotate = ({ keyRing, services }: ConsoleDeps): Row =>
   confirmation({
     name: 'key.rotate',
     path: `${PATH}/rotate`,
@@ -90,12 +90,12 @@ const rotate = ({ keyRing, acts }: ConsoleDeps): Row =>
       const isEmergency = typed.get('emergency') === 'on'
       // The page was opened before somebody else rotated: asked once more, in other words.
       if (!isEmergency && now.from !== undefined) return { kind: 'conflict', target: now }
-      await acts.keys.rotate(by, { isEmergency })
+      await services.keys.rotate(by, { isEmergency })
       return redirected(`${PATH}?done=rotated`)
     },
   })
 
-const reseal = ({ acts }: ConsoleDeps): Row =>
+const reseal = ({ services }: ConsoleDeps): Row =>
   confirmation({
     name: 'key.reseal',
     path: `${PATH}/reseal`,
@@ -114,7 +114,7 @@ const reseal = ({ acts }: ConsoleDeps): Row =>
       cancelUrl: PATH,
     }),
     async run(_, _typed, by) {
-      const count = await acts.keys.reseal(by)
+      const count = await services.keys.reseal(by)
       return redirected(`${PATH}?done=${count > 0 ? 'resealed' : 'sealed'}`)
     },
   })

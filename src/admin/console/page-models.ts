@@ -10,14 +10,14 @@ import type { AccountFacts } from './account-facts.ts'
 import type { AppFieldsModel, ScopeChoice } from './app-form.ts'
 import type { appFacts, SecretFacts } from './app-frame.ts'
 import type { Difference } from './differences.ts'
-import type { ShownEvent } from './event-words.ts'
+import type { ShownEvent } from './event-messages.ts'
 import type { Narrowing } from './filters.ts'
 import type { Frame, LinkTo } from './frame.ts'
 import type { Pager } from './paging.ts'
-import type { ReasonWords } from './reasons.ts'
+import type { ReasonMessage } from './reason-messages.ts'
 import type { Snippet } from './snippets.ts'
 import type { UsageSummary } from './usage-summary.ts'
-import type { Badge, lifetimesInWords } from './words.ts'
+import type { Badge, lifetimesInWords } from './labels.ts'
 
 type AppFacts = ReturnType<typeof appFacts>
 type PermissionGroups = ReturnType<typeof permissionGroups>
@@ -171,7 +171,7 @@ export interface ConsoleModels {
     isMachine: boolean
     redirect: PreviewOutcome['redirect']
     address: string | undefined
-    reason: (ReasonWords & { code: string }) | undefined
+    reason: (ReasonMessage & { code: string }) | undefined
     parts: PreviewPart[]
     againUrl: string
     backUrl: string

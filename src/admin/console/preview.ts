@@ -11,7 +11,7 @@ import { scopeChoices } from './app-form.ts'
 import { appFacts, appPath, belowApp } from './app-frame.ts'
 import type { ConsoleDeps } from './console-deps.ts'
 import type { PreviewPart } from './page-models.ts'
-import { reasonWords } from './reasons.ts'
+import { reasonMessage } from './reason-messages.ts'
 
 const SCOPE_PREFIX = 'scope:'
 
@@ -89,7 +89,7 @@ function resultPage(outcome: PreviewOutcome) {
     address: redirect === undefined ? undefined : redirectTo(app, redirect),
     reason:
       outcome.kind === 'refused'
-        ? { code: outcome.reason, ...reasonWords('request.refused', outcome.reason) }
+        ? { code: outcome.reason, ...reasonMessage('request.refused', outcome.reason) }
         : undefined,
     parts: outcome.kind === 'issued' ? partsOf(outcome, app) : [],
     againUrl: appPath(app.id, '/try'),

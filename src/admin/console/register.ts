@@ -16,7 +16,7 @@ import type { ConsoleDeps } from './console-deps.ts'
 import type { Frame } from './frame.ts'
 import { CONFIRMED_PATH } from './stale-form.ts'
 import { snippetsFor } from './snippets.ts'
-import { TYPE_WORDS } from './words.ts'
+import { TYPE_LABELS } from './labels.ts'
 
 const PATH = '/admin/apps/new'
 
@@ -30,7 +30,7 @@ const frameOf = (title: string, extra: Partial<Frame> = {}): Frame => ({
 /** Returns the rows; they come before those of one app, whose paths they would be. */
 export const registrationRows = (deps: ConsoleDeps): Row[] => [register(deps), confirmed, home]
 
-const register = ({ apps, acts, catalogue, issuer, lifetimes }: ConsoleDeps): Row =>
+const register = ({ apps, services, catalogue, issuer, lifetimes }: ConsoleDeps): Row =>
   action({
     name: 'app.register',
     path: PATH,
@@ -55,7 +55,7 @@ const register = ({ apps, acts, catalogue, issuer, lifetimes }: ConsoleDeps): Ro
       template: 'register',
       frame: frameOf('Register an app', { problems: formProblems(problems, FIELD_LABELS) }),
       ...appFields({ values, problems, catalogue: catalogue(), lifetimes }),
-      types: APP_TYPES.map((value) => ({ value, ...TYPE_WORDS[value] })),
+      types: APP_TYPES.map((value) => ({ value, ...TYPE_LABELS[value] })),
       action: PATH,
       csrf: form.csrf,
       formId: form.formId,
@@ -73,8 +73,11 @@ const register = ({ apps, acts, catalogue, issuer, lifetimes }: ConsoleDeps): Ro
       ]
     },
     async run(_, { values, logo }, by, note) {
-      const outcome = await acts.apps.register(newAppInputOf(values), by, logo, (trx, { app }) =>
-        note(trx, app.id),
+      const outcome = await services.apps.register(
+        newAppInputOf(values),
+        by,
+        logo,
+        (trx, { app }) => note(trx, app.id),
       )
       if (outcome.kind === 'refused') return outcome
       return {

@@ -11,7 +11,7 @@ import type { ConsoleDeps } from './console-deps.ts'
 import { differences } from './differences.ts'
 import type { ConsoleModels, ScopeForm, ShownScopeUse } from './page-models.ts'
 import { doneOf, linkWith } from './paging.ts'
-import { numberInWords } from './words.ts'
+import { numberInWords } from './labels.ts'
 
 const PATH = '/admin/scopes'
 const CRUMBS = [{ label: 'Scopes', href: PATH }]
@@ -120,7 +120,7 @@ const create = (deps: ConsoleDeps): Row =>
     once: false,
     page: (state) => formPage(deps, state, state.typed),
     async run(_, typed, by) {
-      const outcome = await deps.acts.scopes.create(inputOf(typed), by)
+      const outcome = await deps.services.scopes.create(inputOf(typed), by)
       return outcome.kind === 'saved' ? redirected(`${PATH}?done=created`) : outcome
     },
   })
@@ -160,13 +160,13 @@ const edit = (deps: ConsoleDeps): Row =>
     },
     async run({ name }, { form, version }, by) {
       const { name: _name, ...change } = inputOf(form)
-      const outcome = await deps.acts.scopes.update(name, version, change, by)
+      const outcome = await deps.services.scopes.update(name, version, change, by)
       if (outcome.kind === 'saved') return redirected(`${PATH}?done=saved`)
       return outcome.kind === 'conflict' ? { kind: 'conflict', target: outcome.scope } : outcome
     },
   })
 
-const remove = ({ scopes, apps, acts }: ConsoleDeps): Row =>
+const remove = ({ scopes, apps, services }: ConsoleDeps): Row =>
   confirmation({
     name: 'scope.remove',
     path: `${PATH}/:name/remove`,
@@ -193,7 +193,7 @@ const remove = ({ scopes, apps, acts }: ConsoleDeps): Row =>
       cancelUrl: scopePath(name),
     }),
     async run({ name }, _, by) {
-      await acts.scopes.remove(name, by)
+      await services.scopes.remove(name, by)
       return redirected(`${PATH}?done=removed`)
     },
   })

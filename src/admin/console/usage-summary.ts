@@ -1,12 +1,12 @@
 // What an app did in the last 30 days, from the daily counters. Pure; called by the activity tab of an app.
 import type { UsageCount } from '../../audit/usage.store.ts'
 import { DAY } from '../../shared/clock.ts'
-import { reasonWords, type ReasonWords } from './reasons.ts'
+import { reasonMessage, type ReasonMessage } from './reason-messages.ts'
 
 const DAYS = 30
 
 /** A reason and how often it was given. */
-export interface ReasonCount extends ReasonWords {
+export interface ReasonCount extends ReasonMessage {
   code: string
   count: number
 }
@@ -41,7 +41,7 @@ export function summaryOf(counts: readonly UsageCount[], nowMillis: number): Usa
     for (const each of counts)
       if (fits(each)) found.set(each.reason, (found.get(each.reason) ?? 0) + each.count)
     return [...found]
-      .map(([code, count]) => ({ code, count, ...reasonWords(name, code) }))
+      .map(([code, count]) => ({ code, count, ...reasonMessage(name, code) }))
       .sort((left, right) => right.count - left.count || (left.code < right.code ? -1 : 1))
   }
   const isToken = ({ name }: UsageCount): boolean =>

@@ -14,7 +14,7 @@ const NUMBER = new Intl.NumberFormat('en')
 export const numberInWords = (count: number): string => NUMBER.format(count)
 
 /** What each type is called, and the sentence that helps to choose. */
-export const TYPE_WORDS: Record<AppType, { label: string; sentence: string }> = {
+export const TYPE_LABELS: Record<AppType, { label: string; sentence: string }> = {
   web: {
     label: 'Web app',
     sentence: 'Runs on a server and can keep a secret. People connect it to their account.',

@@ -2,10 +2,10 @@
 // length; its facts are listed one by one, so that nothing is hidden in a blob. Called by the activity pages and the export.
 import type { EventName } from '../../audit/event-names.ts'
 import type { RecordedEvent } from '../../audit/event.store.ts'
-import { reasonWords, type ReasonWords } from './reasons.ts'
+import { reasonMessage, type ReasonMessage } from './reason-messages.ts'
 
 /** What each event is called. */
-export const EVENT_WORDS: Partial<Record<EventName, string>> = {
+export const EVENT_TITLES: Partial<Record<EventName, string>> = {
   'login.succeeded': 'Signed in',
   'login.failed': 'Failed to sign in',
   'login.throttled': 'Too many tries to sign in',
@@ -44,7 +44,7 @@ export const EVENT_WORDS: Partial<Record<EventName, string>> = {
 
 /** Returns what an event is called; one that we do not know stands for itself. */
 export const eventTitle = (name: string): string =>
-  Object.hasOwn(EVENT_WORDS, name) ? (EVENT_WORDS[name as EventName] ?? name) : name
+  Object.hasOwn(EVENT_TITLES, name) ? (EVENT_TITLES[name as EventName] ?? name) : name
 
 const DATA_LABELS: Readonly<Record<string, string>> = {
   grantType: 'Grant type',
@@ -84,7 +84,7 @@ export interface ShownEvent {
   name: string
   title: string
   isTrouble: boolean
-  reason: (ReasonWords & { code: string }) | undefined
+  reason: (ReasonMessage & { code: string }) | undefined
   appId: string | undefined
   accountId: string | undefined
   actor: string | undefined
@@ -139,7 +139,7 @@ export function shownEvent(event: RecordedEvent): ShownEvent {
     reason:
       event.reason === undefined
         ? undefined
-        : { code: event.reason, ...reasonWords(event.name, event.reason) },
+        : { code: event.reason, ...reasonMessage(event.name, event.reason) },
     appId: event.appId,
     accountId: event.accountId,
     actor: event.actor,

@@ -1,7 +1,7 @@
 // Why a request was refused is told in words for every reason that can be recorded.
 import { expect, it } from '@jest/globals'
-import { EVENT_WORDS } from '../../../../src/admin/console/event-words.ts'
-import { hasWords, reasonWords } from '../../../../src/admin/console/reasons.ts'
+import { EVENT_TITLES } from '../../../../src/admin/console/event-messages.ts'
+import { hasMessage, reasonMessage } from '../../../../src/admin/console/reason-messages.ts'
 import { EVENTS } from '../../../../src/audit/event-names.ts'
 import { ERRORS } from '../../../../src/shared/errors.ts'
 
@@ -11,12 +11,12 @@ const recorded = Object.entries(ERRORS)
   .map(([code]) => code)
 
 it('every refusal that can be recorded has words of its own', () => {
-  expect(recorded.filter((code) => !hasWords(code))).toEqual([])
+  expect(recorded.filter((code) => !hasMessage(code))).toEqual([])
 })
 
 it('words are whole sentences that do not repeat the code', () => {
   for (const code of recorded) {
-    const { what, todo } = reasonWords('request.refused', code)
+    const { what, todo } = reasonMessage('request.refused', code)
     expect(what).toMatch(/^[A-Z].*\.$/)
     expect(todo).toMatch(/^[A-Z].*\.$/)
     expect(what).not.toContain('_unknown')
@@ -24,17 +24,17 @@ it('words are whole sentences that do not repeat the code', () => {
 })
 
 it('the same code has other words where something was revoked', () => {
-  expect(reasonWords('grant.revoked', 'account_deactivated').what).toBe(
+  expect(reasonMessage('grant.revoked', 'account_deactivated').what).toBe(
     'The account was deactivated.',
   )
-  expect(reasonWords('login.failed', 'password_wrong').what).toBe('The password was wrong.')
+  expect(reasonMessage('login.failed', 'password_wrong').what).toBe('The password was wrong.')
 })
 
 it('a reason that is not known stands for itself, whatever it is called', () => {
-  expect(reasonWords('request.refused', 'from_the_future').what).toBe('from_the_future')
-  expect(reasonWords('request.refused', 'constructor').what).toBe('constructor')
+  expect(reasonMessage('request.refused', 'from_the_future').what).toBe('from_the_future')
+  expect(reasonMessage('request.refused', 'constructor').what).toBe('constructor')
 })
 
 it('every event has a name', () => {
-  expect(Object.keys(EVENTS).filter((name) => !(name in EVENT_WORDS))).toEqual([])
+  expect(Object.keys(EVENTS).filter((name) => !(name in EVENT_TITLES))).toEqual([])
 })
