@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
 import { Eta } from 'eta'
 import ts from 'typescript'
+import type { TemplateModels } from '../support/template-models.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const VIEWS = join(ROOT, 'views')
@@ -94,11 +95,11 @@ test('every template uses what its model has, and gives its parts what they need
 })
 
 test('what is wrong with a template is found', () => {
-  const wrong = [
+  const wrong: [name: keyof TemplateModels, text: string, problem: string][] = [
     ['home', '<%= it.page.nothing %>', "'nothing' does not exist"],
     ['error', '<%= it.page.homeUrl %>', 'not assignable'],
     ['redirect', "<%~ include('@parts/icon', {}) %>", "'name' is missing"],
     ['sign-out', "<%~ include('@parts/nothing', {}) %>", 'not assignable'],
-  ] as const
+  ]
   expect(compile(wrong)).toEqual(wrong.map(([, , problem]) => expect.stringContaining(problem)))
 })
