@@ -44,7 +44,14 @@ export interface FamilyChange {
    * Lists members in indexes, as addToIndex does. On a Cluster they are listed first, and stay
    * where the change is not carried out.
    */
-  list?: { nowMillis: number; entries: readonly IndexEntry[] }
+  list?: FamilyListing
+}
+
+/** Members that a change lists. */
+export interface FamilyListing {
+  /** Members of these indexes that ended before it may leave; absent where they stay for now. */
+  nowMillis?: number
+  entries: readonly IndexEntry[]
 }
 
 /** Whether a change ends something and gives nobody anything. */

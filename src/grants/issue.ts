@@ -4,7 +4,7 @@ import { type Clock, epochSeconds } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
 import type { ErrorCode } from '../shared/errors.ts'
 import { newAccessToken, type RefreshTokenForm } from '../shared/token-format.ts'
-import type { FamilyChange, FamilyStore, Undo } from './family-store.ts'
+import type { FamilyChange, FamilyListing, FamilyStore, Undo } from './family-store.ts'
 import {
   accessName,
   type AccessRecord,
@@ -64,7 +64,7 @@ export interface IssueDeps {
   clock: Clock
   incarnations: () => ReadonlyMap<string, number>
   /** What lists a grant that gives tokens from now on. */
-  listRedeemed: (grant: Grant) => NonNullable<FamilyChange['list']>
+  listRedeemed: (grant: Grant) => FamilyListing
   /** Takes a grant out of the lists. */
   unlist: (grantId: string, grant: Grant) => Promise<void>
   /** Ends the family; calls back with its grant where it was alive, before anybody is told. */

@@ -3,7 +3,7 @@
 // finds it; a code that nobody redeems is listed until it ends, and never shown.
 import type { Clock } from '../shared/clock.ts'
 import { accountMember, leaveIndexes } from './ended-mark.ts'
-import type { FamilyChange, IndexPlace, IndexStore } from './family-store.ts'
+import type { FamilyListing, IndexPlace, IndexStore } from './family-store.ts'
 import { accountIndex, appIndex, type Grant, LONGEST_CODE_SECONDS } from './grant.ts'
 import { GRANT_SLACK_SECONDS } from './issue.ts'
 
@@ -43,8 +43,7 @@ function accountEntry(member: string): { grantId: string; appId: string } {
 /** Creates the lists over their store. */
 export function createListing(store: IndexStore, clock: Clock) {
   /** What a commit has to list, so that the grant is found until then. */
-  const entries = (grant: Grant, endsAtMillis: number): NonNullable<FamilyChange['list']> => ({
-    nowMillis: clock(),
+  const entries = (grant: Grant, endsAtMillis: number): FamilyListing => ({
     entries: [
       ...(grant.accountId === undefined
         ? []
@@ -63,9 +62,15 @@ export function createListing(store: IndexStore, clock: Clock) {
 
   return {
     /** What lists a grant that begins; `codeEndsAt` in seconds since the epoch. */
-    begun: (grant: Grant, codeEndsAt: number) => entries(grant, codeEndsAt * 1000),
+    begun: (grant: Grant, codeEndsAt: number) => ({
+      ...entries(grant, codeEndsAt * 1000),
+      nowMillis: clock(),
+    }),
 
-    /** What lists a grant that gives tokens, until the last one has ended. */
+    /**
+     * What lists a grant that gives tokens, until the last one has ended. What has ended left when
+     * it began.
+     */
     redeemed: (grant: Grant) =>
       entries(grant, ((grant.endsAt ?? 0) + GRANT_SLACK_SECONDS) * 1000 + APART_MILLIS),
 

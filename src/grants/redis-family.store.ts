@@ -6,6 +6,7 @@ import { withRedis } from '../storage/redis.ts'
 import { createRedisClock } from '../storage/redis-clock.ts'
 import {
   type FamilyChange,
+  type FamilyListing,
   type IndexPlace,
   isEnding,
   type ShortLivedStore,
@@ -64,7 +65,7 @@ if indexes > 48 then
   arg = arg + 1
   for _ = 49, indexes do
     local last = string.format('%.0f', ARGV[arg] + ${INDEX_SLACK_MILLIS})
-    redis.call('ZREMRANGEBYSCORE', KEYS[key], '-inf', ended)
+    if ended ~= '' then redis.call('ZREMRANGEBYSCORE', KEYS[key], '-inf', ended) end
     redis.call('ZADD', KEYS[key], 'GT', ARGV[arg], ARGV[arg + 1])
     if redis.call('PEXPIREAT', KEYS[key], last, 'GT') == 0 then
       redis.call('PEXPIREAT', KEYS[key], last, 'NX')
@@ -161,10 +162,7 @@ export function createRedisStore(client: RedisClient, keyPrefix: string): ShortL
     })
   }
 
-  async function addAllToIndexes({
-    nowMillis,
-    entries,
-  }: NonNullable<FamilyChange['list']>): Promise<void> {
+  async function addAllToIndexes({ nowMillis = 0, entries }: FamilyListing): Promise<void> {
     await Promise.all(
       entries.map(({ index, member, endsAtMillis }) =>
         addToIndex(index, member, endsAtMillis, nowMillis),
@@ -252,7 +250,7 @@ function scriptCall(
     args.push(ttlMillis)
   }
   if (list !== undefined) {
-    args.push(list.nowMillis - INDEX_SLACK_MILLIS)
+    args.push(list.nowMillis === undefined ? '' : list.nowMillis - INDEX_SLACK_MILLIS)
     for (const { index, member, endsAtMillis } of entries) {
       keys.push(keyPrefix + index)
       args.push(endsAtMillis, member)
