@@ -15,11 +15,15 @@ function countOpen(): Map<string, number> {
   return counts
 }
 
+/** Node opens them when they are first used, and they stay open. */
+const openStandardStreams = (): unknown => [process.stdout, process.stderr]
+
 export class TidyEnvironment extends NodeEnvironment {
   #before = new Map<string, number>()
 
   override async setup(): Promise<void> {
     await super.setup()
+    openStandardStreams()
     this.#before = countOpen()
   }
 
