@@ -9,13 +9,13 @@ import { parseScopeList } from '../scope-list.ts'
 import { type GrantType, permits } from './grant-type.ts'
 import { termsFor } from './token-terms.ts'
 
-interface RefreshRequest {
+export interface RefreshTokenRequest {
   refreshToken: ParsedToken
   /** All that were granted, where it names none. */
   scopes: string[] | undefined
 }
 
-export const refreshToken: GrantType<RefreshRequest> = {
+export const refreshToken: GrantType<RefreshTokenRequest> = {
   refusalFor: (app) => (actsForUsers(app.type) ? undefined : 'grant_not_allowed'),
 
   parse(parameters) {
