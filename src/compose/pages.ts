@@ -23,12 +23,13 @@ import type { Services } from '../services.ts'
 import { createDirectSignInRouter, signInAddress } from '../sign-in/direct-sign-in.routes.ts'
 import { createHasEnded } from '../sign-in/ended-sessions.ts'
 import { BROWSER_MEMORY_MILLIS, createKnownPlaces } from '../sign-in/known-places.ts'
+import { createFindUser } from '../sign-in/session.ts'
 import { createLogin } from '../sign-in/login.ts'
 import { createLoginLimits } from '../sign-in/login-limits.ts'
 import { SIGN_IN_PAGES, type SignInFolderPage } from '../sign-in/pages.ts'
 import { createSignInRouter } from '../sign-in/sign-in.routes.ts'
 import { createSignOutRouter } from '../sign-in/sign-out.routes.ts'
-import { createWelcomeRouter } from '../sign-in/welcome.routes.ts'
+import { createOneTimeLinkRouter } from '../sign-in/one-time-link.routes.ts'
 import type { Limits } from '../http/limits.ts'
 
 const VIEWS = join(import.meta.dirname, '../../views')
@@ -69,7 +70,8 @@ export function createPageRouters(
   const { issuer } = config.server
   const { events } = audit
   const { signedIn, signOut } = interactions
-  const shared = { issuer, interactions, people: accounts, csrf, views, events, perAddress }
+  const findUser = createFindUser(signedIn, accounts)
+  const shared = { issuer, interactions, accounts, findUser, csrf, views, events, perAddress }
   const catalogue = () => scopes.current().scopes
   const signIn = createSignInParts(infrastructure, services, limiter)
   return [
@@ -90,7 +92,6 @@ export function createPageRouters(
     }),
     createConnectedAppsRouter({
       ...shared,
-      signedIn,
       signInUrl: signInAddress,
       sources: { consents, grants, findApp: createFindAnyApp(apps), scopeExists: scopes.exists },
       catalogue,
@@ -103,17 +104,16 @@ export function createPageRouters(
     }),
     createSignOutEverywhereRouter({
       ...shared,
-      signedIn,
       signInUrl: signInAddress(CONNECTED_APPS_PATH),
       endAll: (accountId, options) => accounts.signOutEverywhere(accountId, options),
       signOut,
     }),
-    createWelcomeRouter({
+    createOneTimeLinkRouter({
       ...shared,
       clock,
       links: accountLinks,
       hasEnded: createHasEnded(stores.purgeJobs),
-      onward: { member: CONNECTED_APPS_PATH, admin: CONSOLE_PATH, signIn: signInAddress },
+      redirects: { member: CONNECTED_APPS_PATH, admin: CONSOLE_PATH, signIn: signInAddress },
     }),
     createSignOutRouter(shared),
     createAssetsRouter({

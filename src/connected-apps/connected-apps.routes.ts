@@ -1,5 +1,6 @@
-// The pages on which people see which apps may act for them, and end that. Invariants: only the person who is signed in is ever looked at or
-// changed, nothing in an address or a form says whose apps are meant; and the answer to "disconnect" is sent when every token is dead.
+// The pages on which users see which apps may act for them, and end that. Invariants: only the user
+// who is signed in is ever looked at or changed, nothing in an address or a form says whose apps are
+// meant; and the answer to "disconnect" is sent when every token is dead.
 import type { Scope } from '../model/scope.ts'
 import Router from '@koa/router'
 import type { Context } from 'koa'
@@ -25,10 +26,9 @@ import {
 import type { ConnectedApp, ConnectedAppsFolderPage } from './pages.ts'
 
 export interface ConnectedAppsDeps {
-  /** Returns the id of the account that is signed in in this browser. */
-  signedIn: (ctx: Context) => Promise<string | undefined>
-  people: { find(accountId: string): Promise<Account | undefined> }
-  /** Where people sign in on the way to a path of ours. */
+  /** Returns the account that is signed in in this browser. */
+  findUser: (ctx: Context) => Promise<Account | undefined>
+  /** Where users sign in on the way to a path of ours. */
   signInUrl: (path: string) => string
   sources: ConnectionSources
   /** Every scope that exists now. */
@@ -50,107 +50,115 @@ const DISCONNECT_PATH = `${PATH}/:appId/disconnect`
 
 /** Creates the router of /connected-apps. */
 export function createConnectedAppsRouter(deps: ConnectedAppsDeps): Router {
-  const { sources, people, csrf, views, events } = deps
   const router = new Router({ strict: true, sensitive: true })
   const limited = limitPages(deps.perAddress)
-
-  router.get(PATH, limited, async function showConnectedApps(ctx: Context) {
-    const person = await personOf(ctx)
-    if (person === undefined) {
-      askWhoIsThere(ctx)
-      return
+  /** Answers the user who is signed in. */
+  const forUser =
+    <Request extends Context>(
+      answer: (deps: ConnectedAppsDeps, ctx: Request, user: Account) => Promise<void>,
+    ) =>
+    async (ctx: Request): Promise<void> => {
+      const user = await deps.findUser(ctx)
+      // To the list in any case: a form that was sent without a session is not repeated.
+      if (user === undefined) redirect(ctx, deps.signInUrl(PATH))
+      else await answer(deps, ctx, user)
     }
-    const { connections, isCut } = await listConnections(sources, person.id)
-    const disconnected = await justDisconnected(ctx, connections)
-    sendPage(ctx, views, {
-      kind: 'connected-apps',
-      account: { email: person.email, name: person.name },
-      apps: connections.map(shown),
-      isCut,
-      disconnected,
-    })
-  })
-
-  router.get(DISCONNECT_PATH, limited, async function askToDisconnect(ctx: Visit) {
-    const person = await personOf(ctx)
-    if (person === undefined) {
-      askWhoIsThere(ctx)
-      return
-    }
-    const { appId } = ctx.params
-    const connection = await findConnection(sources, person.id, appId)
-    if (connection === undefined) throw new AppError('not_found')
-    sendPage(ctx, views, {
-      kind: 'disconnect',
-      account: { email: person.email, name: person.name },
-      app: cardOf(connection),
-      connections: connection.grants,
-      action: disconnectUrl(appId),
-      csrf: csrf.token(bindingOf(person.id, appId)),
-    })
-  })
-
-  router.post(DISCONNECT_PATH, limited, async function disconnect(ctx: Visit) {
-    const person = await personOf(ctx)
-    if (person === undefined) {
-      askWhoIsThere(ctx)
-      return
-    }
-    const { appId } = ctx.params
-    await csrf.readForm(ctx, bindingOf(person.id, appId))
-    // Not looked up among the connections: one that ended a moment ago, by the first click of two, is what was wanted.
-    const remembered = await sources.consents.find(person.id, appId)
-    const connections = await deps.disconnect(person.id, appId, 'user')
-    if (connections > 0 || remembered !== undefined)
-      events.consentWithdrawn(
-        { accountId: person.id, appId, connections },
-        { ...requestFacts(ctx), actor: person.id },
-      )
-    ctx.status = 303
-    ctx.set('Cache-Control', 'no-store')
-    ctx.redirect(`${PATH}?disconnected=${encodeURIComponent(appId)}`)
-  })
-
-  async function personOf(ctx: Context): Promise<Account | undefined> {
-    const accountId = await deps.signedIn(ctx)
-    const account = accountId === undefined ? undefined : await people.find(accountId)
-    return account?.status === 'active' ? account : undefined
-  }
-
-  /** To the list in any case: a form that was sent without a session is not repeated. */
-  function askWhoIsThere(ctx: Context): void {
-    ctx.status = 303
-    ctx.set('Cache-Control', 'no-store')
-    ctx.redirect(deps.signInUrl(PATH))
-  }
-
-  /** Returns the name of the app that the address says was disconnected; only where it is not connected, because anybody can write an address. */
-  async function justDisconnected(
-    ctx: Context,
-    connections: readonly Connection[],
-  ): Promise<string | undefined> {
-    const appId = new URLSearchParams(ctx.querystring).get('disconnected')
-    if (appId === null || connections.some((each) => each.appId === appId)) return undefined
-    return (await sources.findApp(appId))?.name
-  }
-
-  function shown(connection: Connection): ConnectedApp {
-    return {
-      app: cardOf(connection),
-      status: connection.app?.status ?? 'deleted',
-      since: connection.since,
-      permissions: permissionGroups(connection.scopes, deps.catalogue()),
-      connections: connection.grants,
-      disconnectUrl: disconnectUrl(connection.appId),
-    }
-  }
-
+  router.get(PATH, limited, forUser(showConnectedApps))
+  router.get(DISCONNECT_PATH, limited, forUser(askToDisconnect))
+  router.post(DISCONNECT_PATH, limited, forUser(disconnect))
   return router
+}
+
+function redirect(ctx: Context, to: string): void {
+  ctx.status = 303
+  ctx.set('Cache-Control', 'no-store')
+  ctx.redirect(to)
+}
+
+async function showConnectedApps(
+  { sources, views, catalogue }: ConnectedAppsDeps,
+  ctx: Context,
+  { id, email, name }: Account,
+): Promise<void> {
+  const { connections, isCut } = await listConnections(sources, id)
+  const disconnected = await justDisconnected(sources, ctx, connections)
+  sendPage(ctx, views, {
+    kind: 'connected-apps',
+    account: { email, name },
+    apps: connections.map((connection) => describe(connection, catalogue())),
+    isCut,
+    disconnected,
+  })
+}
+
+async function askToDisconnect(
+  { sources, views, csrf }: ConnectedAppsDeps,
+  ctx: Visit,
+  { id, email, name }: Account,
+): Promise<void> {
+  const { appId } = ctx.params
+  const connection = await findConnection(sources, id, appId)
+  if (connection === undefined) throw new AppError('not_found')
+  sendPage(ctx, views, {
+    kind: 'disconnect',
+    account: { email, name },
+    app: cardOf(connection),
+    connections: connection.grants,
+    action: disconnectUrl(appId),
+    csrf: csrf.token(bindingOf(id, appId)),
+  })
+}
+
+async function disconnect(
+  { sources, csrf, events, ...deps }: ConnectedAppsDeps,
+  ctx: Visit,
+  { id: accountId }: Account,
+): Promise<void> {
+  const { appId } = ctx.params
+  await csrf.readForm(ctx, bindingOf(accountId, appId))
+  // Not looked up among the connections: one that ended a moment ago, by the first click of two, is
+  // what was wanted.
+  const remembered = await sources.consents.find(accountId, appId)
+  const connections = await deps.disconnect(accountId, appId, 'user')
+  if (connections > 0 || remembered !== undefined)
+    events.consentWithdrawn(
+      { accountId, appId, connections },
+      { ...requestFacts(ctx), actor: accountId },
+    )
+  redirect(ctx, `${PATH}?disconnected=${encodeURIComponent(appId)}`)
+}
+
+/**
+ * Returns the name of the app that the address says was disconnected; only where it is not
+ * connected, because anybody can write an address.
+ */
+async function justDisconnected(
+  sources: ConnectionSources,
+  ctx: Context,
+  connections: readonly Connection[],
+): Promise<string | undefined> {
+  const appId = new URLSearchParams(ctx.querystring).get('disconnected')
+  if (appId === null || connections.some((each) => each.appId === appId)) return undefined
+  return (await sources.findApp(appId))?.name
+}
+
+function describe(connection: Connection, catalogue: ReadonlyMap<string, Scope>): ConnectedApp {
+  return {
+    app: cardOf(connection),
+    status: connection.app?.status ?? 'deleted',
+    since: connection.since,
+    permissions: permissionGroups(connection.scopes, catalogue),
+    connections: connection.grants,
+    disconnectUrl: disconnectUrl(connection.appId),
+  }
 }
 
 const disconnectUrl = (appId: string): string => `${PATH}/${encodeURIComponent(appId)}/disconnect`
 
-/** A signed cookie ties the session to the browser, and this ties the form to the session's person and one app. */
+/**
+ * A signed cookie ties the session to the browser, and this ties the form to the session's user and
+ * one app.
+ */
 const bindingOf = (accountId: string, appId: string): string => `disconnect ${accountId} ${appId}`
 
 const cardOf = ({ app, appId }: Pick<Connection, 'app' | 'appId'>): AppCard =>

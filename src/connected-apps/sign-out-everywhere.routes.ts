@@ -1,5 +1,5 @@
-// A person signs out everywhere: in all browsers, this one included, and on request of all apps
-// too. Invariants: only the person who is signed in is signed out, nothing in an address or a form
+// A user signs out everywhere: in all browsers, this one included, and on request of all apps
+// too. Invariants: only the user who is signed in is signed out, nothing in an address or a form
 // says who is meant; and the answer is sent when no sign-in counts any more.
 import Router from '@koa/router'
 import type { Context } from 'koa'
@@ -14,9 +14,8 @@ import type { Views } from '../http/views.ts'
 import type { ConnectedAppsFolderPage } from './pages.ts'
 
 export interface SignOutEverywhereDeps {
-  /** Returns the id of the account that is signed in in this browser. */
-  signedIn: (ctx: Context) => Promise<string | undefined>
-  people: { find(accountId: string): Promise<Account | undefined> }
+  /** Returns the account that is signed in in this browser. */
+  findUser: (ctx: Context) => Promise<Account | undefined>
   /** Where somebody signs in who is not. */
   signInUrl: string
   /** Ends all sign-ins of the account, and with `apps` what apps hold. */
@@ -41,8 +40,8 @@ export function createSignOutEverywhereRouter(deps: SignOutEverywhereDeps): Rout
   const limited = limitPages(deps.perAddress)
 
   router.get(PATH, limited, async function askToSignOutEverywhere(ctx: Context) {
-    const person = await personOf(ctx)
-    if (person === undefined) {
+    const user = await deps.findUser(ctx)
+    if (user === undefined) {
       ctx.status = 303
       ctx.set('Cache-Control', 'no-store')
       ctx.redirect(deps.signInUrl)
@@ -50,39 +49,33 @@ export function createSignOutEverywhereRouter(deps: SignOutEverywhereDeps): Rout
     }
     sendPage(ctx, views, {
       kind: 'sign-out-everywhere',
-      account: { email: person.email, name: person.name },
+      account: { email: user.email, name: user.name },
       action: PATH,
-      csrf: csrf.token(bindingOf(person.id)),
+      csrf: csrf.token(bindingOf(user.id)),
     })
   })
 
   router.post(PATH, limited, async function signOutEverywhere(ctx: Context) {
-    const person = await personOf(ctx)
+    const user = await deps.findUser(ctx)
     // The second click of two: the first has signed this browser out.
-    if (person === undefined) {
+    if (user === undefined) {
       sendPage(ctx, views, { kind: 'signed-out' })
       return
     }
-    const form = await csrf.readForm(ctx, bindingOf(person.id))
+    const form = await csrf.readForm(ctx, bindingOf(user.id))
     const apps = form.get('apps') === 'on'
-    await deps.endAll(person.id, { apps })
-    const context = { ...requestFacts(ctx), actor: person.id }
-    events.sessionEnded({ accountId: person.id, reason: 'signed_out_everywhere' }, context)
-    if (apps) events.grantsRevoked({ accountId: person.id, reason: 'user' }, context)
+    await deps.endAll(user.id, { apps })
+    const context = { ...requestFacts(ctx), actor: user.id }
+    events.sessionEnded({ accountId: user.id, reason: 'signed_out_everywhere' }, context)
+    if (apps) events.grantsRevoked({ accountId: user.id, reason: 'user' }, context)
     await deps.signOut(ctx)
     sendPage(ctx, views, { kind: 'signed-out-everywhere', areAppsDisconnected: apps })
   })
-
-  async function personOf(ctx: Context): Promise<Account | undefined> {
-    const accountId = await deps.signedIn(ctx)
-    const account = accountId === undefined ? undefined : await deps.people.find(accountId)
-    return account?.status === 'active' ? account : undefined
-  }
 
   return router
 }
 
 /**
- * A signed cookie ties the session to the browser, and this ties the form to the session's person.
+ * A signed cookie ties the session to the browser, and this ties the form to the session's user.
  */
 const bindingOf = (accountId: string): string => `sign-out-everywhere ${accountId}`

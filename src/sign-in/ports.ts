@@ -1,5 +1,5 @@
-// What sign-in/ needs of its neighbours, in its own words; app.ts plugs them in. `Exchange` is one HTTP exchange, which only the routes and the
-// engine look into.
+// What sign-in/ needs of its neighbours, in its own words; compose/ plugs them in.
+import type { Context } from 'koa'
 import type { PendingInteraction } from '../model/pending-interaction.ts'
 import type { Account } from '../model/account.ts'
 import type { App } from '../model/app.ts'
@@ -15,30 +15,30 @@ export interface Proof {
 }
 
 /** The engine's side of the pages. Each answer returns the URL at which the browser goes on. */
-export interface Interactions<Exchange> {
+export interface Interactions {
   /** @throws {AppError} `interaction_expired`, `interaction_foreign`, `preview_over` */
-  get(exchange: Exchange, uid: string): Promise<PendingInteraction>
-  signIn(exchange: Exchange, proof: Proof): Promise<string>
-  approve(exchange: Exchange, approval: { accountId: string; scopes: string[] }): Promise<string>
-  deny(exchange: Exchange): Promise<string>
-  /** Signs the person out and asks anew who is there. */
-  switchAccount(exchange: Exchange): Promise<string>
-  /** Signs a person in who did not come from an app. */
-  signInDirectly(exchange: Exchange, proof: Proof): Promise<void>
+  get(ctx: Context, uid: string): Promise<PendingInteraction>
+  signIn(ctx: Context, proof: Proof): Promise<string>
+  approve(ctx: Context, approval: { accountId: string; scopes: string[] }): Promise<string>
+  deny(ctx: Context): Promise<string>
+  /** Signs the user out and asks anew who is there. */
+  switchAccount(ctx: Context): Promise<string>
+  /** Signs a user in who did not come from an app. */
+  signInDirectly(ctx: Context, proof: Proof): Promise<void>
   /** Returns the id of the account that is signed in in this browser. */
-  signedIn(exchange: Exchange): Promise<string | undefined>
-  signOut(exchange: Exchange): Promise<void>
+  signedIn(ctx: Context): Promise<string | undefined>
+  signOut(ctx: Context): Promise<void>
 }
 
-/** Finds people. */
-export interface People {
+/** Finds accounts. */
+export interface FindAccount {
   find(accountId: string): Promise<Account | undefined>
 }
 
 /** Finds registered apps. */
 export type FindApp = (appId: string) => Promise<App | undefined>
 
-/** What a person allowed an app before. */
+/** What a user allowed an app before. */
 export interface RememberedConsents {
   find(accountId: string, appId: string): Promise<readonly string[] | undefined>
   remember(accountId: string, appId: string, scopes: readonly string[]): Promise<void>

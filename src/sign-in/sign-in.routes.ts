@@ -1,6 +1,7 @@
-// The pages on an app's way through us: sign in, allow or deny, use another account. Invariants: what is asked and allowed comes from the
-// engine's interaction, never from a form; and no form is answered with a redirect. Browsers apply form-action to the whole chain of redirects
-// after a form, so a page that goes on by itself is what lets every page say "forms only to us".
+// The pages on an app's way through us: sign in, allow or deny, use another account. Invariants:
+// what is asked and allowed comes from the engine's interaction, never from a form; and no form is
+// answered with a redirect. Browsers apply form-action to the whole chain of redirects after a form,
+// so a page that goes on by itself is what lets every page say "forms only to us".
 import type { Scope } from '../model/scope.ts'
 import Router from '@koa/router'
 import type { Context } from 'koa'
@@ -20,15 +21,21 @@ import type { Views } from '../http/views.ts'
 import { AppError } from '../shared/errors.ts'
 import { consentQuestion, recipientOf } from './consent.ts'
 import { type Login, problemOf } from './login.ts'
-import type { FindApp, Interactions, People, RememberedConsents, SignInEvents } from './ports.ts'
+import type {
+  FindAccount,
+  FindApp,
+  Interactions,
+  RememberedConsents,
+  SignInEvents,
+} from './ports.ts'
 import type { SignInFolderPage } from './pages.ts'
 
 export interface SignInDeps {
   issuer: string
-  interactions: Interactions<Context>
+  interactions: Interactions
   login: Login
   browserCookie: BrowserCookie
-  people: People
+  accounts: FindAccount
   findApp: FindApp
   consents: RememberedConsents
   /** Every scope that exists now. */
@@ -46,172 +53,201 @@ const PATH = '/interaction/:uid'
 
 /** Creates the router of /interaction/:uid and its forms. */
 export function createSignInRouter(deps: SignInDeps): Router {
-  const { interactions, csrf, views, people, events } = deps
-  const issuerOrigin = new URL(deps.issuer).origin
   const router = new Router({ strict: true, sensitive: true })
   const limited = limitPages(deps.perAddress)
-
-  router.get(PATH, limited, async function showInteraction(ctx: Visit) {
-    const pending = await interactions.get(ctx, ctx.params.uid)
-    if (pending.prompt === 'login') await showSignIn(ctx, pending)
-    else await showConsent(ctx, pending)
-  })
-
-  router.post(`${PATH}/login`, limited, async function signIn(ctx: Visit) {
-    const form = await csrf.readForm(ctx, bindingOf(ctx.params.uid))
-    const pending = await getPending(ctx, 'login')
-    // Whoever must confirm who they are does so for their own account, whatever the form says.
-    const email = (await activePerson(pending))?.email ?? form.get('email') ?? ''
-    const password = form.get('password') ?? ''
-    const { appId } = pending
-    const browser = deps.browserCookie.read(ctx)
-    const outcome = await deps.login({ email, password, appId, browser, ...requestFacts(ctx) })
-    if (outcome.kind === 'signed-in') {
-      deps.browserCookie.write(ctx, outcome.browser)
-      goOn(ctx, await interactions.signIn(ctx, outcome))
-      return
-    }
-    const { status, problem, retryAfterSeconds } = problemOf(outcome)
-    if (retryAfterSeconds !== undefined) ctx.set('Retry-After', String(retryAfterSeconds))
-    await showSignIn(ctx, pending, { status, email, problem })
-  })
-
-  router.post(`${PATH}/approve`, limited, async function approve(ctx: Visit) {
-    await csrf.readForm(ctx, bindingOf(ctx.params.uid))
-    const pending = await getPending(ctx, 'consent')
-    const account = await activePerson(pending)
-    if (account === undefined) return askWhoIsThere(ctx, pending)
-    const app = await getApp(pending.appId)
-    const scopes = [...pending.scopes]
-    if (isRemembered(app, pending)) await deps.consents.remember(account.id, app.id, scopes)
-    const url = await interactions.approve(ctx, { accountId: account.id, scopes })
-    events.consentGranted(
-      { accountId: account.id, appId: app.id, scopes },
-      contextOf(ctx, account.id, pending),
-    )
-    goOn(ctx, url, returnsTo(app, pending))
-  })
-
-  router.post(`${PATH}/deny`, limited, async function deny(ctx: Visit) {
-    await csrf.readForm(ctx, bindingOf(ctx.params.uid))
-    const pending = await interactions.get(ctx, ctx.params.uid)
-    const { prompt, accountId, appId } = pending
-    const app = await deps.findApp(appId)
-    const url = await interactions.deny(ctx)
-    if (prompt === 'consent' && accountId !== undefined)
-      events.consentDenied({ accountId, appId }, contextOf(ctx, accountId, pending))
-    goOn(ctx, url, returnsTo(app, pending))
-  })
-
-  router.post(`${PATH}/switch`, limited, async function switchAccount(ctx: Visit) {
-    await csrf.readForm(ctx, bindingOf(ctx.params.uid))
-    await askWhoIsThere(ctx, await interactions.get(ctx, ctx.params.uid))
-  })
-
-  async function getPending(
-    ctx: Visit,
-    prompt: PendingInteraction['prompt'],
-  ): Promise<PendingInteraction> {
-    const pending = await interactions.get(ctx, ctx.params.uid)
-    if (pending.prompt !== prompt)
-      throw new AppError('interaction_expired', { detail: `waits for ${pending.prompt}` })
-    return pending
-  }
-
-  async function getApp(appId: string): Promise<App> {
-    const app = await deps.findApp(appId)
-    if (app?.status !== 'active') throw new AppError('authorize_app_unknown', { detail: appId })
-    return app
-  }
-
-  /** Returns the person who is signed in, unless the account was shut down meanwhile. */
-  async function activePerson({ accountId }: PendingInteraction): Promise<Account | undefined> {
-    const account = accountId === undefined ? undefined : await people.find(accountId)
-    return account?.status === 'active' ? account : undefined
-  }
-
-  async function askWhoIsThere(ctx: Context, { accountId }: PendingInteraction): Promise<void> {
-    const url = await interactions.switchAccount(ctx)
-    if (accountId !== undefined)
-      events.sessionEnded(
-        { accountId, reason: 'account_switched' },
-        { ...requestFacts(ctx), actor: accountId },
-      )
-    goOn(ctx, url)
-  }
-
-  async function showSignIn(
-    ctx: Context,
-    pending: PendingInteraction,
-    again: { status: number; email: string; problem: string | undefined } = {
-      status: 200,
-      email: parseEmail(pending.loginHint ?? '') ?? '',
-      problem: undefined,
-    },
-  ): Promise<void> {
-    const [app, person] = await Promise.all([getApp(pending.appId), activePerson(pending)])
-    const { status, email, problem } = again
-    const base = pathOf(pending.uid)
-    sendPage(
-      ctx,
-      views,
-      {
-        kind: 'sign-in',
-        app: appCard(app),
-        action: `${base}/login`,
-        csrf: csrf.token(bindingOf(pending.uid)),
-        email: person?.email ?? email,
-        problem,
-        cancelAction: `${base}/deny`,
-        reauthenticate: person !== undefined,
-        switchAction: person === undefined ? undefined : `${base}/switch`,
-      },
-      { status, keepsOpener: true },
-    )
-  }
-
-  async function showConsent(ctx: Context, pending: PendingInteraction): Promise<void> {
-    const [app, person] = await Promise.all([getApp(pending.appId), activePerson(pending)])
-    if (person === undefined) return askWhoIsThere(ctx, pending)
-    // A preview shows what a user sees who never allowed the app.
-    const remembered = isRemembered(app, pending)
-      ? await deps.consents.find(person.id, app.id)
-      : undefined
-    const base = pathOf(pending.uid)
-    sendPage(
-      ctx,
-      views,
-      {
-        kind: 'consent',
-        app: appCard(app),
-        account: { email: person.email, name: person.name },
-        approveAction: `${base}/approve`,
-        denyAction: `${base}/deny`,
-        switchAction: pending.isPreview ? undefined : `${base}/switch`,
-        csrf: csrf.token(bindingOf(pending.uid)),
-        ...consentQuestion(pending.scopes, deps.catalogue(), remembered ?? []),
-        recipient: recipientOf(pending.redirectUri),
-        isPreview: pending.isPreview,
-      },
-      { keepsOpener: true },
-    )
-  }
-
-  /** Answers a form: the browser goes on to an address of ours, from which the engine sends it to the app. */
-  function goOn(ctx: Context, url: string, appName?: string): void {
-    const next = webAddress(url)
-    if (next === undefined || new URL(next).origin !== issuerOrigin)
-      throw new AppError('server_error', { detail: 'the next step is not on our origin' })
-    ctx.set('Refresh', `0;url=${url}`)
-    sendPage(ctx, views, { kind: 'redirect', url: next, appName }, { keepsOpener: true })
-  }
-
+  router.get(PATH, limited, (ctx: Visit) => showInteraction(deps, ctx))
+  router.post(`${PATH}/login`, limited, (ctx: Visit) => signIn(deps, ctx))
+  router.post(`${PATH}/approve`, limited, (ctx: Visit) => approve(deps, ctx))
+  router.post(`${PATH}/deny`, limited, (ctx: Visit) => deny(deps, ctx))
+  router.post(`${PATH}/switch`, limited, (ctx: Visit) => switchAccount(deps, ctx))
   return router
+}
+
+async function showInteraction(deps: SignInDeps, ctx: Visit): Promise<void> {
+  const pending = await deps.interactions.get(ctx, ctx.params.uid)
+  if (pending.prompt === 'login') await showSignIn(deps, ctx, pending)
+  else await showConsent(deps, ctx, pending)
+}
+
+async function signIn(deps: SignInDeps, ctx: Visit): Promise<void> {
+  const form = await deps.csrf.readForm(ctx, bindingOf(ctx.params.uid))
+  const pending = await getPending(deps, ctx, 'login')
+  // A user who must confirm who they are does so for their own account, whatever the form says.
+  const email = (await findActiveAccount(deps, pending))?.email ?? form.get('email') ?? ''
+  const password = form.get('password') ?? ''
+  const { appId } = pending
+  const browser = deps.browserCookie.read(ctx)
+  const outcome = await deps.login({ email, password, appId, browser, ...requestFacts(ctx) })
+  if (outcome.kind === 'signed-in') {
+    deps.browserCookie.write(ctx, outcome.browser)
+    goOn(deps, ctx, await deps.interactions.signIn(ctx, outcome))
+    return
+  }
+  const { status, problem, retryAfterSeconds } = problemOf(outcome)
+  if (retryAfterSeconds !== undefined) ctx.set('Retry-After', String(retryAfterSeconds))
+  await showSignIn(deps, ctx, pending, { status, email, problem })
+}
+
+async function approve(deps: SignInDeps, ctx: Visit): Promise<void> {
+  const { csrf, interactions, consents, events } = deps
+  await csrf.readForm(ctx, bindingOf(ctx.params.uid))
+  const pending = await getPending(deps, ctx, 'consent')
+  const account = await findActiveAccount(deps, pending)
+  if (account === undefined) return askToSignIn(deps, ctx, pending)
+  const app = await getApp(deps, pending.appId)
+  const scopes = [...pending.scopes]
+  if (isRemembered(app, pending)) await consents.remember(account.id, app.id, scopes)
+  const url = await interactions.approve(ctx, { accountId: account.id, scopes })
+  events.consentGranted(
+    { accountId: account.id, appId: app.id, scopes },
+    contextOf(ctx, account.id, pending),
+  )
+  goOn(deps, ctx, url, returnsTo(app, pending))
+}
+
+async function deny(deps: SignInDeps, ctx: Visit): Promise<void> {
+  const { csrf, interactions, events } = deps
+  await csrf.readForm(ctx, bindingOf(ctx.params.uid))
+  const pending = await interactions.get(ctx, ctx.params.uid)
+  const { prompt, accountId, appId } = pending
+  const app = await deps.findApp(appId)
+  const url = await interactions.deny(ctx)
+  if (prompt === 'consent' && accountId !== undefined)
+    events.consentDenied({ accountId, appId }, contextOf(ctx, accountId, pending))
+  goOn(deps, ctx, url, returnsTo(app, pending))
+}
+
+async function switchAccount(deps: SignInDeps, ctx: Visit): Promise<void> {
+  await deps.csrf.readForm(ctx, bindingOf(ctx.params.uid))
+  await askToSignIn(deps, ctx, await deps.interactions.get(ctx, ctx.params.uid))
+}
+
+async function getPending(
+  { interactions }: SignInDeps,
+  ctx: Visit,
+  prompt: PendingInteraction['prompt'],
+): Promise<PendingInteraction> {
+  const pending = await interactions.get(ctx, ctx.params.uid)
+  if (pending.prompt !== prompt)
+    throw new AppError('interaction_expired', { detail: `waits for ${pending.prompt}` })
+  return pending
+}
+
+async function getApp({ findApp }: SignInDeps, appId: string): Promise<App> {
+  const app = await findApp(appId)
+  if (app?.status !== 'active') throw new AppError('authorize_app_unknown', { detail: appId })
+  return app
+}
+
+/** Returns the account that is signed in, unless it was shut down meanwhile. */
+async function findActiveAccount(
+  { accounts }: SignInDeps,
+  { accountId }: PendingInteraction,
+): Promise<Account | undefined> {
+  const account = accountId === undefined ? undefined : await accounts.find(accountId)
+  return account?.status === 'active' ? account : undefined
+}
+
+async function askToSignIn(
+  deps: SignInDeps,
+  ctx: Context,
+  { accountId }: PendingInteraction,
+): Promise<void> {
+  const url = await deps.interactions.switchAccount(ctx)
+  if (accountId !== undefined)
+    deps.events.sessionEnded(
+      { accountId, reason: 'account_switched' },
+      { ...requestFacts(ctx), actor: accountId },
+    )
+  goOn(deps, ctx, url)
+}
+
+async function showSignIn(
+  deps: SignInDeps,
+  ctx: Context,
+  pending: PendingInteraction,
+  attempt: { status: number; email: string; problem: string | undefined } = {
+    status: 200,
+    email: parseEmail(pending.loginHint ?? '') ?? '',
+    problem: undefined,
+  },
+): Promise<void> {
+  const [app, account] = await Promise.all([
+    getApp(deps, pending.appId),
+    findActiveAccount(deps, pending),
+  ])
+  const { status, email, problem } = attempt
+  const base = pathOf(pending.uid)
+  sendPage(
+    ctx,
+    deps.views,
+    {
+      kind: 'sign-in',
+      app: appCard(app),
+      action: `${base}/login`,
+      csrf: deps.csrf.token(bindingOf(pending.uid)),
+      email: account?.email ?? email,
+      problem,
+      cancelAction: `${base}/deny`,
+      reauthenticate: account !== undefined,
+      switchAction: account === undefined ? undefined : `${base}/switch`,
+    },
+    { status, keepsOpener: true },
+  )
+}
+
+async function showConsent(
+  deps: SignInDeps,
+  ctx: Context,
+  pending: PendingInteraction,
+): Promise<void> {
+  const [app, account] = await Promise.all([
+    getApp(deps, pending.appId),
+    findActiveAccount(deps, pending),
+  ])
+  if (account === undefined) return askToSignIn(deps, ctx, pending)
+  // A preview shows what a user sees who never allowed the app.
+  const remembered = isRemembered(app, pending)
+    ? await deps.consents.find(account.id, app.id)
+    : undefined
+  const base = pathOf(pending.uid)
+  sendPage(
+    ctx,
+    deps.views,
+    {
+      kind: 'consent',
+      app: appCard(app),
+      account: { email: account.email, name: account.name },
+      approveAction: `${base}/approve`,
+      denyAction: `${base}/deny`,
+      switchAction: pending.isPreview ? undefined : `${base}/switch`,
+      csrf: deps.csrf.token(bindingOf(pending.uid)),
+      ...consentQuestion(pending.scopes, deps.catalogue(), remembered ?? []),
+      recipient: recipientOf(pending.redirectUri),
+      isPreview: pending.isPreview,
+    },
+    { keepsOpener: true },
+  )
+}
+
+/**
+ * Answers a form: the browser goes on to an address of ours, from which the engine sends it to the
+ * app.
+ */
+function goOn({ issuer, views }: SignInDeps, ctx: Context, url: string, appName?: string): void {
+  const next = webAddress(url)
+  if (next === undefined || new URL(next).origin !== new URL(issuer).origin)
+    throw new AppError('server_error', { detail: 'the next step is not on our origin' })
+  ctx.set('Refresh', `0;url=${url}`)
+  sendPage(ctx, views, { kind: 'redirect', url: next, appName }, { keepsOpener: true })
 }
 
 const pathOf = (uid: string): string => `/interaction/${uid}`
 
-/** The engine's signed cookie ties the interaction to the browser, and this ties the form to the interaction. */
+/**
+ * The engine's signed cookie ties the interaction to the browser, and this ties the form to the
+ * interaction.
+ */
 const bindingOf = (uid: string): string => `interaction ${uid}`
 
 /** Whether the consent is remembered; that of a preview is not. */

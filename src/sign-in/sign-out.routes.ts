@@ -1,5 +1,5 @@
-// The start page, and the way out: a page that asks, so that no foreign page can sign a person out. Ending the login session leaves connected
-// apps alone.
+// The start page, and the way out: a page that asks, so that no foreign page can sign a user out.
+// Ending the login session leaves connected apps alone.
 import Router from '@koa/router'
 import type { Context } from 'koa'
 import type { Csrf } from '../http/csrf.ts'
@@ -8,13 +8,13 @@ import type { BatchedLimit } from '../http/rate-limit.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { sendPage } from '../http/send-page.ts'
 import type { Views } from '../http/views.ts'
-import type { Interactions, People, SignInEvents } from './ports.ts'
+import type { FindAccount, Interactions, SignInEvents } from './ports.ts'
 import type { SignInFolderPage } from './pages.ts'
 
 export interface SignOutDeps {
   issuer: string
-  interactions: Pick<Interactions<Context>, 'signedIn' | 'signOut'>
-  people: People
+  interactions: Pick<Interactions, 'signedIn' | 'signOut'>
+  accounts: FindAccount
   csrf: Csrf
   views: Views<SignInFolderPage>
   events: Pick<SignInEvents, 'sessionEnded'>
@@ -26,7 +26,7 @@ const PATH = '/sign-out'
 
 /** Creates the router of / and /sign-out. */
 export function createSignOutRouter(deps: SignOutDeps): Router {
-  const { issuer, interactions, people, csrf, views, events } = deps
+  const { issuer, interactions, accounts, csrf, views, events } = deps
   const router = new Router({ strict: true, sensitive: true })
 
   const limited = limitPages(deps.perAddress)
@@ -42,7 +42,7 @@ export function createSignOutRouter(deps: SignOutDeps): Router {
       sendPage(ctx, views, { kind: 'signed-out' })
       return
     }
-    const account = await people.find(accountId)
+    const account = await accounts.find(accountId)
     sendPage(ctx, views, {
       kind: 'sign-out',
       action: PATH,
@@ -65,5 +65,7 @@ export function createSignOutRouter(deps: SignOutDeps): Router {
   return router
 }
 
-/** A signed cookie ties the session to the browser, and this ties the form to the session's person. */
+/**
+ * A signed cookie ties the session to the browser, and this ties the form to the session's user.
+ */
 const bindingOf = (accountId: string): string => `sign-out ${accountId}`
