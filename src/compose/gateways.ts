@@ -2,7 +2,7 @@
 // revocations.
 import { createCertificateReader } from '../gateway/client-certificate.ts'
 import { createGatewayLog } from '../gateway/gateway-log.ts'
-import { createVerifyRoutes } from '../gateway/gateway.routes.ts'
+import { createVerifyRoutes } from '../gateway/verify-endpoint.ts'
 import { createRevocationStreams } from '../gateway/revocation-stream.routes.ts'
 import { createTrustedProxies } from '../http/client-address.ts'
 import { requestFacts } from '../http/request-context.ts'

@@ -1,6 +1,7 @@
-// Which gateway asks: the credentials of a resource server in a header of their own, a client certificate that our own proxy verified, or an address
-// of a network that the operator named.
-// Invariant: whoever proves neither learns nothing about any token. Authorization itself belongs to the API's client, so it is never looked at.
+// Which gateway asks: the credentials of a resource server in a header of their own, a client
+// certificate that our own proxy verified, or an address of a network that the operator named.
+// Invariant: a caller that proves none of these learns nothing about any token. Authorization itself
+// belongs to the API's client, so it is never looked at.
 import { type CertificateOrigin, withoutMapping } from './client-certificate.ts'
 import type { Caller } from './decision.ts'
 import { countOf } from '../http/bearer.ts'
@@ -24,14 +25,21 @@ export type Authenticate = (
   | { kind: 'refused'; app: { readonly id: string } | undefined; error: { readonly code: string } }
 >
 
-export type CallerProof =
-  | { readonly kind: 'proven'; readonly caller: Caller }
-  /** The reason is for the log of the operator; the app is there where it is known. */
-  | { readonly kind: 'unproven'; readonly reason: string; readonly appId: string | undefined }
+export type CallerProof = { readonly kind: 'proven'; readonly caller: Caller } | Unproven
+
+/** The reason is for the log of the operator; the app is there where it is known. */
+export interface Unproven {
+  readonly kind: 'unproven'
+  readonly reason: string
+  readonly appId: string | undefined
+}
+
+/** Finds out which gateway asks. */
+export type Prove = (origin: Origin) => Promise<CallerProof>
 
 /** What is known of the connection that a question came over. */
 export interface Origin {
-  /** The client's address, as far as our own proxies are to be believed. */
+  /** The client's address, as far as our own proxies wrote it. */
   readonly address: string
   /** The address of the connection itself. */
   readonly remoteAddress: string | undefined
@@ -53,7 +61,7 @@ export interface ProverDeps {
 }
 
 /** Creates the check. Costs no I/O for a known resource server. */
-export function createProver(deps: ProverDeps): (origin: Origin) => Promise<CallerProof> {
+export function createProver(deps: ProverDeps): Prove {
   return async function prove(origin) {
     const credentials = origin.headers[CREDENTIALS_HEADER]
     if (credentials !== undefined && typeof credentials !== 'string')
@@ -109,7 +117,8 @@ function proveByNetwork(
         ? 'x_forwarded_for_names_an_address_that_is_not_trusted'
         : 'no_credentials_and_network_not_trusted',
     )
-  // The connection is from a trusted network, but somebody on it passes a request on whose origin we cannot believe: it may be anybody's.
+  // The connection is from a trusted network, but a machine on it passes on a request whose origin we
+  // cannot check: it may be anybody's.
   if (connected === address && isForwarded)
     return unproven(
       isProxy(address)

@@ -1,6 +1,6 @@
 // May this API call pass? One pure decision over the token's status and what the gateway requires,
 // whatever the gateway's preset. Invariant: it allows only what it can name a reason for; everything
-// else is denied with the reason that the client gets. Called by gateway.routes.ts.
+// else is denied with the reason that the client gets. Called by verify-endpoint.ts.
 import type { ActiveToken, TokenStatus } from '../model/token-status.ts'
 import { findRule, readPath, type Rule } from './rules.ts'
 

@@ -1,5 +1,7 @@
-// What a gateway requires, as it writes it into its own configuration: `scope=bookings:read&match=any&audience=…&rules=…&path=plain&…`.
-// Invariant: a requirement that we do not understand to its last letter is none, so that a misspelt name closes the API and not opens it.
+// What a gateway requires, as it writes it into its own configuration:
+// `scope=bookings:read&match=any&audience=…&rules=…&path=plain&…`. Invariant: a requirement that we
+// do not understand to its last letter is none, so that a misspelt name closes the API and does not
+// open it.
 import { LRUCache } from 'lru-cache'
 import { isScopeToken } from '../model/scope.ts'
 import type { Requirement } from './decision.ts'
@@ -24,15 +26,17 @@ const OPEN: Requirement = {
   resourceMetadata: undefined,
 }
 
+/** Reads a requirement; `undefined` where the text is not one. */
+export type ReadRequirement = (text: string) => Requirement | undefined
+
 /**
  * Creates the reader of requirements; what it read once, it remembers.
  *
  * @param ruleSets the sets that `rules=` may name
- * @returns the requirement, or `undefined` where the text is not one
  */
 export function createRequirementReader(
   ruleSets: Readonly<Record<string, readonly Rule[]>>,
-): (text: string) => Requirement | undefined {
+): ReadRequirement {
   const known = new LRUCache<string, Requirement>({ max: MAX_KNOWN })
   return function readRequirement(text) {
     if (text === '') return OPEN

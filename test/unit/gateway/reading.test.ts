@@ -1,16 +1,14 @@
-// How a question of a gateway is read: its dialect, its requirement, the token of the call, and the challenge that a client gets.
+// How a question of a gateway is read: its preset, its requirement, the token of the call, and the challenge that a client gets.
 import { readBearer } from '../../../src/http/bearer.ts'
 import { createProver, CREDENTIALS_HEADER, type Origin } from '../../../src/gateway/caller.ts'
 import { challengeFor } from '../../../src/gateway/challenge.ts'
-import { dialectOf } from '../../../src/gateway/dialects.ts'
+import { presetOf } from '../../../src/gateway/presets.ts'
 import { createRequirementReader } from '../../../src/gateway/requirement.ts'
 
-describe('dialects', () => {
+describe('presets', () => {
   const ask = (url: string, headers = {}, method = 'GET') => {
-    const dialect = dialectOf(url)
-    return dialect === undefined
-      ? undefined
-      : [dialect.name, dialect.read({ method, url, headers })]
+    const preset = presetOf(url)
+    return preset === undefined ? undefined : [preset.name, preset.read({ method, url, headers })]
   }
 
   it.each([
@@ -60,7 +58,7 @@ describe('dialects', () => {
 
   it('let nginx see the two statuses that it understands', () => {
     const statuses = [400, 401, 403, 413, 429].map((status) =>
-      dialectOf('/oauth/verify/nginx')?.denyStatus(status),
+      presetOf('/oauth/verify/nginx')?.denyStatus(status),
     )
     expect(statuses).toEqual([403, 401, 403, 403, 403])
   })

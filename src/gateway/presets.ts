@@ -1,8 +1,8 @@
-// How gateways ask, and which answers they understand. A dialect only says where things stand and which status a gateway can pass on; what is
-// allowed is decided in decision.ts, the same for all of them.
+// How gateways ask, and which answers they understand. A preset only says where things stand and
+// which status a gateway can pass on; what is allowed is decided in decision.ts, the same for all.
 import type { OriginalRequest } from './decision.ts'
 
-/** The request of a gateway, as far as a dialect looks at it. */
+/** The request of a gateway, as far as a preset looks at it. */
 export interface GatewayRequest {
   readonly method: string
   /** Path and query. */
@@ -12,12 +12,12 @@ export interface GatewayRequest {
 
 /** What a gateway said: what it requires, and the call that it asks about where it told us. */
 export interface Question {
-  /** Absent where the address is not written as the dialect wants it. */
+  /** Absent where the address is not written as the preset wants it. */
   readonly requirement: string | undefined
   readonly original: OriginalRequest | undefined
 }
 
-export interface Dialect {
+export interface GatewayPreset {
   readonly name: 'plain' | 'nginx' | 'envoy'
   readonly read: (request: GatewayRequest) => Question
   readonly allowStatus: 200 | 204
@@ -37,7 +37,10 @@ function single(value: string | string[] | undefined): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
-/** Requirement in the query; the call in X-Forwarded-Method and X-Forwarded-Uri, which Caddy and Traefik write and our recipes make others write. */
+/**
+ * Requirement in the query; the call in X-Forwarded-Method and X-Forwarded-Uri, which Caddy and
+ * Traefik write and our recipes make others write.
+ */
 function readForwarded({ url, headers }: GatewayRequest): Question {
   const query = url.indexOf('?')
   const method = single(headers['x-forwarded-method'])
@@ -49,8 +52,8 @@ function readForwarded({ url, headers }: GatewayRequest): Question {
 }
 
 /**
- * Envoy puts its configured prefix before the client's path and keeps the client's query: only the first segment after /envoy/ is the
- * gateway's own word, and the rest is the call.
+ * Envoy puts its configured prefix before the client's path and keeps the client's query: only the
+ * first segment after /envoy/ is the gateway's own, and the rest is the call.
  */
 function readPrefixed({ method, url }: GatewayRequest): Question {
   const from = ENVOY.length
@@ -63,22 +66,23 @@ function readPrefixed({ method, url }: GatewayRequest): Question {
   }
 }
 
-const PLAIN: Dialect = {
+const PLAIN_PRESET: GatewayPreset = {
   name: 'plain',
   read: readForwarded,
   allowStatus: 204,
   denyStatus: asIs,
 }
 
-const DIALECT_NGINX: Dialect = {
+const NGINX_PRESET: GatewayPreset = {
   name: 'nginx',
   read: readForwarded,
   allowStatus: 204,
-  // auth_request takes 401 and 403 for a denial, and everything else for a failure of its own; the true status is in the answer's header.
+  // auth_request takes 401 and 403 for a denial, and everything else for a failure of its own; the
+  // true status is in the answer's header.
   denyStatus: (status) => (status === 401 ? 401 : 403),
 }
 
-const DIALECT_ENVOY: Dialect = {
+const ENVOY_PRESET: GatewayPreset = {
   name: 'envoy',
   read: readPrefixed,
   // Envoy's HTTP service takes 200 alone for a yes.
@@ -86,12 +90,12 @@ const DIALECT_ENVOY: Dialect = {
   denyStatus: asIs,
 }
 
-/** Returns the dialect that an address belongs to; `undefined` where it is not one of ours. */
-export function dialectOf(url: string): Dialect | undefined {
+/** Returns the preset that an address belongs to; `undefined` where it is not one of ours. */
+export function presetOf(url: string): GatewayPreset | undefined {
   if (!url.startsWith(ROOT)) return undefined
-  if (url.startsWith(ENVOY)) return DIALECT_ENVOY
+  if (url.startsWith(ENVOY)) return ENVOY_PRESET
   const query = url.indexOf('?')
   const path = query === -1 ? url : url.slice(0, query)
-  if (path === ROOT) return PLAIN
-  return path === NGINX ? DIALECT_NGINX : undefined
+  if (path === ROOT) return PLAIN_PRESET
+  return path === NGINX ? NGINX_PRESET : undefined
 }
