@@ -27,6 +27,9 @@ const NOT_NOW_STATES = new Set([
 // After these the connection leads to the wrong server, or to none.
 const CONNECTION_CLASSES = new Set(['08', '28', '3D', '57', '58', 'XX'])
 
+/** A server that takes no writes where one that does is wanted. */
+export class NotWritable extends Error {}
+
 // What the drivers of this process threw, other than answers of the server.
 const ofDriver = new WeakSet()
 

@@ -3,6 +3,7 @@
 // it; a connection that failed, or did not answer in time, is never used again; the log has one
 // line when connections are lost and one
 // when they are back, with a message and a code and nothing else of the driver.
+import { says } from './driver-messages.ts'
 import { isIP } from 'node:net'
 import { checkServerIdentity } from 'node:tls'
 import { PostgresAdapter, PostgresDialect, type PostgresPool } from 'kysely'
@@ -12,6 +13,7 @@ import {
   isConnectionFailure,
   isLoginRefusal,
   isStartupRefusal,
+  NotWritable,
   markDriverErrors,
 } from './database-errors.ts'
 import type { PostgresHost, PostgresLocation } from './postgres-location.ts'
@@ -60,7 +62,7 @@ export function openPostgresPool(settings: PoolSettings, logger: Logger): Postgr
           if (pool.options.statement_timeout !== undefined)
             logger.info('the database takes no statement_timeout from us: a pooler is before it')
           delete pool.options.statement_timeout
-        } else if (mayDoWithoutTls && ssl !== false && hasNoTls(error)) {
+        } else if (mayDoWithoutTls && ssl !== false && says('postgresHasNoTls', error as Error)) {
           logger.warn(
             'the database has no TLS: everybody on the way can read along (sslmode=prefer)',
           )
@@ -182,10 +184,8 @@ async function refuseReadOnly(client: PooledClient): Promise<void> {
   )
   if (rows[0]?.transaction_read_only !== 'on') return
   client.leaveHost()
-  throw new Error('the server is not read-write')
+  throw new NotWritable('the server is not read-write')
 }
-
-const hasNoTls = (error: unknown): boolean => /does not support SSL/.test((error as Error).message)
 
 /** Tells the log when connections begin to be lost, and when one worked again. */
 function createHealth(logger: Logger) {

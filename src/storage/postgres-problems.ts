@@ -1,7 +1,8 @@
 // Says in one sentence why Postgres cannot be used and what mends it, for whoever starts the server
 // or migrates.
 import { connectionProblem, failureOf, firstLine, type Remedies } from './connection-problems.ts'
-import { stateOf } from './database-errors.ts'
+import { NotWritable, stateOf } from './database-errors.ts'
+import { type DriverMessage, says } from './driver-messages.ts'
 
 const URL = 'OTESSE_DATABASE_URL'
 
@@ -29,16 +30,14 @@ const ANSWERS: Readonly<Record<string, string>> = {
     'it takes no writes: name the primary, or several hosts with target_session_attrs=read-write',
 }
 
-// What the driver says in words alone.
-const WORDS: readonly [RegExp, string][] = [
+const MESSAGES: readonly [DriverMessage, string][] = [
   [
-    /no encryption/i,
+    'postgresWantsTls',
     `it lets nobody in without TLS: write sslmode=require or verify-full in ${URL}`,
   ],
-  [/password must be a string/i, `it wants a password: write it in ${URL}, or set PGPASSFILE`],
-  [/not currently accepting|read-write/i, ANSWERS['25006'] ?? ''],
+  ['postgresPasswordMissing', `it wants a password: write it in ${URL}, or set PGPASSFILE`],
   [
-    /no such user|no such database|no more connections/i,
+    'poolerRefuses',
     `the pooler refuses: check user and database in ${URL}, and its own list of them`,
   ],
 ]
@@ -46,7 +45,10 @@ const WORDS: readonly [RegExp, string][] = [
 /** Returns the sentence. @param error what the driver threw */
 export function postgresProblem(error: unknown): string {
   const failure = failureOf(error)
-  const words = WORDS.find(([pattern]) => pattern.test(failure.message))?.[1]
+  const words =
+    error instanceof NotWritable
+      ? ANSWERS['25006']
+      : MESSAGES.find(([what]) => says(what, failure))?.[1]
   const state = stateOf(error)
   const answer =
     words ?? (state === undefined ? connectionProblem(failure, REMEDIES) : ANSWERS[state])

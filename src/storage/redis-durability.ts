@@ -1,5 +1,6 @@
 // What a Redis keeps of what it has acknowledged.
 import { Cluster } from 'ioredis'
+import { causeCode } from './redis-replies.ts'
 import { type RedisClient, withRedis } from './redis.ts'
 
 /**
@@ -16,13 +17,7 @@ export async function losesNothingAtRestart(client: RedisClient): Promise<boolea
     return valueOf('appendonly') === 'yes' && valueOf('appendfsync') === 'always'
   } catch (error) {
     // Hosted Redis often forbids CONFIG.
-    if (/^(ERR|NOPERM)/.test(replyOf(error))) return false
+    if (['ERR', 'NOPERM'].includes(causeCode(error) ?? '')) return false
     throw error
   }
-}
-
-/** The reply that an error is, or is made of. */
-function replyOf(error: unknown): string {
-  if (!(error instanceof Error)) return ''
-  return error.cause instanceof Error ? error.cause.message : error.message
 }

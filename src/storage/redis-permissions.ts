@@ -1,5 +1,6 @@
 // What the server's user must be allowed to do in Redis, and a way to ask that changes nothing.
 // docs/operating.md, "Redis", lists the same commands; test/contract/redis-permissions.test.ts compares.
+import { causeCode } from './redis-replies.ts'
 import { mastersOf } from './redis-connections.ts'
 import { reachRedis, type RedisClient, withRedis } from './redis.ts'
 
@@ -66,7 +67,7 @@ export async function missingPermissions(
   const isForbidden = (command: string, args: readonly string[]): Promise<boolean> =>
     withRedis(() => own.call(command, [...args])).then(
       () => false,
-      (error: unknown) => /NOPERM/.test(String((error as { cause?: unknown }).cause)),
+      (error: unknown) => causeCode(error) === 'NOPERM',
     )
   try {
     if (await isForbidden('multi', [])) return undefined

@@ -44,7 +44,9 @@ function probe(
       resolve(failure)
       socket.destroy()
     }
-    socket.setTimeout(PATIENCE_MILLIS, () => end(new Error('connect ETIMEDOUT')))
+    socket.setTimeout(PATIENCE_MILLIS, () =>
+      end(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })),
+    )
     socket.on('error', end)
     socket.on('close', () => end())
     // Whether our certificate is taken is told only after the handshake.

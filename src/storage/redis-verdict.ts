@@ -3,6 +3,8 @@
 import type { Redis } from 'ioredis'
 import { isCluster, mastersOf } from './redis-connections.ts'
 import { fieldsOf, type RedisInfo } from './redis-info.ts'
+import { says } from './driver-messages.ts'
+import { replyCode } from './redis-replies.ts'
 import { reachRedis, type RedisClient, withRedis } from './redis.ts'
 
 /** What a look at Redis found, as sentences without their full stop. */
@@ -93,7 +95,8 @@ async function settingsOf(node: Redis): Promise<ReadonlyMap<string, string> | un
 /** Returns whether Redis answered that its user may not run the command. */
 function isForbidden(error: unknown): boolean {
   const { cause } = error as { cause?: unknown }
-  return cause instanceof Error && /^NOPERM|unknown command/i.test(cause.message)
+  if (!(cause instanceof Error)) return false
+  return replyCode(cause) === 'NOPERM' || says('redisCommandUnknown', cause)
 }
 
 const judgePlace: Judge = ({ mode, role, version, hasFailover, isOfCluster }, { refusals }) => {

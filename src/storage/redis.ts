@@ -3,6 +3,8 @@
 import { Cluster, Redis } from 'ioredis'
 import { AppError } from '../shared/errors.ts'
 import type { Logger } from '../shared/logger.ts'
+import { says } from './driver-messages.ts'
+import { replyCode } from './redis-replies.ts'
 import { probeAddresses } from './redis-probe.ts'
 import type { ConnectionOptions, RedisLocation } from './redis-location.ts'
 
@@ -28,7 +30,7 @@ const common: ConnectionOptions = {
   autoPipeliningIgnoredCommands: ['mget'],
   retryStrategy: (attempt) => Math.min(attempt * 50, 1000),
   // A master that became a replica answers READONLY: reconnect, and ask Sentinel again.
-  reconnectOnError: (error) => (wordOf(error) === 'READONLY' ? 2 : false),
+  reconnectOnError: (error) => (replyCode(error) === 'READONLY' ? 2 : false),
 }
 
 /** Opens a connection (a pool of them for a Cluster) that reconnects by itself. */
@@ -67,7 +69,9 @@ function rememberFailures(client: RedisClient): void {
 
 // What ioredis says when it has thrown away what it heard.
 const isVague = (error: unknown): boolean =>
-  /^All sentinels|Connection is closed|Failed to refresh/.test((error as Error).message)
+  (error as Error).name === 'ClusterAllFailedError' ||
+  says('sentinelsAway', error as Error) ||
+  says('redisClosed', error as Error)
 
 /**
  * Resolves when Redis answers.
@@ -167,24 +171,14 @@ function connect(location: RedisLocation): RedisClient {
   }
 }
 
-// First words of replies that are about our own command. Every other word is Redis, or something in
-// front of it, speaking of itself: LOADING,
-// BUSY, MASTERDOWN, READONLY, TRYAGAIN, CLUSTERDOWN, OOM, MISCONF, NOREPLICAS, NOAUTH, NOPERM,
-// UNBLOCKED…
+// Codes of replies that are about our own command. With any other Redis, or something in front of
+// it, speaks of itself: LOADING, BUSY, MASTERDOWN, READONLY, TRYAGAIN, CLUSTERDOWN, OOM, MISCONF,
+// NOREPLICAS, NOAUTH, NOPERM, UNBLOCKED…
 const ABOUT_US = new Set(
   'ERR WRONGTYPE CROSSSLOT NOSCRIPT EXECABORT NOGROUP BUSYGROUP BUSYKEY NOPROTO'.split(' '),
 )
-// What Redis and proxies say in the word that stands for everything.
-const NOT_NOW_BEHIND_ERR =
-  /max number of clients|shutting down|upstream|proxy|no connection|connection (refused|reset|timed out|closed)/i
-
-/**
- * Returns the word with which a reply begins; where a script failed, the word of what failed in it.
- */
-function wordOf({ message }: Error): string {
-  const [, inner] = /^ERR Error running script.* -([A-Z]+) /s.exec(message) ?? []
-  return inner ?? message.split(' ', 1)[0] ?? ''
-}
+// Errors of the language are defects of ours.
+const DEFECTS = new Set(['TypeError', 'RangeError', 'SyntaxError', 'ReferenceError'])
 
 /**
  * Returns whether Redis cannot do its work now, whatever the command was: all that ioredis throws,
@@ -193,9 +187,13 @@ function wordOf({ message }: Error): string {
 function isAway(error: unknown): error is Error {
   // By shape: Node's own errors are of another realm in some places.
   if (typeof error !== 'object' || error === null || error instanceof AppError) return false
-  const { name, message } = error as Error
-  if (name !== 'ReplyError') return !/^(Type|Range|Syntax|Reference)Error$/.test(name)
-  return !ABOUT_US.has(wordOf(error as Error)) || NOT_NOW_BEHIND_ERR.test(message)
+  const code = replyCode(error)
+  if (code === undefined) return !DEFECTS.has((error as Error).name)
+  return (
+    !ABOUT_US.has(code) ||
+    says('redisIsFull', error as Error) ||
+    says('redisBehindProxy', error as Error)
+  )
 }
 
 interface Deadline {
@@ -214,7 +212,7 @@ function endWaits(): void {
   const now = performance.now()
   for (let next = deadlines[earliest]; next !== undefined; next = deadlines[earliest]) {
     if (next.reject !== undefined && next.at > now) break
-    next.reject?.(new Error('Command timed out'))
+    next.reject?.(Object.assign(new Error('Command timed out'), { code: 'ETIMEDOUT' }))
     earliest += 1
   }
   deadlines.splice(0, earliest)
