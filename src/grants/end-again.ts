@@ -4,7 +4,7 @@ import type { Clock } from '../shared/clock.ts'
 import { ENDED_MILLIS, endingOf, forbiddingBeginning, leaveIndexes, newMark } from './ended-mark.ts'
 import type { FamilyStore, IndexStore } from './family-store.ts'
 import { accessName, type Grant, GRANT, parseRecord } from './grant.ts'
-import type { Ended } from './grants.ts'
+import type { Ended } from './revoke-grant.ts'
 import { LOST, retryCommit } from '../model/retry-commit.ts'
 
 /** Creates what ends again; any number at once share their reads. */

@@ -67,10 +67,10 @@ export interface IssueDeps {
   listRedeemed: (grant: Grant) => FamilyListing
   /** Takes a grant out of the lists. */
   unlist: (grantId: string, grant: Grant) => Promise<void>
-  /** Ends the family; calls back with its grant where it was alive, before anybody is told. */
+  /** Ends the family; calls back with its grant where it was alive, before it is published. */
   revoke: (grantId: string, reason: string, onDead: (grant: Grant) => void) => Promise<unknown>
-  /** Tells once more of a family that ended a short while ago, where it did. */
-  tellAgain: (grantId: string) => Promise<void>
+  /** Publishes again that a family ended, where it did within the last minutes. */
+  publishEndAgain: (grantId: string) => Promise<void>
 }
 
 /**

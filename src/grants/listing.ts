@@ -104,3 +104,5 @@ export function createListing(store: IndexStore, clock: Clock) {
     }) satisfies WalkGrants,
   }
 }
+
+export type Listing = ReturnType<typeof createListing>

@@ -3,7 +3,7 @@
 import { MINUTE, SECOND } from '../shared/clock.ts'
 import { keptUntil } from './ended-mark.ts'
 import type { Grant } from './grant.ts'
-import type { Ended } from './grants.ts'
+import type { Ended } from './revoke-grant.ts'
 
 // What the database knows last may have been written before what it knows best: events wait a
 // while.

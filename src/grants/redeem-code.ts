@@ -56,8 +56,8 @@ export async function redeemCode(
     if (grantText === undefined) {
       // Ended while it was being redeemed, and listed anew by that.
       if (tried !== undefined) await deps.unlist(family, tried.grant)
-      // It may be a second try after one that ended the family and could not tell everybody.
-      await deps.tellAgain(family)
+      // It may be a second try after one that ended the family and could not publish it.
+      await deps.publishEndAgain(family)
       return { kind: 'refused', reason: 'code_unknown' }
     }
     const grant = parseRecord<Grant>(grantText)

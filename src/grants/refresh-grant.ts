@@ -87,8 +87,8 @@ async function refreshOnce(
   const names = tries.last === undefined ? BOTH : [...BOTH, tries.last.name]
   const [grantText, refreshText, ownAccess] = await deps.store.read(family, names)
   if (grantText === undefined || refreshText === undefined) {
-    // It may be a second try after one that ended the family and could not tell everybody.
-    if (grantText === undefined && isGenuine) await deps.tellAgain(family)
+    // It may be a second try after one that ended the family and could not publish it.
+    if (grantText === undefined && isGenuine) await deps.publishEndAgain(family)
     return { kind: 'refused', reason: unknown }
   }
   const grant = parseRecord<Grant>(grantText)

@@ -6,7 +6,7 @@ import { LRUCache } from 'lru-cache'
 import { type Clock, epochSeconds, SECOND } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
 import type { ParsedToken } from '../shared/token-format.ts'
-import type { LiveAccess } from './grants.ts'
+import type { LiveAccess } from './find-token.ts'
 
 /** Tells of revocations; see revocations/revocation-log.ts. */
 export interface RevocationFeed {

@@ -2,7 +2,8 @@
 // store, because what it promises rests on their atomicity.
 import { createAppTokens, appFamily } from '../../src/grants/app-tokens.ts'
 import type { CodeRecord, Grant } from '../../src/grants/grant.ts'
-import { createGrants, type Grants, type OnEnded } from '../../src/grants/grants.ts'
+import { createGrants, type Grants } from '../../src/grants/grants.ts'
+import type { OnEnded } from '../../src/grants/revoke-grant.ts'
 import type { Issued, NotIssued, TokenTerms } from '../../src/grants/issue.ts'
 import {
   createServerKeys,

@@ -2,7 +2,8 @@
 // token takes the whole family with it.
 import { isConfidential } from '../../model/app.ts'
 import type { Events } from '../../audit/events.ts'
-import type { Grants, LiveAccess } from '../../grants/grants.ts'
+import type { LiveAccess } from '../../grants/find-token.ts'
+import type { Grants } from '../../grants/grants.ts'
 import type { Endpoint } from '../../http/fast-path.ts'
 import type { HttpCall } from '../../http/http-call.ts'
 import { getParameter } from '../../http/parameters.ts'

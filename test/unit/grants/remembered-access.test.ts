@@ -1,5 +1,5 @@
 // What is remembered is believed only while the log of revocations is heard, and forgotten as soon as it names it.
-import type { LiveAccess } from '../../../src/grants/grants.ts'
+import type { LiveAccess } from '../../../src/grants/find-token.ts'
 import { rememberAccess } from '../../../src/grants/remembered-access.ts'
 import { sha256 } from '../../../src/shared/crypto.ts'
 import { newAccessToken, newLocator, type ParsedToken } from '../../../src/shared/token-format.ts'
