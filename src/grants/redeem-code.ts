@@ -5,7 +5,7 @@ import { epochSeconds } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
 import type { ErrorCode } from '../shared/errors.ts'
 import type { ParsedToken } from '../shared/token-format.ts'
-import type { Undo } from './family-store.ts'
+import type { FamilyChange, Undo } from './family-store.ts'
 import {
   type CodeRecord,
   codeName,
@@ -72,60 +72,81 @@ export async function redeemCode(
       return refuseAndEnd(deps, family, 'code_used', 'code_replay')
     }
     const code = parseRecord<CodeRecord>(codeText ?? '')
-    const nowSeconds = epochSeconds(deps.clock)
     const isLost = code.history !== undefined && code.history !== (await deps.store.history?.())
-    if (code.expiresAt <= nowSeconds || isLost) return { kind: 'refused', reason: 'code_unknown' }
+    if (code.expiresAt <= epochSeconds(deps.clock) || isLost)
+      return { kind: 'refused', reason: 'code_unknown' }
     const wrong = verify(code)
     if (wrong !== undefined) return { kind: 'refused', reason: wrong }
     const scopes = grant.scopes.filter((scope) => isPermitted(scope, grant))
     if (scopes.length === 0) return { kind: 'refused', reason: 'grant_revoked' }
 
-    const refreshToken = deps.refreshTokens.first(family)
-    const refresh: RefreshRecord = {
-      hash: sha256(refreshToken),
-      generation: 0,
-      expiresAt: Math.min(nowSeconds + terms.refreshTtlSeconds, grant.endsAt ?? Infinity),
-      code: hash,
-    }
-    const access = accessPut(deps.clock, grant, scopes, terms)
-    const refreshState = refreshPut(deps.clock, refresh, terms)
-    const codeMillis = code.expiresAt * 1000 - deps.clock()
-    const undo = (): Undo => ({
-      expect: [
-        { name: GRANT, state: 'equals', value: grantText },
-        { name: REFRESH, state: 'equals', value: refreshState.value },
-        { name: access.put.name, state: 'present' },
-      ],
-      put: [
-        { name: codeName(hash), value: codeText ?? '', ttlMillis: codeMillis },
-        { name: GRANT, value: grantText, ttlMillis: codeMillis + CODE_SLACK_MILLIS },
-      ],
-      remove: [REFRESH, access.put.name],
-    })
-    const done = await deps.store.commit(family, {
-      expect: [
-        { name: GRANT, state: 'present' },
-        { name: codeName(hash), state: 'present' },
-        { name: REFRESH, state: 'absent' },
-      ],
-      put: [access.put, refreshState],
-      extend: outliving(Math.max(terms.refreshTtlSeconds, terms.accessTtlSeconds)),
-      remove: [codeName(hash)],
-      undo,
-      list: deps.listRedeemed(grant),
-    })
-    tried = {
-      kind: 'issued',
-      accessToken: access.token,
-      refreshToken,
-      expiresInSeconds: access.expiresInSeconds,
-      scopes,
-      grant,
-      code,
-      refresh: undefined,
-      undo,
-    }
+    const redeemed = { hash, grant, grantText, code, codeText: codeText ?? '' }
+    const { issued, change } = issueForCode(deps, redeemed, scopes, terms)
+    tried = issued
     // Lost against another redemption: look again, and find the replay.
-    return done ? tried : LOST
+    return (await deps.store.commit(family, change)) ? issued : LOST
   })
+}
+
+interface RedeemedCode {
+  hash: string
+  grant: Grant
+  grantText: string
+  code: CodeRecord
+  codeText: string
+}
+
+/** Makes the first tokens of a family, and the change that puts them in the place of the code. */
+function issueForCode(
+  { clock, refreshTokens, listRedeemed }: IssueDeps,
+  { hash, grant, grantText, code, codeText }: RedeemedCode,
+  scopes: readonly string[],
+  terms: TokenTerms,
+): { issued: Issued; change: FamilyChange } {
+  const refreshToken = refreshTokens.first(grant.id)
+  const refresh: RefreshRecord = {
+    hash: sha256(refreshToken),
+    generation: 0,
+    expiresAt: Math.min(epochSeconds(clock) + terms.refreshTtlSeconds, grant.endsAt ?? Infinity),
+    code: hash,
+  }
+  const access = accessPut(clock, grant, scopes, terms)
+  const refreshState = refreshPut(clock, refresh, terms)
+  const codeMillis = code.expiresAt * 1000 - clock()
+  const undo = (): Undo => ({
+    expect: [
+      { name: GRANT, state: 'equals', value: grantText },
+      { name: REFRESH, state: 'equals', value: refreshState.value },
+      { name: access.put.name, state: 'present' },
+    ],
+    put: [
+      { name: codeName(hash), value: codeText, ttlMillis: codeMillis },
+      { name: GRANT, value: grantText, ttlMillis: codeMillis + CODE_SLACK_MILLIS },
+    ],
+    remove: [REFRESH, access.put.name],
+  })
+  const issued: Issued = {
+    kind: 'issued',
+    accessToken: access.token,
+    refreshToken,
+    expiresInSeconds: access.expiresInSeconds,
+    scopes,
+    grant,
+    code,
+    refresh: undefined,
+    undo,
+  }
+  const change: FamilyChange = {
+    expect: [
+      { name: GRANT, state: 'present' },
+      { name: codeName(hash), state: 'present' },
+      { name: REFRESH, state: 'absent' },
+    ],
+    put: [access.put, refreshState],
+    extend: outliving(Math.max(terms.refreshTtlSeconds, terms.accessTtlSeconds)),
+    remove: [codeName(hash)],
+    undo,
+    list: listRedeemed(grant),
+  }
+  return { issued, change }
 }

@@ -57,8 +57,7 @@ export function refreshGrant(
   request: RefreshRequest,
 ): Promise<Issued | NotIssued> {
   // A token whose server key has left the configuration proves itself by the stored hash alone: it
-  // can
-  // be current or the immediate predecessor, and never a reason to end the family.
+  // can be current or the immediate predecessor, and never a reason to end the family.
   const generation = deps.refreshTokens.genuineGeneration(presented.token) ?? Infinity
   const known = { token: presented.token, hash: sha256(presented.token), generation }
   const tries: Tries = {}
@@ -116,13 +115,38 @@ async function refreshOnce(
   const next = nextState(deps, presented.token, state, decision, grant, terms, from)
   // Its successor was made under a server key that is configured no more: the window is closed.
   if (next === undefined) return { kind: 'refused', reason: 'refresh_token_unknown' }
-  const access = accessPut(deps.clock, grant, asked.scopes, terms)
-  const refresh = next.record === stored ? undefined : refreshPut(deps.clock, next.record, terms)
+  const { scopes } = asked
+  const source: RefreshSource = { grant, stored, refreshText, state, from, scopes, terms }
+  const { issued, change, name } = issueNext(deps, source, next)
+  tries.last = { name, issued }
+  return (await deps.store.commit(family, change)) ? issued : LOST
+}
+
+/** What the next state comes from. */
+interface RefreshSource {
+  grant: Grant
+  stored: RefreshRecord
+  refreshText: string
+  /** As stored, or as it was before the store lost it. */
+  state: RefreshRecord
+  from: string | undefined
+  scopes: readonly string[]
+  terms: TokenTerms
+}
+
+/** Makes an access token for the next state, and the change that stores both. */
+function issueNext(
+  { clock }: IssueDeps,
+  { grant, stored, refreshText, state, from, scopes, terms }: RefreshSource,
+  next: NextState,
+): { issued: Issued; change: FamilyChange; name: string } {
+  const access = accessPut(clock, grant, scopes, terms)
+  const refresh = next.record === stored ? undefined : refreshPut(clock, next.record, terms)
   const change: Mutable<FamilyChange> = {
     expect: [PRESENT, { name: REFRESH, state: 'equals', value: refreshText }],
     put: refresh === undefined ? [access.put] : [access.put, refresh],
     extend: outliving(
-      Math.max(next.record.expiresAt - epochSeconds(deps.clock), terms.accessTtlSeconds),
+      Math.max(next.record.expiresAt - epochSeconds(clock), terms.accessTtlSeconds),
     ),
   }
   const issued: Mutable<Issued> = {
@@ -130,7 +154,7 @@ async function refreshOnce(
     accessToken: access.token,
     refreshToken: next.token,
     expiresInSeconds: access.expiresInSeconds,
-    scopes: asked.scopes,
+    scopes,
     grant,
     code: undefined,
     refresh: next.how,
@@ -144,7 +168,7 @@ async function refreshOnce(
         // Nor did the grace give the successor to anybody.
         { name: repeatsName(next.record.generation), state: 'absent' },
       ],
-      put: [{ ...refreshPut(deps.clock, state, terms), value: refreshText }],
+      put: [{ ...refreshPut(clock, state, terms), value: refreshText }],
       remove: [access.put.name],
     })
   if (next.how === 'repeated') {
@@ -155,8 +179,7 @@ async function refreshOnce(
     const elsewhere = isFromElsewhere(state.previous, from)
     if (elsewhere !== undefined) issued.isFromElsewhere = elsewhere
   }
-  tries.last = { name: access.put.name, issued }
-  return (await deps.store.commit(family, change)) ? issued : LOST
+  return { issued, change, name: access.put.name }
 }
 
 const PRESENT = { name: GRANT, state: 'present' } as const
@@ -195,6 +218,12 @@ const doubted = (state: RefreshRecord, doubts: number): RefreshRecord =>
     ? state
     : { ...state, previous: { ...state.previous, doubts } }
 
+interface NextState {
+  record: RefreshRecord
+  token: string
+  how: 'kept' | 'rotated' | 'repeated'
+}
+
 function nextState(
   deps: IssueDeps,
   token: string,
@@ -203,7 +232,7 @@ function nextState(
   grant: Grant,
   terms: TokenTerms,
   from: string | undefined,
-): { record: RefreshRecord; token: string; how: 'kept' | 'rotated' | 'repeated' } | undefined {
+): NextState | undefined {
   if (decision.kind === 'repeat') {
     for (const successor of deps.refreshTokens.successors(token))
       if (sha256(successor) === state.hash)
