@@ -45,7 +45,8 @@ export function startBackgroundJobs(
     logger,
     metrics,
   })
-  // Suspending an app or deactivating an account writes the job first and publishes the change then.
+  // Suspending an app or deactivating an account writes the job first and publishes the change
+  // then.
   invalidation.on('app', () => void purger.kick())
   invalidation.on('account', () => void purger.kick())
   const sweep = () => removeExpired(infrastructure, services)

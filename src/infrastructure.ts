@@ -1,6 +1,6 @@
 // What everything stands on: configuration, clock, log, metrics, keys, stores, and the channels
-// between processes. Nothing here knows an app, an account or HTTP. Disposing closes in the opposite
-// order.
+// between processes. Nothing here knows an app, an account or HTTP. Disposing closes in the
+// opposite order.
 import type { Config, SecretsConfig } from './config/config.ts'
 import { openMigratedDatabase, openShortLived, type ShortLivedStores } from './open-stores.ts'
 import { createEndedStore, type EndedStore } from './revocations/ended.store.ts'

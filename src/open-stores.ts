@@ -212,7 +212,7 @@ async function openNetworked(
   }
 }
 
-/** @throws {StartRefused} a Redis that is configured so that it may lose what it was told to keep */
+/** @throws {StartRefused} a Redis that is configured so that it may lose what it should keep */
 async function assertUsable(redis: RedisClient, config: Config, logger: Logger): Promise<void> {
   const { refusals, warnings } = await judgeRedis(redis, { mayEvict: config.unsafe.evictingRedis })
   for (const warning of warnings) logger.warn(warning)

@@ -1,4 +1,5 @@
-// The secrets that embedded mode makes for itself at its first start and keeps beside its data, readable by their owner alone.
+// The secrets that embedded mode makes for itself at its first start and keeps beside its data,
+// readable by their owner alone.
 import { chmod, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config, SecretsConfig } from './config/config.ts'

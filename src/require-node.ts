@@ -1,4 +1,5 @@
-// The first import of each process: says in words that this Node is too old, before a library that needs a newer one ends the process without any.
+// The first import of each process: says that this Node is too old, before a library that needs a
+// newer one ends the process without a word.
 const OLDEST_MAJOR = 24
 
 const major = Number(process.versions.node.split('.')[0])

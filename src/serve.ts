@@ -1,5 +1,6 @@
-// Runs the server until it is told to stop. Invariant: a request that was accepted is answered: while it drains, the process takes no new
-// connections, tells load balancers so, finishes what is under way and then writes out what waits.
+// Runs the server until it is stopped. Invariant: a request that was accepted is answered: while it
+// drains, the process takes no new connections, lets load balancers know, finishes what is under
+// way and then writes out what waits.
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
@@ -28,7 +29,9 @@ export interface RunningServer extends AsyncDisposable {
   url: string
 }
 
-/** Returns the configured secrets, or in embedded mode those that it keeps in its data directory. */
+/**
+ * Returns the configured secrets, or in embedded mode those that it keeps in its data directory.
+ */
 export const secretsOf = async (config: Config): Promise<SecretsConfig> =>
   config.secrets ?? (await makeOwnSecrets(config))
 
@@ -75,12 +78,13 @@ function listen(
   logger: Logger,
 ): Promise<Server> {
   const server = createServer(listener)
-  // Longer than the 60 s of common load balancers: a connection that we close first loses the request that is on its way.
+  // Longer than the 60 s of common load balancers: a connection that we close first loses the
+  // request that is on its way.
   server.keepAliveTimeout = 75 * SECOND
   server.headersTimeout = 30 * SECOND
   server.requestTimeout = 60 * SECOND
   return new Promise((resolve, reject) => {
-    // Stays for good: later it tells of connections that could not be accepted, for want of file
+    // Stays for good: later it reports connections that could not be accepted, for want of file
     // descriptors for instance.
     server.on('error', (error: NodeJS.ErrnoException) => {
       const { code = '', message } = error
@@ -98,8 +102,9 @@ function listen(
   })
 }
 
-// How long connections are still served, each with its last answer, before idle ones are closed: a request may be on its way on a
-// connection that looks idle, and a load balancer needs a moment to hear that we are not ready.
+// How long connections are still served, each with its last answer, before idle ones are closed: a
+// request may be on its way on a connection that looks idle, and a load balancer needs a moment to
+// hear that we are not ready.
 const LAME_DUCK_MILLIS = SECOND
 
 /** Finishes what was accepted. */
@@ -150,8 +155,9 @@ export async function runServer(env: Environment): Promise<number> {
 }
 
 /**
- * Prints a link with which the first admin is created, where no admin can sign in yet. In plain words on standard output and not through the log,
- * which is shipped and kept, and from which such links are cut out. Each process prints its own; all end once there is an admin.
+ * Prints a link with which the first admin is created, where no admin can sign in yet. As plain
+ * text on standard output and not through the log, which is shipped and kept, and from which such
+ * links are cut out. Each process prints its own; all end once there is an admin.
  */
 async function offerSetup({ config, services }: RunningServer, logger: Logger): Promise<void> {
   try {

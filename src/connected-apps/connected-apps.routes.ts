@@ -1,6 +1,6 @@
 // The pages on which users see which apps may act for them, and end that. Invariants: only the user
-// who is signed in is ever looked at or changed, nothing in an address or a form says whose apps are
-// meant; and the answer to "disconnect" is sent when every token is dead.
+// who is signed in is ever looked at or changed, nothing in an address or a form says whose apps
+// are meant; and the answer to "disconnect" is sent when every token is dead.
 import type { Scope } from '../model/scope.ts'
 import Router from '@koa/router'
 import type { Context } from 'koa'

@@ -1,6 +1,6 @@
-// Which apps an account has connected: those whose consent is remembered, and those that hold live grants without one (public apps are asked for
-// anew each time). Invariant: bounded work, whatever an account has gathered; and what is cut off is said to be. Called by
-// connected-apps.routes.ts.
+// Which apps an account has connected: those whose consent is remembered, and those that hold live
+// grants without one (public apps are asked for anew each time). Invariant: bounded work, whatever
+// an account has gathered; and what is cut off is said to be. Called by connected-apps.routes.ts.
 import type { AppRegistry } from '../apps/app-registry.ts'
 import type { App } from '../model/app.ts'
 import type { RememberedConsent } from '../grants/consent.store.ts'
@@ -38,7 +38,7 @@ export interface ConnectionSources {
   scopeExists: (scope: string, grant: Grant) => boolean
 }
 
-/** How much is looked at; more than any person has in earnest. */
+/** How much is looked at; more than any user has. */
 export interface ConnectionBounds {
   /** How many apps are shown. */
   apps: number
@@ -109,7 +109,7 @@ export async function listConnections(
 
 /**
  * Finds what one app holds of an account. Where there is more than is looked at, an app that was
- * not met may be connected all the same: then whoever asks for it is not told that it is not.
+ * not met may be connected all the same: then the answer is not that it is missing.
  */
 export async function findConnection(
   sources: Parameters<typeof listConnections>[0],

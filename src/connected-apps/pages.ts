@@ -3,19 +3,21 @@
 import type { AppCard } from '../apps/app-card.ts'
 import type { PermissionGroup } from '../apps/permission-groups.ts'
 
-/** An app that a person has connected. */
+/** An app that a user has connected. */
 export interface ConnectedApp {
   app: AppCard
   status: 'active' | 'suspended' | 'deleted'
   /** When it was first allowed. */
   since: Date
   permissions: PermissionGroup[]
-  /** How many of its authorizations are alive; an app that is allowed may have none at the moment. */
+  /**
+   * How many of its authorizations are alive; an app that is allowed may have none at the moment.
+   */
   connections: number
   disconnectUrl: string
 }
 
-/** The apps that may act for a person. */
+/** The apps that may act for a user. */
 export interface ConnectedAppsPage {
   kind: 'connected-apps'
   account: { email: string; name: string | undefined }
@@ -36,7 +38,7 @@ export interface DisconnectPage {
   csrf: string
 }
 
-/** Asks before all sign-ins of a person end. Posts `csrf`, and perhaps `apps`, to `action`. */
+/** Asks before all sign-ins of a user end. Posts `csrf`, and perhaps `apps`, to `action`. */
 export interface SignOutEverywherePage {
   kind: 'sign-out-everywhere'
   account: { email: string; name: string | undefined }

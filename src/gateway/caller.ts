@@ -1,7 +1,7 @@
 // Which gateway asks: the credentials of a resource server in a header of their own, a client
 // certificate that our own proxy verified, or an address of a network that the operator named.
-// Invariant: a caller that proves none of these learns nothing about any token. Authorization itself
-// belongs to the API's client, so it is never looked at.
+// Invariant: a caller that proves none of these learns nothing about any token. Authorization
+// itself belongs to the API's client, so it is never looked at.
 import { type CertificateOrigin, withoutMapping } from './client-certificate.ts'
 import type { Caller } from './decision.ts'
 import { countOf } from '../http/bearer.ts'
@@ -117,8 +117,8 @@ function proveByNetwork(
         ? 'x_forwarded_for_names_an_address_that_is_not_trusted'
         : 'no_credentials_and_network_not_trusted',
     )
-  // The connection is from a trusted network, but a machine on it passes on a request whose origin we
-  // cannot check: it may be anybody's.
+  // The connection is from a trusted network, but a machine on it passes on a request whose origin
+  // we cannot check: it may be anybody's.
   if (connected === address && isForwarded)
     return unproven(
       isProxy(address)

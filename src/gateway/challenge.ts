@@ -1,4 +1,5 @@
-// What a client is told: the WWW-Authenticate header of RFC 6750 §3, with `resource_metadata` of RFC 9728 §5.1 where it is configured.
+// What a client gets with a denial: the WWW-Authenticate header of RFC 6750 §3, with
+// `resource_metadata` of RFC 9728 §5.1 where it is configured.
 import { ERRORS } from '../shared/errors.ts'
 import type { DenialReason } from './decision.ts'
 
@@ -17,7 +18,8 @@ export function challengeFor(
 ): string | undefined {
   if (reason === 'rule_missing' || reason === 'gateway_misconfigured') return undefined
   const metadata = resourceMetadata === undefined ? '' : `, resource_metadata="${resourceMetadata}"`
-  // RFC 6750 §3.1: a request that lacks any authentication information SHOULD NOT be told an error code.
+  // RFC 6750 §3.1: a request that lacks any authentication information SHOULD NOT be told an error
+  // code.
   if (reason === 'token_missing') return SCHEME + metadata
   const { error, sentence } = ERRORS[reason]
   const scope = scopes === undefined ? '' : `, scope="${scopes.join(' ')}"`

@@ -1,9 +1,10 @@
-// A gateway that shows a client certificate to the proxy in front of us, which verified it and tells us in a header (RFC 9440). Invariant: the header
-// counts only on a connection from a proxy of ours, and only once; from anybody else it is as if it were not there.
+// A gateway that shows a client certificate to the proxy in front of us, which verified it and
+// passes it on in a header (RFC 9440). Invariant: the header counts only on a connection from a
+// proxy of ours, and only once; from anybody else it is as if it were not there.
 import { sha256Hex } from '../shared/crypto.ts'
 import { countOf } from '../http/bearer.ts'
 
-/** Which certificates open which resource server, and where they are told. */
+/** Which certificates open which resource server, and in which header they come. */
 export interface ClientCertificates {
   /** Lower-case name of the header. */
   readonly header: string
@@ -22,23 +23,27 @@ export interface CertificateOrigin {
 
 const MOST_REMEMBERED = 1000
 
-/** Creates the reader; it returns the client id whose certificate the proxy saw, or `undefined` where no certificate counts. */
+/**
+ * Creates the reader; it returns the client id whose certificate the proxy saw, or `undefined`
+ * where no certificate counts.
+ */
 export function createCertificateReader(
   certificates: ClientCertificates,
 ): (origin: CertificateOrigin) => string | undefined {
   const { header, apps, isProxy } = certificates
-  // A gateway shows the same certificate with each call, and hashing it costs more than the rest of the proof.
+  // A gateway shows the same certificate with each call, and hashing it costs more than the rest of
+  // the proof.
   const recognised = new Map<string, string>()
   return function readCertificate({ remoteAddress, headers, rawHeaders }) {
-    const told = headers[header]
-    if (apps.size === 0 || typeof told !== 'string') return undefined
+    const value = headers[header]
+    if (apps.size === 0 || typeof value !== 'string') return undefined
     if (remoteAddress === undefined || !isProxy(withoutMapping(remoteAddress))) return undefined
     if (countOf(header, rawHeaders) !== 1) return undefined
-    const before = recognised.get(told)
+    const before = recognised.get(value)
     if (before !== undefined) return before
-    const print = fingerprintOf(told)
+    const print = fingerprintOf(value)
     const appId = print === undefined ? undefined : apps.get(print)
-    if (appId !== undefined && recognised.size < MOST_REMEMBERED) recognised.set(told, appId)
+    if (appId !== undefined && recognised.size < MOST_REMEMBERED) recognised.set(value, appId)
     return appId
   }
 }
@@ -53,11 +58,12 @@ const PEM = /^-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE
 const HEX = /^(?:[0-9a-f]{64}|[0-9a-f]{2}(?::[0-9a-f]{2}){31})$/i
 
 /**
- * Returns the SHA-256 of a certificate in lower-case hex, from the header in any of the forms in which proxies write it: RFC 9440's, the PEM text
- * percent-encoded (nginx), or the fingerprint itself in hex (HAProxy, Envoy).
+ * Returns the SHA-256 of a certificate in lower-case hex, from the header in any of the forms in
+ * which proxies write it: RFC 9440's, the PEM text percent-encoded (nginx), or the fingerprint
+ * itself in hex (HAProxy, Envoy).
  */
-export function fingerprintOf(told: string): string | undefined {
-  const text = told.trim()
+export function fingerprintOf(value: string): string | undefined {
+  const text = value.trim()
   if (HEX.test(text)) return text.replaceAll(':', '').toLowerCase()
   const base64 = BYTE_SEQUENCE.exec(text)?.[1] ?? PEM.exec(decoded(text))?.[1]
   return base64 === undefined ? undefined : sha256Hex(Buffer.from(base64, 'base64'))

@@ -1,6 +1,6 @@
 // May this API call pass? One pure decision over the token's status and what the gateway requires,
-// whatever the gateway's preset. Invariant: it allows only what it can name a reason for; everything
-// else is denied with the reason that the client gets. Called by verify-endpoint.ts.
+// whatever the gateway's preset. Invariant: it allows only what it can name a reason for;
+// everything else is denied with the reason that the client gets. Called by verify-endpoint.ts.
 import type { ActiveToken, TokenStatus } from '../model/token-status.ts'
 import { findRule, readPath, type Rule } from './rules.ts'
 
@@ -16,7 +16,10 @@ export interface Requirement extends ScopeNeed {
   readonly audiences: readonly string[] | undefined
   /** The first rule that fits the call adds its scopes; a call that fits none is denied. */
   readonly rules: readonly Rule[] | undefined
-  /** The path of the call must have one reading only: the gateway chose this requirement by its own. Rules imply it. */
+  /**
+   * The path of the call must have one reading only: the gateway chose this requirement by its own.
+   * Rules imply it.
+   */
   readonly plainPath: boolean
   /** Where clients learn how to get a token (RFC 9728); absent: the server's own setting. */
   readonly resourceMetadata: string | undefined
@@ -95,7 +98,10 @@ export function decide(
   }
 }
 
-/** A token that names audiences is good for these alone; what is said of the gateway's API must be among them. */
+/**
+ * A token that names audiences is good for these alone; what is said of the gateway's API must be
+ * among them.
+ */
 function isFor(
   { audience }: ActiveToken,
   { audiences: required }: Requirement,

@@ -10,7 +10,7 @@ export interface GatewayRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
 }
 
-/** What a gateway said: what it requires, and the call that it asks about where it told us. */
+/** What a gateway said: what it requires, and the call that it asks about where it sent it. */
 export interface Question {
   /** Absent where the address is not written as the preset wants it. */
   readonly requirement: string | undefined

@@ -1,11 +1,13 @@
-// GET /oauth/events/revocations: server-sent events by which resource servers learn at once which remembered tokens are worth nothing any more.
-// Invariants: a stream tells every entry of the log after the one that it began with, in order, or says `flush`; it is only kept alive while the
-// log itself is in reach, so that silence means "do not trust what you remember"; nobody can make us hold much memory for them.
+// GET /oauth/events/revocations: server-sent events by which resource servers learn at once which
+// remembered tokens are inactive. Invariants: a stream sends every entry of the log after the one
+// that it began with, in order, or says `flush`; it is only kept alive while the log itself is in
+// reach, so that silence means "do not trust what you remember"; nobody can make us hold much
+// memory for them.
 //
-//   hello    { position, resumed }  first of all; without `resumed`, what was remembered before must be forgotten
+//   hello    { position, resumed }  first; without `resumed`, forget what was remembered
 //   revoked  { kind, key }          see Revocation
-//   flush    {}                     entries are missing, or more was revoked than is named: forget everything
-//   live     {}                     everything up to this moment was told
+//   flush    {}                     entries are missing, or everything ended: forget all
+//   live     {}                     everything up to now was sent
 //   end      { reason }             come back, to another process if there is one
 import type { ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -23,12 +25,12 @@ const LONGEST_STREAM_MILLIS = 30 * 60_000
 const MOST_WAITING_BYTES = 1024 * 1024
 const SLOWEST_READ_MILLIS = 10_000
 const REPLAY_PAGE = 500
-/** Whoever missed more is better off forgetting everything. */
+/** A client that missed more is better off forgetting everything. */
 const MOST_REPLAYED = 20_000
 
 const PATH = '/oauth/events/revocations'
 
-/** Why a stream ends; told to the client, which reconnects. */
+/** Why a stream ends; sent to the client, which reconnects. */
 type EndReason = 'draining' | 'client_changed' | 'old'
 
 interface StreamDeps {
@@ -71,7 +73,8 @@ export function createRevocationStreams(deps: StreamDeps): RevocationStreams {
       if (clientId === undefined || id === clientId)
         for (const stream of [...ofClient]) stream.end(reason)
   }
-  // A client that was suspended or lost a secret does not get past authentication again; any other one comes back and misses nothing.
+  // A client that was suspended or lost a secret does not get past authentication again; any other
+  // one comes back and misses nothing.
   deps.changes.on('app', (id) => end('client_changed', id))
   deps.changes.onGap(() => end('client_changed'))
 
@@ -92,9 +95,9 @@ export function createRevocationStreams(deps: StreamDeps): RevocationStreams {
     const { address } = requestFacts(ctx)
     try {
       const client = await deps.authenticate(ctx.req.headers.authorization, address)
-      const verdict = deps.perAddress.hit(address)
-      if (!verdict.allowed)
-        throw new AppError('rate_limited', { retryAfterSeconds: verdict.retryAfterSeconds })
+      const limit = deps.perAddress.hit(address)
+      if (!limit.allowed)
+        throw new AppError('rate_limited', { retryAfterSeconds: limit.retryAfterSeconds })
       if (client.type !== 'resource_server') throw new AppError('stream_not_allowed')
       return client.id
     } catch (error) {
@@ -114,7 +117,8 @@ export function createRevocationStreams(deps: StreamDeps): RevocationStreams {
     const { req, res } = ctx
     const stream = admit(clientId, res)
     ctx.status = 200
-    // Koa would end the answer; and the request counts as answered now, or its time would be that of the stream.
+    // Koa would end the answer; and the request counts as answered now, or its time would be that
+    // of the stream.
     ctx.respond = false
     req.socket.setNoDelay(true)
     res.writeHead(200, {
@@ -222,7 +226,8 @@ function openStream(
 
   async function start(lastId: string | undefined): Promise<void> {
     try {
-      // Where the log stands: a client that goes on from an earlier place has missed nothing once it got there.
+      // Where the log stands: a client that goes on from an earlier place has missed nothing once
+      // it got there.
       const position = log.position()
       const hello = JSON.stringify({ position, resumed: lastId !== undefined })
       if (lastId === undefined) {
@@ -241,7 +246,7 @@ function openStream(
   function goLive(): void {
     const missed = waiting ?? []
     waiting = undefined
-    for (const tell of missed) tell()
+    for (const send of missed) send()
     write('event: live\ndata: {}\n\n')
   }
 
@@ -250,7 +255,7 @@ function openStream(
     write(`event: end\ndata: ${JSON.stringify({ reason })}\n\n`)
     close()
     res.end()
-    // Whoever does not read the end does not get to keep the connection either.
+    // A client that does not read the end does not keep the connection either.
     setTimeout(() => res.destroy(), SLOWEST_READ_MILLIS).unref()
   }
 

@@ -1,5 +1,6 @@
-// Rules by method and path: which scopes a call needs. Invariant: a path that an API behind the gateway could read in another way than we do is
-// not judged at all, because the gap between two readings is how rules are walked around.
+// Rules by method and path: which scopes a call needs. Invariant: a path that an API behind the
+// gateway could read in another way than we do is not judged at all, because the gap between two
+// readings is how rules are walked around.
 
 /** One rule of a set; the first that fits decides. */
 export interface Rule {
@@ -44,8 +45,9 @@ function hasOneReading(path: string): boolean {
 }
 
 /**
- * Returns the path of a request in the form that rules are compared with (lower case, no slash at the end), so that an API whose router
- * ignores both is protected as well; `undefined` where the path has more than one reading.
+ * Returns the path of a request in the form that rules are compared with (lower case, no slash at
+ * the end), so that an API whose router ignores both is protected as well; `undefined` where the
+ * path has more than one reading.
  *
  * @param uri path and query as the client sent them
  */

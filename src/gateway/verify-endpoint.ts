@@ -1,5 +1,5 @@
-// Verify (/oauth/verify): a gateway asks about one API call, in a sub-request of its own, and gets a
-// yes with the identity behind the token or a no that it can hand to its client. The hottest path
+// Verify (/oauth/verify): a gateway asks about one API call, in a sub-request of its own, and gets
+// a yes with the identity behind the token or a no that it can hand to its client. The hottest path
 // beside introspection: one store round trip, no database, no router. Invariants: only a proven
 // gateway learns anything; a yes always carries every identity header, so that a copy which the
 // client sent is always overwritten.
@@ -40,7 +40,9 @@ export interface VerifyDeps extends ProverDeps {
   limits: { perGateway: HotLimit }
   /** Counts a question whose gateway did not prove itself. */
   countUnproven: (address: string, appId: string | undefined) => ReturnType<HotLimit['hit']>
-  /** Counts an answer for the app whose token it was; the app is empty where the token told none. */
+  /**
+   * Counts an answer for the app whose token it was; the app is empty where the token is of none.
+   */
   onVerified: (appId: string, outcome: string) => void
   /** Records what an admin should be able to look up: the reason, and the app where it is known. */
   onRefused: (call: HttpCall, reason: ErrorCode, appId: string | undefined) => void
@@ -115,7 +117,7 @@ function refuseGateway(
   { reason, appId }: Unproven,
 ): void {
   const { address, requestId } = requestFacts(call)
-  // The operator is told in any case: a gateway that is set up wrongly is soon at the limit.
+  // Logged in any case: a gateway that is set up wrongly is soon at the limit.
   onGatewayRefused({ reason, address, requestId })
   const limit = countUnproven(address, appId)
   if (!limit.allowed) {
@@ -165,7 +167,7 @@ function answer(
     const { address, requestId } = requestFacts(call)
     onGatewayRefused({ reason, address, requestId })
   }
-  // Dead and missing tokens are everyday life; the others tell a developer what to ask for, and an
+  // Dead and missing tokens are everyday life; the others show a developer what to ask for, and an
   // operator what to mend.
   if (appId !== undefined || reason === 'gateway_misconfigured') onRefused(call, reason, appId)
   const challenge = challengeFor(reason, scopes, ownMetadata ?? resourceMetadata)
@@ -194,8 +196,8 @@ function refuse(call: HttpCall, preset: GatewayPreset, reason: ErrorCode): void 
   call.status = preset.denyStatus(status)
   call.set('Cache-Control', 'no-store')
   if (preset.name === 'nginx') {
-    // nginx sees 401 or 403 and no body; from these a recipe makes the answer that the client should
-    // have got.
+    // nginx sees 401 or 403 and no body; from these a recipe makes the answer that the client
+    // should have got.
     call.set('X-Otesse-Status', String(status))
     call.set('X-Otesse-Error', error)
   }

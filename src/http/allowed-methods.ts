@@ -1,5 +1,6 @@
-// A known address that was asked in the wrong way: 405 with the ways that there are, instead of "there is nothing here". Mounted inside the
-// error boundary and outside all routers, over the routes that they matched by path.
+// A known address that was asked in the wrong way: 405 with the ways that there are, instead of
+// "there is nothing here". Mounted inside the error boundary and outside all routers, over the
+// routes that they matched by path.
 import type { Context, Middleware, Next } from 'koa'
 import { AppError } from '../shared/errors.ts'
 

@@ -1,6 +1,6 @@
-// The headers of every answer of the public port, whoever gives it and whatever went wrong.
-// Invariant: they are the same for a whole process, so
-// they are made once and cost nothing on the fast path.
+// The headers of every answer of the public port, whichever part gives it and whatever went wrong.
+// Invariant: they are the same for a whole process, so they are made once and cost nothing on the
+// fast path.
 
 /** Names and values in turn, as node:http takes them. */
 export type AnswerHeaders = readonly string[]

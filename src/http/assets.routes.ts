@@ -1,5 +1,6 @@
-// Serves the style and pictures of our pages, and the logos of apps. Invariant: what is cached for ever has its content's checksum or hash in
-// its address; and nothing that is opened here by its own address can run a script, whatever its bytes are.
+// Serves the style and pictures of our pages, and the logos of apps. Invariant: what is cached for
+// ever has its content's checksum or hash in its address; and nothing that is opened here by its
+// own address can run a script, whatever its bytes are.
 import { readdirSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import Router from '@koa/router'

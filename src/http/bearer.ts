@@ -1,9 +1,10 @@
-// Reads the access token of an API call (RFC 6750 §2.1): from its Authorization header and from nowhere else. A token in a URL ends up in logs
-// and histories, so it is not accepted there; and two of them are an attempt to show one to us and the other one to the API.
+// Reads the access token of an API call (RFC 6750 §2.1): from its Authorization header and from
+// nowhere else. A token in a URL ends up in logs and histories, so it is not accepted there; and
+// two of them are an attempt to show one to us and the other one to the API.
 
 export type PresentedToken =
   | { readonly kind: 'token'; readonly token: string }
-  /** Nothing that we could judge: no header, or one of another scheme. */
+  /** Nothing that we could check: no header, or one of another scheme. */
   | { readonly kind: 'missing' }
   | { readonly kind: 'malformed' }
   | { readonly kind: 'twice' }
@@ -20,8 +21,9 @@ const IN_QUERY = /[?&]access_token=/
 /**
  * Reads the token.
  *
- * @param rawHeaders names and values in turn, as they came: a second Authorization header is not in the parsed ones
- * @param uri of the API call, where the gateway told it
+ * @param rawHeaders names and values in turn, as they came: a second Authorization header is not in
+ * the parsed ones
+ * @param uri of the API call, where the gateway sent it
  */
 export function readBearer(
   authorization: string | undefined,

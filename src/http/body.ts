@@ -1,10 +1,14 @@
-// Bodies of requests as bytes and as a stream of text, within bounds. Invariant: nothing beyond a bound is kept in memory, and a body that did
-// not arrive whole is never taken for one that did. Called by parameters.ts and the admin API.
+// Bodies of requests as bytes and as a stream of text, within bounds. Invariant: nothing beyond a
+// bound is kept in memory, and a body that did not arrive whole is never taken for one that did.
+// Called by parameters.ts and the admin API.
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import { AppError, type ErrorCode } from '../shared/errors.ts'
 
-/** Returns the content type of a request in lower case and without parameters; empty where there is none. */
+/**
+ * Returns the content type of a request in lower case and without parameters; empty where there is
+ * none.
+ */
 export function mediaTypeOf(request: IncomingMessage): string {
   const [type = ''] = (request.headers['content-type'] ?? '').split(';')
   return type.trim().toLowerCase()
@@ -79,7 +83,7 @@ export async function* readText(
     }
   }
   let lineBytes = 0
-  // Whoever stops reading still wants to answer: the connection stays open.
+  // A caller that stops reading still wants to answer: the connection stays open.
   for await (const chunk of arriving(request.iterator({ destroyOnReturn: false }))) {
     lineBytes = longestLine(chunk, lineBytes, maxLineBytes)
     const text = decode(chunk, true)
@@ -105,7 +109,11 @@ async function* arriving(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, 
 
 const LINE_FEED = 0x0a
 
-/** Returns how long the line is that goes on after the chunk. @throws {AppError} `import_line_too_long` */
+/**
+ * Returns how long the line is that goes on after the chunk.
+ *
+ * @throws {AppError} `import_line_too_long`
+ */
 function longestLine(chunk: Buffer, before: number, limitBytes: number): number {
   let start = 0
   let carried = before

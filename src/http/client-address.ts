@@ -39,8 +39,8 @@ export function createTrustedProxies(networks: readonly string[]): TrustedProxie
 /**
  * Returns the address of the client: the nearest hop that is not one of our proxies.
  *
- * Walks from the connection to the left through X-Forwarded-For, one entry for each proxy of ours; an entry that is no address ends the
- * walk at the proxy that passed it on.
+ * Walks from the connection to the left through X-Forwarded-For, one entry for each proxy of ours;
+ * an entry that is no address ends the walk at the proxy that passed it on.
  *
  * @param remoteAddress of the connection; a closed one has none
  * @param xForwardedFor the header, several of them joined by commas as Node does
@@ -83,7 +83,10 @@ function withoutPort(entry: string): string {
 
 const MAPPED = '::ffff:'
 
-/** Returns the address in the form that we compare: no zone, IPv4 as IPv4 also where IPv6 carries it. */
+/**
+ * Returns the address in the form that we compare: no zone, IPv4 as IPv4 also where IPv6 carries
+ * it.
+ */
 function normalAddress(text: string): string | undefined {
   const zone = text.indexOf('%')
   const address = zone === -1 ? text : text.slice(0, zone)
@@ -101,11 +104,10 @@ function normalAddress(text: string): string | undefined {
 }
 
 /**
- * Returns what a limit counts for the address: IPv4 as it is, IPv6 by its /64 network, which is what one subscriber has; by single
- * addresses a limit would never be reached. An IPv6 address that carries an IPv4 one counts as
- * that: behind 6to4, Teredo and
- * NAT64 (RFC 3056, 4380, 6052) the IPv4 address is the subscriber, and the /64 belongs to everybody
- * or to nobody.
+ * Returns what a limit counts for the address: IPv4 as it is, IPv6 by its /64 network, which is
+ * what one subscriber has; by single addresses a limit would never be reached. An IPv6 address that
+ * carries an IPv4 one counts as that: behind 6to4, Teredo and NAT64 (RFC 3056, 4380, 6052) the IPv4
+ * address is the subscriber, and the /64 belongs to everybody or to nobody.
  */
 export function limitKey(address: string): string {
   if (!address.includes(':')) return address

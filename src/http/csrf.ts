@@ -1,6 +1,7 @@
-// Forms that only our own pages can send. Invariant: a form counts when its token was made for exactly this binding (an interaction, a
-// signed-in account) under a server key, and when the browser, if it says where the form came from, says: from here. The Origin header is no
-// help, because pages are sent with Referrer-Policy no-referrer and browsers then write `Origin: null`.
+// Forms that only our own pages can send. Invariant: a form counts when its token was made for
+// exactly this binding (an interaction, a signed-in account) under a server key, and when the
+// browser, if it says where the form came from, says: from here. The Origin header is no help,
+// because pages are sent with Referrer-Policy no-referrer and browsers then write `Origin: null`.
 import type { IncomingMessage } from 'node:http'
 import type { Context } from 'koa'
 import { equalInConstantTime, type ServerKeys } from '../shared/crypto.ts'
@@ -13,11 +14,13 @@ export interface Csrf {
   /**
    * Returns the token of a form.
    *
-   * @param binding what the form is about; a browser must hold something that ties it to this, or the token proves nothing
+   * @param binding what the form is about; a browser must hold something that ties it to this, or
+   * the token proves nothing
    */
   token(binding: string): string
   /**
-   * Reads a form that must carry the token of the binding in `csrf`. Values arrive as they were typed, spaces included.
+   * Reads a form that must carry the token of the binding in `csrf`. Values arrive as they were
+   * typed, spaces included.
    *
    * @throws {AppError} `csrf_mismatch`; `body_…`, `parameter_…` for what is not a form
    */
@@ -31,7 +34,7 @@ export interface Csrf {
   readUpload(ctx: Context, binding: string, maxFileBytes: number): Promise<Upload>
 }
 
-// `none` is a person's own doing: the address bar, a bookmark.
+// `none` is a user's own doing: the address bar, a bookmark.
 const OWN_SITES: ReadonlySet<unknown> = new Set([undefined, 'same-origin', 'none'])
 
 /** Returns whether the browser, if it says where a request came from, says: from here. */

@@ -1,12 +1,13 @@
-// The only place where an exception becomes a response. Invariant: the outside sees the table's sentence and the request id, nothing else;
-// detail and cause go to the log under the same id.
+// Where an exception becomes a response, on the fast path and under Koa alike. The admin API alone
+// has an answer of its own, problem documents. Invariant: the outside sees the table's sentence and
+// the request id, nothing else; detail and cause go to the log under the same id.
 import type { Context, Middleware, Next } from 'koa'
 import { AppError } from '../shared/errors.ts'
 import type { Logger } from '../shared/logger.ts'
 import type { HttpCall } from './http-call.ts'
 import { requestFacts } from './request-context.ts'
 
-/** How a failure is shown to a person. */
+/** How a failure is shown in a browser. */
 export type ErrorPageRenderer = (ctx: Context, error: AppError, requestId: string) => void
 
 /** Returns the JSON body of an error (RFC 6749 §5.2). */
@@ -23,7 +24,10 @@ export interface FailureDeps {
   onRefused: (call: HttpCall, error: AppError) => void
 }
 
-/** A failure of ours is an error; a store that is away is told by whoever watches it; and what comes while we end goes to another process. */
+/**
+ * A failure of ours is an error; a store that is away has log lines of its own; and what comes
+ * while we drain goes to another process.
+ */
 export const levelOf = ({ code, detail }: AppError): 'error' | 'warn' | 'debug' =>
   code !== 'temporarily_unavailable' ? 'error' : detail === 'draining' ? 'debug' : 'warn'
 
@@ -51,7 +55,7 @@ export function answerFailure(call: HttpCall, caught: unknown, deps: FailureDeps
 /**
  * Creates the boundary around Koa's routes.
  *
- * @param deps.isPage whether a person with a browser is at this path, and not a program
+ * @param deps.isPage whether a browser is at this path, and not a program
  */
 export function errorBoundary(
   deps: FailureDeps & {
@@ -70,10 +74,14 @@ export function errorBoundary(
   }
 }
 
-// How Node names a connection that its other end let go, or that stopped speaking HTTP in the middle of a body.
+// How Node names a connection that its other end let go, or that stopped speaking HTTP in the
+// middle of a body.
 const GONE = /^(ECONNRESET|ECONNABORTED|EPIPE|ERR_STREAM_|HPE_)/
 
-/** Logs what went wrong after the boundary, while an answer was sent; clients that go away are ordinary and only told when debugging. */
+/**
+ * Logs what went wrong after the boundary, while an answer was sent; clients that go away are
+ * ordinary and only logged when debugging.
+ */
 export const logFailedAnswer =
   (logger: Logger) =>
   (error: unknown): void => {

@@ -1,7 +1,9 @@
-// What ties a form that nobody has to be signed in for to one browser. Without it a foreign page could sign somebody in to the attacker's account, who would
-// then connect their apps to it. It is a random key in a cookie that only we can sign and only this host can set (__Host-): a foreign page can make the
-// browser send the cookie, but cannot read the token that goes with it; csrf.ts looks at Sec-Fetch-Site besides. The key opens nothing, so it is no secret
-// that ends with the sign-in: a second click of two, and a second tab, still fit. Called by the routes of such forms.
+// What ties a form that nobody has to be signed in for to one browser. Without it a foreign page
+// could sign somebody in to the attacker's account, who would then connect their apps to it. It is
+// a random key in a cookie that only we can sign and only this host can set (__Host-): a foreign
+// page can make the browser send the cookie, but cannot read the token that goes with it; csrf.ts
+// looks at Sec-Fetch-Site besides. The key opens nothing, so it is no secret that ends with the
+// sign-in: a second click of two, and a second tab, still fit. Called by the routes of such forms.
 import type { Context } from 'koa'
 import { DAY } from '../shared/clock.ts'
 import { randomBase62 } from '../shared/crypto.ts'

@@ -60,7 +60,7 @@ export function createLimits(
     introspectPerAddress: perAddress('introspect-address', sizes.introspectPerClient),
     verifyPerGateway: limiter.createBatchedLimit('verify-gateway', sizes.verifyPerGateway),
     adminPerClient: limiter.createBatchedLimit('admin-client', sizes.adminPerClient),
-    // What the admin API tells everybody: its description.
+    // What the admin API publishes: its description.
     adminPerStranger: createNetworkLimit(limiter, 'admin-stranger', sizes.adminPerClient),
     authorizePerAddress: createNetworkLimit(
       limiter,

@@ -1,5 +1,6 @@
-// Forms with a file in them (RFC 7578), read in one pass. Invariant: memory is bounded whatever is sent: what is too long of a file is
-// counted and thrown away, and what is too long of anything else refuses the whole. Called by csrf.ts for forms that upload pictures.
+// Forms with a file in them (RFC 7578), read in one pass. Invariant: memory is bounded whatever is
+// sent: what is too long of a file is counted and thrown away, and what is too long of anything
+// else refuses the whole. Called by csrf.ts for forms that upload pictures.
 import type { IncomingMessage } from 'node:http'
 import {
   Busboy,
@@ -12,7 +13,7 @@ import type { Parameters } from './parameters.ts'
 
 /** A file of a form. */
 export interface UploadedFile {
-  /** One byte more than allowed at most: whoever judges the size sees that it is too large. */
+  /** One byte more than allowed at most, so that a check of the size sees that it is too large. */
   bytes: Uint8Array
   /** What the browser says that it is. */
   contentType: string
@@ -104,6 +105,6 @@ function collect(stream: BusboyFileStream, done: (bytes: Uint8Array) => void): v
   const chunks: Buffer[] = []
   stream.on('data', (chunk: Buffer) => void chunks.push(chunk))
   stream.on('end', () => done(Buffer.concat(chunks)))
-  // A body that ends in the middle of a file is told by the parser.
+  // A body that ends in the middle of a file is reported by the parser.
   stream.on('error', () => undefined)
 }

@@ -1,9 +1,7 @@
 // Limits that hold against networks and not only against addresses: one count for the address
-// (IPv6: the /64), a wider one for the
-// network around it (IPv4 /24, IPv6 /48). Without the second, whoever has a /48 has 65 536 budgets.
-// Invariant: a hit that one count
-// refuses is not counted by the wider ones, so that one address alone never uses up what its
-// neighbours share.
+// (IPv6: the /64), a wider one for the network around it (IPv4 /24, IPv6 /48). Without the second,
+// the owner of a /48 has 65 536 budgets. Invariant: a hit that one count refuses is not counted by
+// the wider ones, so that one address alone never uses up what its neighbours share.
 import { limitKey, networkKey } from './client-address.ts'
 import type { BatchedLimit, RateLimiter } from './rate-limit.ts'
 import type { LimitSize } from './limit.ts'

@@ -1,11 +1,15 @@
-// What operators and orchestrators ask: is the process there, may it have traffic, what does it count. Mounted on the operations port with
-// metrics, and on the main port without. Invariant: nothing here waits for a store except /readyz, and nothing is ever cached.
+// What operators and orchestrators ask: is the process there, may it have traffic, what does it
+// count. Mounted on the operations port with metrics, and on the main port without. Invariant:
+// nothing here waits for a store except /readyz, and nothing is ever cached.
 import Router from '@koa/router'
 import type { Context } from 'koa'
 import { limitPages } from './limit-pages.ts'
 import type { BatchedLimit } from './rate-limit.ts'
 
-/** Whether the process may have traffic; `checks` has a word for each part, without addresses or messages of drivers. */
+/**
+ * Whether the process may have traffic; `checks` has a word for each part, without addresses or
+ * messages of drivers.
+ */
 export interface Readiness {
   ready: boolean
   checks: Record<string, string>

@@ -1,5 +1,6 @@
-// The security headers of every page a person sees. Pages run no script (those of the console one file of ours), load nothing from elsewhere, cannot be framed or cached, and send
-// their forms only to us. Called by send-page.ts.
+// The security headers of every page. Pages run no script (those of the console one file of ours),
+// load nothing from elsewhere, cannot be framed or cached, and send their forms only to us. Called
+// by send-page.ts.
 
 const permissionsPolicy = [
   'accelerometer',
@@ -23,8 +24,9 @@ const contentSecurityPolicy = (scripts: boolean): string =>
     "default-src 'none'",
     "style-src 'self'",
     "img-src 'self'",
-    // Chromium holds the whole chain of redirects after a form against this. It can stay this narrow because no form is answered with a
-    // redirect that leaves us: sign-in/ answers with a page that goes on by itself.
+    // Chromium holds the whole chain of redirects after a form against this. It can stay this
+    // narrow because no form is answered with a redirect that leaves us: sign-in/ answers with a
+    // page that goes on by itself.
     "form-action 'self'",
     "base-uri 'none'",
     "frame-ancestors 'none'",
@@ -37,9 +39,10 @@ const WITH_OUR_SCRIPTS = contentSecurityPolicy(true)
 /**
  * Returns the headers of one page.
  *
- * @param options.keepsOpener for pages on an app's way through us: apps open us in a popup and talk to it after it came back to them, and one
- * page that isolates itself would cut that tie for good
- * @param options.runsScripts for pages that work without, and better with, the scripts among our assets
+ * @param options.keepsOpener for pages on an app's way through us: apps open us in a popup and talk
+ * to it after it came back to them, and one page that isolates itself would cut that tie for good
+ * @param options.runsScripts for pages that work without, and better with, the scripts among our
+ * assets
  */
 export function pageHeaders({
   keepsOpener,

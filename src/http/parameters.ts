@@ -1,6 +1,7 @@
-// The parameters of a back-channel request: a JSON object or a form, read strictly into one flat list of texts (RFC 6749 §3.2 and appendix B).
-// Invariant: a parameter is there at most once, is a text, and an empty one counts as absent; whatever else arrives is a clear
-// `invalid_request`, and nothing that was sent is repeated in the answer.
+// The parameters of a back-channel request: a JSON object or a form, read strictly into one flat
+// list of texts (RFC 6749 §3.2 and appendix B). Invariant: a parameter is there at most once, is a
+// text, and an empty one counts as absent; whatever else arrives is a clear `invalid_request`, and
+// nothing that was sent is repeated in the answer.
 import type { IncomingMessage } from 'node:http'
 import { AppError } from '../shared/errors.ts'
 import { decodeUtf8, readBytes } from './body.ts'
@@ -33,9 +34,14 @@ function contentType(header: string | undefined): 'json' | 'form' {
   throw new AppError('body_type_unsupported')
 }
 
-/** Reads a form; exported for its unit test. @throws {AppError} `body_not_form`, `parameter_duplicated` */
+/**
+ * Reads a form; exported for its unit test.
+ *
+ * @throws {AppError} `body_not_form`, `parameter_duplicated`
+ */
 function parseForm(text: string): Parameters {
-  // What curl -d sends: JSON under the name of a form. As a form it would be one parameter of a strange name, and the rest missing.
+  // What curl -d sends: JSON under the name of a form. As a form it would be one parameter of a
+  // strange name, and the rest missing.
   if (text.trimStart().startsWith('{')) throw new AppError('body_is_json')
   const parameters = new Map<string, string>()
   const seen = new Set<string>()
@@ -65,7 +71,11 @@ function decodeForm(text: string): string {
 
 const JSON_STRINGS = /"(?:[^"\\]|\\.)*"/g
 
-/** Reads a flat JSON object of texts; exported for its unit test. @throws {AppError} `body_not_json`, `parameter_…` */
+/**
+ * Reads a flat JSON object of texts; exported for its unit test.
+ *
+ * @throws {AppError} `body_not_json`, `parameter_…`
+ */
 function parseJson(text: string): Parameters {
   let body: unknown
   try {
@@ -85,8 +95,8 @@ function parseJson(text: string): Parameters {
     strings += 1
     if (value !== '') parameters.set(name, value)
   }
-  // JSON.parse silently keeps the last of several equal names. In a flat object every string literal is a name or a value, so a surplus
-  // of literals is a repeated name.
+  // JSON.parse silently keeps the last of several equal names. In a flat object every string
+  // literal is a name or a value, so a surplus of literals is a repeated name.
   if ((text.match(JSON_STRINGS) ?? []).length !== strings)
     throw new AppError('parameter_duplicated', repeatedName(text))
   return parameters

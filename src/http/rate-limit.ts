@@ -30,7 +30,8 @@ export interface BatchedLimit {
 export interface RateLimiter {
   /**
    * @param name part of the Redis key
-   * @throws {Error} never from `hit`: while Redis is away, each process goes on with what it counted itself
+   * @throws {Error} never from `hit`: while Redis is away, each process goes on with what it
+   * counted itself
    */
   createBatchedLimit(name: string, size: LimitSize): BatchedLimit
   createStrictLimit(name: string, size: LimitSize): StrictLimit
@@ -52,11 +53,13 @@ export interface RateLimiterDependencies {
 }
 
 /**
- * How often a key settles with Redis. Several processes together exceed a limit by at most what arrives within this time, once per
- * window: each learns at its next settling what the others let through.
+ * How often a key settles with Redis. Several processes together exceed a limit by at most what
+ * arrives within this time, once per window: each learns at its next settling what the others let
+ * through.
  */
 export const FLUSH_INTERVAL_MILLIS = 150
-// The cache reserves its room at once, 24 bytes a key and limit. A key that falls out asks Redis when it comes back.
+// The cache reserves its room at once, 24 bytes a key and limit. A key that falls out asks Redis
+// when it comes back.
 const MAX_TRACKED_KEYS = 10_000
 // A client may name itself at any length before it is known.
 const MAX_KEY_LENGTH = 100
@@ -163,7 +166,10 @@ function createCounter(size: LimitSize, clock: Clock, settlement: Settlement | u
     return { allowed: true, remaining: points - before - 1, resetSeconds }
   }
 
-  /** A key seen first settles at the end of this turn, because other processes may have used it up; afterwards it keeps the interval. */
+  /**
+   * A key seen first settles at the end of this turn, because other processes may have used it up;
+   * afterwards it keeps the interval.
+   */
   function enqueue(tally: Tally, isNew: boolean): void {
     const queue = isNew ? atOnce : soon
     tally.isWaiting = true
@@ -179,7 +185,8 @@ function createCounter(size: LimitSize, clock: Clock, settlement: Settlement | u
     queue.tallies = []
     queue.timer = undefined
     for (const tally of batch) tally.isWaiting = false
-    // While Redis is away the counts stay here, and the next hit of the key puts it in the queue again.
+    // While Redis is away the counts stay here, and the next hit of the key puts it in the queue
+    // again.
     if (settlement?.isReady() !== true) return
     // All within one turn: ioredis sends them as one pipeline.
     await Promise.all(batch.map((tally) => settle(tally, settlement)))
@@ -195,7 +202,8 @@ function createCounter(size: LimitSize, clock: Clock, settlement: Settlement | u
       tally.settled = answer.consumedPoints
       tally.windowEndsAt = clock() + answer.msBeforeNext
     } catch (error) {
-      // It may have been counted or not. Sending it again could count it twice and refuse an honest client; here it stays counted.
+      // It may have been counted or not. Sending it again could count it twice and refuse an honest
+      // client; here it stays counted.
       tally.settled += tally.sent
       outages.report(error)
     } finally {
@@ -214,7 +222,7 @@ const PAUSE_MILLIS = SECOND
 
 interface OutageLog {
   report(error: unknown): void
-  /** Whether settling failed just now, so that Redis is left alone for a moment. */
+  /** Whether settling failed just now, so that Redis is left alone for a while. */
   isPausing(): boolean
 }
 
@@ -248,11 +256,12 @@ export interface AppliedLimit {
 }
 
 /**
- * Returns the headers that tell a client where it stands: `Retry-After` with a refusal, and RateLimit-Limit, -Remaining and -Reset of the
- * limit that is nearest to its end.
+ * Returns the headers that describe a client's limit: `Retry-After` with a refusal, and
+ * RateLimit-Limit, -Remaining and -Reset of the limit that is nearest to its end.
  *
- * The three older headers and not the RateLimit/RateLimit-Policy fields of draft-ietf-httpapi-ratelimit-headers: the draft has changed
- * its syntax several times and needs a structured-field parser, while the older three are plain integers that client libraries and
+ * The three older headers and not the RateLimit/RateLimit-Policy fields of
+ * draft-ietf-httpapi-ratelimit-headers: the draft has changed its syntax several times and needs a
+ * structured-field parser, while the older three are plain integers that client libraries and
  * gateways read today. All values are whole, times in seconds.
  */
 export function rateLimitHeaders(limits: readonly AppliedLimit[]): Record<string, string> {

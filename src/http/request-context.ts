@@ -1,4 +1,5 @@
-// What every request carries: its id (in the answer, the log line and the event), the client's address, and when it came.
+// What every request carries: its id (in the answer, the log line and the event), the client's
+// address, and when it came.
 import type { IncomingMessage } from 'node:http'
 import type { Context, Middleware, Next } from 'koa'
 import { newRequestId } from '../shared/ids.ts'
@@ -53,7 +54,7 @@ export function createRequestTimer(metrics: Pick<Metrics, 'requestSeconds'>): Re
 /**
  * Creates the outermost middleware: gives the request its id and measures it.
  *
- * @param addressOf tells the client's address, trusting only configured proxies
+ * @param addressOf returns the client's address, trusting only configured proxies
  */
 export function requestContext(deps: {
   timer: RequestTimer

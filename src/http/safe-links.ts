@@ -1,7 +1,7 @@
-// Addresses that may stand in a link or a picture. Invariant: escaping keeps a hostile address inside
-// its attribute, but would still make `javascript:…` a link; and a picture on another origin would
-// tell that origin who is about to sign in. So pages take addresses only as these functions return
-// them.
+// Addresses that may stand in a link or a picture. Invariant: escaping keeps a hostile address
+// inside its attribute, but would still make `javascript:…` a link; and a picture on another origin
+// would tell that origin who is about to sign in. So pages take addresses only as these functions
+// return them.
 declare const isSafe: unique symbol
 
 /** An address that may stand in a link. */

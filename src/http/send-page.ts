@@ -1,4 +1,5 @@
-// Answers with a page. Invariant: no page leaves without its security headers. Called by the routes that show pages.
+// Answers with a page. Invariant: no page leaves without its security headers. Called by the routes
+// that show pages.
 import type { Context } from 'koa'
 import { pageHeaders } from './page-headers.ts'
 import type { Views } from './views.ts'
@@ -20,7 +21,11 @@ export function sendPage<Page extends { kind: string }>(
   sendHtml(ctx, views.render(page), options)
 }
 
-/** Answers a request with a document that is rendered already. @param options.runsScripts see pageHeaders */
+/**
+ * Answers a request with a document that is rendered already.
+ *
+ * @param options.runsScripts see pageHeaders
+ */
 export function sendHtml(
   ctx: Context,
   html: string,

@@ -125,7 +125,7 @@ export function createLocalTryStore(clock: Clock): TryStore {
   }
 }
 
-// Tries that are still to be taken back. Beyond that an outage does count against people, for one
+// Tries that are still to be taken back. Beyond that an outage does count against users, for one
 // window.
 const MAX_OWED = 10_000
 const RETRY_MILLIS = SECOND
@@ -156,7 +156,7 @@ export function createStrictLimit(size: LimitSize, store: TryStore): StrictLimit
     timer = owed.size === 0 ? undefined : setTimeout(() => void payBack(), RETRY_MILLIS).unref()
   }
 
-  // Keys name people: what somebody typed into a sign-in form has no place in Redis in clear.
+  // Keys name users: what was typed into a sign-in form has no place in Redis in clear.
   return {
     size,
     async consume(plainKey, tryId) {

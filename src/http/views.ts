@@ -1,6 +1,6 @@
-// Server-rendered pages: templates, compiled once at start, and the function that turns a model into
-// HTML. Invariant: every value is escaped, and a broken template stops the boot, not a request.
-// What the pages are is said beside their routes. Called by the routes that show pages.
+// Server-rendered pages: templates, compiled once at start, and the function that turns a model
+// into HTML. Invariant: every value is escaped, and a broken template stops the boot, not a
+// request. What the pages are is said beside their routes. Called by the routes that show pages.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
@@ -64,8 +64,8 @@ class Engine extends Eta {
 }
 
 /**
- * Compiles all templates below a directory. The addresses of assets carry a checksum of the file, so
- * they may be cached for ever.
+ * Compiles all templates below a directory. The addresses of assets carry a checksum of the file,
+ * so they may be cached for ever.
  *
  * @throws {Error} a template does not compile, or an asset cannot be read
  */
@@ -142,7 +142,7 @@ function initialOf(name: string): string {
   return first?.segment.toUpperCase() ?? '?'
 }
 
-/** Writes a wait in words, rounded up: whoever waits as long as we say is not refused again. */
+/** Writes a wait in words, rounded up: a user who waits as long as we say is not refused again. */
 export function durationInWords(seconds: number): string {
   const [count, unit] =
     seconds <= 90

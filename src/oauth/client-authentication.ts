@@ -78,7 +78,11 @@ export function countRefusal(
   return new AppError('rate_limited', { retryAfterSeconds, appId: app?.id })
 }
 
-/** Authenticates a client by its Authorization header alone. @throws {AppError} why it is refused */
+/**
+ * Authenticates a client by its Authorization header alone.
+ *
+ * @throws {AppError} why it is refused
+ */
 export async function authenticateByHeader(
   deps: ClientAuthenticationDeps,
   authorization: string | undefined,

@@ -1,6 +1,6 @@
 // What token, revocation and introspection share: the phases that each request of a client goes
 // through. Read the body, authenticate the client, bound the rate, then the endpoint's own work; an
-// error knows the app that it concerns, so that its developer can be told why. Invariant: limits
+// error knows the app that it concerns, so that its developer can find out why. Invariant: limits
 // count before a store is asked for a token, and a stranger cannot use up the budget of an app that
 // it cannot authenticate as, nor that of an address.
 import Router from '@koa/router'

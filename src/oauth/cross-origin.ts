@@ -1,5 +1,6 @@
-// Which web pages may call the back channel from a browser: those of the public app itself, by the origins of its redirect URIs. Credentials
-// of the browser are never involved. Invariant: no other page can read an answer.
+// Which web pages may call the back channel from a browser: those of the public app itself, by the
+// origins of its redirect URIs. Credentials of the browser are never involved. Invariant: no other
+// page can read an answer.
 import type { App } from '../model/app.ts'
 import { isConfidential } from '../model/app.ts'
 import type { HttpCall } from '../http/http-call.ts'

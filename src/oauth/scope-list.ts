@@ -1,4 +1,5 @@
-// Scope lists as they arrive. Generic connectors send commas where RFC 6749 §3.3 wants spaces; both are understood.
+// Scope lists as they arrive. Generic connectors send commas where RFC 6749 §3.3 wants spaces; both
+// are understood.
 import { isScopeToken } from '../model/scope.ts'
 import { AppError } from '../shared/errors.ts'
 

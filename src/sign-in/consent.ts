@@ -1,5 +1,6 @@
-// What the consent page asks, as pure functions: which permissions are new, which are held, and who will receive the access. Invariant: every
-// scope of the request is on the page, in one of the two lists. Called by sign-in.routes.ts.
+// What the consent page asks, as pure functions: which permissions are new, which are held, and who
+// will receive the access. Invariant: every scope of the request is on the page, in one of the two
+// lists. Called by sign-in.routes.ts.
 import type { Scope } from '../model/scope.ts'
 import { permissionGroups } from '../apps/permission-groups.ts'
 import type { ConsentPage } from './pages.ts'
@@ -10,11 +11,12 @@ export type ConsentQuestion = Pick<ConsentPage, 'newPermissions' | 'heldPermissi
 const SIGN_IN_SCOPE = 'openid'
 
 /**
- * Sorts the scopes of a request into what is new and what the person allowed this app before.
+ * Sorts the scopes of a request into what is new and what the user allowed this app before.
  *
  * @param requested the scopes of the interaction
  * @param catalogue every scope that exists; built-in ones make the first group
- * @param remembered what the person allowed this app before; may name scopes that are not asked for now
+ * @param remembered what the user allowed this app before; may name scopes that are not asked for
+ * now
  */
 export function consentQuestion(
   requested: readonly string[],
@@ -35,8 +37,8 @@ const LOOPBACK_HOSTS: ReadonlySet<string> = new Set(['127.0.0.1', '[::1]', 'loca
 /**
  * Names who receives the access.
  *
- * A host is shown as it stands in DNS, punycode included: letters that look like others fool nobody there. RFC 8252 §7 has the two forms of
- * apps on this device.
+ * A host is shown as it stands in DNS, punycode included: letters that look like others fool nobody
+ * there. RFC 8252 §7 has the two forms of apps on this device.
  */
 export function recipientOf(redirectUri: string): ConsentPage['recipient'] {
   const url = new URL(redirectUri)

@@ -46,8 +46,8 @@ export interface DirectSignInDeps {
 }
 
 /**
- * Where it is; `to` names one of the destinations; `mode` says what is asked of a user who is signed
- * in already: see SignInMode.
+ * Where it is; `to` names one of the destinations; `mode` says what is asked of a user who is
+ * signed in already: see SignInMode.
  */
 const DIRECT_SIGN_IN_PATH = '/sign-in'
 const PATH = DIRECT_SIGN_IN_PATH
@@ -179,8 +179,8 @@ const asksAgain = ({ mode }: SignInTask, user: Account | undefined): user is Acc
 const SEGMENT = /^(?!\.|%2[Ee])(?:[A-Za-z0-9._~:-]|%[0-9A-Fa-f]{2}){1,300}$/
 
 /**
- * Compares whole paths with a closed list: there is no way of writing another origin that this could
- * misread.
+ * Compares whole paths with a closed list: there is no way of writing another origin that this
+ * could misread.
  */
 function leadsTo({ path, below }: Destination, to: string): boolean {
   if (to === path) return true

@@ -1,5 +1,5 @@
 // Waits for the end of what was signed in with an old password. The job is carried out by whichever
-// process takes it first; all were told of it.
+// process takes it first; it was published to all.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SECOND } from '../shared/clock.ts'
 

@@ -1,5 +1,6 @@
-// What people read when something went wrong: what happened and what they can do, by reason code. Invariant: only the table below and the public
-// sentence of the error are shown; detail and cause stay in the log, found by the reference on the page. Called by error-boundary.ts.
+// What users read when something went wrong: what happened and what they can do, by reason code.
+// Invariant: only the table below and the public sentence of the error are shown; detail and cause
+// stay in the log, found by the reference on the page. Called by error-boundary.ts.
 import type { ErrorCode } from '../shared/errors.ts'
 import type { ErrorPageRenderer } from '../http/error-boundary.ts'
 import { ownPath, webAddress } from '../http/safe-links.ts'
@@ -11,7 +12,7 @@ interface Words {
   title: string
   /** What happened; the error's own sentence where this is absent. */
   what?: string
-  /** What the person can do now. */
+  /** What the user can do now. */
   next: string
   /** Whether signing in is a way on. */
   maySignIn?: true
@@ -102,7 +103,7 @@ const CONSOLE = /^\/admin(?:\/|$)/
 /**
  * Creates the renderer of error pages.
  *
- * @param options.supportUrl where people find help; a link on every error page
+ * @param options.supportUrl where users find help; a link on every error page
  */
 export function createErrorPages(
   views: Views<ErrorPage>,
@@ -129,7 +130,7 @@ export function createErrorPages(
         homeUrl: isConsole ? ownPath('/admin') : (ownPath(supportUrl) ?? webAddress(supportUrl)),
         signInUrl: maySignIn ? '/sign-in' : undefined,
       },
-      // An app may have opened us in a popup, and its person may go back from here.
+      // An app may have opened us in a popup, and its user may go back from here.
       { status, keepsOpener: true },
     )
   }

@@ -1,8 +1,8 @@
-// One attempt to sign in: limits, password, events. Invariants: a try counts before the password is looked at, so that parallel guesses do not
-// slip through; what was not judged, or was right, is given back, so that only failures add up and
-// an outage counts against nobody; strangers
-// together have a bounded number of guesses at one account, and cannot use up those of the places
-// that have signed it in before.
+// One attempt to sign in: limits, password, events. Invariants: a try counts before the password is
+// looked at, so that parallel guesses do not slip through; what was not judged, or was right, is
+// given back, so that only failures add up and an outage counts against nobody; strangers together
+// have a bounded number of guesses at one account, and cannot use up those of the places that have
+// signed it in before.
 import { emailKey, parseEmail } from '../accounts/account-input.ts'
 import type { Authentication } from '../accounts/accounts.ts'
 import type { QueuePlace } from '../accounts/fair-queue.ts'
@@ -32,7 +32,9 @@ export type LoginOutcome =
   | { kind: 'rejected' }
   | { kind: 'throttled'; retryAfterSeconds: number }
 
-/** What the page says of an attempt that failed: one thing of every rejection, whatever its reason. */
+/**
+ * What the page says of an attempt that failed: one thing of every rejection, whatever its reason.
+ */
 export function problemOf(outcome: Exclude<LoginOutcome, { kind: 'signed-in' }>): {
   status: number
   problem: string
@@ -52,7 +54,7 @@ export function problemOf(outcome: Exclude<LoginOutcome, { kind: 'signed-in' }>)
 /** Tries to sign somebody in. @throws {AppError} `temporarily_unavailable` */
 export type Login = (attempt: LoginAttempt) => Promise<LoginOutcome>
 
-/** Creates the function that signs people in. */
+/** Creates the function that signs users in. */
 export function createLogin(deps: {
   authenticate: (email: string, password: string, place: QueuePlace) => Promise<Authentication>
   limits: LoginLimits
@@ -102,7 +104,10 @@ interface Keys {
   accountAddress: string
 }
 
-/** What is counted: the account by its e-mail, whether or not there is one, so that the limits do not tell. */
+/**
+ * What is counted: the account by its e-mail, whether or not there is one, so that the limits do
+ * not show it.
+ */
 function keysOf(email: string, address: string): Keys {
   const account = emailKey(parseEmail(email) ?? email.trim())
   const subscriber = limitKey(address)
@@ -131,18 +136,18 @@ async function admit(
   // What others do at its address, in its network or to its account does not concern it; its own
   // tries are few.
   if (browser !== undefined)
-    return verdict([await tries.count(limits.perBrowser, `${browser} ${keys.account}`)], true)
+    return admissionOf([await tries.count(limits.perBrowser, `${browser} ${keys.account}`)], true)
   const [ofAddress, ofPair, ofNetwork, isKnown] = await Promise.all([
     tries.count(limits.perAddress, keys.address),
     tries.count(limits.perAccountAddress, keys.accountAddress),
     tries.count(limits.perNetwork, keys.network),
     places.isKnownNetwork(keys.address, keys.account),
   ])
-  const own = verdict(isKnown ? [ofAddress, ofPair] : [ofAddress, ofPair, ofNetwork], isKnown)
+  const own = admissionOf(isKnown ? [ofAddress, ofPair] : [ofAddress, ofPair, ofNetwork], isKnown)
   // A known address has as many tries as it has at this account; a stranger needs room among all
   // strangers too.
   if (own.kind === 'throttled' || isKnown) return own
-  return verdict(
+  return admissionOf(
     await Promise.all([
       tries.count(limits.perAccount, keys.account),
       tries.count(limits.everywhere, EVERYWHERE),
@@ -154,7 +159,7 @@ async function admit(
 /** The one key of a count of the whole server. */
 const EVERYWHERE = 'all'
 
-function verdict(outcomes: readonly LimitOutcome[], isKnown: boolean): Admission {
+function admissionOf(outcomes: readonly LimitOutcome[], isKnown: boolean): Admission {
   const waits = outcomes.flatMap((outcome) => (outcome.allowed ? [] : [outcome.retryAfterSeconds]))
   return waits.length === 0
     ? { kind: 'admitted', isKnown }

@@ -1,6 +1,6 @@
-// Where one-time links lead: the first admin, an invitation, a password reset. Invariants: GET shows
-// and spends nothing, because mail scanners and previews open links too; only the form spends, once;
-// the token of the link is in no log, event or page but its own form's address.
+// Where one-time links lead: the first admin, an invitation, a password reset. Invariants: GET
+// shows and spends nothing, because mail scanners and previews open links too; only the form
+// spends, once; the token of the link is in no log, event or page but its own form's address.
 import Router from '@koa/router'
 import type { Context } from 'koa'
 import { WELCOME_PATH, type AccountLinks, type LinkPurpose } from '../accounts/account-links.ts'

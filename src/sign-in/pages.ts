@@ -1,5 +1,5 @@
-// The pages at the door: what each template is given. test/unit/templates.test.ts holds the templates
-// against these models. Called by the routes of this folder.
+// The pages at the door: what each template is given. test/unit/templates.test.ts holds the
+// templates against these models. Called by the routes of this folder.
 import type { AppCard } from '../apps/app-card.ts'
 import type { PermissionGroup } from '../apps/permission-groups.ts'
 import type { SafeLink } from '../http/safe-links.ts'
@@ -14,10 +14,12 @@ export interface SignInPage {
   /** Shown above the fields and announced; the whole sentence. */
   problem: string | undefined
   cancelAction: string | undefined
-  /** The same person is asked again: `email` is fixed, `switchAction` is the way to another account. */
+  /**
+   * The same user is asked again: `email` is fixed, `switchAction` is the way to another account.
+   */
   reauthenticate: boolean
   switchAction: string | undefined
-  /** What the person goes on to where no app sent them: completes "Use your account to …". */
+  /** What the user goes on to where no app sent them: completes "Use your account to …". */
   purpose?: string | undefined
 }
 
@@ -41,7 +43,7 @@ export interface ConsentPage {
    * `recipient` says nothing.
    */
   isPreview?: boolean
-  /** `openid` is asked for: with nothing else, the app only wants to know who the person is. */
+  /** `openid` is asked for: with nothing else, the app only wants to know who the user is. */
   signsIn: boolean
 }
 
@@ -64,14 +66,14 @@ export interface HomePage {
 }
 
 /**
- * Shown for a moment after a form was sent; a `Refresh` header beside it takes the browser to `url`,
- * and the link is for where it does not.
+ * Shown for a moment after a form was sent; a `Refresh` header beside it takes the browser to
+ * `url`, and the link is for where it does not.
  */
 export interface RedirectPage {
   kind: 'redirect'
   /** On our own origin. */
   url: SafeLink
-  /** The app that the person returns to; undefined where the next step is ours. */
+  /** The app that the user returns to; undefined where the next step is ours. */
   appName: string | undefined
 }
 
@@ -96,7 +98,7 @@ export interface ErrorPage {
   title: string
   /** What happened, in plain words. */
   what: string
-  /** What the person can do now. */
+  /** What the user can do now. */
   next: string
   code: string
   requestId: string

@@ -44,7 +44,7 @@ export interface RememberedConsents {
   remember(accountId: string, appId: string, scopes: readonly string[]): Promise<void>
 }
 
-/** What is told to the event log. */
+/** What goes to the event log. */
 export type SignInEvents = Pick<
   Events,
   | 'loginSucceeded'

@@ -1,7 +1,7 @@
 // The pages on an app's way through us: sign in, allow or deny, use another account. Invariants:
 // what is asked and allowed comes from the engine's interaction, never from a form; and no form is
-// answered with a redirect. Browsers apply form-action to the whole chain of redirects after a form,
-// so a page that goes on by itself is what lets every page say "forms only to us".
+// answered with a redirect. Browsers apply form-action to the whole chain of redirects after a
+// form, so a page that goes on by itself is what lets every page say "forms only to us".
 import type { Scope } from '../model/scope.ts'
 import Router from '@koa/router'
 import type { Context } from 'koa'

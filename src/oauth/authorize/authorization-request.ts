@@ -1,5 +1,6 @@
-// What an authorization request may look like when it arrives, and what the engine gets to see. Generic connectors send comma-separated scopes,
-// `offline_access`, or OpenID parameters without `openid`; none of that is a reason to fail. Unknown or forbidden scopes are.
+// What an authorization request may look like when it arrives, and what the engine gets to see.
+// Generic connectors send comma-separated scopes, `offline_access`, or OpenID parameters without
+// `openid`; none of that is a reason to fail. Unknown or forbidden scopes are.
 import type { Context } from 'koa'
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { AppError } from '../../shared/errors.ts'
@@ -9,12 +10,13 @@ import { assertScopes, parseScopeList } from '../scope-list.ts'
 /** Carries max_age past the engine, which insists on `openid` for it. */
 export const LATE_MAX_AGE = 'otesse_max_age'
 
-// Parameters that mean something only with `openid`; the engine refuses them without it, RFC 6749 §3.1 says to ignore them.
+// Parameters that mean something only with `openid`; the engine refuses them without it, RFC 6749
+// §3.1 says to ignore them.
 const OPENID_ONLY = ['nonce', 'claims', 'id_token_hint']
 
-// Bytes of each value as it is before percent-encoding. What people have seen in the wild fits:
-// sealed states of frameworks have
-// about 1 kB, the longest redirect URI that can be registered 2000 characters.
+// Bytes of each value as it is before percent-encoding. What is seen in the wild fits: sealed
+// states of frameworks have about 1 kB, the longest redirect URI that can be registered 2000
+// characters.
 const MOST_BYTES: ReadonlyMap<string, number> = new Map([
   ['client_id', 100],
   ['redirect_uri', 2000],
@@ -46,13 +48,12 @@ const UNUSED = ['ui_locales', 'claims_locales', 'display', 'acr_values']
 
 /**
  * Refuses a request that is longer than any honest one, before anything is looked up or written:
- * what it says would be kept for as
- * long as its sign-in page is open, for whoever sends it.
+ * what it says would be kept for as long as its sign-in page is open, whichever client sends it.
  *
  * @throws {AppError} `authorize_parameter_too_long`, which names the parameter and its bound
  */
 export function assertBounded(querystring: string): void {
-  // Names first: whoever asks is told which one it is.
+  // Names first, so that the error says which one it is.
   const query = new URLSearchParams(querystring.slice(0, 4 * MOST_BYTES_TOGETHER))
   for (const [name, value] of query) {
     const mostBytes = MOST_BYTES.get(name) ?? MOST_BYTES_OF_OTHERS
@@ -66,7 +67,10 @@ export function assertBounded(querystring: string): void {
 const tooLong = (about: string, mostBytes: number): AppError =>
   new AppError('authorize_parameter_too_long', { about, mostBytes })
 
-/** Rewrites the query so that the engine understands it; what is wrong with it is left for the engine to say. */
+/**
+ * Rewrites the query so that the engine understands it; what is wrong with it is left for the
+ * engine to say.
+ */
 export function normaliseAuthorizationQuery(ctx: Context): void {
   const query = new URLSearchParams(ctx.querystring)
   for (const name of UNUSED) query.delete(name)
@@ -122,7 +126,8 @@ export function lateMaxAge(ctx: KoaContextWithOIDC, value: string | undefined): 
 }
 
 /**
- * Refuses scopes that do not exist or that the app may not have; the engine would silently leave them out.
+ * Refuses scopes that do not exist or that the app may not have; the engine would silently leave
+ * them out.
  *
  * @throws {errors.InvalidScope} sent to the app by redirect (RFC 6749 §4.1.2.1)
  */

@@ -1,5 +1,5 @@
-// GET and POST /oauth/authorize (RFC 6749 §3.1) on our router. Paths match exactly: the engine's own
-// router takes any case and a trailing slash, which would slip past limits. Invariant: what the
+// GET and POST /oauth/authorize (RFC 6749 §3.1) on our router. Paths match exactly: the engine's
+// own router takes any case and a trailing slash, which would slip past limits. Invariant: what the
 // engine answers does not depend on Host, X-Forwarded-Host or Accept.
 import Router from '@koa/router'
 import type { Context } from 'koa'
@@ -31,7 +31,7 @@ export function createAuthorizeRouter(deps: {
 
   const run = async (ctx: Context): Promise<void> => {
     await engine.run(ctx)
-    // Apps were promised a 302. The engine says 303, which differs only after a POST, and people
+    // Apps were promised a 302. The engine says 303, which differs only after a POST, and browsers
     // come here by GET.
     if (ctx.status === 303) ctx.status = 302
   }
@@ -43,7 +43,7 @@ export function createAuthorizeRouter(deps: {
     await run(ctx)
   })
   // OpenID Connect Core §3.1.2.1. The browser comes back by GET: on a form that another site has
-  // sent, it holds back the cookies that tell who is signed in.
+  // sent, it holds back the cookies of the login session.
   router.post(PATHS.authorize, limited, async function authorizeByForm(ctx: Context) {
     if (mediaTypeOf(ctx.req) !== 'application/x-www-form-urlencoded')
       throw new AppError('body_type_unsupported')

@@ -1,6 +1,6 @@
 // The beginning of an authorization, between two looks at what it stands on. Invariant: what was
 // ended while it began, the account, the app, the login or the connection, is ended with it; so it
-// is of no use that whoever ended it could not see it yet.
+// is of no use that the caller who ended it could not see it yet.
 import { type App, remembersConsent } from '../../model/app.ts'
 import type { CodeRecord, Grant } from '../../grants/grant.ts'
 import type { FindStanding, Standing } from '../../grants/standing.store.ts'
@@ -11,7 +11,7 @@ import { longestLife, termsFor, type TokenSettings } from '../token/token-terms.
 /** What the beginning needs. */
 export interface BeginningDeps {
   settings: TokenSettings
-  /** Asks the database, not a cache: what counts is what has ended at this moment. */
+  /** Asks the database, not a cache: what counts is what has ended by now. */
   findStanding: FindStanding
   findApp: (appId: string) => Promise<App | undefined>
   grants: {

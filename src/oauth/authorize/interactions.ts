@@ -1,6 +1,6 @@
 // What the login and consent pages may ask of the engine, in their own words. Invariant: an
-// interaction belongs to the browser that began it (a signed cookie on its own path) and to the user
-// who is signed in there.
+// interaction belongs to the browser that began it (a signed cookie on its own path) and to the
+// user who is signed in there.
 import type { PendingInteraction } from '../../model/pending-interaction.ts'
 import type { Context } from 'koa'
 import { errors } from 'oidc-provider'
@@ -26,13 +26,13 @@ export interface EngineInteractions {
   signIn(ctx: Context, proof: LoginProof): Promise<string>
   approve(ctx: Context, approval: Approval): Promise<string>
   deny(ctx: Context): Promise<string>
-  /** Signs the person out and asks anew who is there. */
+  /** Signs the user out and asks anew who is there. */
   switchAccount(ctx: Context): Promise<string>
-  /** Signs a person in who did not come from an app; see startLoginSession. */
+  /** Signs a user in who did not come from an app; see startLoginSession. */
   signInDirectly(ctx: Context, proof: LoginProof): Promise<void>
   /** Returns who is signed in in this browser. */
   signedIn: (ctx: Context) => Promise<string | undefined>
-  /** Returns that, and when the person proved it with their password, in seconds since the epoch. */
+  /** Returns that, and when the user proved it with their password, in seconds since the epoch. */
   lastSignIn: (ctx: Context) => Promise<{ accountId: string; at: number } | undefined>
   signOut: (ctx: Context) => Promise<void>
 }
@@ -97,7 +97,8 @@ async function getPending(
   uid: string,
 ): Promise<PendingInteraction> {
   const interaction = await whileOpen(() => engine.current().interactionDetails(ctx.req, ctx.res))
-  // The cookie's path already ties it to this address; a cookie that was set by hand is caught here.
+  // The cookie's path already ties it to this address; a cookie that was set by hand is caught
+  // here.
   if (interaction.uid !== uid) throw new AppError('interaction_foreign')
   const { params, prompt, session } = interaction
   const text = (name: string): string | undefined => {

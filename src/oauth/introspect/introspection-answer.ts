@@ -1,4 +1,4 @@
-// Which client may see which token, and what it is told of it (RFC 7662 §2.2).
+// Which client may see which token, and what it learns of it (RFC 7662 §2.2).
 import type { App } from '../../model/app.ts'
 import type { ActiveToken } from '../../model/token-status.ts'
 
@@ -25,6 +25,7 @@ export const describeToken = (token: ActiveToken, issuer: string, caller: App) =
   exp: token.expiresAt,
   ...(token.issuedAt === undefined ? {} : { iat: token.issuedAt }),
   ...(token.kind === 'access' ? { token_type: 'Bearer' } : {}),
-  // An extension (RFC 7662 §2.2 allows them): by this id the stream of revocations names the family.
+  // An extension (RFC 7662 §2.2 allows them): by this id the stream of revocations names the
+  // family.
   ...(caller.type === 'resource_server' ? { grant_id: token.grantId } : {}),
 })

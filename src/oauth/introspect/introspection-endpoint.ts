@@ -41,7 +41,7 @@ async function introspect(
   { app, parameters }: ClientRequest<void>,
   deps: IntrospectionDeps,
 ): Promise<void> {
-  // RFC 7662 §2.1: the endpoint MUST require authorization. A client_id alone is none: whoever
+  // RFC 7662 §2.1: the endpoint MUST require authorization. A client_id alone is none: somebody who
   // copied a refresh token could learn when it is replaced.
   if (!isConfidential(app)) {
     if (call.req.headers.authorization !== undefined) challengeByBasic(call)

@@ -28,8 +28,7 @@ export function createTokenInspector(deps: {
     const app = await deps.findApp(found.grant.appId)
     if (app?.status !== 'active') return { active: false, reason: 'app_inactive' }
     const { accountId, accountGeneration = 0, appGeneration = 0 } = found.grant
-    // What was ended counts no longer from that moment on, also where its removal is still under
-    // way.
+    // What was ended counts no longer from then on, also where its removal is still under way.
     if (accountId === undefined) {
       if (found.ownGeneration < app.ownFrom || !app.clientCredentials)
         return { active: false, reason: 'unknown' }

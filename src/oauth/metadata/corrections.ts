@@ -3,8 +3,9 @@ import type { Context } from 'koa'
 import { RESPONSE_MODE } from '../authorize/engine/internals.ts'
 
 /**
- * Corrects metadata (RFC 8414 §2): the engine lists every response mode that it has, says nothing of how clients authenticate at the endpoints
- * that are ours, and its `discovery` setting adds members but corrects none.
+ * Corrects metadata (RFC 8414 §2): the engine lists every response mode that it has, says nothing
+ * of how clients authenticate at the endpoints that are ours, and its `discovery` setting adds
+ * members but corrects none.
  */
 export function correctMetadata(ctx: Context): void {
   if (ctx.status !== 200) return

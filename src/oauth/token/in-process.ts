@@ -1,6 +1,6 @@
 // What an app would get from the token endpoint, without asking it to prove itself: for previews,
 // which run inside the server. The grants, the answer and its description are those of the
-// endpoints. Invariant: whoever calls this decides who may see the tokens, and ends them.
+// endpoints. Invariant: the caller decides who may see the tokens, and ends them.
 import { decodeJwt } from 'jose'
 import type { App } from '../../model/app.ts'
 import type { Issued, NotIssued } from '../../grants/issue.ts'

@@ -1,4 +1,4 @@
-// PKCE (RFC 7636): whoever redeems a code proves that it began the authorization.
+// PKCE (RFC 7636): the client that redeems a code proves that it began the authorization.
 import { equalInConstantTime, pkceChallenge } from '../../shared/crypto.ts'
 import type { ErrorCode } from '../../shared/errors.ts'
 

@@ -1,6 +1,7 @@
-// The engine's seven-method storage interface over our stores. The engine keeps login sessions and interactions here, and hands us each
-// new authorization as a code to save; it never redeems, refreshes or revokes. Invariants: ids are hashed, no cookie value or code is
-// stored in clear, and a model that the engine should not use fails loudly.
+// The engine's seven-method storage interface over our stores. The engine keeps login sessions and
+// interactions here, and hands us each new authorization as a code to save; it never redeems,
+// refreshes or revokes. Invariants: ids are hashed, no cookie value or code is stored in clear, and
+// a model that the engine should not use fails loudly.
 import type { Adapter, AdapterPayload } from 'oidc-provider'
 import type { Grant } from '../../../grants/grant.ts'
 import type { IndexStore, RecordStore } from '../../../grants/family-store.ts'
@@ -15,7 +16,10 @@ import { type LoginGeneration, requestGeneration } from './internals.ts'
 export interface EngineAdapterDeps {
   records: RecordStore & IndexStore
   clock: Clock
-  /** Where the engine resumes an interaction; the stored record does not hold it, because it contains the interaction's id. */
+  /**
+   * Where the engine resumes an interaction; the stored record does not hold it, because it
+   * contains the interaction's id.
+   */
   resumeUrl: (uid: string) => string
   begin: BeginAuthorization
   /** Finds an account; logins count from its `sessionsFrom` on. */
@@ -48,7 +52,10 @@ export function createEngineAdapter(deps: EngineAdapterDeps): (model: string) =>
   return (model) => ({ ...refusing(model), ...adapters[model] })
 }
 
-/** What is not implemented must not be reached: an engine upgrade that stores something new is noticed at once. */
+/**
+ * What is not implemented must not be reached: an engine upgrade that stores something new is
+ * noticed at once.
+ */
 function refusing(model: string): Adapter {
   const refuse = (method: string) => () =>
     Promise.reject(new Error(`the engine must not use ${method} of ${model}`))
@@ -81,7 +88,8 @@ function sessionAdapter(deps: EngineAdapterDeps): SessionAdapter {
   const { records, clock, sessionMaxSeconds } = deps
 
   /**
-   * Returns whether the session still counts; what was ended stays ended, whoever writes it back.
+   * Returns whether the session still counts; what was ended stays ended, whatever request writes
+   * it back.
    */
   async function counts(stored: AdapterPayload): Promise<boolean> {
     const { accountId, uid, loginTs } = stored as AdapterPayload & { loginTs?: number }
@@ -146,7 +154,8 @@ function interactionAdapter(deps: EngineAdapterDeps): Partial<Adapter> {
       const isStranger = session?.accountId === undefined && payload.result === undefined
       if (isStranger) deps.admitStranger()
       const seconds = isStranger ? Math.min(expiresIn, STRANGER_SECONDS) : expiresIn
-      // The engine never reads the session's cookie value again; kept, it would open the session to whoever reads the store.
+      // The engine never reads the session's cookie value again; kept, it would open the session to
+      // a reader of the store.
       const { cookie: _cookie, ...rest } = { cookie: undefined, ...session }
       const value = { ...stored, ...(session === undefined ? {} : { session: rest }) }
       await records.putRecord(interactionKey(id), JSON.stringify(value), seconds * 1000)

@@ -1,5 +1,6 @@
-// An app as the engine's client metadata (OpenID Connect Dynamic Client Registration §2). The engine never authenticates a client: secrets are
-// checked on the back channel, which is ours, so every app looks public to it.
+// An app as the engine's client metadata (OpenID Connect Dynamic Client Registration §2). The
+// engine never authenticates a client: secrets are checked on the back channel, which is ours, so
+// every app looks public to it.
 import type { App } from '../../../model/app.ts'
 import { isConfidential } from '../../../model/app.ts'
 
@@ -10,7 +11,8 @@ export const describeClient = (app: App): Record<string, unknown> => ({
   redirect_uris: [...app.redirectUris],
   response_types: ['code'],
   grant_types: ['authorization_code', 'refresh_token'],
-  // `native` lets the engine take private-use schemes and loopback addresses; ours are the rules (apps/redirect-uri.ts).
+  // `native` lets the engine take private-use schemes and loopback addresses; ours are the rules
+  // (apps/redirect-uri.ts).
   application_type: isConfidential(app) ? 'web' : 'native',
   token_endpoint_auth_method: 'none',
   id_token_signed_response_alg: 'ES256',

@@ -1,5 +1,5 @@
 // The running engine: built from the current scope catalogue and keys, swapped for a new one when
-// either changes. What it tells of authorizations goes to the event log.
+// either changes. Its authorizations go to the event log.
 import type { Context } from 'koa'
 import type { JWK } from 'oidc-provider'
 import type Provider from 'oidc-provider'
@@ -17,7 +17,8 @@ export interface Engine {
   /** Builds a new engine from the scopes and keys of now and swaps it in. */
   rebuild(): void
   /**
-   * Runs the engine on the outer app's context, so that both share cookies, body and error boundary.
+   * Runs the engine on the outer app's context, so that both share cookies, body and error
+   * boundary.
    *
    * @throws what the engine failed with, which it does not throw for its JSON endpoints
    */

@@ -1,9 +1,9 @@
-// Translates the engine's errors once, at its edge: into pages where the redirect URI is not trusted yet, and into stable reasons for the
-// event log.
+// Translates the engine's errors once, at its edge: into pages where the redirect URI is not
+// trusted yet, and into stable reasons for the event log.
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { AppError, type ErrorCode, ERRORS } from '../../../shared/errors.ts'
 
-/** Returns the page that a person sees when the engine cannot send them back to the app. */
+/** Returns the page that a user sees when the engine cannot send them back to the app. */
 export function pageErrorOf(error: Error): AppError {
   if (error instanceof AppError) return error
   const facts = { detail: detailOf(error), cause: error }
@@ -28,8 +28,9 @@ export function detailOf(error: Error): string {
 }
 
 /**
- * Tells whether the engine sends the app an error by redirect; otherwise it is shown as a page, whose refusal is recorded where all others are.
- * The rule is the engine's own (authorization_error_handler).
+ * Tells whether the engine sends the app an error by redirect; otherwise it is shown as a page,
+ * whose refusal is recorded where all others are. The rule is the engine's own
+ * (authorization_error_handler).
  */
 export function isSentByRedirect(ctx: KoaContextWithOIDC, error: Error): boolean {
   const params: Record<string, unknown> = ctx.oidc.params ?? ctx.query
@@ -43,7 +44,7 @@ export function isSentByRedirect(ctx: KoaContextWithOIDC, error: Error): boolean
 
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
 
-// Answers of prompt=none and of a person who said no: the protocol at work, not a refusal.
+// Answers of prompt=none and of a user who said no: the protocol at work, not a refusal.
 const ORDINARY = new Set([
   'login_required',
   'consent_required',
@@ -51,7 +52,10 @@ const ORDINARY = new Set([
   'access_denied',
 ])
 
-/** Returns the stable reason of an error that the app was told by redirect; undefined where there is nothing to explain. */
+/**
+ * Returns the stable reason of an error that went to the app by redirect; undefined where there is
+ * nothing to explain.
+ */
 export function reasonOf(error: Error): ErrorCode | undefined {
   if (ORDINARY.has(error.message)) return undefined
   const { error_detail } = error as { error_detail?: string }

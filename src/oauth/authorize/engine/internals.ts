@@ -1,5 +1,6 @@
-// The only file that leans on what oidc-provider does not promise. Each override says what breaks without it; test/http/engine.test.ts pins
-// them all (test/http/connected-apps.test.ts the login session), so that an upgrade that moves the ground is noticed.
+// The only file that leans on what oidc-provider does not promise. Each override says what breaks
+// without it; test/http/engine.test.ts pins them all (test/http/connected-apps.test.ts the login
+// session), so that an upgrade that moves the ground is noticed.
 import type { Context } from 'koa'
 import Provider, { type KoaContextWithOIDC } from 'oidc-provider'
 import type { App } from '../../../model/app.ts'
@@ -45,7 +46,7 @@ export interface LoginGeneration {
   generation?: number
 }
 
-/** What the engine is told about apps. */
+/** What the engine knows of apps. */
 export interface EngineClients {
   find(clientId: string): Promise<App | undefined>
   metadata(app: App): Record<string, unknown>
@@ -54,7 +55,8 @@ export interface EngineClients {
 
 /** Puts our codes and our apps under the engine. */
 export function overrideEngine(provider: Provider, clients: EngineClients): void {
-  // A code must carry its grant's locator: the token endpoint finds the family by it. base_model.js would make a bare random id.
+  // A code must carry its grant's id: the token endpoint finds the family by it. base_model.js
+  // would make a bare random id.
   const codes = provider.AuthorizationCode.prototype as unknown as {
     grantId: string
     generateTokenId(this: { grantId: string }): string
@@ -68,13 +70,14 @@ export function overrideEngine(provider: Provider, clients: EngineClients): void
   const { IN_PAYLOAD: inSession } = sessionClass
   Object.defineProperty(sessionClass, 'IN_PAYLOAD', { value: [...inSession, 'generation'] })
 
-  // The engine validates a client's metadata again at each look-up once more than 100 apps are active (client.js, an LRU of 100).
+  // The engine validates a client's metadata again at each look-up once more than 100 apps are
+  // active (client.js, an LRU of 100).
   const clientClass = provider.Client as unknown as ClientClass
   const instances = new WeakMap<App, Client>()
   const apps = new WeakMap<object, App>()
   clientClass.find = async (id) => {
     const app = await clients.find(id)
-    // Only apps that send people here exist for the engine.
+    // Only apps that send users here exist for the engine.
     if (app?.status !== 'active' || app.redirectUris.length === 0) return undefined
     let client = instances.get(app)
     if (client === undefined) {
@@ -84,7 +87,8 @@ export function overrideEngine(provider: Provider, clients: EngineClients): void
     }
     return client
   }
-  // The engine's own comparison knows loopback ports for its `native` type only and treats localhost as one of them.
+  // The engine's own comparison knows loopback ports for its `native` type only and treats
+  // localhost as one of them.
   clientClass.prototype.redirectUriAllowed = function redirectUriAllowed(
     this: object,
     uri: string,
@@ -92,7 +96,8 @@ export function overrideEngine(provider: Provider, clients: EngineClients): void
     const app = apps.get(this)
     return app !== undefined && clients.isRedirectUriAllowed(app, uri)
   }
-  // Set by the metadata of a client, the mode would be checked before the response type, and `token` be refused for the mode that comes with it.
+  // Set by the metadata of a client, the mode would be checked before the response type, and
+  // `token` be refused for the mode that comes with it.
   clientClass.prototype.responseModeAllowed = (mode, responseType) =>
     mode === undefined || mode === RESPONSE_MODE || responseType !== 'code'
 }
@@ -113,9 +118,11 @@ export function unsavedGrant(
 }
 
 /**
- * Signs an account in without an app, on the engine's own login session, as its resume action (actions/authorization/resume.js) and its session
- * middleware (shared/session.js) do: so one sign-in serves the authorization endpoint and our own pages. The identifier always changes, and with
- * it the cookie: whoever planted or read the one before has nothing. What another person left in the browser is not taken over.
+ * Signs an account in without an app, on the engine's own login session, as its resume action
+ * (actions/authorization/resume.js) and its session middleware (shared/session.js) do: so one
+ * sign-in serves the authorization endpoint and our own pages. The identifier always changes, and
+ * with it the cookie: an attacker who planted or read the one before has nothing. What another user
+ * left in the browser is not taken over.
  *
  * @param login how the session's cookie is called and how long both live
  */
