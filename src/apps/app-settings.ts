@@ -47,7 +47,7 @@ export const APP_SETTINGS = {
     console: {
       label: 'Handle',
       section: 'advanced',
-      hint: 'The name by which files and scripts know the app, like booking-sync.',
+      hint: 'Identifies the app in files and scripts, such as booking-sync.',
       isNarrow: true,
     },
   },
@@ -120,7 +120,7 @@ export const APP_SETTINGS = {
     console: {
       label: 'Owner’s contact',
       section: 'about',
-      hint: 'Whom you write to when something is wrong with the app. Only admins see it.',
+      hint: 'Who to contact about problems with the app. Only admins see it.',
     },
   },
   environment: {
@@ -133,7 +133,7 @@ export const APP_SETTINGS = {
     console: {
       label: 'Environment',
       section: 'about',
-      hint: 'A label of yours: production, staging, …',
+      hint: 'Your own label, such as production or staging.',
       isNarrow: true,
     },
   },
@@ -178,7 +178,7 @@ export const APP_SETTINGS = {
     console: {
       label: 'Audiences',
       section: 'advanced',
-      hint: 'The APIs that the app may name in a request (RFC 8707), one per line. Empty: it names none.',
+      hint: 'The APIs that the app can name in a request (RFC 8707), one per line. Leave empty if it names none.',
     },
   },
   clientCredentials: {
@@ -199,7 +199,7 @@ export const APP_SETTINGS = {
       label: 'Client credentials',
       section: 'advanced',
       onlyFor: 'self',
-      hint: 'Lets the app get tokens for itself, with its secret alone and without anyone’s consent, for all its permissions that are not about a person. Leave it off unless the app also works without people.',
+      hint: 'Lets the app get tokens for itself with its secret alone, without anyone’s consent, for all its permissions that are not about a person. Leave off unless the app also works without people.',
     },
   },
   requirePkce: {
@@ -217,7 +217,7 @@ export const APP_SETTINGS = {
       label: 'Require PKCE',
       section: 'advanced',
       onlyFor: 'users',
-      hint: 'Recommended: a code that is stolen on its way, or slipped into another person’s sign-in, is worth nothing then. Take it off only for an app whose library cannot send a code challenge. Always on for native apps and SPAs.',
+      hint: 'Recommended: makes a stolen or injected code useless. Turn it off only for an app whose library cannot send a code challenge. Always on for native apps and SPAs.',
     },
   },
   rotateRefreshTokens: {
@@ -235,7 +235,7 @@ export const APP_SETTINGS = {
       label: 'Rotate refresh tokens',
       section: 'advanced',
       onlyFor: 'users',
-      hint: 'Each use gives a new one and ends the old. Always on for native apps and SPAs.',
+      hint: 'Each use issues a new token and revokes the old one. Always on for native apps and SPAs.',
     },
   },
   slidingRefresh: {
@@ -253,7 +253,7 @@ export const APP_SETTINGS = {
       label: 'Sliding refresh tokens',
       section: 'advanced',
       onlyFor: 'users',
-      hint: 'Each use begins the life of the refresh token anew, up to the server’s maximum.',
+      hint: 'Each use restarts the lifetime of the refresh token, up to the server’s maximum.',
     },
   },
   accessTtlSeconds: {
@@ -266,7 +266,7 @@ export const APP_SETTINGS = {
       help: 'life of access tokens instead of the server’s',
       label: 'Access tokens',
     },
-    console: { label: 'Life of access tokens', section: 'advanced', isNarrow: true },
+    console: { label: 'Access token lifetime', section: 'advanced', isNarrow: true },
   },
   refreshTtlSeconds: {
     kind: 'seconds',
@@ -279,7 +279,7 @@ export const APP_SETTINGS = {
       label: 'Refresh tokens',
     },
     console: {
-      label: 'Life of refresh tokens',
+      label: 'Refresh token lifetime',
       section: 'advanced',
       isNarrow: true,
       onlyFor: 'users',

@@ -18,34 +18,34 @@ interface Words {
   maySignIn?: true
 }
 
-const START_AGAIN = 'Go back to the app that you came from and start again there.'
+const START_AGAIN = 'Go back to the app you came from and start again there.'
 
 const WORDS: Partial<Record<ErrorCode, Words>> = {
   authorize_app_unknown: {
-    title: 'We do not know this app',
-    next: 'Go back and tell the people who run the app. If that is you: compare the client_id in the link with the one you got when you registered the app, and make sure that the app is active.',
+    title: 'Unknown app',
+    next: 'Go back and tell the app’s developers. If that is you: compare the client_id in the link with the client ID of the app, and check that the app is active.',
   },
   authorize_redirect_uri_unknown: {
-    title: 'This link does not fit the app',
-    what: 'The app asked us to send you to an address that it has not registered. For your safety we went no further.',
-    next: 'Go back and tell the people who run the app. If that is you: the redirect_uri in the link must be, letter for letter, one of those registered for the app.',
+    title: 'This app’s return address is not registered',
+    what: 'The app asked us to send you to an address that it has not registered. For your safety, we stopped here.',
+    next: 'Go back and tell the app’s developers. If that is you: the redirect_uri in the link must exactly match one that is registered for the app.',
   },
   authorize_request_invalid: {
-    title: 'The app’s request has a mistake',
-    next: 'Go back to the app and try again. If it happens again, tell the people who run the app and give them the reference below.',
+    title: 'The app’s request is invalid',
+    next: 'Go back to the app and try again. If it happens again, give the app’s developers the reference below.',
   },
   authorize_parameter_too_long: {
     title: 'The app’s request is too long',
-    next: 'Go back and tell the people who run the app. If that is you: keep the named parameter short; what must be remembered for longer belongs into your own session, and its key into the state.',
+    next: 'Go back and tell the app’s developers. If that is you: shorten the named parameter. Keep longer data in your own session, and send only its key as state.',
   },
   preview_over: {
     title: 'This preview is over',
-    what: 'A preview of an app is for the admin who began it, works once, and lasts ten minutes. Nothing was allowed.',
-    next: 'If that is you, open the app in the console and try it again. If somebody sent you the link that led here, close this page.',
+    what: 'A preview of an app is only for the admin who started it, works once, and lasts ten minutes. Nothing was allowed.',
+    next: 'If that is you, open the app in the console and try it again. If somebody sent you a link to this page, close it.',
   },
   interaction_expired: {
     title: 'This page is no longer valid',
-    what: 'It was used already, was left open for too long, or belongs to another browser.',
+    what: 'It was already used, was left open for too long, or belongs to another browser.',
     // What a browser without cookies shows from its first step on.
     next: `${START_AGAIN} If it happens again, allow cookies for this site.`,
   },
@@ -55,40 +55,40 @@ const WORDS: Partial<Record<ErrorCode, Words>> = {
     next: START_AGAIN,
   },
   csrf_mismatch: {
-    title: 'We could not accept that form',
+    title: 'We could not accept this form',
     what: 'It did not come from our own page, so nothing was changed.',
-    next: 'Go back, load that page again and try once more. If it happens again, allow cookies for this site.',
+    next: 'Go back, reload that page and try again. If it happens again, allow cookies for this site.',
   },
   link_invalid: {
-    title: 'This link does not work any more',
-    what: 'It was used already, has expired, or was replaced by a newer one. Nothing was changed.',
-    next: 'If you have chosen your password already, sign in with it. If not, ask the person who sent you the link for a new one.',
+    title: 'This link no longer works',
+    what: 'It was already used, has expired, or was replaced by a newer one. Nothing was changed.',
+    next: 'If you have already chosen your password, sign in with it. If not, ask the person who sent you the link for a new one.',
     maySignIn: true,
   },
   upload_too_large: {
-    title: 'That was too much at once',
-    what: 'The form and its picture are larger than we take. Nothing was changed.',
-    next: 'Go back, choose a smaller picture or shorter texts, and send the form again.',
+    title: 'The upload is too large',
+    what: 'The form and its picture are larger than we accept. Nothing was changed.',
+    next: 'Go back, choose a smaller picture or shorten the texts, and send the form again.',
   },
   not_found: {
-    title: 'There is nothing here',
-    what: 'The address may be mistyped, or the page is gone.',
+    title: 'Page not found',
+    what: 'The address may be mistyped, or the page no longer exists.',
     next: 'Check the address, or go back to where you came from.',
   },
   rate_limited: {
     title: 'Too many requests',
-    what: 'There were more requests from your network in a short time than we take.',
-    next: 'Wait a moment, then load this page again.',
+    what: 'Too many requests came from your network in a short time.',
+    next: 'Wait a moment, then reload this page.',
   },
   temporarily_unavailable: {
     title: 'We cannot do this right now',
-    what: 'A part of our service is not reachable. Nothing was lost.',
-    next: 'Wait a moment, then load this page again.',
+    what: 'Part of our service cannot be reached. Nothing was lost.',
+    next: 'Wait a moment, then reload this page.',
   },
   server_error: {
     title: 'Something went wrong on our side',
-    what: 'It was not your doing. We have a record of it.',
-    next: 'Try again. If it happens again, tell us the reference below.',
+    what: 'This is our fault, and it has been logged.',
+    next: 'Try again. If it happens again, give us the reference below.',
   },
 }
 
@@ -96,7 +96,7 @@ const OTHER: Words = { title: 'That did not work', next: START_AGAIN }
 /** At the console nobody came from an app. */
 const OTHER_AT_CONSOLE: Words = {
   title: 'That did not work',
-  next: 'Go back and try again; nothing was changed. If it happens again, look for the reference below in the log of the server.',
+  next: 'Go back and try again. Nothing was changed. If it happens again, search the server’s log for the reference below.',
 }
 const CONSOLE = /^\/admin(?:\/|$)/
 

@@ -147,20 +147,20 @@ class InputRefused extends Error {
   }
 }
 
-const NOT_THE_SAME = 'The two passwords are not the same: type both anew.'
+const NOT_THE_SAME = 'The passwords do not match. Type both again.'
 
 /** Returns what to say beside the fields. Throws on what no field is to blame for. */
 function problemsOf(error: unknown): Problems {
   if (error instanceof InputRefused) return error.problems
   if (!(error instanceof AppError)) throw error
   const { code, about, detail } = error
-  if (code === 'already_exists') return { email: 'There is an account with this address already.' }
+  if (code === 'already_exists') return { email: 'An account with this address already exists.' }
   if (code !== 'parameter_invalid') throw error
   switch (about) {
     case 'email':
-      return { email: 'This is not an e-mail address, like ada@example.com.' }
+      return { email: 'Enter an e-mail address such as ada@example.com.' }
     case 'name':
-      return { name: 'A name is one line of at most 200 characters.' }
+      return { name: 'Enter a name on a single line, of at most 200 characters.' }
     case 'password':
       return { password: detail ?? PASSWORD_RULE }
     default:

@@ -137,7 +137,7 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     await untilHeading(page, /wants more access/)
     await expectGood(page, 'consent-more')
     await page.goto(linkOf(studio, { prompt: 'consent' }))
-    await untilHeading(page, /wants to keep its access/)
+    await untilHeading(page, /from here again/)
     await expectGood(page, 'consent-again')
     await page.goto(linkOf(studio, { prompt: 'login' }))
     await untilHeading(page, 'Confirm it’s you')
@@ -180,18 +180,14 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     await using visitor = await openVisitor(browser)
     const { page } = visitor
     const pages: [string, string, string][] = [
-      [
-        linkOf(studio, { client_id: 'app_00000000000000000000' }),
-        'We do not know this app',
-        'unknown-app',
-      ],
+      [linkOf(studio, { client_id: 'app_00000000000000000000' }), 'Unknown app', 'unknown-app'],
       [
         linkOf(studio, { redirect_uri: 'https://evil.example.com/' }),
-        'This link does not fit the app',
+        'This app’s return address is not registered',
         'unknown-redirect-uri',
       ],
       [`${server.issuer}/interaction/never-was`, 'This page is no longer valid', 'over'],
-      [`${server.issuer}/nothing-here`, 'There is nothing here', 'not-found'],
+      [`${server.issuer}/nothing-here`, 'Page not found', 'not-found'],
       [`${server.issuer}/`, 'Sign-in and app access', 'home'],
     ]
     for (const [url, title, name] of pages) {
@@ -248,7 +244,7 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     await page.getByLabel('Your name').fill('Grace Hopper')
     await page.getByLabel('E-mail address').fill('grace@example.com')
     await page.getByLabel('Password', { exact: true }).fill('0123456789')
-    await page.getByLabel('The same password again').fill('0123456780')
+    await page.getByLabel('Repeat the password').fill('0123456780')
     await press(page, 'Create the admin account')
     await page.getByRole('alert').waitFor()
     // Both are empty again.
@@ -263,11 +259,11 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     await untilHeading(page, 'Welcome to Otesse')
     await expectGood(page, 'welcome-invite')
     await page.getByLabel('New password').fill('a password that I chose')
-    await page.getByLabel('The same password again').fill('a password that I chose')
+    await page.getByLabel('Repeat the password').fill('a password that I chose')
     await press(page, 'Set password and sign in')
     await untilHeading(page, 'Connected apps')
     await page.goto(invitation.url.reveal())
-    await untilHeading(page, 'This link does not work any more')
+    await untilHeading(page, 'This link no longer works')
     await expectGood(page, 'link-invalid')
 
     const reset = await accountLinks.make(await accounts.get(account.id), server.issuer)

@@ -120,7 +120,7 @@ describe('from an empty form to a client that works', () => {
     // A reload sends the form again: nothing is registered, nothing shown.
     page.once('dialog', (dialog) => void dialog.accept())
     await page.reload()
-    await untilHeading(page, 'This app was registered already')
+    await untilHeading(page, 'This app is already registered')
     expect(await page.content()).not.toContain(secret)
 
     // A real client library, with what was copied.
@@ -149,8 +149,8 @@ describe('from an empty form to a client that works', () => {
     // The second secret works beside the first.
     await follow(page, 'Go to the app')
     await follow(page, 'Create a secret')
-    await press(page, 'Create and show it')
-    await untilHeading(page, 'The new secret')
+    await press(page, 'Create and show the secret')
+    await untilHeading(page, 'New secret')
     const second = await copied(page, /^Copy the client secret/)
     const renewed = await configure(id, second)
     await client.refreshTokenGrant(config, refreshToken)
@@ -163,7 +163,7 @@ describe('from an empty form to a client that works', () => {
       .first()
       .click()
     await press(page, 'Revoke')
-    await page.getByText('The secret is revoked.').waitFor()
+    await page.getByText('Secret revoked.').waitFor()
     await expect(client.refreshTokenGrant(config, refreshToken)).rejects.toMatchObject({
       error: 'invalid_client',
     })
@@ -171,20 +171,20 @@ describe('from an empty form to a client that works', () => {
 
     await follow(page, 'Overview')
     await follow(page, 'Suspend…')
-    await page.getByLabel('Why').fill('It sent the same request a thousand times.')
+    await page.getByLabel('Reason').fill('It sent the same request a thousand times.')
     await press(page, 'Suspend')
-    await page.getByText('The app is suspended. Its tokens have stopped working.').waitFor()
+    await page.getByText('App suspended. Its tokens no longer work.').waitFor()
     await expect(client.refreshTokenGrant(renewed, refreshToken)).rejects.toMatchObject({
       error: 'invalid_client',
     })
     await server.services.audit.flush()
 
-    await page.getByLabel('Of this app').getByRole('link', { name: 'Activity' }).click()
+    await page.getByLabel('Pages of this app').getByRole('link', { name: 'Activity' }).click()
     const words = await wordsOn(page)
     expect(words).toContain('The app is suspended.')
     expect(words).toContain('Activate it on its Overview tab')
-    expect(words).toContain('The secret was not one of the app’s.')
-    expect(words).toContain('Why It sent the same request a thousand times.')
+    expect(words).toContain('The secret does not belong to the app.')
+    expect(words).toContain('Reason It sent the same request a thousand times.')
     expect(visitor.complaints).toEqual([])
     expect(visitor.requests.filter((each) => new URL(each).origin !== server.issuer)).toEqual([])
     callback.server.close()
@@ -293,13 +293,13 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     const { version } = await server.services.accounts.get(member)
     await server.services.accounts.update(member, version, { name: 'Somebody else’s' })
     await page.getByLabel(/^Name/).fill('Mine')
-    await press(page, 'Save the name')
+    await press(page, 'Save name')
     await page.getByRole('alert').waitFor()
     await look('name-conflict')
 
     await page.goto(`${server.issuer}/admin/apps/${app.id}/secrets/new`)
-    await press(page, 'Create and show it')
-    await untilHeading(page, 'The new secret')
+    await press(page, 'Create and show the secret')
+    await untilHeading(page, 'New secret')
     await look('secret')
     await page.goto(`${server.issuer}/admin/accounts/new`)
     await page.getByLabel('E-mail address').fill('guest@example.com')
@@ -308,16 +308,16 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     await look('link')
 
     await page.goto(`${server.issuer}/admin/apps/${app.id}/suspend`)
-    await page.getByLabel(/^Why/).fill('It fetched too much.')
+    await page.getByLabel(/^Reason/).fill('It fetched too much.')
     await page.context().clearCookies()
     await press(page, 'Suspend')
-    await untilHeading(page, 'Nothing is lost, nothing is done yet')
+    await untilHeading(page, 'Your form has not been sent yet')
     await look('stale-form')
 
     await using outside = await openVisitor(browser)
     await outside.page.goto(`${server.issuer}/admin`)
     await signIn(outside.page, await aPerson(server))
-    await untilHeading(outside.page, 'Only admins may come in here')
+    await untilHeading(outside.page, 'Admin access required')
     problems.push(...(await problemsOf(outside.page, 'console-admins-only')))
     expect(problems).toEqual([])
     expect(visitor.complaints).toEqual([])

@@ -216,7 +216,7 @@ describe('coming back', () => {
     })
     const held = page.getByText(PERMISSIONS['bookings:read'].sentence)
     expect(await held.isVisible()).toBe(false)
-    await page.getByText('Already allowed earlier').click()
+    await page.getByText('Already allowed').click()
     expect(await held.isVisible()).toBe(true)
     await press(page, 'Allow')
     await untilBack(visitor, 'Connected')
@@ -307,7 +307,7 @@ describe('looking after what is connected', () => {
     await page.getByRole('link', { name: 'Disconnect Studio Planner' }).click()
     await press(page, 'Disconnect')
     await page.getByText('Studio Planner was disconnected.').waitFor()
-    expect(await wordsOn(page)).toContain('Nothing is connected')
+    expect(await wordsOn(page)).toContain('No connected apps')
     expect(await isActive(access_token)).toBe(false)
     await expect(
       oauth.refreshTokenGrant(studio.configuration, refresh_token!),

@@ -65,7 +65,7 @@ async function untilConnected(page: Page): Promise<void> {
 async function untilOver(page: Page): Promise<void> {
   await untilHeading(page, 'This page is no longer valid')
   const words = await wordsOn(page)
-  expect(words).toContain('What you can do Go back to the app that you came from and start again')
+  expect(words).toContain('What you can do Go back to the app you came from and start again')
   expect(words).toMatch(/Error interaction_\w+ \(400\) Request \S+$/)
 }
 
@@ -144,7 +144,7 @@ describe('a page that is too old', () => {
     await using visitor = await atConsent(gone)
     await server.services.apps.suspend(gone.client.id, 'abuse')
     await press(visitor.page, 'Allow')
-    await untilHeading(visitor.page, 'We do not know this app')
+    await untilHeading(visitor.page, 'Unknown app')
     expect(gone.answers).toEqual([])
   })
 })
@@ -174,11 +174,11 @@ describe('a browser without cookies', () => {
 
 describe('a link with a mistake', () => {
   it.each([
-    ['an unknown app', { client_id: 'app_00000000000000000000' }, 'We do not know this app'],
+    ['an unknown app', { client_id: 'app_00000000000000000000' }, 'Unknown app'],
     [
       'an address that the app has not registered',
       { redirect_uri: 'https://evil.example.com/callback' },
-      'This link does not fit the app',
+      'This app’s return address is not registered',
     ],
   ])('leads nowhere: %s', async (_name, parameters, title) => {
     await using visitor = await openVisitor(browser)
@@ -186,7 +186,7 @@ describe('a link with a mistake', () => {
     const before = studio.answers.length
     await page.goto(studio.startUrl(parameters))
     await untilHeading(page, title)
-    expect(await wordsOn(page)).toContain('tell the people who run the app')
+    expect(await wordsOn(page)).toContain('tell the app’s developers')
     expect(visitor.requests.filter((url) => url.startsWith('https:'))).toEqual([])
     expect(studio.answers).toHaveLength(before)
   })

@@ -354,8 +354,8 @@ describe.each(BACKENDS)('on %s', (backend) => {
     it('is empty at first', async () => {
       const browser = await aBrowserOf(await aPerson())
       const page = await browser.open(listUrl())
-      expect(wordsOf(page)).toContain('No app may use your Otesse account.')
-      expect(wordsOf(page)).toContain('Nothing is connected')
+      expect(wordsOf(page)).toContain('No apps can use your Otesse account.')
+      expect(wordsOf(page)).toContain('No connected apps')
       expect(page.html).toContain('href="/sign-out"')
       expect(page.headers.get('cache-control')).toBe('no-store')
       expect(page.headers.get('content-security-policy')).toContain("default-src 'none'")
@@ -450,11 +450,11 @@ describe.each(BACKENDS)('on %s', (backend) => {
       await server.services.apps.remove(gone.id, 'closed')
       const browser = await aBrowserOf(person)
       const page = await browser.open(listUrl())
-      expect(entryOf(page, 'Switched Off')).toContain('has switched this app off')
+      expect(entryOf(page, 'Switched Off')).toContain('has suspended this app')
       expect(entryOf(page, 'Long Gone')).toContain('no longer exists')
       expect(page.html).not.toContain('abuse')
       for (const client of [off, gone]) await disconnect(browser, client)
-      expect(wordsOf(await browser.open(listUrl()))).toContain('Nothing is connected')
+      expect(wordsOf(await browser.open(listUrl()))).toContain('No connected apps')
     })
 
     it('is lost with the account', async () => {

@@ -139,7 +139,7 @@ describe.each(BACKENDS)('trying an app on %s', (backend) => {
       const result = await browser.approve(consent)
       expect(result.status).toBe(200)
       const words = wordsOf(result)
-      expect(words).toContain('The preview is over: its tokens are revoked')
+      expect(words).toContain('The tokens of this preview are revoked')
       expect(words).toMatch(
         /https:\/\/planner\.example\.com\/callback\?tenant=7&code=otesse_ac_….{4}&state=.{43}&iss=http/,
       )
@@ -182,7 +182,7 @@ describe.each(BACKENDS)('trying an app on %s', (backend) => {
       const app = await registerApp(server, { type })
       const browser = await aConsole()
       const words = wordsOf(await browser.deny(await begin(browser, app)))
-      expect(words).toContain('You denied.')
+      expect(words).toContain('You denied access.')
       expect(words).toContain(
         'https://yourapp.com/callback?error=access_denied&error_description=The%20user%20denied',
       )
@@ -194,10 +194,12 @@ describe.each(BACKENDS)('trying an app on %s', (backend) => {
       await server.services.apps.suspend(app.id, 'spam')
       const browser = await aConsole()
       const form = await browser.open(at(tryPath(app)))
-      expect(wordsOf(form)).toContain('The app is suspended. You can see here how it is refused.')
+      expect(wordsOf(form)).toContain(
+        'The app is suspended. Here you can see how its request is refused.',
+      )
       const result = await browser.submit(form, tryPath(app), ticked(form))
       expect(result.url).toBe(at(tryPath(app)))
-      expect(wordsOf(result)).toContain('They are not sent to the app, and it is told nothing.')
+      expect(wordsOf(result)).toContain('They are not sent back to the app.')
       expect(result.html).toContain('authorize_app_unknown')
     })
 
@@ -208,7 +210,7 @@ describe.each(BACKENDS)('trying an app on %s', (backend) => {
       const back = await comingBack(browser, consent)
       await server.services.apps.suspend(app.id, 'spam')
       const result = await browser.open(back)
-      expect(wordsOf(result)).toContain('It was refused. The app got no tokens.')
+      expect(wordsOf(result)).toContain('The request was refused. The app got no tokens.')
       expect(result.html).toContain('<code>client_suspended</code>')
       expect(result.html).not.toContain('access_token')
     })
@@ -252,7 +254,9 @@ describe.each(BACKENDS)('trying an app on %s', (backend) => {
 
     const consent = await begin(browser, app)
     expect(wordsOf(consent)).not.toContain('Already allowed')
-    expect(wordsOf(await browser.approve(consent))).toContain('The preview is over')
+    expect(wordsOf(await browser.approve(consent))).toContain(
+      'The tokens of this preview are revoked',
+    )
 
     expect({ consent: await consentOf(app), listed: await listed(app) }).toEqual(before)
     expect(await client.isActive(tokens.body.access_token)).toBe(true)
@@ -550,7 +554,7 @@ describe.each(BACKENDS)('trying an app on %s', (backend) => {
       .execute()
     expect(usage).toEqual([])
     const activity = await browser.open(at(`/admin/apps/${app.id}/activity`))
-    expect(wordsOf(activity)).toContain('App tried by an admin')
+    expect(wordsOf(activity)).toContain('App previewed by an admin')
   })
 
   async function signedIn(person: Account): Promise<Browser> {

@@ -222,7 +222,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       const path = `/admin/apps/${id}/suspend`
       const page = await browser.submit(await browser.open(at(path)), path, { reason: '  ' })
       expect(page.status).toBe(422)
-      expect(wordsOf(page)).toContain('Write why')
+      expect(wordsOf(page)).toContain('Enter a reason')
       expect((await server.services.apps.get(id)).status).toBe('active')
     })
   })
@@ -314,7 +314,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       })
       for (const held of [heldScope, heldEdit, heldNew]) expect(held.status).toBe(403)
       expect(heldScope.html).not.toContain('<b>sentence')
-      expect(wordsOf(heldNew)).toContain('The file is not kept')
+      expect(wordsOf(heldNew)).toContain('The file was not kept')
       const foreign = await browser.request(at(editPath, own), {
         method: 'POST',
         headers: { 'sec-fetch-site': 'cross-site' },
@@ -361,7 +361,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
         'mode=again',
         { password: PASSWORD },
       )
-      expect(wordsOf(await browser.submit(kept, path, typed))).toContain('The changes are saved')
+      expect(wordsOf(await browser.submit(kept, path, typed))).toContain('Changes saved')
       expect((await own.services.apps.get(id)).redirectUris).toHaveLength(redirectUris.length + 1)
     })
 
@@ -414,7 +414,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       expect(server.services.apps.checkSecret(app, secret ?? '')).toBe('valid')
 
       const again = await post(browser, '/admin/apps/new', registration(page, { ...GOOD, name }))
-      expect(wordsOf(again)).toContain('This app was registered already')
+      expect(wordsOf(again)).toContain('This app is already registered')
       expect(again.html).toContain(`/admin/apps/${app.id}/credentials`)
       expect(again.html).not.toMatch(SECRET)
       expect((await server.services.apps.list({ search: name })).apps).toHaveLength(1)
@@ -545,12 +545,12 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       const typed = { ...fields, name: 'Shared by two', description: 'From the second' }
       const conflict = await two.submit(second, edit(id), typed)
       expect(conflict.status).toBe(409)
-      expect(wordsOf(conflict)).toContain('Somebody else changed this app meanwhile')
+      expect(wordsOf(conflict)).toContain('Somebody else changed this app in the meantime')
       expect(wordsOf(conflict)).toContain('From the first')
       expect(conflict.html).toContain('value="Shared by two"')
       expect((await server.services.apps.get(id)).description).toBe('From the first')
       const saved = await two.submit(conflict, edit(id), typed)
-      expect(wordsOf(saved)).toContain('The changes are saved')
+      expect(wordsOf(saved)).toContain('Changes saved')
       expect(await server.services.apps.get(id)).toMatchObject({
         name: 'Shared by two',
         description: 'From the second',
@@ -580,7 +580,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       expect(refused.status).toBe(422)
       expect((await server.services.apps.get(id)).status).toBe('active')
       const list = await browser.submit(refused, path, { reason: 'Over.', name: app.name })
-      expect(wordsOf(list)).toContain('The app is deleted')
+      expect(wordsOf(list)).toContain('App deleted.')
       const overview = await browser.open(at(`/admin/apps/${id}`))
       expect(wordsOf(overview)).toContain('Deleted. Over.')
       for (const below of ['edit', 'suspend', 'delete', 'secrets/new']) {
@@ -628,7 +628,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       expect((await browser.submit(page, path)).html).toMatch(SECRET)
       const used = await browser.submit(page, path)
       expect(used.html).not.toMatch(SECRET)
-      expect(wordsOf(used)).toContain('was created already')
+      expect(wordsOf(used)).toContain('was already created')
       expect((await apps.get(id)).secrets).toHaveLength(2)
     })
 
@@ -658,8 +658,8 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       const browser = await aConsole()
       const page = await browser.open(at(`/admin/apps/${client.id}/activity`))
       const words = wordsOf(page)
-      expect(words).toContain('The code was not one of ours, or was cut off.')
-      expect(words).toContain('The secret was not one of the app’s.')
+      expect(words).toContain('The code was malformed or cut off.')
+      expect(words).toContain('The secret does not belong to the app.')
       expect(words).toMatch(/Failed authentications\s*1/)
     })
 
@@ -724,7 +724,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       await browser.submit(refused, '/new', fields)
       const page = await browser.open(at(path))
       const first = await browser.submit(page, path, { ...fields, sensitive: 'on' })
-      expect(wordsOf(first)).toContain('The changes are saved')
+      expect(wordsOf(first)).toContain('Changes saved')
       const conflict = await browser.submit(page, path, { ...fields, sentence: 'See all reports' })
       expect(conflict.status).toBe(409)
       expect(conflict.html).toContain('value="See all reports"')
@@ -734,7 +734,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       })
       const remove = `${path}/remove`
       const list = await browser.submit(await browser.open(at(remove)), remove)
-      expect(wordsOf(list)).toContain('The scope is removed')
+      expect(wordsOf(list)).toContain('Scope removed.')
       expect(server.services.scopes.current().scopes.has(name)).toBe(false)
     })
 
@@ -754,7 +754,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       expect(now()).toMatchObject({ sentence: 'Use rooms:read', group: 'rooms' })
       // Where it is filed is no such thing.
       const filed = { sentence: 'Use rooms:read', group: 'Rooms' }
-      expect(wordsOf(await browser.submit(page, path, filed))).toContain('The changes are saved')
+      expect(wordsOf(await browser.submit(page, path, filed))).toContain('Changes saved')
       expect(now()).toMatchObject({ sentence: 'Use rooms:read', group: 'Rooms' })
     })
 
@@ -777,7 +777,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       expect(list.html).toContain(`<title>Apps: Permission: ${scope}`)
       expect(list.html).toContain(`name="scope" value="${scope}"`)
       const remove = await browser.open(at(`${path}/remove`))
-      expect(wordsOf(remove)).toContain('1 app may ask for it now')
+      expect(wordsOf(remove)).toContain('1 app can request it now')
     })
 
     it('that are built in cannot be changed', async () => {
@@ -795,7 +795,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       const link = /id="one-time-link"[^>]*>([^<]+)</.exec(answer.html)?.[1] ?? ''
       expect(link).toMatch(/^http/)
       const again = await browser.submit(page, '/accounts/new', { email, role: 'member' })
-      expect(wordsOf(again)).toContain('This was done already')
+      expect(wordsOf(again)).toContain('Already done')
       expect((await createBrowser(server).open(link)).status).toBe(200)
     })
 
@@ -814,7 +814,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
         role(member.id),
         { role: 'admin' },
       )
-      expect(wordsOf(changed)).toContain('The role is changed')
+      expect(wordsOf(changed)).toContain('Role changed.')
       const path = `/admin/accounts/${member.id}/deactivate`
       await browser.submit(await browser.open(at(path, own)), path, { reason: 'Left us.' })
       expect(await own.services.accounts.find(member.id)).toMatchObject({
@@ -833,14 +833,14 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       const page = await browser.open(at(path, own))
       expect(page.url).toBe(at(path, own))
       const saved = await browser.submit(page, path, { name: ' Ada <Lovelace> ' })
-      expect(wordsOf(saved)).toContain('The name is changed')
+      expect(wordsOf(saved)).toContain('Name changed.')
       const name = 'x'.repeat(201)
       const tooLong = await browser.submit(await browser.open(at(path, own)), path, { name })
       expect(tooLong.status).toBe(422)
       expect(tooLong.html).toContain(`value="${name}"`)
       const late = await browser.submit(page, path, { name: 'Countess' })
       expect(late.status).toBe(409)
-      expect(wordsOf(late)).toContain('is called “Ada &lt;Lovelace&gt;”')
+      expect(wordsOf(late)).toContain('the name “Ada &lt;Lovelace&gt;”')
       expect(late.html).toContain('value="Countess"')
       await browser.submit(late, path, { name: '' })
       expect((await own.services.accounts.get(id)).name).toBeUndefined()
@@ -869,7 +869,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       })
       expect(early.status).toBe(409)
       const list = await browser.submit(early, '/keys/rotate')
-      expect(wordsOf(list)).toContain('The next key signs now')
+      expect(wordsOf(list)).toContain('Key rotated.')
       const now = server.services.keyRing.list().find(({ status }) => status === 'current')?.kid
       expect(now).toBe(next)
     })
@@ -877,10 +877,10 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
     it('seal: says whether there was anything to seal', async () => {
       const browser = await aConsole()
       const page = await browser.open(at('/admin/keys/reseal'))
-      expect(wordsOf(page)).toContain('the older encryption key can leave')
+      expect(wordsOf(page)).toContain('you can remove the older encryption key')
       const sealed = await browser.submit(page, '/keys/reseal')
       expect(wordsOf(sealed)).toContain(
-        'All keys were sealed under the first encryption key already.',
+        'All keys were already encrypted with the first encryption key.',
       )
       const odd = await browser.open(at('/admin/keys?done=constructor'))
       expect(wordsOf(odd)).not.toContain('native code')
@@ -902,13 +902,13 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       const back = await browser.open(at(link(second, 'Previous page')))
       expect(namesOn(back)).toEqual(namesOn(first))
       const none = await browser.open(at(`${url}&status=suspended`))
-      expect(wordsOf(none)).toContain('No app fits')
-      expect(none.html).toMatch(/<title>Apps: “Paged \w+”, Type: Machine, State: Suspended/)
+      expect(wordsOf(none)).toContain('No apps match')
+      expect(none.html).toMatch(/<title>Apps: “Paged \w+”, Type: Machine, Status: Suspended/)
       expect(none.html).toContain(`name="search" type="search" value="Paged ${backend}"`)
-      const wider = await browser.open(at(link(none, '<bdi>Without State: Suspended')))
+      const wider = await browser.open(at(link(none, '<bdi>Without Status: Suspended')))
       expect(namesOn(wider)).toEqual(namesOn(first))
       expect(wordsOf(await browser.open(at('/admin/apps?type=public&search=Paged')))).toContain(
-        'No app fits',
+        'No apps match',
       )
     })
 

@@ -120,7 +120,7 @@ it.each(['before', 'after'] as const)(
     })
     const shown = /otesse_cs_[0-9A-Za-z]{49}/.test(answer.html)
     expect(shown).toBe(when === 'before')
-    if (when === 'after') expect(answer.html).toContain('This secret was created already')
+    if (when === 'after') expect(answer.html).toContain('This secret was already created')
     expect((await server.services.apps.get(id)).secrets).toHaveLength(2)
   },
 )

@@ -236,7 +236,7 @@ describe.each(BACKENDS)('on %s', (backend) => {
       const browser = await aSignedInBrowser(email)
       const more = await browser.open(linkOf(web, { scope: 'bookings:read customers:read' }))
       expect(wordsOf(more)).toContain('wants more access')
-      const [asked = '', held = ''] = wordsOf(more).split('Already allowed earlier')
+      const [asked = '', held = ''] = wordsOf(more).split('Already allowed')
       expect(asked).toContain('Use customers:read')
       expect(asked).not.toContain('Use bookings:read')
       expect(held).toContain('Use bookings:read')
@@ -311,7 +311,7 @@ describe.each(BACKENDS)('on %s', (backend) => {
       const { email } = await aPerson()
       const browser = await aSignedInBrowser(email)
       const page = await browser.open(linkOf(web, { prompt: 'consent' }))
-      expect(wordsOf(page)).toContain('wants to keep its access')
+      expect(wordsOf(page)).toContain('from here again')
       backAtApp(await browser.approve(page))
     })
 
@@ -523,11 +523,11 @@ describe.each(BACKENDS)('on %s', (backend) => {
 
   describe('pages about mistakes', () => {
     it.each([
-      ['an unknown app', { client_id: 'app_00000000000000000000' }, 'We do not know this app'],
+      ['an unknown app', { client_id: 'app_00000000000000000000' }, 'Unknown app'],
       [
         'a foreign redirect URI',
         { redirect_uri: 'https://evil.example/' },
-        'This link does not fit',
+        'This app’s return address is not registered',
       ],
     ])('speak of %s and lead nowhere', async (_name, parameters, title) => {
       const page = await createBrowser(server).open(linkOf(web, parameters))
@@ -541,7 +541,7 @@ describe.each(BACKENDS)('on %s', (backend) => {
     it('speak of an address with nothing at it', async () => {
       const page = await createBrowser(server).open(`${server.issuer}/nothing<b>`)
       expect(page.status).toBe(404)
-      expect(wordsOf(page)).toContain('There is nothing here')
+      expect(wordsOf(page)).toContain('Page not found')
     })
 
     it('are not what programs get', async () => {

@@ -83,14 +83,14 @@ describe.each(BACKENDS)('One-time links on %s stores', (backend) => {
       email: 'grace',
       ...fill(CHOSEN),
     })
-    expect(bad.html).toContain('This is not an e-mail address')
+    expect(bad.html).toContain('Enter an e-mail address such as')
     await createAccount(server, { email: 'taken@example.com' })
     const taken = await browser.submit(bad, tokenOf(url), {
       ...person,
       email: 'taken@example.com',
       ...fill(CHOSEN),
     })
-    expect(taken.html).toContain('There is an account with this address already.')
+    expect(taken.html).toContain('An account with this address already exists.')
 
     const done = await send(browser, taken, { ...person, ...fill(CHOSEN) })
     expect([done.status, done.headers.get('location')]).toEqual([303, '/admin'])
@@ -103,7 +103,7 @@ describe.each(BACKENDS)('One-time links on %s stores', (backend) => {
     for (const spent of [url, other]) {
       const gone = await createBrowser(server).open(spent)
       expect(gone.status).toBe(400)
-      expect(gone.html).toContain('This link does not work any more')
+      expect(gone.html).toContain('This link no longer works')
     }
     expect(await server.services.accountLinks.makeSetup(server.issuer)).toBeUndefined()
   })

@@ -18,10 +18,11 @@ const PAGE = 25
 const CRUMBS = [{ label: 'Accounts', href: PATH }]
 const ROLE_LABELS = { member: 'Member', admin: 'Admin' } as const
 const DONE: Readonly<Record<string, string>> = {
-  role: 'The role is changed. It counts everywhere within a second.',
-  name: 'The name is changed.',
-  deactivated: 'The account is deactivated. Its sessions and tokens have stopped working.',
-  reactivated: 'The person can sign in again. Apps must be connected anew.',
+  role: 'Role changed. It takes effect everywhere within a second.',
+  name: 'Name changed.',
+  deactivated: 'Account deactivated. Its sessions and tokens no longer work.',
+  reactivated:
+    'Account reactivated. The person can sign in again; apps have to be connected again.',
 }
 
 const frameBelow = (account: Account, title: string, problem?: string): Frame => ({
@@ -65,7 +66,7 @@ const list = ({ accounts }: ConsoleDeps): Row =>
       const narrowing = narrowingOf(PATH, query, [
         { name: 'search', label: 'Search', value: search },
         { name: 'role', label: 'Role', value: role && ROLE_LABELS[role] },
-        { name: 'status', label: 'State', value: status && accountBadge({ status }).label },
+        { name: 'status', label: 'Status', value: status && accountBadge({ status }).label },
       ])
       return {
         template: 'accounts',
@@ -74,7 +75,7 @@ const list = ({ accounts }: ConsoleDeps): Row =>
           narrowedTo: narrowing.text,
           section: 'accounts',
           crumbs: [],
-          action: { label: 'Invite somebody', href: `${PATH}/new` },
+          action: { label: 'Invite someone', href: `${PATH}/new` },
         },
         accounts: found.accounts.map(accountFacts),
         narrowing,
@@ -113,10 +114,10 @@ const invite = ({ services }: ConsoleDeps): Row =>
     recentSignIn: 'always',
     once: () => linkUsed({ label: 'Go to the accounts', href: PATH }),
     ask: (_, { typed }) => ({
-      frame: { title: 'Invite somebody', section: 'accounts', crumbs: CRUMBS },
+      frame: { title: 'Invite someone', section: 'accounts', crumbs: CRUMBS },
       consequences: [
-        'The account is made at once; its owner chooses the password with a link that works once.',
-        'The link is shown on the next page: you pass it on yourself.',
+        'The account is created right away. Its owner chooses a password with a one-time link.',
+        'The link is shown on the next page. Send it to the person yourself.',
       ],
       fields: [
         { name: 'email', label: 'E-mail address', kind: 'line' },
@@ -149,14 +150,14 @@ const link = (deps: ConsoleDeps): Row =>
     ask: (account) => ({
       frame: frameBelow(
         account,
-        account.hasPassword ? 'Make a reset link?' : 'Make a new invitation?',
+        account.hasPassword ? 'Create a reset link?' : 'Create a new invitation?',
       ),
       consequences: [
-        'The link is shown once, on the next page: you pass it on to the person.',
-        'Whoever opens it can choose the password of this account. It works once.',
-        'Links that were made for this account before stop working.',
+        'The link is shown once, on the next page. Send it to the person yourself.',
+        'Anyone who opens it can set the password of this account. It works once.',
+        'Earlier links for this account stop working.',
       ],
-      button: 'Make the link and show it',
+      button: 'Create and show the link',
       isDangerous: false,
       cancelUrl: pathOf(account),
     }),
@@ -164,7 +165,7 @@ const link = (deps: ConsoleDeps): Row =>
       const made = await deps.services.accounts.reset(account.id, by, (trx) =>
         note(trx, account.id),
       )
-      return linkShown(account, made, 'The new link')
+      return linkShown(account, made, 'New one-time link')
     },
   })
 
@@ -180,18 +181,14 @@ const rename = (deps: ConsoleDeps): Row =>
       frame: frameBelow(
         account,
         `Name of ${account.email}`,
-        isConflict
-          ? `Somebody else changed this account meanwhile: now the person ${account.name === undefined ? 'has no name' : `is called “${account.name}”`}. What you typed is below; saving puts it in its place.`
-          : undefined,
+        isConflict ? nameConflict(account) : undefined,
       ),
-      consequences: [
-        'The person sees it when signed in, and apps that may see the profile are told it.',
-      ],
+      consequences: ['Shown to the person when signed in, and to apps that may see the profile.'],
       fields: [
         { name: 'name', label: 'Name', value: account.name, kind: 'line', isOptional: true },
       ],
       hidden: { version: String(account.version) },
-      button: isConflict ? 'Save what I typed' : 'Save the name',
+      button: isConflict ? 'Save my changes' : 'Save name',
       isDangerous: false,
       cancelUrl: pathOf(account),
     }),
@@ -206,6 +203,9 @@ const rename = (deps: ConsoleDeps): Row =>
       ),
   })
 
+const nameConflict = ({ name }: Account): string =>
+  `Somebody else changed this account in the meantime: it now has ${name === undefined ? 'no name' : `the name “${name}”`}. Saving replaces it with what you typed.`
+
 const changeRole = (deps: ConsoleDeps): Row =>
   confirmation({
     name: 'account.role',
@@ -218,18 +218,18 @@ const changeRole = (deps: ConsoleDeps): Row =>
         account,
         `Role of ${account.email}`,
         isConflict
-          ? 'Somebody else changed this account meanwhile. This is how it is now.'
+          ? 'Somebody else changed this account in the meantime. This is its current role.'
           : undefined,
       ),
       consequences: [
         'Admins can do everything in this console.',
         account.id === admin.account.id
-          ? 'This is your own account: as a member you are out of the console at once.'
-          : 'It counts on all servers within a second.',
+          ? 'This is your own account: as a member, you lose access to this console at once.'
+          : 'Takes effect on all servers within a second.',
       ],
       choice: roleChoice(account.role),
       hidden: { version: String(account.version) },
-      button: 'Change the role',
+      button: 'Change role',
       isDangerous: false,
       cancelUrl: pathOf(account),
     }),
@@ -258,7 +258,7 @@ const deactivate = (deps: ConsoleDeps): Row =>
       consequences: [
         'The person is signed out everywhere and cannot sign in again.',
         'All apps lose their access to this account at once.',
-        'You can reactivate it; apps must then be connected anew.',
+        'You can reactivate it later; apps then have to be connected again.',
       ],
       fields: [reasonField('account')],
       button: 'Deactivate',
@@ -282,8 +282,8 @@ const reactivate = (deps: ConsoleDeps): Row =>
     ask: (account) => ({
       frame: frameBelow(account, `Reactivate ${account.email}?`),
       consequences: [
-        'The person can sign in again with the password of before.',
-        'Sessions and tokens of before stay revoked.',
+        'The person can sign in again with the same password.',
+        'Earlier sessions and tokens stay revoked.',
       ],
       button: 'Reactivate',
       isDangerous: false,
@@ -302,8 +302,8 @@ const roleChoice = (role: Account['role']) => ({
   name: 'role',
   legend: 'Role',
   options: [
-    { value: 'member', label: 'Member', hint: 'Signs in and connects apps.' },
-    { value: 'admin', label: 'Admin', hint: 'Also runs this server.' },
+    { value: 'member', label: 'Member', hint: 'Can sign in and connect apps.' },
+    { value: 'admin', label: 'Admin', hint: 'Can also administer this server.' },
   ].map((option) => ({ ...option, isChosen: option.value === role })),
 })
 
@@ -327,7 +327,7 @@ async function unlessLastAdmin(
     return await run()
   } catch (error) {
     if (!(error instanceof AppError && error.code === 'last_admin')) throw error
-    const sentence = 'This is the last active admin: make another one first.'
+    const sentence = 'This is the last active admin. Make another account an admin first.'
     const problems: Problem[] = [{ field, rule: 'last-admin', sentence }]
     return { kind: 'refused', problems, ...(status && { status }) }
   }
@@ -346,8 +346,8 @@ const linkShown = (account: Account, { url, expiresAt }: OneTimeLink, title: str
   }) as const
 
 const linkUsed = (next: LinkTo): UsedFormNotice => ({
-  frame: { title: 'This was done already', section: 'accounts', crumbs: CRUMBS },
-  what: 'The form was sent a second time, by a reload for instance. Nothing was done again, and the link is not shown again.',
-  next: 'If you did not keep the link, make a new one on the page of the account.',
+  frame: { title: 'Already done', section: 'accounts', crumbs: CRUMBS },
+  what: 'The form was sent twice, for example by reloading the page. Nothing was done again, and the link is not shown again.',
+  next: 'If you did not save the link, create a new one on the account’s page.',
   link: next,
 })

@@ -22,10 +22,10 @@ const DAY_FORM = /^(?:19|2\d)\d{2}-\d{2}-\d{2}$/
 const FILTERS = ['event', 'app', 'account', 'actor', 'reason', 'from', 'to'] as const
 
 const FILTER_LABELS: Readonly<Record<(typeof FILTERS)[number], string>> = {
-  event: 'What happened',
+  event: 'Event',
   app: 'App',
   account: 'Account',
-  actor: 'Done by',
+  actor: 'Actor',
   reason: 'Reason',
   from: 'From',
   to: 'To',
@@ -170,7 +170,7 @@ const ofApp = (deps: ConsoleDeps): Row =>
           { label: 'Tokens refreshed', value: numberInWords(summary.refreshes) },
           { label: 'Failed authentications', value: numberInWords(summary.failedAuthentications) },
           {
-            label: 'Authorizations now',
+            label: 'Active authorizations',
             value: `${numberInWords(grants.count)}${grants.isMore ? '+' : ''}`,
           },
         ],

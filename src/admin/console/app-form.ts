@@ -150,7 +150,7 @@ export function scopeChoices(
   const choice = (name: string, scope: Scope | undefined): ScopeChoice => ({
     name,
     field: `${SCOPE_PREFIX}${name}`,
-    sentence: scope?.sentence ?? 'Not in the catalogue any more: it counts for nothing.',
+    sentence: scope?.sentence ?? 'No longer in the catalogue: it has no effect.',
     sensitive: scope?.sensitive ?? false,
     remark: scope === undefined ? 'removed' : scope.deprecated ? 'deprecated' : undefined,
     isChosen: chosen.has(name),
@@ -320,7 +320,7 @@ function fieldOf(
     hint:
       standard === undefined
         ? console.hint
-        : `Empty: ${secondsInWords(standard)}, the server’s default.`,
+        : `Leave empty for the server default: ${secondsInWords(standard)}.`,
     isNarrow: console.isNarrow === true,
     isForUsers: console.onlyFor === 'users',
   }

@@ -21,9 +21,9 @@ const suspend = ({ services, getChangeable }: ConsoleDeps): Row =>
     ask: (app) => ({
       frame: belowApp(app, `Suspend ${app.name}?`),
       consequences: [
-        'All its tokens stop working at once, and it gets no new ones.',
-        'People who try to connect it are told that it is switched off.',
-        'You can activate it again; its tokens do not come back.',
+        'All its tokens stop working at once, and it cannot get new ones.',
+        'People who try to connect it see an error page.',
+        'You can activate it again, but its tokens stay revoked.',
       ],
       fields: [reasonField('app')],
       button: 'Suspend',
@@ -46,8 +46,8 @@ const activate = ({ services, getChangeable }: ConsoleDeps): Row =>
     ask: (app) => ({
       frame: belowApp(app, `Activate ${app.name}?`),
       consequences: [
-        'It can ask for tokens again at once.',
-        'Tokens from before stay revoked: people connect it anew, servers fetch new ones.',
+        'It can request tokens again at once.',
+        'Earlier tokens stay revoked: people have to connect it again, and servers have to request new tokens.',
       ],
       button: 'Activate',
       isDangerous: false,
@@ -69,21 +69,21 @@ const remove = ({ services, getChangeable }: ConsoleDeps): Row =>
     ask: (app) => ({
       frame: belowApp(app, `Delete ${app.name}?`),
       consequences: [
-        'This cannot be undone: its client id never works again.',
+        'This cannot be undone: its client ID never works again.',
         'All its tokens and secrets stop working at once.',
-        'Its row and its activity stay, for whoever asks later what happened.',
+        'Its record and activity are kept for auditing.',
       ],
       fields: [
         reasonField('app'),
         {
           name: 'name',
-          label: 'Name of the app',
-          hint: `To be sure, type: ${app.name}`,
+          label: 'App name',
+          hint: `To confirm, type: ${app.name}`,
           kind: 'line',
           autocomplete: 'off',
         },
       ],
-      button: 'Delete for good',
+      button: 'Delete permanently',
       isDangerous: true,
       cancelUrl: appPath(app.id),
     }),
@@ -100,5 +100,5 @@ const remove = ({ services, getChangeable }: ConsoleDeps): Row =>
 const NAME_DIFFERS = {
   field: 'name',
   rule: 'name-differs',
-  sentence: 'Type the name exactly as it stands above the field.',
+  sentence: 'Type the name exactly as shown above the field.',
 }

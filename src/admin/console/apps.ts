@@ -25,11 +25,11 @@ const PAGE = 25
 const STATUSES: readonly AppStatus[] = ['active', 'suspended', 'deleted']
 
 const DONE: Readonly<Record<string, string>> = {
-  saved: 'The changes are saved. They count everywhere within a second.',
-  logo: 'The logo is changed.',
-  'logo-removed': 'The logo is removed.',
-  suspended: 'The app is suspended. Its tokens have stopped working.',
-  activated: 'The app is active again. People and servers need new tokens.',
+  saved: 'Changes saved. They take effect everywhere within a second.',
+  logo: 'Logo changed.',
+  'logo-removed': 'Logo removed.',
+  suspended: 'App suspended. Its tokens no longer work.',
+  activated: 'App activated. People have to connect it again, and servers need new tokens.',
 }
 
 /** Returns the rows. */
@@ -58,7 +58,7 @@ const list = ({ apps, catalogue }: ConsoleDeps): Row =>
       const narrowing = narrowingOf('/admin/apps', query, [
         { name: 'search', label: 'Search', value: search },
         { name: 'type', label: 'Type', value: type && TYPE_LABELS[type].label },
-        { name: 'status', label: 'State', value: status && appBadge({ status }).label },
+        { name: 'status', label: 'Status', value: status && appBadge({ status }).label },
         { name: 'scope', label: 'Permission', value: scope },
       ])
       return {
@@ -72,7 +72,7 @@ const list = ({ apps, catalogue }: ConsoleDeps): Row =>
           done:
             query.get('removed') === undefined
               ? undefined
-              : 'The app is deleted. Its tokens have stopped working.',
+              : 'App deleted. Its tokens no longer work.',
         },
         apps: found.apps.map((app) => ({
           ...appFacts(app),

@@ -113,8 +113,8 @@ const sentencesOf = (problems: readonly Problem[]): string | undefined =>
 /** Why an admin did something: other admins read it. */
 export const reasonField = (of: 'account' | 'app'): ConfirmationField => ({
   name: 'reason',
-  label: 'Why',
-  hint: `Other admins see it with the ${of} and in the activity.`,
+  label: 'Reason',
+  hint: `Shown to other admins on the page of the ${of} and in the activity.`,
   kind: 'lines',
 })
 
@@ -122,5 +122,5 @@ export const reasonField = (of: 'account' | 'app'): ConfirmationField => ({
 export const REASON_NEEDED: Problem = {
   field: 'reason',
   rule: 'reason-missing',
-  sentence: 'Write why, in 1 to 500 characters: it is kept in the activity.',
+  sentence: 'Enter a reason of 1 to 500 characters. It is kept in the activity.',
 }

@@ -34,7 +34,7 @@ const credentials = ({ apps, issuer, clock }: ConsoleDeps): Row =>
             : undefined,
           done:
             query.get('done') === 'revoked'
-              ? 'The secret is revoked. It stops working everywhere within a second.'
+              ? 'Secret revoked. It stops working everywhere within a second.'
               : undefined,
         }),
         app: appFacts(app),
@@ -54,7 +54,7 @@ function expiryOf(typed: Typed): Date | undefined {
 const NO_DAY = {
   field: 'expiresAt',
   rule: 'day-malformed',
-  sentence: 'Write a day as year-month-day, like 2027-01-31.',
+  sentence: 'Enter a date as year-month-day, such as 2027-01-31.',
 }
 
 const createSecret = ({ services, getChangeable }: ConsoleDeps): Row =>
@@ -68,28 +68,28 @@ const createSecret = ({ services, getChangeable }: ConsoleDeps): Row =>
     },
     recentSignIn: 'always',
     once: (app) => ({
-      frame: belowApp(app, 'This secret was created already'),
-      what: 'The form was sent a second time, by a reload for instance. No other secret was made, and the first is not shown again.',
-      next: 'If you did not keep it, revoke it and create another one.',
+      frame: belowApp(app, 'This secret was already created'),
+      what: 'The form was sent twice, for example by reloading the page. No second secret was created, and the first is not shown again.',
+      next: 'If you did not save it, revoke it and create another one.',
       link: { label: 'Go to the credentials', href: appPath(app.id, '/credentials') },
     }),
     ask: (app) => ({
       frame: belowApp(app, 'Create a secret'),
       consequences: [
         'It is shown once, on the next page.',
-        'The secret that is in use goes on working, so that the app can change over without a pause.',
-        'At most two secrets work at a time: revoke the old one when the app uses the new one.',
+        'The current secret keeps working, so the app can switch without downtime.',
+        'At most two secrets work at a time. Revoke the old one once the app uses the new one.',
       ],
       fields: [
         {
           name: 'expiresAt',
-          label: 'Last day on which it works',
-          hint: 'Leave it empty for a secret that works until it is revoked.',
+          label: 'Last valid day',
+          hint: 'Leave empty for a secret that works until it is revoked.',
           kind: 'date',
           isOptional: true,
         },
       ],
-      button: 'Create and show it',
+      button: 'Create and show the secret',
       isDangerous: false,
       cancelUrl: appPath(app.id, '/credentials'),
     }),
@@ -114,7 +114,7 @@ const createSecret = ({ services, getChangeable }: ConsoleDeps): Row =>
         kind: 'shown',
         page: {
           template: 'secret',
-          frame: belowApp(outcome.app, 'The new secret'),
+          frame: belowApp(outcome.app, 'New secret'),
           secret: outcome.secret.reveal(),
           expiresAt,
           link: appPath(id, '/credentials'),
@@ -146,8 +146,8 @@ const revokeSecret = ({ services, getChangeable, clock }: ConsoleDeps): Row =>
             ? 'It has never been used.'
             : `It was last used on ${timeInWords(secret.lastUsedAt)}.`,
           isLast
-            ? 'It is the last one that works: without another, the app cannot get or refresh tokens.'
-            : 'The other secret goes on working.',
+            ? 'It is the last working secret: without another one, the app cannot get or refresh tokens.'
+            : 'The other secret keeps working.',
         ],
         button: 'Revoke',
         isDangerous: true,

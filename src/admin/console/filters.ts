@@ -12,7 +12,7 @@ export interface Filter {
 
 /** How a list is narrowed. */
 export interface Narrowing {
-  /** What the list shows, for the title of the page: `“calendar”, State: Suspended`. Empty where it shows everything. */
+  /** What the list shows, for the title of the page: `“calendar”, Status: Suspended`. Empty where it shows everything. */
   text: string
   /** One link for each filter, to the list without it; only where there are several. */
   widen: LinkTo[]

@@ -10,15 +10,15 @@ import type { Badge } from './labels.ts'
 
 const PATH = '/admin/keys'
 const BADGES: Record<KeyFacts['status'], Badge> = {
-  current: { label: 'Signs', tone: 'good' },
-  next: { label: 'Is next', tone: 'care' },
-  retired: { label: 'Still verifies', tone: 'off' },
+  current: { label: 'Current', tone: 'good' },
+  next: { label: 'Next', tone: 'care' },
+  retired: { label: 'Retired', tone: 'off' },
 }
 
 const DONE: Readonly<Record<string, string>> = {
-  rotated: 'The next key signs now; a new one is next.',
-  resealed: 'The keys are sealed under the first encryption key now.',
-  sealed: 'All keys were sealed under the first encryption key already.',
+  rotated: 'Key rotated. A new next key was created.',
+  resealed: 'The keys were re-encrypted with the first encryption key.',
+  sealed: 'All keys were already encrypted with the first encryption key.',
 }
 
 const frameBelow = (title: string): Frame => ({
@@ -39,7 +39,7 @@ const list = ({ keyRing }: ConsoleDeps): Row =>
         title: 'Keys',
         section: 'keys',
         crumbs: [],
-        lead: 'They sign what tells an app who has signed in (id_token). Access tokens need none.',
+        lead: 'These keys sign ID tokens. Access tokens are not signed.',
         action: { label: 'Rotate', href: `${PATH}/rotate` },
         done: doneOf(query, DONE),
       },
@@ -66,9 +66,9 @@ const rotate = ({ keyRing, services }: ConsoleDeps): Row =>
         ? {
             frame: frameBelow('Rotate the signing key?'),
             consequences: [
-              'The next key signs from now on, on all servers within a second. Apps know it already: it is published since it was made.',
-              'The key of until now is still published, so that what it signed goes on being valid.',
-              'A new key is made and published as the next one.',
+              'The next key becomes the signing key on all servers within a second. Apps already know it, because it has been published since it was created.',
+              'The previous key stays published, so existing signatures remain valid.',
+              'A new key is created and published as the next key.',
             ],
             button: 'Rotate',
             isDangerous: false,
@@ -77,9 +77,9 @@ const rotate = ({ keyRing, services }: ConsoleDeps): Row =>
         : {
             frame: frameBelow('Rotate the signing key now?'),
             consequences: [
-              `The next key was published less than an hour ago. Apps may keep a key set without it until ${timeInWords(from)}. After that, a rotation disturbs nobody.`,
-              'If you rotate now, those apps refuse new sign-ins until they read the keys again.',
-              'Do it only in an emergency, such as a stolen key.',
+              `The next key was published less than an hour ago. Apps may use a cached key set without it until ${timeInWords(from)}. After that, rotating is safe.`,
+              'If you rotate now, those apps refuse new sign-ins until they fetch the keys again.',
+              'Rotate now only in an emergency, such as a stolen key.',
             ],
             hidden: { emergency: 'on' },
             button: 'Rotate now',
@@ -103,13 +103,13 @@ const reseal = ({ services }: ConsoleDeps): Row =>
     recentSignIn: 'always',
     once: false,
     ask: () => ({
-      frame: frameBelow('Seal the keys anew?'),
+      frame: frameBelow('Re-encrypt the keys?'),
       consequences: [
-        'The private keys in the database are encrypted anew under the first key of OTESSE_ENCRYPTION_KEY.',
-        'Do it when every server has that key: one that lacks it could no longer start.',
-        'After that the older encryption key can leave the configuration. Nothing changes for apps.',
+        'The private keys in the database are re-encrypted with the first key of OTESSE_ENCRYPTION_KEY.',
+        'Do this only when every server has that key: a server without it could no longer start.',
+        'Afterwards you can remove the older encryption key from the configuration. Nothing changes for apps.',
       ],
-      button: 'Seal anew',
+      button: 'Re-encrypt',
       isDangerous: false,
       cancelUrl: PATH,
     }),

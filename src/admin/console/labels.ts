@@ -25,11 +25,11 @@ export const TYPE_LABELS: Record<AppType, { label: string; sentence: string }> =
   },
   machine: {
     label: 'Machine',
-    sentence: 'Calls your APIs for itself, without a person: jobs, scripts, other servers.',
+    sentence: 'Calls your APIs on its own behalf, without a person: jobs, scripts, other servers.',
   },
   resource_server: {
     label: 'API (resource server)',
-    sentence: 'Receives access tokens and asks this server whether they are valid.',
+    sentence: 'Receives access tokens and verifies them with this server.',
   },
 }
 

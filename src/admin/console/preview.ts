@@ -71,17 +71,17 @@ function choicesOf(app: App, all: ReturnType<ConsoleDeps['catalogue']>) {
 
 const FRAMES = {
   issued: {
-    done: 'It works. The preview is over: its tokens are revoked, and nothing of it is kept but the activity.',
+    done: 'It works. The tokens of this preview are revoked, and only its activity is kept.',
   },
-  denied: { done: 'You denied. This is what the app is told when somebody does; it gets nothing.' },
-  refused: { problem: 'It was refused. The app got no tokens.' },
+  denied: { done: 'You denied access. This is what the app receives when somebody does.' },
+  refused: { problem: 'The request was refused. The app got no tokens.' },
 } as const
 
 function resultPage(outcome: PreviewOutcome) {
   const { app, kind, redirect } = outcome
   return {
     template: 'preview-result',
-    frame: belowApp(app, `${app.name}: what came of it`, FRAMES[kind]),
+    frame: belowApp(app, `Test result: ${app.name}`, FRAMES[kind]),
     app: appFacts(app),
     kind,
     isMachine: app.type === 'machine',
@@ -91,26 +91,26 @@ function resultPage(outcome: PreviewOutcome) {
       outcome.kind === 'refused'
         ? { code: outcome.reason, ...reasonMessage('request.refused', outcome.reason) }
         : undefined,
-    parts: outcome.kind === 'issued' ? partsOf(outcome, app) : [],
+    parts: outcome.kind === 'issued' ? partsOf(outcome) : [],
     againUrl: appPath(app.id, '/try'),
     backUrl: appPath(app.id),
   } as const
 }
 
-function partsOf(outcome: PreviewOutcome & { kind: 'issued' }, app: App): PreviewPart[] {
+function partsOf(outcome: PreviewOutcome & { kind: 'issued' }): PreviewPart[] {
   const json = (value: unknown): string => JSON.stringify(value, null, 2)
   const { answer, introspection, idTokenClaims } = outcome
   return [
     {
       id: 'answer',
-      title: app.type === 'machine' ? 'The answer to its credentials' : 'The answer to the code',
-      hint: 'From the token endpoint. Tokens are cut short here; the app gets them whole.',
+      title: 'Token response',
+      hint: 'From the token endpoint. Tokens are shortened here; the app gets them in full.',
       code: json(answer),
     },
     {
       id: 'introspection',
-      title: 'What the access token was worth',
-      hint: 'What introspection told before it was revoked.',
+      title: 'Introspection result',
+      hint: 'What introspection returned before the token was revoked.',
       code: json(introspection),
     },
     ...(idTokenClaims === undefined
@@ -119,7 +119,7 @@ function partsOf(outcome: PreviewOutcome & { kind: 'issued' }, app: App): Previe
           {
             id: 'claims',
             title: 'Who signed in',
-            hint: 'The claims of the id_token.',
+            hint: 'The claims of the ID token.',
             code: json(idTokenClaims),
           },
         ]),

@@ -42,9 +42,9 @@ const register = ({ apps, services, catalogue, issuer, lifetimes }: ConsoleDeps)
     recentSignIn: 'always',
     showsStaleForm: true,
     once: (_, appId) => ({
-      frame: frameOf('This app was registered already'),
-      what: 'The form was sent a second time, by a reload for instance. Nothing was registered again, and the secret is not shown again.',
-      next: 'If you did not keep the secret, create another one under Credentials and revoke the first.',
+      frame: frameOf('This app is already registered'),
+      what: 'The form was sent twice, for example by reloading the page. Nothing was registered again, and the secret is not shown again.',
+      next: 'If you did not save the secret, create another one under Credentials and revoke the first.',
       link:
         appId === ''
           ? { label: 'Go to the apps', href: '/admin/apps' }
@@ -98,9 +98,9 @@ const confirmed = page({
   path: CONFIRMED_PATH,
   show: () => ({
     template: 'used-form',
-    frame: frameOf('Thank you, it is you', { crumbs: [] }),
-    what: 'Close this tab and send the form in the other one again.',
-    next: 'Nothing that you typed there is lost.',
+    frame: frameOf('You are confirmed', { crumbs: [] }),
+    what: 'Close this tab, and send the form in the other tab again.',
+    next: 'Nothing you typed there is lost.',
     link: undefined,
   }),
 })

@@ -24,9 +24,9 @@ const LABELS = {
   deprecated: 'Deprecated',
 }
 const DONE: Readonly<Record<string, string>> = {
-  created: 'The scope is created. Apps can be given it at once.',
-  saved: 'The changes are saved. They count everywhere within a second.',
-  removed: 'The scope is removed. It can no longer be asked for.',
+  created: 'Scope created. You can give it to apps right away.',
+  saved: 'Changes saved. They take effect everywhere within a second.',
+  removed: 'Scope removed. It can no longer be requested.',
 }
 
 const EMPTY: ScopeForm = {
@@ -98,7 +98,7 @@ const list = ({ apps, catalogue }: ConsoleDeps): Row =>
           title: 'Scopes',
           section: 'scopes',
           crumbs: [],
-          lead: 'What apps can ask for, in the words of the consent page.',
+          lead: 'What apps can request, as described on the consent page.',
           action: { label: 'Create a scope', href: `${PATH}/new` },
           done: doneOf(query, DONE),
         },
@@ -183,10 +183,10 @@ const remove = ({ scopes, apps, services }: ConsoleDeps): Row =>
         crumbs: [...CRUMBS, { label: name, href: scopePath(name) }],
       },
       consequences: [
-        use.isUsed ? `${use.label} may ask for it now.` : 'No app may ask for it now.',
-        `“${sentence}” can no longer be asked for: such requests are refused within a second.`,
-        'Apps that have it keep its name, and it counts for nothing. Tokens that have it lose it.',
-        'To let the apps of today keep it and give it to no others, deprecate it instead.',
+        use.isUsed ? `${use.label} can request it now.` : 'No app can request it now.',
+        `“${sentence}” can no longer be requested: such requests are refused within a second.`,
+        'Apps that have it still list it, but it has no effect. Tokens that have it lose it.',
+        'To keep it for the apps that have it now, deprecate it instead.',
       ],
       button: 'Remove',
       isDangerous: true,

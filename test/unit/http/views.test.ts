@@ -447,9 +447,7 @@ describe('consent', () => {
     ]
     const html = views.render(aConsent({ heldPermissions: held }))
     expect(textOf(html)).toContain('wants more access')
-    expect(html).toMatch(
-      /<details>[\s\S]*Already allowed earlier[\s\S]*See staff[\s\S]*<\/details>/,
-    )
+    expect(html).toMatch(/<details>[\s\S]*Already allowed[\s\S]*See staff[\s\S]*<\/details>/)
     expect(html.indexOf('See your customers')).toBeLessThan(html.indexOf('<details'))
     const nothingNew = views.render(aConsent({ heldPermissions: held, newPermissions: [] }))
     expect(nothingNew).toContain('<details open>')
