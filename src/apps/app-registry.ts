@@ -25,7 +25,7 @@ import type { Invalidation } from '../storage/invalidation.ts'
 import { isStorable } from '../storage/moments.ts'
 import { createAppCache } from './app-cache.ts'
 import { settingsOf } from './app-settings.ts'
-import type { AppStore } from './app.store.ts'
+import type { AppStore } from './app-persistence.ts'
 import { DEFAULT_LIFETIME_BOUNDS, type LifetimeBounds } from './app-rules.ts'
 import { checkAppInput, type AppVerdict } from './client-metadata.ts'
 import {

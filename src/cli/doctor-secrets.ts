@@ -1,6 +1,6 @@
 // Which keys of OTESSE_SECRET_KEY the stored client secrets still need, so that an admin knows when
 // an older one may leave. Invariant: counts only; no hash and no key is shown.
-import type { AppStore } from '../apps/app.store.ts'
+import type { AppStore } from '../apps/app-persistence.ts'
 import { secretKeyIds } from '../apps/client-secret.ts'
 import type { ServerKeys } from '../shared/crypto.ts'
 import type { Finding } from './finding.ts'
