@@ -121,173 +121,6 @@ const SCOPE = 'admin:tokens:write'
 
 /** Creates the service. */
 export function createTokenService(deps: TokenServiceDeps): TokenService {
-  const { apps, accounts, grants, events, clock } = deps
-
-  /** Ends a family; whoever ended it first writes the event. */
-  async function end(grantId: string, reason: RevocationReason, by: Operator) {
-    const grant = await grants.revoke(grantId, undefined, reason)
-    if (grant !== undefined)
-      events.grantRevoked(
-        { grantId, appId: grant.appId, accountId: grant.accountId, reason },
-        contextOf(by),
-      )
-    return grant
-  }
-
-  async function revokeFamily(grantId: string, by: Operator): Promise<RevokeOutcome> {
-    const grant = await end(grantId, 'admin', by)
-    return grant === undefined
-      ? { kind: 'nothing_alive' }
-      : { kind: 'revoked', grantId, appId: grant.appId, whole: true }
-  }
-
-  /** Ends everything of an account or an app, by a job that whichever process is free carries out. */
-  async function revokeAll(
-    of: { kind: 'account'; accountId: string } | { kind: 'app'; appId: string },
-    by: Operator,
-  ): Promise<void> {
-    const reason: RevocationReason = 'admin'
-    const [store, id] =
-      of.kind === 'account' ? [deps.accountStore, of.accountId] : [deps.appStore, of.appId]
-    if (!(await store.endAll(id, reason, dateNow(clock))))
-      throw new AppError('not_found', { detail: of.kind })
-    events.grantsRevoked({ ...of, reason }, contextOf(by))
-    await deps.announce(of.kind, id)
-  }
-
-  /** The grant by which a token of that kind still does something. */
-  async function liveGrant(presented: ParsedToken): Promise<Grant | undefined> {
-    switch (presented.kind) {
-      case 'access':
-        return (await grants.findAccess(presented))?.grant
-      case 'refresh': {
-        const found = await grants.findRefresh(presented)
-        return found?.isCurrent === true ? found.grant : undefined
-      }
-      case 'code':
-        return grants.findCode(presented)
-    }
-  }
-
-  /**
-   * The grant whose token this is, or was. A refresh token proves itself, however old; of a dead access token only the form is known, and
-   * that its family is there.
-   */
-  async function familyOf(presented: ParsedToken): Promise<Grant | undefined> {
-    if (presented.kind === 'refresh' && !grants.isGenuineRefresh(presented))
-      // Invented, or made under a server key that has left: then only its stored hash proves it.
-      return (await grants.findRefresh(presented))?.grant
-    return grants.find(presented.locator)
-  }
-
-  /** The family that ends with the token: a replaced refresh token means it as well. */
-  async function familyToEnd(presented: ParsedToken): Promise<Grant | undefined> {
-    switch (presented.kind) {
-      case 'access':
-        return undefined
-      case 'refresh':
-        return familyOf(presented)
-      case 'code':
-        return grants.findCode(presented)
-    }
-  }
-
-  async function reportSecret(
-    text: string,
-    what: string,
-    options: { revoke: boolean },
-    by: Operator,
-  ): Promise<LeakOutcome> {
-    const found = await apps.findBySecret(text)
-    if (found === undefined) {
-      events.leakReported({ kind: what, wasLive: false }, contextOf(by))
-      return { kind: 'unknown', what }
-    }
-    const { app, secret, isLive: wasLive } = found
-    const facts = { appId: app.id, secretId: secret.id, wasLive }
-    events.leakReported({ ...facts, kind: what }, contextOf(by))
-    const outcome = { kind: 'secret', what, ...facts } as const
-    if (!options.revoke || app.status === 'deleted') return { ...outcome, revoked: false }
-    // The holder of the secret can act as the app already: ending it needs none of the app's admin scopes.
-    try {
-      // With a secret anybody gets tokens of the app's own; the app gets new ones with its other secret.
-      await apps.revokeSecret(app.id, secret.id, { endOwn: wasLive })
-      events.secretRevoked({ appId: app.id, secretId: secret.id }, contextOf(by))
-      if (wasLive) await end(appFamily(app.id), 'leaked', by)
-    } catch (error) {
-      // Another report of it came first.
-      if (!(error instanceof AppError) || error.code !== 'not_found') throw error
-    }
-    return { ...outcome, revoked: true }
-  }
-
-  async function reportToken(
-    presented: ParsedToken,
-    what: string,
-    options: { revoke: boolean },
-    by: Operator,
-  ): Promise<LeakOutcome> {
-    const live = await liveGrant(presented)
-    const wasLive = live !== undefined
-    const grant = live ?? (await familyOf(presented))
-    if (grant === undefined) {
-      events.leakReported({ kind: what, wasLive }, contextOf(by))
-      // An earlier revocation may have failed before everybody was told of it.
-      if (options.revoke) await grants.repeatRevocation(presented)
-      return { kind: 'unknown', what }
-    }
-    const { id: grantId, appId, accountId } = grant
-    const facts = { grantId, appId, accountId, wasLive }
-    events.leakReported({ ...facts, kind: what }, contextOf(by))
-    const revoked = options.revoke && endsFamily(presented, grant, wasLive)
-    if (revoked) await end(grantId, 'leaked', by)
-    return { kind: 'token', what, ...facts, revoked }
-  }
-
-  async function inspectSecret(text: string): Promise<Partial<TokenInspection>> {
-    const found = await apps.findBySecret(text)
-    if (found === undefined) return { isAlive: false, reason: 'unknown' }
-    const { app, secret, isLive } = found
-    const works = isLive && app.status === 'active'
-    return {
-      isAlive: works,
-      reason: works ? undefined : isLive ? 'app_inactive' : 'unknown',
-      app: nameOf(app),
-      secretId: secret.id,
-      issuedAt: secret.createdAt,
-      expiresAt: secret.expiresAt,
-    }
-  }
-
-  async function inspectToken(presented: ParsedToken): Promise<Partial<TokenInspection>> {
-    const status =
-      presented.kind === 'code'
-        ? ({ active: false, reason: 'unknown' } as const)
-        : await deps.inspect(presented.token)
-    if (status.active) {
-      const { app, accountId, scopes, audience, issuedAt, expiresAt } = status
-      return {
-        isAlive: true,
-        app: nameOf(app),
-        accountId,
-        scopes,
-        audience,
-        issuedAt: issuedAt === undefined ? undefined : new Date(issuedAt * SECOND),
-        expiresAt: new Date(expiresAt * SECOND),
-      }
-    }
-    const live = presented.kind === 'code' ? await grants.findCode(presented) : undefined
-    const grant = live ?? (await familyOf(presented))
-    const app = grant && (await apps.find(grant.appId))
-    return {
-      isAlive: live !== undefined,
-      reason: live === undefined ? (status.reason as TokenInspection['reason']) : undefined,
-      app: app && nameOf(app),
-      accountId: grant?.accountId,
-      scopes: live?.scopes,
-    }
-  }
-
   return {
     async inspect(text, by) {
       assertMay(by, SCOPE)
@@ -295,9 +128,9 @@ export function createTokenService(deps: TokenServiceDeps): TokenService {
       const presented = parseToken(text)
       const known =
         presented !== undefined
-          ? await inspectToken(presented)
+          ? await inspectToken(deps, presented)
           : form.form === 'ours'
-            ? await inspectSecret(text)
+            ? await inspectSecret(deps, text)
             : {}
       return { ...NOTHING_KNOWN, ...form, ...known }
     },
@@ -307,46 +140,238 @@ export function createTokenService(deps: TokenServiceDeps): TokenService {
       const presented = parseToken(text)
       if (presented === undefined)
         return { kind: formOf(text).form === 'ours' ? 'client_secret' : 'foreign' }
-      const live = presented.kind === 'access' ? await grants.findAccess(presented) : undefined
-      const grant = live?.grant ?? (await familyToEnd(presented))
+      const live = presented.kind === 'access' ? await deps.grants.findAccess(presented) : undefined
+      const grant = live?.grant ?? (await familyToEnd(deps, presented))
       if (grant === undefined) {
         // An earlier revocation may have failed before everybody was told of it.
-        await grants.repeatRevocation(presented)
+        await deps.grants.repeatRevocation(presented)
         return { kind: 'nothing_alive' }
       }
       const { id: grantId, appId, accountId } = grant
-      if (presented.kind !== 'access') return revokeFamily(grantId, by)
-      await grants.revokeAccess(presented, 'admin', live?.access.expiresAt)
-      events.tokenRevoked({ grantId, appId, accountId, reason: 'admin' }, contextOf(by))
+      if (presented.kind !== 'access') return revokeFamily(deps, grantId, by)
+      await deps.grants.revokeAccess(presented, 'admin', live?.access.expiresAt)
+      deps.events.tokenRevoked({ grantId, appId, accountId, reason: 'admin' }, contextOf(by))
       return { kind: 'revoked', grantId, appId, whole: false }
     },
 
     async revokeGrant(grantId, by) {
       assertMay(by, SCOPE)
-      return isLocator(grantId) ? revokeFamily(grantId, by) : { kind: 'foreign' }
+      return isLocator(grantId) ? revokeFamily(deps, grantId, by) : { kind: 'foreign' }
     },
 
     async revokeAllOfAccount(accountId, by) {
       assertMay(by, SCOPE)
-      if ((await accounts.find(accountId)) === undefined)
+      if ((await deps.accounts.find(accountId)) === undefined)
         throw new AppError('not_found', { detail: 'account' })
-      await revokeAll({ kind: 'account', accountId }, by)
+      await revokeAll(deps, { kind: 'account', accountId }, by)
     },
     async revokeAllOfApp(appId, by) {
       assertMay(by, SCOPE)
-      await apps.get(appId)
-      await revokeAll({ kind: 'app', appId }, by)
+      await deps.apps.get(appId)
+      await revokeAll(deps, { kind: 'app', appId }, by)
     },
 
     async report(text, options, by) {
       assertMay(by, SCOPE)
       const presented = parseToken(text)
       if (presented !== undefined)
-        return reportToken(presented, TOKEN_KINDS[presented.kind], options, by)
+        return reportToken(deps, presented, TOKEN_KINDS[presented.kind], options, by)
       return formOf(text).form === 'ours'
-        ? reportSecret(text, TOKEN_KINDS.secret, options, by)
+        ? reportSecret(deps, text, TOKEN_KINDS.secret, options, by)
         : { kind: 'foreign' }
     },
+  }
+}
+
+/** Ends a family; whoever ended it first writes the event. */
+async function end(
+  deps: TokenServiceDeps,
+  grantId: string,
+  reason: RevocationReason,
+  by: Operator,
+) {
+  const grant = await deps.grants.revoke(grantId, undefined, reason)
+  if (grant !== undefined)
+    deps.events.grantRevoked(
+      { grantId, appId: grant.appId, accountId: grant.accountId, reason },
+      contextOf(by),
+    )
+  return grant
+}
+
+async function revokeFamily(
+  deps: TokenServiceDeps,
+  grantId: string,
+  by: Operator,
+): Promise<RevokeOutcome> {
+  const grant = await end(deps, grantId, 'admin', by)
+  return grant === undefined
+    ? { kind: 'nothing_alive' }
+    : { kind: 'revoked', grantId, appId: grant.appId, whole: true }
+}
+
+/** Ends everything of an account or an app, by a job that whichever process is free carries out. */
+async function revokeAll(
+  deps: TokenServiceDeps,
+  of: { kind: 'account'; accountId: string } | { kind: 'app'; appId: string },
+  by: Operator,
+): Promise<void> {
+  const reason: RevocationReason = 'admin'
+  const [store, id] =
+    of.kind === 'account' ? [deps.accountStore, of.accountId] : [deps.appStore, of.appId]
+  if (!(await store.endAll(id, reason, dateNow(deps.clock))))
+    throw new AppError('not_found', { detail: of.kind })
+  deps.events.grantsRevoked({ ...of, reason }, contextOf(by))
+  await deps.announce(of.kind, id)
+}
+
+/** The grant by which a token of that kind still does something. */
+async function liveGrant(
+  deps: TokenServiceDeps,
+  presented: ParsedToken,
+): Promise<Grant | undefined> {
+  switch (presented.kind) {
+    case 'access':
+      return (await deps.grants.findAccess(presented))?.grant
+    case 'refresh': {
+      const found = await deps.grants.findRefresh(presented)
+      return found?.isCurrent === true ? found.grant : undefined
+    }
+    case 'code':
+      return deps.grants.findCode(presented)
+  }
+}
+
+/**
+ * The grant whose token this is, or was. A refresh token proves itself, however old; of a dead access token only the form is known, and
+ * that its family is there.
+ */
+async function familyOf(
+  deps: TokenServiceDeps,
+  presented: ParsedToken,
+): Promise<Grant | undefined> {
+  if (presented.kind === 'refresh' && !deps.grants.isGenuineRefresh(presented))
+    // Invented, or made under a server key that has left: then only its stored hash proves it.
+    return (await deps.grants.findRefresh(presented))?.grant
+  return deps.grants.find(presented.locator)
+}
+
+/** The family that ends with the token: a replaced refresh token means it as well. */
+async function familyToEnd(
+  deps: TokenServiceDeps,
+  presented: ParsedToken,
+): Promise<Grant | undefined> {
+  switch (presented.kind) {
+    case 'access':
+      return undefined
+    case 'refresh':
+      return familyOf(deps, presented)
+    case 'code':
+      return deps.grants.findCode(presented)
+  }
+}
+
+async function reportSecret(
+  deps: TokenServiceDeps,
+  text: string,
+  what: string,
+  options: { revoke: boolean },
+  by: Operator,
+): Promise<LeakOutcome> {
+  const found = await deps.apps.findBySecret(text)
+  if (found === undefined) {
+    deps.events.leakReported({ kind: what, wasLive: false }, contextOf(by))
+    return { kind: 'unknown', what }
+  }
+  const { app, secret, isLive: wasLive } = found
+  const facts = { appId: app.id, secretId: secret.id, wasLive }
+  deps.events.leakReported({ ...facts, kind: what }, contextOf(by))
+  const outcome = { kind: 'secret', what, ...facts } as const
+  if (!options.revoke || app.status === 'deleted') return { ...outcome, revoked: false }
+  // The holder of the secret can act as the app already: ending it needs none of the app's admin scopes.
+  try {
+    // With a secret anybody gets tokens of the app's own; the app gets new ones with its other secret.
+    await deps.apps.revokeSecret(app.id, secret.id, { endOwn: wasLive })
+    deps.events.secretRevoked({ appId: app.id, secretId: secret.id }, contextOf(by))
+    if (wasLive) await end(deps, appFamily(app.id), 'leaked', by)
+  } catch (error) {
+    // Another report of it came first.
+    if (!(error instanceof AppError) || error.code !== 'not_found') throw error
+  }
+  return { ...outcome, revoked: true }
+}
+
+async function reportToken(
+  deps: TokenServiceDeps,
+  presented: ParsedToken,
+  what: string,
+  options: { revoke: boolean },
+  by: Operator,
+): Promise<LeakOutcome> {
+  const live = await liveGrant(deps, presented)
+  const wasLive = live !== undefined
+  const grant = live ?? (await familyOf(deps, presented))
+  if (grant === undefined) {
+    deps.events.leakReported({ kind: what, wasLive }, contextOf(by))
+    // An earlier revocation may have failed before everybody was told of it.
+    if (options.revoke) await deps.grants.repeatRevocation(presented)
+    return { kind: 'unknown', what }
+  }
+  const { id: grantId, appId, accountId } = grant
+  const facts = { grantId, appId, accountId, wasLive }
+  deps.events.leakReported({ ...facts, kind: what }, contextOf(by))
+  const revoked = options.revoke && endsFamily(presented, grant, wasLive)
+  if (revoked) await end(deps, grantId, 'leaked', by)
+  return { kind: 'token', what, ...facts, revoked }
+}
+
+async function inspectSecret(
+  deps: TokenServiceDeps,
+  text: string,
+): Promise<Partial<TokenInspection>> {
+  const found = await deps.apps.findBySecret(text)
+  if (found === undefined) return { isAlive: false, reason: 'unknown' }
+  const { app, secret, isLive } = found
+  const works = isLive && app.status === 'active'
+  return {
+    isAlive: works,
+    reason: works ? undefined : isLive ? 'app_inactive' : 'unknown',
+    app: nameOf(app),
+    secretId: secret.id,
+    issuedAt: secret.createdAt,
+    expiresAt: secret.expiresAt,
+  }
+}
+
+async function inspectToken(
+  deps: TokenServiceDeps,
+  presented: ParsedToken,
+): Promise<Partial<TokenInspection>> {
+  const status =
+    presented.kind === 'code'
+      ? ({ active: false, reason: 'unknown' } as const)
+      : await deps.inspect(presented.token)
+  if (status.active) {
+    const { app, accountId, scopes, audience, issuedAt, expiresAt } = status
+    return {
+      isAlive: true,
+      app: nameOf(app),
+      accountId,
+      scopes,
+      audience,
+      issuedAt: issuedAt === undefined ? undefined : new Date(issuedAt * SECOND),
+      expiresAt: new Date(expiresAt * SECOND),
+    }
+  }
+  const live = presented.kind === 'code' ? await deps.grants.findCode(presented) : undefined
+  const grant = live ?? (await familyOf(deps, presented))
+  const app = grant && (await deps.apps.find(grant.appId))
+  return {
+    isAlive: live !== undefined,
+    reason: live === undefined ? (status.reason as TokenInspection['reason']) : undefined,
+    app: app && nameOf(app),
+    accountId: grant?.accountId,
+    scopes: live?.scopes,
   }
 }
 

@@ -1,5 +1,5 @@
-// otesse account: people who can sign in. Invariant: a password comes from standard input, from a prompt that does not show it, or is made here;
-// never from an argument, which other processes can see.
+// otesse account: people who can sign in. Invariant: a password comes from standard input, from a prompt that
+// does not show it, or is made here; never from an argument, which other processes can see.
 import { createReadStream } from 'node:fs'
 import { extname } from 'node:path'
 import { Readable } from 'node:stream'
@@ -62,7 +62,18 @@ interface ListFlags {
 /** Adds `otesse account …`. */
 export function addAccountCommands(program: Command, does: Does): void {
   const account = program.command('account').description('people who can sign in')
+  addCreate(account, does)
+  addInvite(account, does)
+  addList(account, does)
+  addShow(account, does)
+  addReset(account, does)
+  addSetRole(account, does)
+  addDeactivate(account, does)
+  addReactivate(account, does)
+  addImport(account, does)
+}
 
+function addCreate(account: Command, does: Does): void {
   const create = account
     .command('create')
     .description('create an account')
@@ -94,7 +105,9 @@ On a terminal the password is asked for. Examples:
       }
     })
   })
+}
 
+function addInvite(account: Command, does: Does): void {
   const invite = account
     .command('invite')
     .description('create an account and a link with which its owner chooses a password')
@@ -119,7 +132,9 @@ The link works once, for 7 days. Example:
       }
     })
   })
+}
 
+function addList(account: Command, does: Does): void {
   const list = account
     .command('list')
     .description('list accounts by e-mail')
@@ -146,7 +161,9 @@ The link works once, for 7 days. Example:
       }
     })
   })
+}
 
+function addShow(account: Command, does: Does): void {
   const show = account
     .command('show <id-or-email>')
     .description('show one account')
@@ -154,7 +171,9 @@ The link works once, for 7 days. Example:
   does(show, (session, idOrEmail = '') =>
     session.withServices(async ({ accounts }) => shown(await getAccount(accounts, idOrEmail))),
   )
+}
 
+function addReset(account: Command, does: Does): void {
   const reset = account
     .command('reset <id-or-email>')
     .description('make a link with which the owner chooses a new password')
@@ -175,7 +194,9 @@ their tokens end. Where there is no password yet it is a new invitation, for 7 d
       }
     }),
   )
+}
 
+function addSetRole(account: Command, does: Does): void {
   const setRole = account
     .command('set-role <id-or-email> <role>')
     .description('make somebody an admin, or a member again')
@@ -196,7 +217,9 @@ All servers act on it at once. The last admin who can sign in stays one. Example
       return shown(outcome.account)
     })
   })
+}
 
+function addDeactivate(account: Command, does: Does): void {
   const deactivate = account
     .command('deactivate <id-or-email>')
     .description('lock an account out and end all its tokens and sessions')
@@ -217,7 +240,9 @@ Example:
       )
     }),
   )
+}
 
+function addReactivate(account: Command, does: Does): void {
   const reactivate = account
     .command('reactivate <id-or-email>')
     .description('let somebody sign in again')
@@ -233,7 +258,9 @@ Tokens and sessions of before stay ended. Example:
       return shown(await services.accounts.reactivate(id, OPERATOR))
     }),
   )
+}
 
+function addImport(account: Command, does: Does): void {
   const importCommand = account
     .command('import <file>')
     .description('create accounts from a CSV or NDJSON file, with the password hashes they had')

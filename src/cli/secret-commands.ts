@@ -1,4 +1,5 @@
-// otesse secret: a second secret for an app, the end of an old one, the report of one that was found where it must not be.
+// otesse secret: a second secret for an app, the end of an old one, the report of one that was found where
+// it must not be.
 import type { Command } from 'commander'
 import type { LeakOutcome } from '../admin/token-service.ts'
 import { getNamedApp } from './app-commands.ts'
@@ -12,7 +13,12 @@ export function addSecretCommands(program: Command, does: Does): void {
   const secret = program
     .command('secret')
     .description('change an app’s secret without a pause, report a leaked one')
+  addCreate(secret, does)
+  addRevoke(secret, does)
+  addReport(secret, does)
+}
 
+function addCreate(secret: Command, does: Does): void {
   const create = secret
     .command('create <app>')
     .description('add a secret; the one before keeps working, two are live at a time')
@@ -44,7 +50,9 @@ To change over: create a secret, give it to the app, then end the old one:
       }
     }),
   )
+}
 
+function addRevoke(secret: Command, does: Does): void {
   const revoke = secret
     .command('revoke <app> <secret-id>')
     .description('end a secret at once')
@@ -62,7 +70,9 @@ To change over: create a secret, give it to the app, then end the old one:
       }
     }),
   )
+}
 
+function addReport(secret: Command, does: Does): void {
   const report = secret
     .command('report')
     .description('say whose a leaked secret, token or code is, and end it with --revoke')
