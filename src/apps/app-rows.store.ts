@@ -117,7 +117,7 @@ export async function raise(
  * Ends all tokens of an app, and writes the job that removes them. Returns whether there is such an
  * app.
  */
-export async function endAll(
+export async function endAllOfApp(
   trx: Transaction<Tables>,
   id: string,
   reason: string,

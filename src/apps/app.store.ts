@@ -7,7 +7,7 @@ import type { Tables } from '../storage/schema.ts'
 import { beginsWith, contains, findsParts } from '../storage/text-search.ts'
 import type { AppSecret } from '../model/app.ts'
 import {
-  endAll,
+  endAllOfApp,
   hasScope,
   inTransaction,
   readApp,
@@ -220,12 +220,12 @@ const changeStatus: OnDatabase<'changeStatus'> = (db, id, { status, reason, purg
       .execute()
     if (purge)
       // A code, which each revoked grant will carry; the admin's words stay with the app.
-      await endAll(trx, id, status === 'deleted' ? 'app_deleted' : 'app_suspended', at)
+      await endAllOfApp(trx, id, status === 'deleted' ? 'app_deleted' : 'app_suspended', at)
     return true
   })
 
 const endAllTokens: OnDatabase<'endAll'> = (db, id, reason, at) =>
-  inTransaction(db, (trx) => endAll(trx, id, reason, at))
+  inTransaction(db, (trx) => endAllOfApp(trx, id, reason, at))
 
 const setLogo: OnDatabase<'setLogo'> = (db, appId, logo, at) =>
   inTransaction(db, async (trx) => {
