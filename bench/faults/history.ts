@@ -193,6 +193,12 @@ function doubt(history: History, operation: Operation): void {
       for (const { answeredAt } of refused)
         family.endedAt = Math.min(family.endedAt, Math.max(answeredAt, family.bornAt))
     }
+    // One that found the code used may have ended it, and was not told where that could not be
+    // written down.
+    if (family)
+      for (const other of attempts)
+        if (other.answer.outcome === 'unavailable' && other.answeredAt > family.askedAt)
+          family.doubtedFrom = Math.min(family.doubtedFrom, other.askedAt)
   }
   if (action === 'refresh' && token) {
     // A refused refresh may have ended the family as reuse: right for a dead token, and judged by

@@ -2,7 +2,7 @@
 // transaction, so that neither exists without the other; whatever could take the last admin away waits for others that could. Called by accounts.ts
 // and account-import.ts.
 import { sql } from 'kysely'
-import { type Database, withDatabase } from '../storage/database.ts'
+import { type Database, withDatabase, type WriteAlong } from '../storage/database.ts'
 import { beginsWith, contains, findsParts } from '../storage/text-search.ts'
 import type { Account, AccountChange, AccountToInsert } from '../model/account.ts'
 import { emailKey } from './account-input.ts'
@@ -39,7 +39,7 @@ export interface AccountPageQuery {
 /** Keeps accounts. */
 export interface AccountStore {
   /** @throws {AppError} `already_exists` when the e-mail's key is taken */
-  insert(account: Account, emailKey: string, passwordHash: string | undefined): Promise<void>
+  insert(account: AccountToInsert, along?: WriteAlong<Account>): Promise<void>
   /** Inserts those whose e-mail is free and returns their ids; of two with one e-mail the first counts. */
   insertMany(accounts: readonly AccountToInsert[]): Promise<ReadonlySet<string>>
   /** Returns which of the keys are taken. */
@@ -92,8 +92,14 @@ export interface AccountStore {
 /** Creates the store. */
 export function createAccountStore(db: Database): AccountStore {
   return {
-    insert: (account, emailKey, passwordHash) =>
-      withDatabase(() => insertAccount(db, { account, emailKey, passwordHash })),
+    insert: (toInsert, along) =>
+      withDatabase(async () => {
+        if (along === undefined) return insertAccount(db, toInsert)
+        await db.transaction().execute(async (transaction) => {
+          await insertAccount(transaction, toInsert)
+          await along(transaction, toInsert.account)
+        })
+      }),
 
     insertMany: (accounts) =>
       withDatabase(async () => {

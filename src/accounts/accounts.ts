@@ -3,6 +3,7 @@
 // written with it. Called by sign-in/, oauth/ (is the account active?), admin/ and the command line.
 import { dateNow, epochSeconds, SECOND, type Clock } from '../shared/clock.ts'
 import { AppError, isUnavailable } from '../shared/errors.ts'
+import type { WriteAlong } from '../storage/database.ts'
 import { newAccountId } from '../shared/ids.ts'
 import { createChangePublisher } from '../model/change-publisher.ts'
 import { diffOf } from '../model/diff.ts'
@@ -103,7 +104,7 @@ export interface Accounts {
    *
    * @throws {AppError} `already_exists`; `parameter_invalid` about `email`, `name` or `password` (its detail says what to do better)
    */
-  create(input: NewAccount, context?: ActContext): Promise<Account>
+  create(input: NewAccount, context?: ActContext, along?: WriteAlong<Account>): Promise<Account>
   /** Checks an e-mail and a password. @throws {AppError} `temporarily_unavailable` when too many checks wait */
   authenticate(email: string, password: string, place?: QueuePlace): Promise<Authentication>
   /** Finds by id, at most 30 s old and never older than a published change. */
@@ -211,7 +212,7 @@ export function createAccounts(deps: {
   }
 
   return {
-    async create(input, context = {}) {
+    async create(input, context = {}, along) {
       const email = parseEmail(input.email)
       if (email === undefined) throw new AppError('parameter_invalid', { about: 'email' })
       const name = input.name === undefined ? undefined : parseLine(input.name, 'name')
@@ -228,8 +229,9 @@ export function createAccounts(deps: {
         ...FIRST_GENERATION,
         createdAt: dateNow(clock),
       }
-      const hash = input.password === undefined ? undefined : await passwords.hash(input.password)
-      await store.insert(account, emailKey(email), hash)
+      const passwordHash =
+        input.password === undefined ? undefined : await passwords.hash(input.password)
+      await store.insert({ account, emailKey: emailKey(email), passwordHash }, along)
       events?.accountCreated({ accountId: account.id, role: account.role }, context)
       return account
     },

@@ -34,7 +34,7 @@ export interface ImportOutcome {
 
 /** Each throws `power_missing` for an operator who may not, and `not_found` where there is no such account. */
 export interface AccountService {
-  create(input: NewAccount, by: Operator): Promise<AccountOutcome>
+  create(input: NewAccount, by: Operator, along?: WriteAlong<Account>): Promise<AccountOutcome>
   /** Creates an account without a password and a link with which its owner chooses one. */
   invite(
     input: Omit<NewAccount, 'password'>,
@@ -114,10 +114,10 @@ export function createAccountService(deps: {
   }
 
   return {
-    create: (input, by) =>
+    create: (input, by, along) =>
       making(input, by, async () => ({
         kind: 'created',
-        account: await accounts.create(input, contextOf(by)),
+        account: await accounts.create(input, contextOf(by), along),
       })),
 
     invite({ email, name, role }, by, along) {

@@ -5,12 +5,13 @@ import type { Scope } from '../model/scope.ts'
 import type { ScopeCatalogue, ScopeOutcome, ScopeUpdateOutcome } from '../apps/scope-catalogue.ts'
 import type { ScopeInput } from '../apps/scope.ts'
 import type { Events } from '../audit/events.ts'
+import type { WriteAlong } from '../storage/database.ts'
 import { diffOf } from '../model/diff.ts'
 import { assertMay, contextOf, type Operator } from './operator.ts'
 
 /** Each throws `power_missing` for an operator who may not. */
 export interface ScopeService {
-  create(input: ScopeInput, by: Operator): Promise<ScopeOutcome>
+  create(input: ScopeInput, by: Operator, along?: WriteAlong<Scope>): Promise<ScopeOutcome>
   /** Changes what is given and keeps the rest, if `version` is still the scope's. @throws {AppError} `not_found` */
   update(
     name: string,
@@ -29,9 +30,9 @@ export function createScopeService(deps: {
 }): ScopeService {
   const { scopes, events } = deps
   return {
-    async create(input, by) {
+    async create(input, by, along) {
       assertMay(by, 'admin:scopes:write')
-      const outcome = await scopes.create(input)
+      const outcome = await scopes.create(input, along)
       if (outcome.kind === 'saved')
         events.scopeCreated({ scope: outcome.scope.name }, contextOf(by))
       return outcome

@@ -4,6 +4,7 @@ import { isScopeName, type Scope } from '../model/scope.ts'
 import { SECOND, dateNow, type Clock } from '../shared/clock.ts'
 import { AppError } from '../shared/errors.ts'
 import { createPolledCopy } from '../shared/polled-copy.ts'
+import type { OpenTransaction, WriteAlong } from '../storage/database.ts'
 import { createChangePublisher } from '../model/change-publisher.ts'
 import type { Invalidation } from '../storage/invalidation.ts'
 import type { Refused } from '../model/problem.ts'
@@ -50,7 +51,7 @@ export interface ScopeCatalogue extends AsyncDisposable {
   /**
    * Creates a scope. Apps that named a removed scope of that name lose it: this is another scope.
    */
-  create(input: ScopeInput): Promise<ScopeOutcome>
+  create(input: ScopeInput, along?: WriteAlong<Scope>): Promise<ScopeOutcome>
   /** Replaces everything but the name, if `version` is still the scope's. @throws {AppError} `not_found` */
   update(input: ScopeInput, version: number): Promise<ScopeUpdateOutcome>
   /**
@@ -160,11 +161,13 @@ export function createScopeCatalogue(deps: {
       return () => void listeners.delete(listener)
     },
 
-    async create(input) {
+    async create(input, along) {
       const verdict = checkScope(input)
       if (verdict.kind === 'refused') return verdict
       const { scope } = verdict
-      const appIds = await store.insert(scope, dateNow(clock))
+      const created = { ...scope, version: 1 }
+      const alongside = along && ((trx: OpenTransaction) => along(trx, created))
+      const appIds = await store.insert(scope, dateNow(clock), alongside)
       if (appIds === undefined)
         return {
           kind: 'refused',
@@ -179,7 +182,7 @@ export function createScopeCatalogue(deps: {
         }
       await Promise.all(appIds.map((id) => appPublisher.publish(id)))
       await saved(scope.name)
-      return { kind: 'saved', scope: { ...scope, version: 1 } }
+      return { kind: 'saved', scope: created }
     },
 
     async update(input, version) {

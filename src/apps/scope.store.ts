@@ -4,7 +4,12 @@ import type { Scope } from '../model/scope.ts'
 import { type Insertable, type Selectable, sql, type Transaction } from 'kysely'
 import type { NewScope } from './scope.ts'
 import { ALL_SCOPE_SETTINGS, makeScopeSettings, SCOPE_SETTINGS } from './scope-settings.ts'
-import { isUniqueViolation, withDatabase, type Database } from '../storage/database.ts'
+import {
+  isUniqueViolation,
+  type OpenTransaction,
+  withDatabase,
+  type Database,
+} from '../storage/database.ts'
 import type { ScopeRow, Tables } from '../storage/schema.ts'
 
 /** A scope as it is stored. */
@@ -22,7 +27,11 @@ export interface ScopeStore {
    *
    * @returns the ids of those apps, or `undefined` when there is a scope of that name
    */
-  insert(scope: NewScope, at: Date): Promise<string[] | undefined>
+  insert(
+    scope: NewScope,
+    at: Date,
+    along?: (transaction: OpenTransaction) => Promise<void>,
+  ): Promise<string[] | undefined>
   find(name: string): Promise<Scope | undefined>
   /** Writes the scope if the version is still that one, which goes up by one; returns whether it was. */
   update(scope: NewScope, version: number, at: Date): Promise<boolean>
@@ -61,12 +70,14 @@ export function createScopeStore(db: Database): ScopeStore {
         return row && toScope(row)
       }),
 
-    insert: (scope, at) =>
+    insert: (scope, at, along) =>
       withDatabase(async () => {
         try {
           return await db.transaction().execute(async (transaction) => {
             await insertScope(transaction, scope, at)
-            return takeFromApps(transaction, scope.name, at)
+            const appIds = await takeFromApps(transaction, scope.name, at)
+            await along?.(transaction)
+            return appIds
           })
         } catch (error) {
           if (isUniqueViolation(error)) return undefined

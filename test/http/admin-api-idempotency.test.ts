@@ -1,5 +1,6 @@
 // Idempotency-Key: a creation is done once however often and at whatever moment it is asked for, also by two servers; and what is kept for that
 // opens nothing to whoever reads the database.
+import { sql } from 'kysely'
 import { createIdempotency } from '../../src/admin/api/idempotency.ts'
 import { createIdempotencyRecordStore } from '../../src/admin/api/idempotency-record.store.ts'
 import { done, type Reply } from '../../src/admin/api/operation.ts'
@@ -159,6 +160,28 @@ describe.each(BACKENDS)('the same request again, %s', (backend) => {
       answers.push(await admin.post(path, json, withKey(key)))
     expect(answers.map(({ status }) => status)).toEqual([201, 201, 201])
     expect(new Set(answers.map(({ text }) => text)).size).toBe(1)
+  })
+
+  it.each<[string, string, object]>([
+    ['a scope', '/scopes', { name: 'whole:read', group: 'Once', sentence: 'Once' }],
+    ['an account', '/accounts', { email: 'whole@example.com' }],
+    ['an invitation', '/invitations', { email: 'whole-guest@example.com' }],
+    ['an app', '/apps', { ...APP, name: 'Whole' }],
+  ])('makes %s with its answer, or neither', async (_, path, json) => {
+    const { db } = server.infrastructure
+    await sql`
+      create function refuse_answers() returns trigger language plpgsql as
+      $$ begin raise exception 'no answer is kept' using errcode = '57014'; end $$`.execute(db)
+    await sql`
+      create trigger refuse_answers before update on kept_answers
+      for each row execute function refuse_answers()`.execute(db)
+    const key = newKey()
+    const failed = await admin.post(path, json, withKey(key))
+    await sql`drop trigger refuse_answers on kept_answers`.execute(db)
+    await sql`drop function refuse_answers`.execute(db)
+    expect(failed.status).toBeGreaterThanOrEqual(500)
+    // Nothing was made: neither a conflict nor a busy key.
+    expect((await admin.post(path, json, withKey(key))).status).toBe(201)
   })
 
   it.each(['a b', 'ü', '', 'x'.repeat(201)])('refuses the key %j', async (key) => {

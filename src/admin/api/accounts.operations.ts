@@ -58,12 +58,13 @@ async function list({ accounts }: Deps, call: Call): Promise<Reply> {
 }
 
 async function create({ service }: Deps, call: Call): Promise<Reply> {
-  const outcome = await service.create(call.input as unknown as NewAccount, call.by)
-  if (outcome.kind === 'refused') return outcome
-  const { account } = outcome
-  const location = placeOf(account)
-  return created(showAccount(account), { version: account.version, location })
+  const given = call.input as unknown as NewAccount
+  const outcome = await service.create(given, call.by, keeping(call, shownNew))
+  return outcome.kind === 'refused' ? outcome : shownNew(outcome.account)
 }
+
+const shownNew = (account: Account): Done =>
+  created(showAccount(account), { version: account.version, location: placeOf(account) })
 
 async function invite({ service }: Deps, call: Call): Promise<Reply> {
   const given = call.input as unknown as NewAccount
@@ -132,6 +133,7 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     scope: WRITE,
     body: { kind: 'json', schema: NEW_ACCOUNT, checkedBy: 'schema' },
     isRepeatable: true,
+    isWhole: true,
     answers: { 201: ACCOUNT },
     handle: create,
   },

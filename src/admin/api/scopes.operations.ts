@@ -12,6 +12,8 @@ import {
   NOTHING_TO_SAY,
   type ApiResource,
   createResource,
+  type Done,
+  keeping,
   type OperationRow,
   pageOf,
   type Reply,
@@ -60,9 +62,12 @@ function list({ scopes }: Deps): Reply {
 
 async function create({ service }: Deps, call: Call): Promise<Reply> {
   // The catalogue looks at the type of every member.
-  const outcome = await service.create(call.input as unknown as ScopeInput, call.by)
-  if (outcome.kind === 'refused') return outcome
-  const { scope } = outcome
+  const given = call.input as unknown as ScopeInput
+  const outcome = await service.create(given, call.by, keeping(call, shownNew))
+  return outcome.kind === 'refused' ? outcome : shownNew(outcome.scope)
+}
+
+const shownNew = (scope: Scope): Done => {
   const location = `/scopes/${encodeURIComponent(scope.name)}`
   return created(showScope(scope), { version: scope.version, location })
 }
@@ -94,6 +99,7 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     scope: WRITE,
     body: { kind: 'json', schema: NEW, checkedBy: 'domain' },
     isRepeatable: true,
+    isWhole: true,
     answers: { 201: SCOPE },
     handle: create,
   },

@@ -25,7 +25,7 @@ function createMemoryStore() {
     rows.set(id, { ...row, account: { ...row.account, ...facts } })
   }
   const store: AccountStore = {
-    insert(account, emailKey, passwordHash) {
+    insert({ account, emailKey, passwordHash }) {
       if ([...rows.values()].some((row) => row.emailKey === emailKey))
         return Promise.reject(new AppError('already_exists'))
       rows.set(account.id, { account, emailKey, passwordHash })
