@@ -88,8 +88,11 @@ export const actsForUsers = (type: AppType): boolean => type === 'web' || type =
 /**
  * Returns whether the consent to an app is remembered. RFC 8252 §8.6: a public app cannot prove
  * that it is the one that was allowed, so its users are asked each time.
+ *
+ * @param isPreview an admin began the authorization to see what the app would get
  */
-export const remembersConsent = ({ type }: Pick<App, 'type'>): boolean => type === 'web'
+export const remembersConsent = ({ type }: Pick<App, 'type'>, isPreview = false): boolean =>
+  type === 'web' && !isPreview
 
 /** Returns whether apps of the type can have tokens of their own (RFC 6749 §4.4). */
 export const canActForItself = (type: AppType): boolean => type === 'web' || type === 'machine'

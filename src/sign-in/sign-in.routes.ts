@@ -96,7 +96,7 @@ async function approve(deps: SignInDeps, ctx: Visit): Promise<void> {
   if (account === undefined) return askToSignIn(deps, ctx, pending)
   const app = await getApp(deps, pending.appId)
   const scopes = [...pending.scopes]
-  if (isRemembered(app, pending)) await consents.remember(account.id, app.id, scopes)
+  if (remembersConsent(app, pending.isPreview)) await consents.remember(account.id, app.id, scopes)
   const url = await interactions.approve(ctx, { accountId: account.id, scopes })
   events.consentGranted(
     { accountId: account.id, appId: app.id, scopes },
@@ -207,7 +207,7 @@ async function showConsent(
   ])
   if (account === undefined) return askToSignIn(deps, ctx, pending)
   // A preview shows what a user sees who never allowed the app.
-  const remembered = isRemembered(app, pending)
+  const remembered = remembersConsent(app, pending.isPreview)
     ? await deps.consents.find(account.id, app.id)
     : undefined
   const base = pathOf(pending.uid)
@@ -249,10 +249,6 @@ const pathOf = (uid: string): string => `/interaction/${uid}`
  * interaction.
  */
 const bindingOf = (uid: string): string => `interaction ${uid}`
-
-/** Whether the consent is remembered; that of a preview is not. */
-const isRemembered = (app: App, { isPreview }: PendingInteraction): boolean =>
-  remembersConsent(app) && !isPreview
 
 /** The name of the app that the user returns to; a preview returns to the console. */
 const returnsTo = (app: App | undefined, { isPreview }: PendingInteraction): string | undefined =>

@@ -58,11 +58,10 @@ export function createBeginAuthorization(deps: BeginningDeps): BeginAuthorizatio
     // Looked at again after the grant is written: what was ended meanwhile has had its grants
     // revoked already.
     const after = await findStanding(accountId, appId)
-    const isConnected =
-      remembersConsent(app) && !isPreview
-        ? after?.isRemembered === true
-        : // Nothing is remembered that could have been withdrawn; but some connection was ended.
-          after?.account.generation === before.account.generation
+    const isConnected = remembersConsent(app, isPreview)
+      ? after?.isRemembered === true
+      : // Nothing is remembered that could have been withdrawn; but some connection was ended.
+        after?.account.generation === before.account.generation
     if (!isConnected || !isGood(after, loginGeneration) || hasEnded(after, before))
       await grants.revoke(grant.id)
   }
