@@ -106,6 +106,18 @@ test('each folder of src has a level', () => {
   expect(files.filter((file) => !known(file)).map(({ path }) => path)).toEqual([])
 })
 
+test('src/README.md has the folders of each level, and what each knows', () => {
+  const rows = readFileSync('src/README.md', 'utf8').matchAll(/^\| (\d) +\| ([^|]+?) +\| \w/gm)
+  const documented = [...rows].flatMap(([, level, names = '']) =>
+    [...names.matchAll(/`([^`]+?)\/?`/g)].map(([, name = '']) => `${level} ${name}`),
+  )
+  const isMinor = (name: string) => ['require-node.ts', 'own-secrets.ts'].includes(name)
+  const known = LEVELS.flatMap((names, level) =>
+    names.filter((name) => !isMinor(name)).map((name) => `${level} ${name}`),
+  )
+  expect(documented.toSorted()).toEqual(known.toSorted())
+})
+
 test('each outside thing has one home', () => {
   const problems = onEachLine(({ name }, line) =>
     HOMES.filter(({ pattern, place }) => pattern.test(line) && !place.test(name)).map(

@@ -34,6 +34,28 @@ describe('links', () => {
   })
 })
 
+describe('paths in backticks', () => {
+  const ROOT = /^(src|test|docs|bench|deploy|examples|migrations|packages|scripts|views)\//
+  const places = [
+    '',
+    'src/',
+    'src/oauth/',
+    'src/oauth/authorize/',
+    'src/oauth/token/',
+    'test/http/',
+  ]
+
+  it.each(documents.filter((path) => path !== 'CHANGELOG.md'))('of %s exist', (path) => {
+    const texts = [...read(path).matchAll(/`([\w./-]+\.(?:ts|eta|sh|conf|md))`/g)]
+    const names = texts.map(([, text = '']) => text).filter((text) => text.includes('/'))
+    const isThere = (name: string) =>
+      ROOT.test(name)
+        ? existsSync(name)
+        : places.some((place) => existsSync(place + name)) || existsSync(join(dirname(path), name))
+    expect(names.filter((name) => !isThere(name))).toEqual([])
+  })
+})
+
 describe('README.md', () => {
   const readme = read('README.md')
 
