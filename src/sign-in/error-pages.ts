@@ -8,7 +8,7 @@ import { sendPage } from '../http/send-page.ts'
 import type { Views } from '../http/views.ts'
 import type { ErrorPage } from './pages.ts'
 
-interface Words {
+interface Message {
   title: string
   /** What happened; the error's own sentence where this is absent. */
   what?: string
@@ -20,7 +20,7 @@ interface Words {
 
 const START_AGAIN = 'Go back to the app you came from and start again there.'
 
-const WORDS: Partial<Record<ErrorCode, Words>> = {
+const MESSAGES: Partial<Record<ErrorCode, Message>> = {
   authorize_app_unknown: {
     title: 'Unknown app',
     next: 'Go back and tell the app’s developers. If that is you: compare the client_id in the link with the client ID of the app, and check that the app is active.',
@@ -92,9 +92,9 @@ const WORDS: Partial<Record<ErrorCode, Words>> = {
   },
 }
 
-const OTHER: Words = { title: 'That did not work', next: START_AGAIN }
+const OTHER: Message = { title: 'That did not work', next: START_AGAIN }
 /** At the console nobody came from an app. */
-const OTHER_AT_CONSOLE: Words = {
+const OTHER_AT_CONSOLE: Message = {
   title: 'That did not work',
   next: 'Go back and try again. Nothing was changed. If it happens again, search the server’s log for the reference below.',
 }
@@ -113,7 +113,7 @@ export function createErrorPages(
     const { code, status, retryAfterSeconds } = error
     const isConsole = CONSOLE.test(ctx.path)
     const other = isConsole ? OTHER_AT_CONSOLE : OTHER
-    const { title, what = error.sentence, next, maySignIn = false } = WORDS[code] ?? other
+    const { title, what = error.sentence, next, maySignIn = false } = MESSAGES[code] ?? other
     sendPage(
       ctx,
       views,

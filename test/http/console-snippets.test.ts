@@ -65,7 +65,7 @@ describe('for an API', () => {
     const { body } = await createOAuthClient(server, machine).credentials()
     const curl = await talk(code('curl'), environment, () => Promise.resolve(body.access_token), '')
     expect(JSON.parse(curl)).toMatchObject({ active: true, scope: 'bookings:read' })
-    const node = `${code('node')}\nconsole.log(JSON.stringify(await whatIsItWorth(process.argv[1])))`
+    const node = `${code('node')}\nconsole.log(JSON.stringify(await introspect(process.argv[1])))`
     const args = ['--input-type=module', '-e', node, body.access_token]
     const { stdout } = await run(process.execPath, args, { env: environment })
     expect(JSON.parse(stdout)).toMatchObject({ active: true, client_id: machine.id })

@@ -72,7 +72,9 @@ export interface FormState<Target, Typed> {
   csrf: string
   /** Names this form, which counts once. */
   formId: string
-  /** Makes the token of another action of the same path parameters, whose form is on the page too. */
+  /**
+   * Makes the token of another action of the same path parameters, whose form is on the page too.
+   */
   csrfOf(actionName: string): string
   signInAgainUrl: string
 }
@@ -84,7 +86,9 @@ export type Sent<Target> =
   | { readonly kind: 'shown'; readonly page: ConsolePage }
   /** Nothing was changed; the form is shown again. 422 unless `status` says otherwise. */
   | { readonly kind: 'refused'; readonly problems: readonly Problem[]; readonly status?: 409 }
-  /** Somebody else was faster: nothing was changed, and the form is shown again with their target. */
+  /**
+   * Somebody else was faster: nothing was changed, and the form is shown again with their target.
+   */
   | { readonly kind: 'conflict'; readonly target: Target }
 
 /** What is said when a form comes again that counted already. */

@@ -1,6 +1,6 @@
-// The form of an app, as texts: what was typed, read into the input of the registry and back. Invariant:
-// whatever was typed stays what it was, so that a form that is shown again has lost nothing. Called by
-// the routes that register and edit apps.
+// The form of an app, as texts: what was typed, read into the input of the registry and back.
+// Invariant: whatever was typed stays what it was, so that a form that is shown again has lost
+// nothing. Called by the routes that register and edit apps.
 import type { Scope } from '../../model/scope.ts'
 import type { Problem } from '../../model/problem.ts'
 import {
@@ -142,7 +142,10 @@ export interface ScopeChoices {
   count: number
 }
 
-/** Returns the checkboxes: every scope that can be chosen, and those that the form has although they cannot. */
+/**
+ * Returns the checkboxes: every scope that can be chosen, and those that the form has although they
+ * cannot.
+ */
 export function scopeChoices(
   catalogue: ReadonlyMap<string, Scope>,
   chosen: ReadonlySet<string>,
@@ -256,7 +259,8 @@ type Lifetimes = Readonly<Partial<Record<SettingName, number>>>
 /**
  * Returns the fields of the form.
  *
- * @param given.type of the app; absent for a new one, whose type is chosen in the form: all fields are there
+ * @param given.type of the app; absent for a new one, whose type is chosen in the form: all fields
+ *   are there
  */
 export function appFields(given: {
   values: AppFormValues

@@ -1,5 +1,5 @@
-// What the pages of one app have in common: its head, its tabs, and its facts as templates may see them. Invariant: the hash of a secret gets
-// nowhere near a page. Called by the routes of the apps.
+// What the pages of one app have in common: its head, its tabs, and its facts as templates may see
+// them. Invariant: the hash of a secret gets nowhere near a page. Called by the routes of the apps.
 import { actsForUsers, type App, canActForItself } from '../../model/app.ts'
 import { APP_SETTINGS, settingsOfKind } from '../../apps/app-settings.ts'
 import { isLive } from '../../apps/client-secret.ts'

@@ -1,5 +1,5 @@
-// An action that asks first: what will happen, what is needed for it, and the two ways on. Invariant:
-// what was typed is shown again when it is refused, beside what is wrong with it.
+// An action that asks first: what will happen, what is needed for it, and the two ways on.
+// Invariant: what was typed is shown again when it is refused, beside what is wrong with it.
 import type { Problem } from '../../model/problem.ts'
 import type { Parameters } from '../../http/parameters.ts'
 import { type ActionRow, action, type FormState, type Row } from './action.ts'

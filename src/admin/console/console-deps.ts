@@ -1,4 +1,5 @@
-// What the console needs of its neighbours; compose/console.ts plugs it in. Reads go to the domain, changes through the admin services alone.
+// What the console needs of its neighbours; compose/console.ts plugs it in. Reads go to the domain,
+// changes through the admin services alone.
 import type { Scope } from '../../model/scope.ts'
 import type { Accounts } from '../../accounts/accounts.ts'
 import type { App } from '../../model/app.ts'

@@ -1,5 +1,5 @@
-// The one function that turns a page of the console into HTML. Invariant: every value is escaped, and
-// an app's addresses become links only where they are plain web addresses.
+// The one function that turns a page of the console into HTML. Invariant: every value is escaped,
+// and an app's addresses become links only where they are plain web addresses.
 import type { Account } from '../../model/account.ts'
 import type { Templates } from '../../http/views.ts'
 import { type Frame, SECTIONS } from './frame.ts'

@@ -1,5 +1,6 @@
-// Events as people read them: a sentence, who, whom, why, and what changed. Invariant: whatever an event holds is shown as text of bounded
-// length; its facts are listed one by one, so that nothing is hidden in a blob. Called by the activity pages and the export.
+// Events as people read them: a sentence, who, whom, why, and what changed. Invariant: whatever an
+// event holds is shown as text of bounded length; its facts are listed one by one, so that nothing
+// is hidden in a blob. Called by the activity pages and the export.
 import type { EventName } from '../../audit/event-names.ts'
 import type { RecordedEvent } from '../../audit/event.store.ts'
 import { reasonMessage, type ReasonMessage } from './reason-messages.ts'

@@ -1,5 +1,6 @@
-// The activity as a file: CSV for spreadsheets, NDJSON for programs. Invariants: never more than one page of events in memory; and no cell of the
-// CSV is a formula, whoever chose its text. Called by the activity page.
+// The activity as a file: CSV for spreadsheets, NDJSON for programs. Invariants: never more than
+// one page of events in memory; and no cell of the CSV is a formula, whoever chose its text. Called
+// by the activity page.
 import type { EventPage, EventQuery, RecordedEvent } from '../../audit/event.store.ts'
 
 const PAGE = 500
@@ -25,10 +26,14 @@ const COLUMNS = [
   'id',
 ] as const satisfies readonly (keyof RecordedEvent)[]
 
-// Spreadsheets read a cell that begins so as a formula, also behind spaces; some drop a tab or a line end before they look.
+// Spreadsheets read a cell that begins so as a formula, also behind spaces; some drop a tab or a
+// line end before they look.
 const FORMULA = /^[\s\u00A0\uFEFF]*[=+\-@|%\uFF0B\uFF0D\uFF1D\uFF20]|^[\t\r\n]/
 
-/** Writes one cell: what looks like a formula is made text by an apostrophe, and every cell stands in quotes. */
+/**
+ * Writes one cell: what looks like a formula is made text by an apostrophe, and every cell stands
+ * in quotes.
+ */
 export function csvCell(text: string): string {
   const inert = FORMULA.test(text) ? `'${text}` : text
   return `"${inert.replaceAll('"', '""')}"`
@@ -47,7 +52,10 @@ const csvLine = (event: RecordedEvent): string =>
 const jsonLine = (event: RecordedEvent): string =>
   `${JSON.stringify(Object.fromEntries(COLUMNS.map((column) => [column, event[column]])))}\n`
 
-/** Writes all events that fit the query, newest first, a page at a time: the next is read when the last has been taken. */
+/**
+ * Writes all events that fit the query, newest first, a page at a time: the next is read when the
+ * last has been taken.
+ */
 export async function* exportEvents(
   list: (query: EventQuery) => Promise<EventPage>,
   query: EventQuery,

@@ -1,4 +1,5 @@
-// What a list is narrowed by, in words: for the title of its page, and for the ways to widen it where it is empty. Called by the routes of all lists.
+// What a list is narrowed by, in words: for the title of its page, and for the ways to widen it
+// where it is empty. Called by the routes of all lists.
 import type { LinkTo } from './frame.ts'
 import { linkWith, type Query } from './paging.ts'
 
@@ -6,13 +7,18 @@ import { linkWith, type Query } from './paging.ts'
 export interface Filter {
   name: string
   label: string
-  /** `undefined` where it does not narrow: nothing was asked for, or something that there is not. */
+  /**
+   * `undefined` where it does not narrow: nothing was asked for, or something that there is not.
+   */
   value: string | undefined
 }
 
 /** How a list is narrowed. */
 export interface Narrowing {
-  /** What the list shows, for the title of the page: `“calendar”, Status: Suspended`. Empty where it shows everything. */
+  /**
+   * What the list shows, for the title of the page: `“calendar”, Status: Suspended`. Empty where it
+   * shows everything.
+   */
   text: string
   /** One link for each filter, to the list without it; only where there are several. */
   widen: LinkTo[]

@@ -1,5 +1,5 @@
-// Addresses of lists: what is searched for, and which page. Invariant: a query is what a person could have typed, one value a name, the empty ones
-// left out. Called by the routes of all lists.
+// Addresses of lists: what is searched for, and which page. Invariant: a query is what a person
+// could have typed, one value a name, the empty ones left out. Called by the routes of all lists.
 import type { LinkTo } from './frame.ts'
 
 /** The query of a request: the first value of each name, without empty ones. */
@@ -19,7 +19,10 @@ export function queryOf({ querystring }: { querystring: string }): Query {
   return { get: (name) => found.get(name), entries: [...found] }
 }
 
-/** Returns the sentence about what was done just now, which the query names; a query may name anything. */
+/**
+ * Returns the sentence about what was done just now, which the query names; a query may name
+ * anything.
+ */
 export function doneOf(
   query: Query,
   sentences: Readonly<Record<string, string>>,
@@ -47,7 +50,8 @@ export interface Pager {
   next: LinkTo | undefined
 }
 
-// Lists are read forward only, by the cursor of where a page ended; the way back is kept in the address: the cursors of the pages before.
+// Lists are read forward only, by the cursor of where a page ended; the way back is kept in the
+// address: the cursors of the pages before.
 const TRAIL_END = '~'
 const FIRST_PAGE = '-'
 const MAX_TRAIL = 12

@@ -55,7 +55,10 @@ export const previewRows = ({ previews, catalogue, getChangeable }: ConsoleDeps)
   }),
 ]
 
-/** Returns the app's scopes as checkboxes; what left the catalogue can be ticked, to see the refusal. */
+/**
+ * Returns the app's scopes as checkboxes; what left the catalogue can be ticked, to see the
+ * refusal.
+ */
 function choicesOf(app: App, all: ReturnType<ConsoleDeps['catalogue']>) {
   const catalogue = new Map([...all].filter(([name]) => app.scopes.includes(name)))
   const { groups, admin } = scopeChoices(catalogue, new Set(app.scopes))

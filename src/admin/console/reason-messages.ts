@@ -1,5 +1,6 @@
-// Why a request was refused, in plain words: what happened and what the app's developer should do. Invariant: every reason code that can be
-// recorded has a message, which a unit test holds against the table of errors. Called by the activity pages.
+// Why a request was refused, in plain words: what happened and what the app's developer should do.
+// Invariant: every reason code that can be recorded has a message, which a unit test holds against
+// the table of errors. Called by the activity pages.
 import type { RevocationReason } from '../../audit/event-names.ts'
 import type { ErrorCode } from '../../shared/errors.ts'
 
@@ -385,5 +386,8 @@ export function reasonMessage(eventName: string, reason: string): ReasonMessage 
   return Object.hasOwn(table, reason) ? (table[reason] ?? message(reason, '')) : message(reason, '')
 }
 
-/** Returns whether a refusal has a message of its own; for the test that holds them against the errors. */
+/**
+ * Returns whether a refusal has a message of its own; for the test that holds them against the
+ * errors.
+ */
 export const hasMessage = (code: string): boolean => Object.hasOwn(REFUSALS, code)

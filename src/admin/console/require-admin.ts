@@ -1,6 +1,6 @@
-// Who may use the console. Invariants: only who is signed in as an active admin at this moment; what
-// is dangerous also needs a password that was given a short while ago; and a form that comes too
-// late is kept for its sender. Called by console.routes.ts for every row.
+// Who may use the console. Invariants: only who is signed in as an active admin at this moment;
+// what is dangerous also needs a password that was given a short while ago; and a form that comes
+// too late is kept for its sender. Called by console.routes.ts for every row.
 import type { Context, Middleware } from 'koa'
 import type { Account } from '../../model/account.ts'
 import type { Events } from '../../audit/events.ts'

@@ -1,6 +1,6 @@
-// Code that an app's developer can paste and run: with the real issuer, client id, redirect URI and scopes, the secret from the environment.
-// Invariant: every value is written as a literal of its language, so that none of them can end its string. Pure; called by the credentials
-// pages.
+// Code that an app's developer can paste and run: with the real issuer, client id, redirect URI and
+// scopes, the secret from the environment. Invariant: every value is written as a literal of its
+// language, so that none of them can end its string. Pure; called by the credentials pages.
 import type { App } from '../../model/app.ts'
 import { needsPerson } from '../../apps/scope.ts'
 
@@ -22,10 +22,15 @@ interface Facts {
   isPublic: boolean
 }
 
-/** Where the developer's own Node program finds the secret; in parts, because nothing here reads the environment of ours. */
+/**
+ * Where the developer's own Node program finds the secret; in parts, because nothing here reads the
+ * environment of ours.
+ */
 const NODE_SECRET = ['process', 'env', 'OTESSE_CLIENT_SECRET'].join('.')
 
-/** A literal for JavaScript, Python and Go: their double-quoted strings agree on what JSON writes. */
+/**
+ * A literal for JavaScript, Python and Go: their double-quoted strings agree on what JSON writes.
+ */
 const text = (value: string): string => JSON.stringify(value)
 /** A literal for POSIX shells. */
 const shell = (value: string): string => `'${value.replaceAll("'", `'\\''`)}'`
@@ -138,7 +143,10 @@ func main() {
   ]
 }
 
-/** openid-client refuses http unless it is told that this is meant: a server on the developer's own machine. */
+/**
+ * openid-client refuses http unless it is told that this is meant: a server on the developer's own
+ * machine.
+ */
 const insecureNode = (issuer: string): string =>
   issuer.startsWith('http:')
     ? '\n  undefined,\n  { execute: [client.allowInsecureRequests] }, // http: on your own machine only'
@@ -280,7 +288,7 @@ curl -sS ${shell(`${issuer}/oauth/introspect`)} \\
       `
 const credentials = Buffer.from(${text(`${clientId}:`)} + ${NODE_SECRET}).toString('base64')
 
-export async function whatIsItWorth(token) {
+export async function introspect(token) {
   const answer = await fetch(${text(`${issuer}/oauth/introspect`)}, {
     method: 'POST',
     headers: { authorization: \`Basic \${credentials}\` },
@@ -298,7 +306,7 @@ export async function whatIsItWorth(token) {
 import os
 import requests
 
-def what_is_it_worth(token):
+def introspect(token):
     answer = requests.post(
         ${text(`${issuer}/oauth/introspect`)},
         auth=(${text(clientId)}, os.environ["OTESSE_CLIENT_SECRET"]),
@@ -313,7 +321,7 @@ def what_is_it_worth(token):
       'Go',
       'the standard library',
       `
-func whatIsItWorth(ctx context.Context, token string) (map[string]any, error) {
+func introspect(ctx context.Context, token string) (map[string]any, error) {
 	body := strings.NewReader(url.Values{"token": {token}}.Encode())
 	request, err := http.NewRequestWithContext(ctx, "POST", ${text(`${issuer}/oauth/introspect`)}, body)
 	if err != nil {

@@ -1,4 +1,5 @@
-// What an app did in the last 30 days, from the daily counters. Pure; called by the activity tab of an app.
+// What an app did in the last 30 days, from the daily counters. Pure; called by the activity tab of
+// an app.
 import type { UsageCount } from '../../audit/usage.store.ts'
 import { DAY } from '../../shared/clock.ts'
 import { reasonMessage, type ReasonMessage } from './reason-messages.ts'

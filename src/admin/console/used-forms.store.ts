@@ -1,5 +1,6 @@
-// Which forms have been sent already: those whose answer shows a secret, which a reload would otherwise make again. Invariant: of two requests
-// with one form, however close together, exactly one takes it. Kept beside the answers of the admin API, and swept with them.
+// Which forms have been sent already: those whose answer shows a secret, which a reload would
+// otherwise make again. Invariant: of two requests with one form, however close together, exactly
+// one takes it. Kept beside the answers of the admin API, and swept with them.
 import { sql } from 'kysely'
 import type { Parameters } from '../../http/parameters.ts'
 import { randomBase62 } from '../../shared/crypto.ts'
