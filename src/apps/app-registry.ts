@@ -203,21 +203,44 @@ function checkReason(reason: string): string {
   return text
 }
 
+/** What the functions of the registry work with. */
+interface Registry {
+  readonly store: AppStore
+  readonly catalogue: { current(): Pick<ScopeSnapshot, 'scopes'> }
+  readonly serverKeys: ServerKeys
+  readonly clock: Clock
+  readonly bounds: LifetimeBounds
+  readonly usage: ReturnType<typeof createSecretUsage>
+  readonly publisher: ReturnType<typeof createChangePublisher>
+  readonly findSecret: ReturnType<typeof createSecretFinder>
+  /** The secrets that this process has hashed anew, or tried to. */
+  readonly renewed: WeakSet<AppSecret>
+}
+
+type Functions = Omit<AppRegistry, typeof Symbol.asyncDispose>
+
+/** A function of the registry with the registry as its first argument. */
+type OnRegistry<Name extends keyof Functions> = (
+  registry: Registry,
+  ...args: Parameters<Functions[Name]>
+) => ReturnType<Functions[Name]>
+
 /** Creates the registry. @param deps.lifetimes the server's bounds for lifetimes of apps */
-export function createAppRegistry(deps: {
-  store: AppStore
-  catalogue: { current(): Pick<ScopeSnapshot, 'scopes'> }
-  serverKeys: ServerKeys
-  clock: Clock
-  invalidation: Invalidation
-  lifetimes?: LifetimeBounds
-}): AppRegistry {
-  const { store, catalogue, serverKeys, clock, invalidation } = deps
-  const bounds = deps.lifetimes ?? DEFAULT_LIFETIME_BOUNDS
-  const usage = createSecretUsage({ store, clock })
-  const publisher = createChangePublisher(invalidation, 'app')
-  const findSecret = createSecretFinder(serverKeys)
-  const countByScope = createScopeUse(() => store.countByScope())
+export function createAppRegistry(
+  deps: Pick<Registry, 'store' | 'catalogue' | 'serverKeys' | 'clock'> & {
+    invalidation: Invalidation
+    lifetimes?: LifetimeBounds
+  },
+): AppRegistry {
+  const { store, serverKeys, clock, invalidation } = deps
+  const registry: Registry = {
+    ...deps,
+    bounds: deps.lifetimes ?? DEFAULT_LIFETIME_BOUNDS,
+    usage: createSecretUsage({ store, clock }),
+    publisher: createChangePublisher(invalidation, 'app'),
+    findSecret: createSecretFinder(serverKeys),
+    renewed: new WeakSet(),
+  }
   const cache = createAppCache({
     load: async (id) => {
       const app = await store.find(id)
@@ -227,213 +250,225 @@ export function createAppRegistry(deps: {
     invalidation,
   })
   const logos = createLogoCache((ids) => store.findLogos(ids))
-
-  const renewed = new WeakSet<AppSecret>()
-  /** Has a secret that an older server key made hashed under the current one, in the background. */
-  function renewIfOld(secret: AppSecret, presented: string): void {
-    if (renewed.has(secret)) return
-    renewed.add(secret)
-    const after = renewedHash(serverKeys, secret, presented)
-    if (after === undefined) return
-    const { hash, keyId } = after
-    usage.renew({ id: secret.id, before: secret.hash, after: hash, keyId })
-  }
-
-  const check = (input: object, previous?: App): AppVerdict =>
-    checkAppInput(input, { scopes: catalogue.current().scopes, bounds, previous })
-
-  async function get(id: string): Promise<App> {
-    const app = isClientId(id) ? await store.find(id) : undefined
-    if (app === undefined) throw notFound()
-    return app
-  }
-
-  async function getChangeable(id: string): Promise<App> {
-    const app = await get(id)
-    if (app.status === 'deleted') throw notFound()
-    return app
-  }
-
-  /** Announces a change that has been saved and returns the app as it is now. */
-  async function changed(id: string, wasThere: boolean): Promise<App> {
-    if (!wasThere) throw notFound()
-    await publisher.publish(id)
-    return get(id)
-  }
-
-  async function changeStatus(id: string, status: AppStatus, reason?: string): Promise<App> {
-    await getChangeable(id)
-    const purge = status !== 'active'
-    const at = dateNow(clock)
-    return changed(id, await store.changeStatus(id, { status, reason, purge, at }))
-  }
-
   return {
-    check,
-
-    async register(input, logo, along) {
-      const verdict = check(input)
-      if (verdict.kind === 'refused') return verdict
-      const now = dateNow(clock)
-      const made = isConfidential(verdict.settings) ? makeClientSecret(serverKeys) : undefined
-      const secrets: AppSecret[] = made === undefined ? [] : [newSecretEntry(made, now, undefined)]
-      const app = freezeApp({
-        ...verdict.settings,
-        id: newClientId(),
-        logoId: logo?.id,
-        status: 'active',
-        statusReason: undefined,
-        version: 1,
-        generation: 0,
-        grantsFrom: 0,
-        ownFrom: 0,
-        createdAt: now,
-        updatedAt: now,
-        secrets,
-      })
-      const outcome = { kind: 'registered', app, secret: made?.secret } as const
-      const isWritten = await store.insert(app, logo, along && ((trx) => along(trx, outcome)))
-      return isWritten ? outcome : HANDLE_TAKEN
-    },
-
+    check: (input, previous) => check(registry, input, previous),
+    register: (input, logo, along) => register(registry, input, logo, along),
     find: (clientId) => cache.find(clientId),
     isAtHand: (clientId) => cache.isAtHand(clientId),
     findByHandle: (handle) =>
       isHandle(handle) ? store.findByHandle(handle) : Promise.resolve(undefined),
-    get,
-
-    async findBySecret(text) {
-      const hashes = secretHashes(text, serverKeys)
-      const app = hashes.length === 0 ? undefined : await store.findBySecretHash(hashes)
-      // Looked for once more: it may have been revoked between the two readings.
-      const secret = app?.secrets.find(({ hash }) => hashes.includes(hash))
-      if (app === undefined || secret === undefined) return undefined
-      return { app, secret, isLive: app.status !== 'deleted' && isLive(secret, clock()) }
-    },
-
-    checkSecret(app, presented) {
-      const secret = findSecret(app, presented)
-      if (secret === undefined) return 'wrong'
-      if (!isLive(secret, clock())) return 'expired'
-      usage.note(secret.id)
-      renewIfOld(secret, presented)
-      return 'valid'
-    },
-
-    async update(id, version, change) {
-      const previous = await getChangeable(id)
-      if (previous.version !== version) return { kind: 'conflict', app: previous }
-      const verdict = check({ ...settingsOf(previous), ...change }, previous)
-      if (verdict.kind === 'refused') return verdict
-      const at = dateNow(clock)
-      const outcome = await store.updateSettings(id, version, verdict.settings, at)
-      if (outcome === 'handle-taken') return HANDLE_TAKEN
-      if (outcome === 'conflict') return { kind: 'conflict', app: await getChangeable(id) }
-      return { kind: 'updated', app: await changed(id, true) }
-    },
-
-    suspend: async (id, reason) => changeStatus(id, 'suspended', checkReason(reason)),
-    activate: (id) => changeStatus(id, 'active'),
-    remove: async (id, reason) => changeStatus(id, 'deleted', checkReason(reason)),
-
-    async createSecret(id, options = {}) {
-      const app = await getChangeable(id)
-      const refuse = (field: string, rule: string, sentence: string): Refused => ({
-        kind: 'refused',
-        problems: [{ field, rule, sentence }],
-      })
-      if (!isConfidential(app))
-        return refuse(
-          'secret',
-          'secret-of-public-app',
-          'Public apps have no secret: they use PKCE.',
-        )
-      const now = dateNow(clock)
-      const { expiresAt, along } = options
-      // `!(a > b)` and not `a <= b`: an invalid date compares as false with everything.
-      if (expiresAt !== undefined && !(expiresAt.getTime() > now.getTime()))
-        return refuse('expiresAt', 'secret-expiry-past', 'Choose a time in the future.')
-      if (expiresAt !== undefined && !isStorable(expiresAt))
-        return refuse('expiresAt', 'secret-expiry-far', 'Choose a time before the year 10000.')
-      const made = makeClientSecret(serverKeys)
-      const entry = newSecretEntry(made, now, expiresAt)
-      const outcomeOf = (app: App) =>
-        ({ kind: 'created', app, secretId: entry.id, secret: made.secret }) as const
-      let outcome
-      try {
-        outcome = await store.addSecret(id, entry, {
-          live: MAX_LIVE_SECRETS,
-          now,
-          forgetBefore: new Date(now.getTime() - FORGET_EXPIRED_SECRETS_AFTER),
-          along: along && ((trx, app) => along(trx, outcomeOf(app))),
-        })
-      } catch (error) {
-        // It may have happened all the same, and its answer be asked for again.
-        await publisher.publish(id)
-        throw error
-      }
-      if (outcome === 'too-many')
-        return refuse(
-          'secret',
-          'secret-too-many',
-          'Two secrets are live already: revoke one first.',
-        )
-      if (outcome === 'unknown-app') throw notFound()
-      // Answered from what the transaction wrote: nothing can fail between the commit and the
-      // answer.
-      await publisher.publish(id)
-      return outcomeOf(outcome.app)
-    },
-
-    async revokeSecret(id, secretId, { endOwn = false } = {}) {
-      const app = await getChangeable(id)
-      const isThere = app.secrets.some((secret) => secret.id === secretId)
-      const at = dateNow(clock)
-      return changed(id, isThere && (await store.removeSecret(id, secretId, { endOwn, at })))
-    },
-
-    async list({ search, type, status, scope, cursor, limit = DEFAULT_PAGE } = {}) {
-      const size = Math.min(Math.max(Math.trunc(limit) || 1, 1), MAX_PAGE)
-      if (scope !== undefined && !isScopeName(scope)) return { apps: [], next: undefined }
-      // A NUL is the one character that Postgres takes in no text.
-      const words = search?.replaceAll('\0', '').trim().slice(0, 200)
-      const found = await store.list({
-        search: words === '' ? undefined : words,
-        type,
-        statuses: status === undefined ? ['active', 'suspended'] : [status],
-        scope,
-        after: cursor === undefined ? undefined : parseCursor(cursor),
-        // One more than asked for tells whether there is a next page.
-        limit: size + 1,
-      })
-      const apps = found.slice(0, size)
-      const last = apps.at(-1)
-      return { apps, next: found.length > size && last !== undefined ? toCursor(last) : undefined }
-    },
-
-    countByScope,
+    get: (id) => get(registry, id),
+    findBySecret: (text) => findBySecret(registry, text),
+    checkSecret: (app, presented) => checkSecret(registry, app, presented),
+    update: (id, version, change) => update(registry, id, version, change),
+    suspend: async (id, reason) => changeStatus(registry, id, 'suspended', checkReason(reason)),
+    activate: (id) => changeStatus(registry, id, 'active'),
+    remove: async (id, reason) => changeStatus(registry, id, 'deleted', checkReason(reason)),
+    createSecret: (id, options) => createSecret(registry, id, options),
+    revokeSecret: (id, secretId, options) => revokeSecret(registry, id, secretId, options),
+    list: (query) => list(registry, query),
+    countByScope: createScopeUse(() => store.countByScope()),
     countOfScope: (scope) => (isScopeName(scope) ? store.countOfScope(scope) : Promise.resolve(0)),
-
-    async setLogo(id, bytes, contentType) {
-      const verdict = checkLogo(bytes, contentType)
-      if (verdict.kind === 'refused') return verdict
-      await getChangeable(id)
-      const wasThere = await store.setLogo(id, verdict.logo, dateNow(clock))
-      return { kind: 'updated', app: await changed(id, wasThere) }
-    },
-
-    async removeLogo(id) {
-      await getChangeable(id)
-      return changed(id, await store.setLogo(id, undefined, dateNow(clock)))
-    },
-
+    setLogo: (id, bytes, contentType) => setLogo(registry, id, bytes, contentType),
+    removeLogo: (id) => removeLogo(registry, id),
     findLogo: (logoId) => logos.find(logoId),
 
     async [Symbol.asyncDispose]() {
-      publisher[Symbol.dispose]()
-      await usage[Symbol.asyncDispose]()
+      registry.publisher[Symbol.dispose]()
+      await registry.usage[Symbol.asyncDispose]()
     },
   }
+}
+
+/** Has a secret that an older server key made hashed under the current one, in the background. */
+function renewIfOld(registry: Registry, secret: AppSecret, presented: string): void {
+  if (registry.renewed.has(secret)) return
+  registry.renewed.add(secret)
+  const after = renewedHash(registry.serverKeys, secret, presented)
+  if (after === undefined) return
+  const { hash, keyId } = after
+  registry.usage.renew({ id: secret.id, before: secret.hash, after: hash, keyId })
+}
+
+const check: OnRegistry<'check'> = ({ catalogue, bounds }, input, previous) =>
+  checkAppInput(input, { scopes: catalogue.current().scopes, bounds, previous })
+
+async function get(registry: Registry, id: string): Promise<App> {
+  const app = isClientId(id) ? await registry.store.find(id) : undefined
+  if (app === undefined) throw notFound()
+  return app
+}
+
+async function getChangeable(registry: Registry, id: string): Promise<App> {
+  const app = await get(registry, id)
+  if (app.status === 'deleted') throw notFound()
+  return app
+}
+
+/** Announces a change that has been saved and returns the app as it is now. */
+async function changed(registry: Registry, id: string, wasThere: boolean): Promise<App> {
+  if (!wasThere) throw notFound()
+  await registry.publisher.publish(id)
+  return get(registry, id)
+}
+
+async function changeStatus(
+  registry: Registry,
+  id: string,
+  status: AppStatus,
+  reason?: string,
+): Promise<App> {
+  await getChangeable(registry, id)
+  const purge = status !== 'active'
+  const at = dateNow(registry.clock)
+  return changed(registry, id, await registry.store.changeStatus(id, { status, reason, purge, at }))
+}
+
+const register: OnRegistry<'register'> = async (registry, input, logo, along) => {
+  const verdict = check(registry, input)
+  if (verdict.kind === 'refused') return verdict
+  const now = dateNow(registry.clock)
+  const made = isConfidential(verdict.settings) ? makeClientSecret(registry.serverKeys) : undefined
+  const secrets: AppSecret[] = made === undefined ? [] : [newSecretEntry(made, now, undefined)]
+  const app = freezeApp({
+    ...verdict.settings,
+    id: newClientId(),
+    logoId: logo?.id,
+    status: 'active',
+    statusReason: undefined,
+    version: 1,
+    generation: 0,
+    grantsFrom: 0,
+    ownFrom: 0,
+    createdAt: now,
+    updatedAt: now,
+    secrets,
+  })
+  const outcome = { kind: 'registered', app, secret: made?.secret } as const
+  const isWritten = await registry.store.insert(app, logo, along && ((trx) => along(trx, outcome)))
+  return isWritten ? outcome : HANDLE_TAKEN
+}
+
+const findBySecret: OnRegistry<'findBySecret'> = async (registry, text) => {
+  const hashes = secretHashes(text, registry.serverKeys)
+  const app = hashes.length === 0 ? undefined : await registry.store.findBySecretHash(hashes)
+  // Looked for once more: it may have been revoked between the two readings.
+  const secret = app?.secrets.find(({ hash }) => hashes.includes(hash))
+  if (app === undefined || secret === undefined) return undefined
+  return { app, secret, isLive: app.status !== 'deleted' && isLive(secret, registry.clock()) }
+}
+
+const checkSecret: OnRegistry<'checkSecret'> = (registry, app, presented) => {
+  const secret = registry.findSecret(app, presented)
+  if (secret === undefined) return 'wrong'
+  if (!isLive(secret, registry.clock())) return 'expired'
+  registry.usage.note(secret.id)
+  renewIfOld(registry, secret, presented)
+  return 'valid'
+}
+
+const update: OnRegistry<'update'> = async (registry, id, version, change) => {
+  const previous = await getChangeable(registry, id)
+  if (previous.version !== version) return { kind: 'conflict', app: previous }
+  const verdict = check(registry, { ...settingsOf(previous), ...change }, previous)
+  if (verdict.kind === 'refused') return verdict
+  const at = dateNow(registry.clock)
+  const outcome = await registry.store.updateSettings(id, version, verdict.settings, at)
+  if (outcome === 'handle-taken') return HANDLE_TAKEN
+  if (outcome === 'conflict') return { kind: 'conflict', app: await getChangeable(registry, id) }
+  return { kind: 'updated', app: await changed(registry, id, true) }
+}
+
+const createSecret: OnRegistry<'createSecret'> = async (registry, id, options = {}) => {
+  const app = await getChangeable(registry, id)
+  const refuse = (field: string, rule: string, sentence: string): Refused => ({
+    kind: 'refused',
+    problems: [{ field, rule, sentence }],
+  })
+  if (!isConfidential(app))
+    return refuse('secret', 'secret-of-public-app', 'Public apps have no secret: they use PKCE.')
+  const now = dateNow(registry.clock)
+  const { expiresAt, along } = options
+  // `!(a > b)` and not `a <= b`: an invalid date compares as false with everything.
+  if (expiresAt !== undefined && !(expiresAt.getTime() > now.getTime()))
+    return refuse('expiresAt', 'secret-expiry-past', 'Choose a time in the future.')
+  if (expiresAt !== undefined && !isStorable(expiresAt))
+    return refuse('expiresAt', 'secret-expiry-far', 'Choose a time before the year 10000.')
+  const made = makeClientSecret(registry.serverKeys)
+  const entry = newSecretEntry(made, now, expiresAt)
+  const outcomeOf = (app: App) =>
+    ({ kind: 'created', app, secretId: entry.id, secret: made.secret }) as const
+  let outcome
+  try {
+    outcome = await registry.store.addSecret(id, entry, {
+      live: MAX_LIVE_SECRETS,
+      now,
+      forgetBefore: new Date(now.getTime() - FORGET_EXPIRED_SECRETS_AFTER),
+      along: along && ((trx, app) => along(trx, outcomeOf(app))),
+    })
+  } catch (error) {
+    // It may have happened all the same, and its answer be asked for again.
+    await registry.publisher.publish(id)
+    throw error
+  }
+  if (outcome === 'too-many')
+    return refuse('secret', 'secret-too-many', 'Two secrets are live already: revoke one first.')
+  if (outcome === 'unknown-app') throw notFound()
+  // Answered from what the transaction wrote: nothing can fail between the commit and the
+  // answer.
+  await registry.publisher.publish(id)
+  return outcomeOf(outcome.app)
+}
+
+const revokeSecret: OnRegistry<'revokeSecret'> = async (
+  registry,
+  id,
+  secretId,
+  { endOwn = false } = {},
+) => {
+  const app = await getChangeable(registry, id)
+  const isThere = app.secrets.some((secret) => secret.id === secretId)
+  const at = dateNow(registry.clock)
+  return changed(
+    registry,
+    id,
+    isThere && (await registry.store.removeSecret(id, secretId, { endOwn, at })),
+  )
+}
+
+const list: OnRegistry<'list'> = async (
+  registry,
+  { search, type, status, scope, cursor, limit = DEFAULT_PAGE } = {},
+) => {
+  const size = Math.min(Math.max(Math.trunc(limit) || 1, 1), MAX_PAGE)
+  if (scope !== undefined && !isScopeName(scope)) return { apps: [], next: undefined }
+  // A NUL is the one character that Postgres takes in no text.
+  const words = search?.replaceAll('\0', '').trim().slice(0, 200)
+  const found = await registry.store.list({
+    search: words === '' ? undefined : words,
+    type,
+    statuses: status === undefined ? ['active', 'suspended'] : [status],
+    scope,
+    after: cursor === undefined ? undefined : parseCursor(cursor),
+    // One more than asked for tells whether there is a next page.
+    limit: size + 1,
+  })
+  const apps = found.slice(0, size)
+  const last = apps.at(-1)
+  return { apps, next: found.length > size && last !== undefined ? toCursor(last) : undefined }
+}
+
+const setLogo: OnRegistry<'setLogo'> = async (registry, id, bytes, contentType) => {
+  const verdict = checkLogo(bytes, contentType)
+  if (verdict.kind === 'refused') return verdict
+  await getChangeable(registry, id)
+  const wasThere = await registry.store.setLogo(id, verdict.logo, dateNow(registry.clock))
+  return { kind: 'updated', app: await changed(registry, id, wasThere) }
+}
+
+const removeLogo: OnRegistry<'removeLogo'> = async (registry, id) => {
+  await getChangeable(registry, id)
+  return changed(registry, id, await registry.store.setLogo(id, undefined, dateNow(registry.clock)))
 }
 
 const newSecretEntry = (
