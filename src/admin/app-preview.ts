@@ -129,21 +129,8 @@ export function createAppPreviews(deps: {
         return { kind: 'refused', app, redirect: undefined, reason }
       }
       const { id, nonce } = await previews.begin({ appId: app.id, accountId: by.id })
-      const url = new URL(deps.authorizeUrl)
-      const parameters = {
-        client_id: app.id,
-        redirect_uri: previews.returnUri,
-        response_type: 'code',
-        scope: scopes.join(' '),
-        state: id,
-        code_challenge: id,
-        code_challenge_method: 'S256',
-        // Who has allowed the app for themselves sees the page too.
-        prompt: 'consent',
-        ...(scopes.includes('openid') ? { nonce } : {}),
-      }
-      for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
-      return { kind: 'begun', url: url.href }
+      const url = authorizeUrlOf(deps, app.id, scopes, { id, nonce })
+      return { kind: 'begun', url }
     },
 
     async finish(query, by) {
@@ -196,6 +183,30 @@ export function createAppPreviews(deps: {
       }
     },
   }
+}
+
+/** The address at which the flow of a preview begins. */
+function authorizeUrlOf(
+  { authorizeUrl, previews }: { authorizeUrl: string; previews: Pick<Previews, 'returnUri'> },
+  clientId: string,
+  scopes: readonly string[],
+  { id, nonce }: { id: string; nonce: string },
+): string {
+  const url = new URL(authorizeUrl)
+  const parameters = {
+    client_id: clientId,
+    redirect_uri: previews.returnUri,
+    response_type: 'code',
+    scope: scopes.join(' '),
+    state: id,
+    code_challenge: id,
+    code_challenge_method: 'S256',
+    // Who has allowed the app for themselves sees the page too.
+    prompt: 'consent',
+    ...(scopes.includes('openid') ? { nonce } : {}),
+  }
+  for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
+  return url.href
 }
 
 const REDIRECTED = ['code', 'error', 'error_description', 'state', 'iss']

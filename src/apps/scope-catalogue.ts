@@ -83,6 +83,18 @@ const hasSameIncarnations = (
   left.size === right.size &&
   [...right].every(([name, incarnation]) => left.get(name) === incarnation)
 
+const nameTaken = (name: string): Refused => ({
+  kind: 'refused',
+  problems: [
+    {
+      field: 'name',
+      value: name,
+      rule: 'scope-name-taken',
+      sentence: 'There is a scope of this name already.',
+    },
+  ],
+})
+
 /** Creates the catalogue. @param deps.onRefreshFailed hears why a reading in the background failed; the old snapshot stays */
 export function createScopeCatalogue(deps: {
   store: ScopeStore
@@ -168,18 +180,7 @@ export function createScopeCatalogue(deps: {
       const created = { ...scope, version: 1 }
       const alongside = along && ((trx: OpenTransaction) => along(trx, created))
       const appIds = await store.insert(scope, dateNow(clock), alongside)
-      if (appIds === undefined)
-        return {
-          kind: 'refused',
-          problems: [
-            {
-              field: 'name',
-              value: scope.name,
-              rule: 'scope-name-taken',
-              sentence: 'There is a scope of this name already.',
-            },
-          ],
-        }
+      if (appIds === undefined) return nameTaken(scope.name)
       await Promise.all(appIds.map((id) => appPublisher.publish(id)))
       await saved(scope.name)
       return { kind: 'saved', scope: created }
