@@ -1,27 +1,22 @@
 // What is built, run as the image runs it: the other tests run the sources, and the compiler may write an import that nothing answers to.
 import { jest } from '@jest/globals'
 import { execFile } from 'node:child_process'
-import { cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { type BuiltImage, buildImage } from '../support/built-image.ts'
 
 const run = promisify(execFile)
-const ROOT = join(import.meta.dirname, '../..')
 
 jest.setTimeout(300_000)
 
+let built: BuiltImage
 let image: string
 beforeAll(async () => {
-  image = await mkdtemp(join(tmpdir(), 'otesse-test-build-'))
-  const out = join(image, 'dist')
-  const compiler = join(ROOT, 'node_modules/typescript/bin/tsc')
-  await run(process.execPath, [compiler, '-p', join(ROOT, 'tsconfig.build.json'), '--outDir', out])
-  await cp(join(ROOT, 'views'), join(out, 'views'), { recursive: true })
-  await cp(join(ROOT, 'package.json'), join(image, 'package.json'))
-  await symlink(join(ROOT, 'node_modules'), join(image, 'node_modules'))
+  built = await buildImage()
+  image = built.directory
 })
-afterAll(() => rm(image, { recursive: true, force: true }))
+afterAll(() => built[Symbol.asyncDispose]())
 
 const otesse = (...args: string[]) =>
   run(process.execPath, ['dist/src/cli.js', ...args], {
