@@ -4,14 +4,13 @@
 import { dateNow, DAY, type Clock } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
-import { newAccountId } from '../shared/ids.ts'
 import { Secret } from '../shared/secret.ts'
 import { isLinkToken, newLinkToken } from '../shared/token-format.ts'
 import { createChangePublisher } from '../model/change-publisher.ts'
 import type { OpenTransaction, WriteAlong } from '../storage/database.ts'
 import { assertPassword, emailKey, parseEmail, parseLine } from './account-input.ts'
 import type { AccountLinkStore, KeptLink, LinkKind } from './account-link.store.ts'
-import { type Account, FIRST_GENERATION } from '../model/account.ts'
+import { type Account, newAccount } from '../model/account.ts'
 import { type AccountInvalidation, type ActContext, PASSWORD_PURGE_REASON } from './accounts.ts'
 import type { Passwords } from './passwords.ts'
 
@@ -119,14 +118,6 @@ export function createAccountLinks(deps: {
   const { store, passwords, clock, invalidation, events } = deps
   const publisher = invalidation && createChangePublisher(invalidation, 'account')
 
-  function draw(kind: LinkKind, accountId: string | undefined, issuer: string) {
-    const token = newLinkToken()
-    const createdAt = dateNow(clock)
-    const expiresAt = new Date(createdAt.getTime() + LIFE_MILLIS[kind])
-    const kept: KeptLink = { hash: sha256(token), kind, accountId, createdAt, expiresAt }
-    return { kept, link: { url: new Secret(`${issuer}${WELCOME_PATH}/${token}`), expiresAt } }
-  }
-
   // What has no form of ours costs no I/O.
   const find = async (token: string): Promise<KeptLink | undefined> =>
     isLinkToken(token) ? store.find(sha256(token), dateNow(clock)) : undefined
@@ -139,7 +130,7 @@ export function createAccountLinks(deps: {
 
   return {
     async makeSetup(issuer, context = {}) {
-      const { kept, link } = draw('setup', undefined, issuer)
+      const { kept, link } = createLink('setup', undefined, issuer, dateNow(clock))
       if (!(await store.insertSetup(kept))) return undefined
       events?.linkMade({ kind: 'setup' }, context)
       return link
@@ -149,7 +140,7 @@ export function createAccountLinks(deps: {
       const { id, role, hasPassword } = account
       if (account.status !== 'active') throw new AppError('not_found', { detail: 'active account' })
       const kind = hasPassword ? 'reset' : 'invite'
-      const { kept, link } = draw(kind, id, issuer)
+      const { kept, link } = createLink(kind, id, issuer, dateNow(clock))
       const alongLink = along && ((transaction: OpenTransaction) => along(transaction, link))
       if (!(await store.replace({ ...kept, accountId: id }, role, alongLink)))
         throw new AppError('conflict')
@@ -160,19 +151,14 @@ export function createAccountLinks(deps: {
     async invite({ email: emailText, name, role = 'member' }, issuer, context = {}, along) {
       const email = parseEmail(emailText)
       if (email === undefined) throw new AppError('parameter_invalid', { about: 'email' })
-      const account: Account = {
-        id: newAccountId(),
+      const given = {
         email,
         name: name === undefined ? undefined : parseLine(name, 'name'),
         role,
-        status: 'active',
-        statusReason: undefined,
         hasPassword: false,
-        version: 1,
-        ...FIRST_GENERATION,
-        createdAt: dateNow(clock),
       }
-      const { kept, link } = draw('invite', account.id, issuer)
+      const account = newAccount(given, dateNow(clock))
+      const { kept, link } = createLink('invite', account.id, issuer, account.createdAt)
       const invited = { account, link }
       await store.insertInvited(
         { account, emailKey: emailKey(email), passwordHash: undefined },
@@ -200,18 +186,8 @@ export function createAccountLinks(deps: {
       assertPassword(input.password)
       // Before the slow hash: strangers cannot make us do it.
       const { hash, kind } = await assertGood(token, (found) => found === 'setup')
-      const account: Account = {
-        id: newAccountId(),
-        email,
-        name,
-        role: 'admin',
-        status: 'active',
-        statusReason: undefined,
-        hasPassword: true,
-        version: 1,
-        ...FIRST_GENERATION,
-        createdAt: dateNow(clock),
-      }
+      const given = { email, name, role: 'admin' as const, hasPassword: true }
+      const account = newAccount(given, dateNow(clock))
       const passwordHash = await passwords.hash(input.password)
       const toInsert = { account, emailKey: emailKey(email), passwordHash }
       if (!(await store.spendOnSetup(hash, toInsert, dateNow(clock))))
@@ -240,4 +216,17 @@ export function createAccountLinks(deps: {
 
     removeExpired: () => store.removeExpired(dateNow(clock)),
   }
+}
+
+/** Makes a link, and what is kept of it. */
+function createLink(
+  kind: LinkKind,
+  accountId: string | undefined,
+  issuer: string,
+  createdAt: Date,
+): { kept: KeptLink; link: OneTimeLink } {
+  const token = newLinkToken()
+  const expiresAt = new Date(createdAt.getTime() + LIFE_MILLIS[kind])
+  const kept: KeptLink = { hash: sha256(token), kind, accountId, createdAt, expiresAt }
+  return { kept, link: { url: new Secret(`${issuer}${WELCOME_PATH}/${token}`), expiresAt } }
 }

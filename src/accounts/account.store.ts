@@ -1,8 +1,9 @@
 // Accounts in the database. Invariants: a deactivation or a new password and the job that purges the account's tokens and sessions are one
 // transaction, so that neither exists without the other; whatever could take the last admin away waits for others that could. Called by accounts.ts
 // and account-import.ts.
-import { sql } from 'kysely'
+import { sql, type Transaction } from 'kysely'
 import { type Database, withDatabase, type WriteAlong } from '../storage/database.ts'
+import type { Tables } from '../storage/schema.ts'
 import { beginsWith, contains, findsParts } from '../storage/text-search.ts'
 import type { Account, AccountChange, AccountToInsert } from '../model/account.ts'
 import { emailKey } from './account-input.ts'
@@ -142,56 +143,11 @@ export function createAccountStore(db: Database): AccountStore {
         return row && { account: toAccount(row), passwordHash: row.password_hash ?? undefined }
       }),
 
-    list: ({ search, status, role, after, limit }) =>
-      withDatabase(async () => {
-        let query = db.selectFrom('accounts').selectAll().orderBy('email_key').limit(limit)
-        if (status !== undefined) query = query.where('status', '=', status)
-        if (role !== undefined) query = query.where('role', '=', role)
-        if (after !== undefined) query = query.where('email_key', '>', after)
-        if (search?.includes('@') === true) {
-          // A whole address is what people paste, and its parts are in too many others for an index of parts.
-          const whole = query.where('email_key', '=', emailKey(search))
-          const [row] = await whole.execute()
-          if (row !== undefined) return [{ account: toAccount(row), emailKey: row.email_key }]
-        }
-        if (search !== undefined) {
-          query = query.where((eb) => {
-            if (!findsParts(search)) return beginsWith(sql.ref('email_key'), search)
-            // Names and ids have no @ in them.
-            if (search.includes('@')) return contains('email', search)
-            return eb.or([
-              contains('email', search),
-              contains('name', search),
-              eb('id', '=', search),
-            ])
-          })
-        }
-        const rows = await query.execute()
-        return rows.map((row) => ({ account: toAccount(row), emailKey: row.email_key }))
-      }),
+    list: (query) => withDatabase(() => listAccounts(db, query)),
 
     update: (id, version, change, at) =>
       withDatabase(() =>
-        db.transaction().execute(async (transaction): Promise<AccountEdit | undefined> => {
-          if (change.role !== undefined) await holdAdmins(transaction)
-          const before = await holdAccount(transaction, id)
-          if (before === undefined) return undefined
-          if (before.version !== version) return { kind: 'conflict', account: before }
-          const { name, role } = { ...before, ...change }
-          if (name === before.name && role === before.role)
-            return { kind: 'updated', account: before, before }
-          if (role !== before.role && before.role === 'admin')
-            await assertNotLastAdmin(transaction, before)
-          // A link that was handed out for a member must not open an admin's account.
-          if (role !== before.role) await removeLinksOf(transaction, id)
-          const row = await transaction
-            .updateTable('accounts')
-            .set({ name: name ?? null, role, updated_at: at, version: sql`version + 1` })
-            .where('id', '=', id)
-            .returningAll()
-            .executeTakeFirstOrThrow()
-          return { kind: 'updated', account: toAccount(row), before }
-        }),
+        db.transaction().execute((trx) => updateAccount(trx, id, version, change, at)),
       ),
 
     updatePassword: (id, passwordHash, jobReason, at) =>
@@ -260,4 +216,56 @@ export function createAccountStore(db: Database): AccountStore {
 
     hasAdmin: () => withDatabase(() => hasAdmin(db)),
   }
+}
+
+async function listAccounts(
+  db: Database,
+  { search, status, role, after, limit }: Parameters<AccountStore['list']>[0],
+): ReturnType<AccountStore['list']> {
+  let query = db.selectFrom('accounts').selectAll().orderBy('email_key').limit(limit)
+  if (status !== undefined) query = query.where('status', '=', status)
+  if (role !== undefined) query = query.where('role', '=', role)
+  if (after !== undefined) query = query.where('email_key', '>', after)
+  if (search?.includes('@') === true) {
+    // A whole address is what people paste, and its parts are in too many others for an index of parts.
+    const whole = query.where('email_key', '=', emailKey(search))
+    const [row] = await whole.execute()
+    if (row !== undefined) return [{ account: toAccount(row), emailKey: row.email_key }]
+  }
+  if (search !== undefined) {
+    query = query.where((eb) => {
+      if (!findsParts(search)) return beginsWith(sql.ref('email_key'), search)
+      // Names and ids have no @ in them.
+      if (search.includes('@')) return contains('email', search)
+      return eb.or([contains('email', search), contains('name', search), eb('id', '=', search)])
+    })
+  }
+  const rows = await query.execute()
+  return rows.map((row) => ({ account: toAccount(row), emailKey: row.email_key }))
+}
+
+async function updateAccount(
+  transaction: Transaction<Tables>,
+  id: string,
+  version: number,
+  change: AccountChange,
+  at: Date,
+): Promise<AccountEdit | undefined> {
+  if (change.role !== undefined) await holdAdmins(transaction)
+  const before = await holdAccount(transaction, id)
+  if (before === undefined) return undefined
+  if (before.version !== version) return { kind: 'conflict', account: before }
+  const { name, role } = { ...before, ...change }
+  if (name === before.name && role === before.role)
+    return { kind: 'updated', account: before, before }
+  if (role !== before.role && before.role === 'admin') await assertNotLastAdmin(transaction, before)
+  // A link that was handed out for a member must not open an admin's account.
+  if (role !== before.role) await removeLinksOf(transaction, id)
+  const row = await transaction
+    .updateTable('accounts')
+    .set({ name: name ?? null, role, updated_at: at, version: sql`version + 1` })
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  return { kind: 'updated', account: toAccount(row), before }
 }

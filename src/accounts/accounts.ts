@@ -4,13 +4,12 @@
 import { dateNow, epochSeconds, SECOND, type Clock } from '../shared/clock.ts'
 import { AppError, isUnavailable } from '../shared/errors.ts'
 import type { WriteAlong } from '../storage/database.ts'
-import { newAccountId } from '../shared/ids.ts'
 import { createChangePublisher } from '../model/change-publisher.ts'
 import { diffOf } from '../model/diff.ts'
 import { createLoadingCache } from '../model/loading-cache.ts'
 import { assertPassword, emailKey, parseEmail, parseLine } from './account-input.ts'
 import { type AccountStore } from './account.store.ts'
-import { type Account, type AccountChange, FIRST_GENERATION } from '../model/account.ts'
+import { type Account, type AccountChange, newAccount } from '../model/account.ts'
 import type { QueuePlace } from './fair-queue.ts'
 import type { Passwords } from './passwords.ts'
 
@@ -168,14 +167,16 @@ function parseCursor(cursor: string): string {
   return key
 }
 
-/** Creates the accounts. */
-export function createAccounts(deps: {
+interface AccountsDeps {
   store: AccountStore
   passwords: Passwords
   clock: Clock
   invalidation?: AccountInvalidation
   events?: AccountEvents
-}): Accounts {
+}
+
+/** Creates the accounts. */
+export function createAccounts(deps: AccountsDeps): Accounts {
   const { store, passwords, clock, invalidation, events } = deps
   const cache = createLoadingCache(
     async (id) => Object.freeze(ID.test(id) ? await store.find(id) : undefined),
@@ -197,38 +198,19 @@ export function createAccounts(deps: {
     return account
   }
 
-  async function rehash(
-    id: string,
-    password: string,
-    oldHash: string,
-    place: QueuePlace | undefined,
-  ): Promise<void> {
-    try {
-      await store.replacePasswordHash(id, oldHash, await passwords.hash(password, place))
-    } catch (error) {
-      // The password was right; a store or a queue that is busy now must not undo that. The next login tries again.
-      if (!isUnavailable(error)) throw error
-    }
-  }
-
   return {
     async create(input, context = {}, along) {
       const email = parseEmail(input.email)
       if (email === undefined) throw new AppError('parameter_invalid', { about: 'email' })
       const name = input.name === undefined ? undefined : parseLine(input.name, 'name')
       if (input.password !== undefined) assertPassword(input.password)
-      const account: Account = {
-        id: newAccountId(),
+      const given = {
         email,
         name,
         role: input.role ?? 'member',
-        status: 'active',
-        statusReason: undefined,
         hasPassword: input.password !== undefined,
-        version: 1,
-        ...FIRST_GENERATION,
-        createdAt: dateNow(clock),
       }
+      const account = newAccount(given, dateNow(clock))
       const passwordHash =
         input.password === undefined ? undefined : await passwords.hash(input.password)
       await store.insert({ account, emailKey: emailKey(email), passwordHash }, along)
@@ -236,30 +218,7 @@ export function createAccounts(deps: {
       return account
     },
 
-    async authenticate(emailText, password, place) {
-      const email = parseEmail(emailText)
-      const checkedAt = epochSeconds(clock)
-      const found = email === undefined ? undefined : await store.findByEmailKey(emailKey(email))
-      // Before any branch: whoever measures the time learns nothing about which accounts exist.
-      const check = await passwords.check(password, found?.passwordHash, place)
-      const accountId = found?.account.id
-      const rejected = (reason: Extract<Authentication, { kind: 'rejected' }>['reason']) =>
-        ({ kind: 'rejected', reason, accountId }) as const
-      if (found === undefined) return rejected('account_unknown')
-      if (found.passwordHash === undefined) return rejected('password_unset')
-      if (check === 'wrong') return rejected('password_wrong')
-      if (found.account.status !== 'active') return rejected('account_deactivated')
-      if (check === 'outdated') await rehash(found.account.id, password, found.passwordHash, place)
-      // The check may have waited for seconds. A password that was replaced meanwhile, or an
-      // account
-      // that was deactivated, must not get in; the row tells, whatever the cache still believes.
-      const { generation } = found.account
-      const account = await store.find(found.account.id)
-      if (account?.status !== 'active') return rejected('account_deactivated')
-      if (generation < account.sessionsFrom) return rejected('password_wrong')
-      return { kind: 'authenticated', account, generation, checkedAt }
-    },
-
+    authenticate: authenticate.bind(undefined, deps),
     find: (id) => cache.find(id),
     isActive: async (id) => (await cache.find(id))?.status === 'active',
     async admitsGrant(id, generation) {
@@ -276,24 +235,7 @@ export function createAccounts(deps: {
         : (await store.findByEmailKey(emailKey(email)))?.account
     },
 
-    async list({ search, status, role, cursor, limit = DEFAULT_PAGE } = {}) {
-      const size = Math.min(Math.max(Math.trunc(limit) || 1, 1), MAX_PAGE)
-      // A NUL is the one character that Postgres takes in no text.
-      const words = search?.replaceAll('\0', '').trim().slice(0, 200)
-      const found = await store.list({
-        search: words === '' ? undefined : words,
-        status,
-        role,
-        after: cursor === undefined ? undefined : parseCursor(cursor),
-        // One more than asked for tells whether there is a next page.
-        limit: size + 1,
-      })
-      const last = found.length > size ? found[size - 1] : undefined
-      return {
-        accounts: found.slice(0, size).map(({ account }) => account),
-        next: last && Buffer.from(last.emailKey).toString('base64url'),
-      }
-    },
+    list: listAccounts.bind(undefined, deps),
 
     async setPassword(id, password, context = {}) {
       assertPassword(password)
@@ -347,5 +289,74 @@ export function createAccounts(deps: {
         )
       await publishChange(id)
     },
+  }
+}
+
+/** Checks a login: every rejected one costs the same work. */
+async function authenticate(
+  { store, passwords, clock }: AccountsDeps,
+  emailText: string,
+  password: string,
+  place?: QueuePlace,
+): Promise<Authentication> {
+  const email = parseEmail(emailText)
+  const checkedAt = epochSeconds(clock)
+  const found = email === undefined ? undefined : await store.findByEmailKey(emailKey(email))
+  // Before any branch: whoever measures the time learns nothing about which accounts exist.
+  const check = await passwords.check(password, found?.passwordHash, place)
+  const accountId = found?.account.id
+  const rejected = (reason: Extract<Authentication, { kind: 'rejected' }>['reason']) =>
+    ({ kind: 'rejected', reason, accountId }) as const
+  if (found === undefined) return rejected('account_unknown')
+  if (found.passwordHash === undefined) return rejected('password_unset')
+  if (check === 'wrong') return rejected('password_wrong')
+  if (found.account.status !== 'active') return rejected('account_deactivated')
+  if (check === 'outdated')
+    await rehash({ store, passwords }, found.account.id, password, found.passwordHash, place)
+  // The check may have waited for seconds. A password that was replaced meanwhile, or an account
+  // that was deactivated, must not get in: the row tells, not the cache.
+  const { generation } = found.account
+  const account = await store.find(found.account.id)
+  if (account?.status !== 'active') return rejected('account_deactivated')
+  if (generation < account.sessionsFrom) return rejected('password_wrong')
+  return { kind: 'authenticated', account, generation, checkedAt }
+}
+
+/** Hashes a right password anew where the stored hash is outdated. */
+async function rehash(
+  { store, passwords }: Pick<AccountsDeps, 'store' | 'passwords'>,
+  id: string,
+  password: string,
+  oldHash: string,
+  place: QueuePlace | undefined,
+): Promise<void> {
+  try {
+    await store.replacePasswordHash(id, oldHash, await passwords.hash(password, place))
+  } catch (error) {
+    // The password was right: a store or a queue that is busy now does not undo that. The next
+    // login tries again.
+    if (!isUnavailable(error)) throw error
+  }
+}
+
+async function listAccounts(
+  { store }: AccountsDeps,
+  { search, status, role, cursor, limit = DEFAULT_PAGE }: AccountQuery = {},
+): Promise<AccountPage> {
+  const size = Math.min(Math.max(Math.trunc(limit) || 1, 1), MAX_PAGE)
+  // A NUL is the one character that Postgres takes in no text.
+  const words = search?.replaceAll('\0', '').trim().slice(0, 200)
+  const found = await store.list({
+    search: words === '' ? undefined : words,
+    status,
+    role,
+    after: cursor === undefined ? undefined : parseCursor(cursor),
+    // One more than asked for tells whether there is a next page.
+    limit: size + 1,
+  })
+  const last = found.length > size ? found[size - 1] : undefined
+  return {
+    accounts: found.slice(0, size).map(({ account }) => account),
+    next: last && Buffer.from(last.emailKey).toString('base64url'),
   }
 }

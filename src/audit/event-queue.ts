@@ -14,8 +14,32 @@ export interface EventQueue<T> extends AsyncDisposable {
   flush(): Promise<boolean>
 }
 
-/** Opens the queue over `write`, which takes one batch or rejects. None of its timers keeps the process alive. */
-export function openEventQueue<T>(deps: {
+/** Waiting events in order. */
+function createBacklog<T>(cutAt: number) {
+  /** From `head` on; what is before has been taken. */
+  let waiting: T[] = []
+  let head = 0
+  return {
+    count: () => waiting.length - head,
+    push: (event: T) => void waiting.push(event),
+    take(most: number): T[] {
+      const taken = waiting.slice(head, head + most)
+      head += taken.length
+      // Cutting off what was taken costs its length, so it is done rarely.
+      if (head === waiting.length || head > cutAt) {
+        waiting = waiting.slice(head)
+        head = 0
+      }
+      return taken
+    },
+    giveBack(events: readonly T[]) {
+      waiting = [...events, ...waiting.slice(head)]
+      head = 0
+    },
+  }
+}
+
+interface EventQueueDeps<T> {
   write: (batch: readonly T[]) => Promise<void>
   logger: Logger
   dropped: { inc(count: number): void }
@@ -24,12 +48,13 @@ export function openEventQueue<T>(deps: {
   batchSize?: number
   flushEveryMillis?: number
   closeWithinMillis?: number
-}): EventQueue<T> {
+}
+
+/** Opens the queue over `write`, which takes one batch or rejects. None of its timers keeps the process alive. */
+export function openEventQueue<T>(deps: EventQueueDeps<T>): EventQueue<T> {
   const { write, logger, queueSize = 20_000, batchSize = 1000 } = deps
   const { flushEveryMillis = 200, closeWithinMillis = 5000 } = deps
-  /** Waiting events from `head` on; what is before has been taken. */
-  let waiting: T[] = []
-  let head = 0
+  const backlog = createBacklog<T>(queueSize)
   /** Events of the write under way. */
   let batch: readonly T[] = []
   let timer: NodeJS.Timeout | undefined
@@ -38,21 +63,11 @@ export function openEventQueue<T>(deps: {
   let droppedSinceFailure = 0
   let closed = false
 
-  const waitingCount = (): number => waiting.length - head
-  const count = (): number => waitingCount() + batch.length
+  const count = (): number => backlog.count() + batch.length
 
   function drop(events: number): void {
     droppedSinceFailure += events
     deps.dropped.inc(events)
-  }
-
-  function advance(events: number): void {
-    head += events
-    // Cutting off what was taken costs its length, so it is done rarely.
-    if (head === waiting.length || head > queueSize) {
-      waiting = waiting.slice(head)
-      head = 0
-    }
   }
 
   function wakeIn(millis: number): void {
@@ -62,14 +77,14 @@ export function openEventQueue<T>(deps: {
   }
 
   function drain(): Promise<boolean> {
-    draining ??= writeWaiting(waitingCount()).finally(() => {
+    draining ??= writeWaiting(backlog.count()).finally(() => {
       draining = undefined
-      if (waitingCount() > 0) wakeIn(failures > 0 ? retryMillis() : nextWriteMillis())
+      if (backlog.count() > 0) wakeIn(failures > 0 ? retryMillis() : nextWriteMillis())
     })
     return draining
   }
 
-  const nextWriteMillis = (): number => (waitingCount() >= batchSize ? 0 : flushEveryMillis)
+  const nextWriteMillis = (): number => (backlog.count() >= batchSize ? 0 : flushEveryMillis)
   const retryMillis = (): number =>
     Math.min(FIRST_RETRY_MILLIS * 2 ** (failures - 1), MAX_RETRY_MILLIS)
 
@@ -77,14 +92,13 @@ export function openEventQueue<T>(deps: {
   async function writeWaiting(events: number): Promise<boolean> {
     clearTimeout(timer)
     timer = undefined
-    for (let left = events; left > 0 && waitingCount() > 0; left -= batchSize)
+    for (let left = events; left > 0 && backlog.count() > 0; left -= batchSize)
       if (!(await writeBatch(Math.min(left, batchSize)))) return false
     return true
   }
 
   async function writeBatch(events: number): Promise<boolean> {
-    batch = waiting.slice(head, head + events)
-    advance(batch.length)
+    batch = backlog.take(events)
     try {
       await write(batch)
       batch = []
@@ -96,8 +110,7 @@ export function openEventQueue<T>(deps: {
       return true
     } catch (error) {
       // Back to the front, where they are again the oldest.
-      waiting = [...batch, ...waiting.slice(head)]
-      head = 0
+      backlog.giveBack(batch)
       batch = []
       failures += 1
       const facts = { err: error, waiting: count(), dropped: droppedSinceFailure }
@@ -128,12 +141,12 @@ export function openEventQueue<T>(deps: {
       if (count() >= queueSize) {
         drop(1)
         // Everything may be in the write under way; then it is the newcomer that does not fit.
-        if (waitingCount() === 0) return
-        advance(1)
+        if (backlog.count() === 0) return
+        backlog.take(1)
       }
-      waiting.push(event)
+      backlog.push(event)
       if (failures > 0 || draining !== undefined) return
-      if (waitingCount() === batchSize) wakeIn(0)
+      if (backlog.count() === batchSize) wakeIn(0)
       else if (timer === undefined) wakeIn(flushEveryMillis)
     },
     flush,

@@ -68,8 +68,8 @@ function createIdSequence(): () => string {
   }
 }
 
-/** Creates the functions over their three outlets. */
-export function createEvents(deps: {
+/** The three outlets. */
+interface EventsDeps {
   queue: { push(event: NewEvent): void }
   usage: { count(name: string, appId?: string, reason?: string): void }
   metrics: { events: { labels(labels: { event: string; reason: string }): Counter } }
@@ -77,7 +77,10 @@ export function createEvents(deps: {
   clock: Clock
   /** Rows and log lines of refused requests per second and app or address; all of them are counted. */
   refusalRowsPerSecond?: number
-}) {
+}
+
+/** Creates what counts, queues and logs one event. */
+function createRecord(deps: EventsDeps) {
   const { queue, usage, logger, clock } = deps
   const counterOf = createCounters(deps.metrics.events)
   const nextId = createIdSequence()
@@ -136,142 +139,161 @@ export function createEvents(deps: {
       // The log itself is broken; the request goes on all the same.
     }
   }
+  return record
+}
 
-  return {
-    loginSucceeded: (facts: OfAccount, context?: EventContext) =>
-      record('login.succeeded', undefined, facts, undefined, context),
-    loginFailed: (facts: Subject & { reason: string }, context?: EventContext) =>
-      record('login.failed', facts.reason, facts, undefined, context),
-    loginThrottled: (facts: Subject, context?: EventContext) =>
-      record('login.throttled', undefined, facts, undefined, context),
-    sessionEnded: (facts: OfAccount & { reason?: string }, context?: EventContext) =>
-      record('session.ended', facts.reason, facts, undefined, context),
-    consentGranted: (
-      facts: OfAccount & OfApp & { scopes: readonly string[] },
-      context?: EventContext,
-    ) => record('consent.granted', undefined, facts, { scopes: facts.scopes }, context),
-    consentDenied: (facts: OfAccount & OfApp, context?: EventContext) =>
-      record('consent.denied', undefined, facts, undefined, context),
-    /** A person disconnected an app; each grant that ended with it has an event of its own. */
-    consentWithdrawn: (
-      facts: OfAccount & OfApp & { connections: number },
-      context?: EventContext,
-    ) => record('consent.withdrawn', undefined, facts, { connections: facts.connections }, context),
-    codeIssued: (facts: OfAccount & OfGrant, context?: EventContext) =>
-      record('code.issued', undefined, facts, undefined, context),
-    tokenIssued: (facts: OfApp & { grantType: string }, context?: EventContext) =>
-      record('token.issued', undefined, facts, { grantType: facts.grantType }, context),
-    tokenRefreshed: (
-      facts: OfGrant & { rotated: boolean; grace: boolean; elsewhere?: boolean },
-      context?: EventContext,
-    ) =>
-      record(
-        'token.refreshed',
-        undefined,
-        facts,
-        {
-          rotated: facts.rotated,
-          grace: facts.grace,
-          ...(facts.elsewhere === true && { elsewhere: true }),
-        },
-        context,
-      ),
-    tokenRevoked: (facts: Subject & { reason: RevocationReason }, context?: EventContext) =>
-      record('token.revoked', facts.reason, facts, undefined, context),
-    grantRevoked: (
-      facts: Subject & { grantId: string; reason: RevocationReason },
-      context?: EventContext,
-    ) => record('grant.revoked', facts.reason, facts, undefined, context),
-    /** An admin asked for the end of all grants of an account or an app; each grant that ends has an event of its own. */
-    grantsRevoked: (facts: Subject & { reason: RevocationReason }, context?: EventContext) =>
-      record('grants.revoked', facts.reason, facts, undefined, context),
-    requestRefused: (
-      facts: Subject & { reason: ErrorCode; endpoint: string },
-      context?: EventContext,
-    ) => record('request.refused', facts.reason, facts, { endpoint: facts.endpoint }, context),
-    appRegistered: (facts: OfApp & { name?: string }, context?: EventContext) =>
-      record('app.registered', undefined, facts, { name: facts.name }, context),
-    appChanged: (facts: OfApp & { diff: Data }, context?: EventContext) =>
-      record('app.changed', undefined, facts, { diff: facts.diff }, context),
-    /** The admin's words are data: the reason of an event is always a code. */
-    appSuspended: (facts: OfApp & { statusReason?: string | undefined }, context?: EventContext) =>
-      record('app.suspended', undefined, facts, { statusReason: facts.statusReason }, context),
-    appActivated: (facts: OfApp, context?: EventContext) =>
-      record('app.activated', undefined, facts, undefined, context),
-    /** The admin's words are data: the reason of an event is always a code. */
-    appDeleted: (facts: OfApp & { statusReason?: string | undefined }, context?: EventContext) =>
-      record('app.deleted', undefined, facts, { statusReason: facts.statusReason }, context),
-    /** An admin ran the flow of an app to see what it would get; what happened on the way has events of its own, marked as a preview. */
-    appTried: (
-      facts: OfApp & {
-        grantId?: string | undefined
-        reason?: ErrorCode | undefined
-        outcome: string
+type RecordEvent = ReturnType<typeof createRecord>
+
+/** Sign-in and what users decide. */
+const signInEvents = (record: RecordEvent) => ({
+  loginSucceeded: (facts: OfAccount, context?: EventContext) =>
+    record('login.succeeded', undefined, facts, undefined, context),
+  loginFailed: (facts: Subject & { reason: string }, context?: EventContext) =>
+    record('login.failed', facts.reason, facts, undefined, context),
+  loginThrottled: (facts: Subject, context?: EventContext) =>
+    record('login.throttled', undefined, facts, undefined, context),
+  sessionEnded: (facts: OfAccount & { reason?: string }, context?: EventContext) =>
+    record('session.ended', facts.reason, facts, undefined, context),
+  consentGranted: (
+    facts: OfAccount & OfApp & { scopes: readonly string[] },
+    context?: EventContext,
+  ) => record('consent.granted', undefined, facts, { scopes: facts.scopes }, context),
+  consentDenied: (facts: OfAccount & OfApp, context?: EventContext) =>
+    record('consent.denied', undefined, facts, undefined, context),
+  /** A person disconnected an app; each grant that ended with it has an event of its own. */
+  consentWithdrawn: (facts: OfAccount & OfApp & { connections: number }, context?: EventContext) =>
+    record('consent.withdrawn', undefined, facts, { connections: facts.connections }, context),
+  codeIssued: (facts: OfAccount & OfGrant, context?: EventContext) =>
+    record('code.issued', undefined, facts, undefined, context),
+})
+
+/** Tokens and grants. */
+const tokenEvents = (record: RecordEvent) => ({
+  tokenIssued: (facts: OfApp & { grantType: string }, context?: EventContext) =>
+    record('token.issued', undefined, facts, { grantType: facts.grantType }, context),
+  tokenRefreshed: (
+    facts: OfGrant & { rotated: boolean; grace: boolean; elsewhere?: boolean },
+    context?: EventContext,
+  ) =>
+    record(
+      'token.refreshed',
+      undefined,
+      facts,
+      {
+        rotated: facts.rotated,
+        grace: facts.grace,
+        ...(facts.elsewhere === true && { elsewhere: true }),
       },
-      context?: EventContext,
-    ) => record('app.tried', facts.reason, facts, { outcome: facts.outcome }, context),
-    secretCreated: (facts: OfApp & { secretId: string }, context?: EventContext) =>
-      record('secret.created', undefined, facts, { secretId: facts.secretId }, context),
-    secretRevoked: (facts: OfApp & { secretId: string }, context?: EventContext) =>
-      record('secret.revoked', undefined, facts, { secretId: facts.secretId }, context),
-    scopeCreated: (facts: { scope: string }, context?: EventContext) =>
-      record('scope.created', undefined, {}, { scope: facts.scope }, context),
-    scopeChanged: (facts: { scope: string; diff: Data }, context?: EventContext) =>
-      record('scope.changed', undefined, {}, { scope: facts.scope, diff: facts.diff }, context),
-    scopeRemoved: (facts: { scope: string }, context?: EventContext) =>
-      record('scope.removed', undefined, {}, { scope: facts.scope }, context),
-    accountCreated: (facts: OfAccount & { role: string }, context?: EventContext) =>
-      record('account.created', undefined, facts, { role: facts.role }, context),
-    accountChanged: (facts: OfAccount & { diff: Data }, context?: EventContext) =>
-      record('account.changed', undefined, facts, { diff: facts.diff }, context),
-    /** The admin's words are data: the reason of an event is always a code. */
-    accountDeactivated: (facts: OfAccount & { statusReason: string }, context?: EventContext) =>
-      record(
-        'account.deactivated',
-        undefined,
-        facts,
-        { statusReason: facts.statusReason },
-        context,
-      ),
-    /** A one-time link was made: to set the server up, to accept an invitation, to choose a new password. */
-    linkMade: (facts: Subject & { kind: string }, context?: EventContext) =>
-      record('link.made', undefined, facts, { kind: facts.kind }, context),
-    linkUsed: (facts: OfAccount & { kind: string }, context?: EventContext) =>
-      record('link.used', undefined, facts, { kind: facts.kind }, context),
-    accountsImported: (facts: { created: number; refused: number }, context?: EventContext) =>
-      record(
-        'accounts.imported',
-        undefined,
-        {},
-        { created: facts.created, refused: facts.refused },
-        context,
-      ),
-    /** @param facts.isEarly whether the key was not known everywhere yet */
-    keyRotated: (
-      { keyId, alg, isEarly = false }: { keyId: string; alg: string; isEarly?: boolean },
-      context?: EventContext,
-    ) =>
-      record(
-        'key.rotated',
-        undefined,
-        {},
-        { keyId, alg, ...(isEarly && { emergency: true }) },
-        context,
-      ),
-    keysResealed: (facts: { count: number }, context?: EventContext) =>
-      record('keys.resealed', undefined, {}, { count: facts.count }, context),
-    /** Somebody handed in a secret or token of ours that was found where it must not be. */
-    leakReported: (
-      facts: Subject & { kind: string; wasLive: boolean; secretId?: string },
-      context?: EventContext,
-    ) =>
-      record(
-        'leak.reported',
-        undefined,
-        facts,
-        { kind: facts.kind, wasLive: facts.wasLive, secretId: facts.secretId },
-        context,
-      ),
+      context,
+    ),
+  tokenRevoked: (facts: Subject & { reason: RevocationReason }, context?: EventContext) =>
+    record('token.revoked', facts.reason, facts, undefined, context),
+  grantRevoked: (
+    facts: Subject & { grantId: string; reason: RevocationReason },
+    context?: EventContext,
+  ) => record('grant.revoked', facts.reason, facts, undefined, context),
+  /** An admin asked for the end of all grants of an account or an app; each grant that ends has an event of its own. */
+  grantsRevoked: (facts: Subject & { reason: RevocationReason }, context?: EventContext) =>
+    record('grants.revoked', facts.reason, facts, undefined, context),
+  requestRefused: (
+    facts: Subject & { reason: ErrorCode; endpoint: string },
+    context?: EventContext,
+  ) => record('request.refused', facts.reason, facts, { endpoint: facts.endpoint }, context),
+  /** Somebody handed in a secret or token of ours that was found where it must not be. */
+  leakReported: (
+    facts: Subject & { kind: string; wasLive: boolean; secretId?: string },
+    context?: EventContext,
+  ) =>
+    record(
+      'leak.reported',
+      undefined,
+      facts,
+      { kind: facts.kind, wasLive: facts.wasLive, secretId: facts.secretId },
+      context,
+    ),
+})
+
+/** Apps, their secrets and scopes. */
+const appEvents = (record: RecordEvent) => ({
+  appRegistered: (facts: OfApp & { name?: string }, context?: EventContext) =>
+    record('app.registered', undefined, facts, { name: facts.name }, context),
+  appChanged: (facts: OfApp & { diff: Data }, context?: EventContext) =>
+    record('app.changed', undefined, facts, { diff: facts.diff }, context),
+  /** The admin's words are data: the reason of an event is always a code. */
+  appSuspended: (facts: OfApp & { statusReason?: string | undefined }, context?: EventContext) =>
+    record('app.suspended', undefined, facts, { statusReason: facts.statusReason }, context),
+  appActivated: (facts: OfApp, context?: EventContext) =>
+    record('app.activated', undefined, facts, undefined, context),
+  /** The admin's words are data: the reason of an event is always a code. */
+  appDeleted: (facts: OfApp & { statusReason?: string | undefined }, context?: EventContext) =>
+    record('app.deleted', undefined, facts, { statusReason: facts.statusReason }, context),
+  /** An admin ran the flow of an app to see what it would get; what happened on the way has events of its own, marked as a preview. */
+  appTried: (
+    facts: OfApp & {
+      grantId?: string | undefined
+      reason?: ErrorCode | undefined
+      outcome: string
+    },
+    context?: EventContext,
+  ) => record('app.tried', facts.reason, facts, { outcome: facts.outcome }, context),
+  secretCreated: (facts: OfApp & { secretId: string }, context?: EventContext) =>
+    record('secret.created', undefined, facts, { secretId: facts.secretId }, context),
+  secretRevoked: (facts: OfApp & { secretId: string }, context?: EventContext) =>
+    record('secret.revoked', undefined, facts, { secretId: facts.secretId }, context),
+  scopeCreated: (facts: { scope: string }, context?: EventContext) =>
+    record('scope.created', undefined, {}, { scope: facts.scope }, context),
+  scopeChanged: (facts: { scope: string; diff: Data }, context?: EventContext) =>
+    record('scope.changed', undefined, {}, { scope: facts.scope, diff: facts.diff }, context),
+  scopeRemoved: (facts: { scope: string }, context?: EventContext) =>
+    record('scope.removed', undefined, {}, { scope: facts.scope }, context),
+})
+
+/** Accounts, their links, and keys. */
+const accountEvents = (record: RecordEvent) => ({
+  accountCreated: (facts: OfAccount & { role: string }, context?: EventContext) =>
+    record('account.created', undefined, facts, { role: facts.role }, context),
+  accountChanged: (facts: OfAccount & { diff: Data }, context?: EventContext) =>
+    record('account.changed', undefined, facts, { diff: facts.diff }, context),
+  /** The admin's words are data: the reason of an event is always a code. */
+  accountDeactivated: (facts: OfAccount & { statusReason: string }, context?: EventContext) =>
+    record('account.deactivated', undefined, facts, { statusReason: facts.statusReason }, context),
+  /** A one-time link was made: to set the server up, to accept an invitation, to choose a new password. */
+  linkMade: (facts: Subject & { kind: string }, context?: EventContext) =>
+    record('link.made', undefined, facts, { kind: facts.kind }, context),
+  linkUsed: (facts: OfAccount & { kind: string }, context?: EventContext) =>
+    record('link.used', undefined, facts, { kind: facts.kind }, context),
+  accountsImported: (facts: { created: number; refused: number }, context?: EventContext) =>
+    record(
+      'accounts.imported',
+      undefined,
+      {},
+      { created: facts.created, refused: facts.refused },
+      context,
+    ),
+  /** @param facts.isEarly whether the key was not known everywhere yet */
+  keyRotated: (
+    { keyId, alg, isEarly = false }: { keyId: string; alg: string; isEarly?: boolean },
+    context?: EventContext,
+  ) =>
+    record(
+      'key.rotated',
+      undefined,
+      {},
+      { keyId, alg, ...(isEarly && { emergency: true }) },
+      context,
+    ),
+  keysResealed: (facts: { count: number }, context?: EventContext) =>
+    record('keys.resealed', undefined, {}, { count: facts.count }, context),
+})
+
+/** Creates the functions over their three outlets. */
+export function createEvents(deps: EventsDeps) {
+  const record = createRecord(deps)
+  return {
+    ...signInEvents(record),
+    ...tokenEvents(record),
+    ...appEvents(record),
+    ...accountEvents(record),
   }
 }
 

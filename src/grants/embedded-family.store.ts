@@ -24,10 +24,72 @@ const INDEX_PREFIX = 'x:'
 /** Opens the store and reads back what was journalled. */
 export async function openEmbeddedStore(db: Database, clock: Clock): Promise<ShortLivedStore> {
   const entries = new Map<string, Entry>()
-  // index → member → end
-  const indexes = new Map<string, Map<string, number>>()
   const journal = createJournal(db, entries)
   await journal.load(clock())
+  const maps = createMaps(entries, journal, clock)
+  const { apply, holds, inOrder, list, live, put, remove } = maps
+  const sweeper = setInterval(() => {
+    maps.removeExpired()
+    // Nobody waits for this; what fails is noted again by the next sweep.
+    journal.settle().catch(() => undefined)
+  }, SWEEP_MILLIS).unref()
+
+  return {
+    read: (family, names) => Promise.resolve(names.map((name) => live(`${family}:${name}`)?.value)),
+    async commit(family, change) {
+      if (!change.expect.every((expectation) => holds(family, expectation))) return false
+      await journal.settle(apply(family, change))
+      return true
+    },
+    async takeBack(family, undo) {
+      if (!undo.expect.every((expectation) => holds(family, expectation))) return
+      apply(family, undo)
+      // Where it cannot be written now it is written later.
+      await journal.settle().catch(() => undefined)
+    },
+    settled: () => undefined,
+    skewMillis: () => 0,
+    findRecord: (key) => Promise.resolve(live(key)?.value),
+    async putRecord(key, value, ttlMillis) {
+      put(key, value, clock() + ttlMillis)
+      await journal.settle()
+    },
+    async removeRecord(key) {
+      remove(key)
+      await journal.settle()
+    },
+    async addToIndex(index, member, endsAtMillis) {
+      list(index, member, endsAtMillis)
+      await journal.settle()
+    },
+    async removeFromIndex(index, members) {
+      for (const member of members) maps.unlist(index, member)
+      await journal.settle()
+    },
+    listIndex(index, nowMillis, offset, limit) {
+      const places = inOrder(index, nowMillis).slice(offset, offset + limit)
+      return Promise.resolve(places.map(({ member }) => member))
+    },
+    walkIndex: (index, nowMillis, behind, limit) =>
+      Promise.resolve(
+        inOrder(index, nowMillis)
+          .filter((place) => behind === undefined || byEnd(behind, place) < 0)
+          .slice(0, limit),
+      ),
+    async ping() {
+      await withDatabase(() => sql`select 1`.execute(db))
+    },
+    async [Symbol.asyncDispose]() {
+      clearInterval(sweeper)
+      await journal.settle()
+    },
+  }
+}
+
+/** Values and indexes in memory; each change of a value is noted in the journal. */
+function createMaps(entries: Map<string, Entry>, journal: Pick<Journal, 'change'>, clock: Clock) {
+  // index → member → end
+  const indexes = new Map<string, Map<string, number>>()
   for (const [key, { expiresAt }] of entries) {
     const separator = key.indexOf(' ')
     if (key.startsWith(INDEX_PREFIX) && separator > 0)
@@ -100,70 +162,21 @@ export async function openEmbeddedStore(db: Database, clock: Clock): Promise<Sho
       .filter((of) => of.before !== of.after)
   }
 
-  const sweeper = setInterval(() => {
+  function unlist(index: string, member: string): void {
+    indexes.get(index)?.delete(member)
+    remove(indexEntry(index, member))
+  }
+
+  function removeExpired(): void {
     const now = clock()
     for (const [key, { expiresAt }] of entries) if (expiresAt <= now) remove(key)
     for (const [index, members] of indexes) {
       for (const [member, endsAt] of members) if (endsAt <= now) members.delete(member)
       if (members.size === 0) indexes.delete(index)
     }
-    // Nobody waits for this; what fails is noted again by the next sweep.
-    journal.settle().catch(() => undefined)
-  }, SWEEP_MILLIS).unref()
-
-  return {
-    read: (family, names) => Promise.resolve(names.map((name) => live(`${family}:${name}`)?.value)),
-    async commit(family, change) {
-      if (!change.expect.every((expectation) => holds(family, expectation))) return false
-      await journal.settle(apply(family, change))
-      return true
-    },
-    async takeBack(family, undo) {
-      if (!undo.expect.every((expectation) => holds(family, expectation))) return
-      apply(family, undo)
-      // Where it cannot be written now it is written later.
-      await journal.settle().catch(() => undefined)
-    },
-    settled: () => undefined,
-    skewMillis: () => 0,
-    findRecord: (key) => Promise.resolve(live(key)?.value),
-    async putRecord(key, value, ttlMillis) {
-      put(key, value, clock() + ttlMillis)
-      await journal.settle()
-    },
-    async removeRecord(key) {
-      remove(key)
-      await journal.settle()
-    },
-    async addToIndex(index, member, endsAtMillis) {
-      list(index, member, endsAtMillis)
-      await journal.settle()
-    },
-    async removeFromIndex(index, members) {
-      for (const member of members) {
-        indexes.get(index)?.delete(member)
-        remove(indexEntry(index, member))
-      }
-      await journal.settle()
-    },
-    listIndex(index, nowMillis, offset, limit) {
-      const places = inOrder(index, nowMillis).slice(offset, offset + limit)
-      return Promise.resolve(places.map(({ member }) => member))
-    },
-    walkIndex: (index, nowMillis, behind, limit) =>
-      Promise.resolve(
-        inOrder(index, nowMillis)
-          .filter((place) => behind === undefined || byEnd(behind, place) < 0)
-          .slice(0, limit),
-      ),
-    async ping() {
-      await withDatabase(() => sql`select 1`.execute(db))
-    },
-    async [Symbol.asyncDispose]() {
-      clearInterval(sweeper)
-      await journal.settle()
-    },
   }
+
+  return { apply, holds, inOrder, list, live, put, remove, removeExpired, unlist }
 }
 
 const byEnd = (a: IndexPlace, b: IndexPlace): number =>

@@ -116,6 +116,82 @@ function toPublicJwk(
 
 const withoutPrivateHalf = ({ d: _d, ...jwk }: PrivateJwk): PublicJwk => jwk
 
+/** Makes a key; its private half is encrypted to its row. */
+function makeKey(box: SealedBox, alg: SigningAlg, status: KeyStatus, at: Date): StoredKey {
+  const id = newKeyId()
+  const { privateJwk, publicJwk } = createSigningKey(alg)
+  return {
+    id,
+    alg,
+    status,
+    publicJwk: { ...publicJwk },
+    sealedPrivateJwk: box.seal(JSON.stringify(privateJwk), placeOf(id)),
+    createdAt: at,
+    activatedAt: status === 'current' ? at : undefined,
+    retiredAt: undefined,
+  }
+}
+
+/** @throws {Error} where OTESSE_ENCRYPTION_KEY is not the one that it was encrypted with */
+function openKey(box: SealedBox, stored: StoredKey): OpenKey {
+  const { id: kid, alg, status, createdAt, activatedAt, retiredAt } = stored
+  let text: string
+  try {
+    text = box.open(stored.sealedPrivateJwk, placeOf(kid))
+  } catch (cause) {
+    throw new Error(
+      `The signing key ${kid} does not open: OTESSE_ENCRYPTION_KEY is not the one that it was sealed with. ` +
+        'Put that key back; while keys are being changed, name the new one first and the old one after it.',
+      { cause },
+    )
+  }
+  const secret = JSON.parse(text) as Readonly<Record<string, unknown>>
+  const jwk: PrivateJwk = {
+    ...toPublicJwk(kid, alg, stored.publicJwk),
+    d: member(secret, 'd'),
+  }
+  return {
+    kid,
+    alg,
+    status,
+    createdAt,
+    activatedAt,
+    retiredAt,
+    jwk,
+    sealed: stored.sealedPrivateJwk,
+  }
+}
+
+function orderOf(alg: SigningAlg, algorithms: readonly SigningAlg[]): number {
+  const at = algorithms.indexOf(alg)
+  return at < 0 ? algorithms.length : at
+}
+
+/** When everybody who keeps the key set knows a key. */
+const known = (published: Date): Date => new Date(published.getTime() + JWKS_CACHE_SECONDS * SECOND)
+
+const tooYoung = (from: Date): AppError =>
+  new AppError('keys_too_young', { about: from.toISOString() })
+
+/** Makes the next key of each algorithm current; returns for each whether this call did it. */
+async function rotateCurrent(
+  { store, box }: { store: KeyStore; box: SealedBox },
+  keys: readonly OpenKey[],
+  { at, isEmergency, forgetBefore }: { at: Date; isEmergency: boolean; forgetBefore: Date },
+): Promise<boolean[]> {
+  const publishedBefore = isEmergency
+    ? undefined
+    : new Date(at.getTime() - JWKS_CACHE_SECONDS * SECOND)
+  const outcomes: boolean[] = []
+  for (const { kid, alg } of keys.filter(({ status }) => status === 'current')) {
+    const next = makeKey(box, alg, 'next', at)
+    outcomes.push(
+      await store.rotate({ alg, currentId: kid, next, at, forgetBefore, publishedBefore }),
+    )
+  }
+  return outcomes
+}
+
 /**
  * Opens the ring: reads the keys, and makes the first current and next one of each algorithm where there are none.
  *
@@ -141,65 +217,16 @@ export async function openKeyRing(deps: {
   const publisher = createChangePublisher(invalidation, 'keys', deps.onRefreshFailed)
   let keys: readonly OpenKey[] = []
 
-  function makeKey(alg: SigningAlg, status: KeyStatus, at: Date): StoredKey {
-    const id = newKeyId()
-    const { privateJwk, publicJwk } = createSigningKey(alg)
-    return {
-      id,
-      alg,
-      status,
-      publicJwk: { ...publicJwk },
-      sealedPrivateJwk: box.seal(JSON.stringify(privateJwk), placeOf(id)),
-      createdAt: at,
-      activatedAt: status === 'current' ? at : undefined,
-      retiredAt: undefined,
-    }
-  }
-
-  function open(stored: StoredKey): OpenKey {
-    const { id: kid, alg, status, createdAt, activatedAt, retiredAt } = stored
-    let text: string
-    try {
-      text = box.open(stored.sealedPrivateJwk, placeOf(kid))
-    } catch (cause) {
-      throw new Error(
-        `The signing key ${kid} does not open: OTESSE_ENCRYPTION_KEY is not the one that it was sealed with. ` +
-          'Put that key back; while keys are being changed, name the new one first and the old one after it.',
-        { cause },
-      )
-    }
-    const secret = JSON.parse(text) as Readonly<Record<string, unknown>>
-    const jwk: PrivateJwk = {
-      ...toPublicJwk(kid, alg, stored.publicJwk),
-      d: member(secret, 'd'),
-    }
-    return {
-      kid,
-      alg,
-      status,
-      createdAt,
-      activatedAt,
-      retiredAt,
-      jwk,
-      sealed: stored.sealedPrivateJwk,
-    }
-  }
-
   const byUse = (left: OpenKey, right: OpenKey): number =>
     STATUS_ORDER[left.status] - STATUS_ORDER[right.status] ||
-    algorithmOrder(left.alg) - algorithmOrder(right.alg)
-  const algorithmOrder = (alg: SigningAlg): number => {
-    const at = algorithms.indexOf(alg)
-    return at < 0 ? algorithms.length : at
-  }
-
+    orderOf(left.alg, algorithms) - orderOf(right.alg, algorithms)
   const isPublished = (key: OpenKey): boolean =>
     key.retiredAt === undefined || key.retiredAt.getTime() + retiredPublishedMillis > clock()
 
   const copy = createPolledCopy({
     async read() {
       const stored = await store.list()
-      const found = stored.map(open).sort(byUse)
+      const found = stored.map((one) => openKey(box, one)).sort(byUse)
       const isSame =
         found.length === keys.length &&
         found.every((key, at) => key.kid === keys[at]?.kid && key.status === keys[at].status)
@@ -215,7 +242,7 @@ export async function openKeyRing(deps: {
       if (keys.some((key) => key.alg === alg && key.status === 'current')) continue
       const at = dateNow(clock)
       // Whether this node or another one wrote them: what is in the database now is what counts.
-      await store.insertFirst([makeKey(alg, 'current', at), makeKey(alg, 'next', at)])
+      await store.insertFirst([makeKey(box, alg, 'current', at), makeKey(box, alg, 'next', at)])
       await copy.refresh()
     }
   }
@@ -226,17 +253,11 @@ export async function openKeyRing(deps: {
     await publisher.publish('')
   }
 
-  const known = (published: Date): Date =>
-    new Date(published.getTime() + JWKS_CACHE_SECONDS * SECOND)
-
   function rotatableFrom(): Date | undefined {
     const from = keys.filter(({ status }) => status === 'next').map((key) => known(key.createdAt))
     const latest = from.sort((left, right) => left.getTime() - right.getTime()).at(-1)
     return latest !== undefined && latest.getTime() > clock() ? latest : undefined
   }
-
-  const tooYoung = (from: Date): AppError =>
-    new AppError('keys_too_young', { about: from.toISOString() })
 
   try {
     await copy.refresh()
@@ -269,22 +290,8 @@ export async function openKeyRing(deps: {
       const at = dateNow(clock)
       const from = rotatableFrom()
       if (from !== undefined && !isEmergency) throw tooYoung(from)
-      const publishedBefore = isEmergency
-        ? undefined
-        : new Date(at.getTime() - JWKS_CACHE_SECONDS * SECOND)
       const forgetBefore = new Date(at.getTime() - retiredPublishedMillis)
-      const outcomes = []
-      for (const { kid, alg } of keys.filter(({ status }) => status === 'current'))
-        outcomes.push(
-          await store.rotate({
-            alg,
-            currentId: kid,
-            next: makeKey(alg, 'next', at),
-            at,
-            forgetBefore,
-            publishedBefore,
-          }),
-        )
+      const outcomes = await rotateCurrent(deps, keys, { at, isEmergency, forgetBefore })
       await changed()
       return outcomes.some(Boolean)
     },

@@ -1,4 +1,5 @@
 // An account as the rest of the server knows it. Its password is not part of it.
+import { newAccountId } from '../shared/ids.ts'
 
 /** Somebody who can sign in. */
 export interface Account {
@@ -51,3 +52,17 @@ export interface AccountToInsert {
   emailKey: string
   passwordHash: string | undefined
 }
+
+/** Makes an active account that has ended nothing yet. */
+export const newAccount = (
+  given: Pick<Account, 'email' | 'name' | 'role' | 'hasPassword'>,
+  createdAt: Date,
+): Account => ({
+  id: newAccountId(),
+  ...given,
+  status: 'active',
+  statusReason: undefined,
+  version: 1,
+  ...FIRST_GENERATION,
+  createdAt,
+})

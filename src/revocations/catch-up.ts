@@ -66,8 +66,7 @@ export interface CatchUp extends AsyncDisposable {
   afterWritten: (range: EndingRange, copy: object | undefined) => Promise<void>
 }
 
-/** Creates it; nothing is believed before the first look. */
-export function openCatchUp(deps: {
+interface CatchUpDeps {
   fence: Fence
   endedStore: Pick<EndedStore, 'last' | 'lastForCertain' | 'listAfter'>
   /** Ends in the store what has ended, where it lives there. */
@@ -76,8 +75,11 @@ export function openCatchUp(deps: {
   clock: Clock
   logger: Logger
   onEndedAgain?: (count: number) => void
-}): CatchUp {
-  const { fence, endedStore, log, logger } = deps
+}
+
+/** Creates it; nothing is believed before the first look. */
+export function openCatchUp(deps: CatchUpDeps): CatchUp {
+  const { fence, endedStore, logger } = deps
   let believed: BelievedCopy | undefined
   let lastReading: FenceReading | undefined
   let doubts = 0
@@ -121,7 +123,7 @@ export function openCatchUp(deps: {
 
   async function compare(): Promise<void> {
     try {
-      let isAllTold = false
+      let isAllForgotten = false
       for (;;) {
         const before = doubts
         const reading = await fence.read()
@@ -129,9 +131,10 @@ export function openCatchUp(deps: {
         // The very copy that was believed before has lost nothing, whatever became of connections.
         else if (before === doubts && isAsBefore(reading)) believe(reading)
         const last = await endedStore.last()
-        if (reading.known > last) await assertNothingLost(reading.known)
+        if (reading.known > last) await assertNothingLost(endedStore, reading.known)
         else if (reading.known < last)
-          isAllTold = (await catchUp(reading, last, isAllTold)) || isAllTold
+          isAllForgotten =
+            (await endPageAgain(deps, reading, last, isAllForgotten)) || isAllForgotten
         else if (before === doubts) {
           believe(reading)
           return
@@ -150,12 +153,6 @@ export function openCatchUp(deps: {
     isSameCopy(copies, lastReading.copies) &&
     known >= lastReading.known
 
-  /** The first number may come from a database that lags behind the one that is written to. */
-  async function assertNothingLost(known: number): Promise<void> {
-    const last = await endedStore.lastForCertain()
-    if (known > last) throw new StoresDisagree(known, last)
-  }
-
   function refuse(error: StoresDisagree): void {
     doubt()
     lastReading = undefined
@@ -165,25 +162,6 @@ export function openCatchUp(deps: {
         'the database is older than Redis: stop all servers and run "otesse stores reconcile"',
       )
     hasDisagreed = true
-  }
-
-  /** Ends a page again; returns whether followers were told to forget everything. */
-  async function catchUp(
-    reading: FenceReading,
-    last: number,
-    isAllTold: boolean,
-  ): Promise<boolean> {
-    const page = await endedStore.listAfter(reading.known, dateNow(deps.clock), PAGE)
-    await deps.endAgain(page)
-    const isMany = page.length > MOST_NAMED
-    if (isMany && !isAllTold) await log.append({ kind: 'all', key: '' })
-    if (!isMany && !isAllTold) await Promise.all(page.map((row) => log.append(revocationOf(row))))
-    const end = page.at(-1)?.seq ?? last
-    const to = page.length < PAGE ? Math.max(last, end) : end
-    await fence.raise(reading.copies, [{ first: reading.known + 1, last: to }])
-    deps.onEndedAgain?.(page.length)
-    logger.warn({ endings: page.length }, 'Redis had missed what was ended: it is ended again')
-    return isMany
   }
 
   function tryAgain(): void {
@@ -216,20 +194,8 @@ export function openCatchUp(deps: {
 
   return {
     believed: () => believed,
-    async whenBelieved() {
-      if (believed !== undefined) return believed
-      let resolve: (copy: BelievedCopy) => void = () => undefined
-      const copy = await Promise.race([
-        new Promise<BelievedCopy>((done) => waiting.add((resolve = done))),
-        sleep(PATIENCE_MILLIS, undefined, { ref: false }),
-      ])
-      waiting.delete(resolve)
-      if (copy !== undefined) return copy
-      throw new AppError('temporarily_unavailable', {
-        detail: 'redis: not yet compared with the database',
-        retryAfterSeconds: 1,
-      })
-    },
+    whenBelieved: () =>
+      believed === undefined ? nextBelieved(waiting) : Promise.resolve(believed),
     doubt,
     look,
     async afterWritten(range, copy) {
@@ -252,3 +218,49 @@ export function openCatchUp(deps: {
 
 const isEqual = (copies: readonly string[], others: readonly string[]): boolean =>
   copies.join() === others.join()
+
+/** Waits for the next copy that is believed, for a moment. */
+async function nextBelieved(waiting: Set<(copy: BelievedCopy) => void>): Promise<BelievedCopy> {
+  let resolve: (copy: BelievedCopy) => void = () => undefined
+  const copy = await Promise.race([
+    new Promise<BelievedCopy>((done) => waiting.add((resolve = done))),
+    sleep(PATIENCE_MILLIS, undefined, { ref: false }),
+  ])
+  waiting.delete(resolve)
+  if (copy !== undefined) return copy
+  throw new AppError('temporarily_unavailable', {
+    detail: 'redis: not yet compared with the database',
+    retryAfterSeconds: 1,
+  })
+}
+
+/** The first number may come from a database that lags behind the one that is written to. */
+async function assertNothingLost(
+  endedStore: Pick<EndedStore, 'lastForCertain'>,
+  known: number,
+): Promise<void> {
+  const last = await endedStore.lastForCertain()
+  if (known > last) throw new StoresDisagree(known, last)
+}
+
+/** Ends a page again; returns whether followers have to forget everything. */
+async function endPageAgain(
+  deps: CatchUpDeps,
+  reading: FenceReading,
+  last: number,
+  isAllForgotten: boolean,
+): Promise<boolean> {
+  const { endedStore, log, fence, logger } = deps
+  const page = await endedStore.listAfter(reading.known, dateNow(deps.clock), PAGE)
+  await deps.endAgain(page)
+  const isMany = page.length > MOST_NAMED
+  if (isMany && !isAllForgotten) await log.append({ kind: 'all', key: '' })
+  if (!isMany && !isAllForgotten)
+    await Promise.all(page.map((row) => log.append(revocationOf(row))))
+  const end = page.at(-1)?.seq ?? last
+  const to = page.length < PAGE ? Math.max(last, end) : end
+  await fence.raise(reading.copies, [{ first: reading.known + 1, last: to }])
+  deps.onEndedAgain?.(page.length)
+  logger.warn({ endings: page.length }, 'Redis had missed what was ended: it is ended again')
+  return isMany
+}

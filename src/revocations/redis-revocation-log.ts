@@ -17,7 +17,7 @@ import {
 
 // About an hour at 30 revocations a second; whoever was away for longer forgets everything, which is correct and only costs questions.
 const MOST_ENTRIES = 100_000
-const MOST_UNTOLD = 10_000
+const MOST_UNPUBLISHED = 10_000
 const READ_AT_ONCE = 500
 const BLOCK_MILLIS = 1000
 const CHECK_MILLIS = 5000
@@ -32,6 +32,47 @@ return redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'kind', ARGV[2],
 
 type Row = [id: string, fields: string[]]
 
+/** Appends; what could not be appended is appended later in the background. */
+function createAppender(client: RedisClient, key: string) {
+  const unpublished = new Map<string, Revocation>()
+  let retry: NodeJS.Timeout | undefined
+  let isClosed = false
+
+  const add = (kind: string, subject: string): Promise<string | null> =>
+    withRedis(() => client.eval(APPEND, 1, key, MOST_ENTRIES, kind, subject)) as Promise<
+      string | null
+    >
+
+  async function append(revocation: Revocation): Promise<void> {
+    const name = `${revocation.kind} ${revocation.key}`
+    try {
+      await add(revocation.kind, revocation.key)
+      unpublished.delete(name)
+    } catch (error) {
+      // The caller gets the error and tries again, or gives up: then this does it.
+      if (unpublished.size < MOST_UNPUBLISHED) unpublished.set(name, revocation)
+      else unpublished.set('all ', { kind: 'all', key: '' })
+      retry ??= setTimeout(tryAgain, RETRY_MILLIS * 5).unref()
+      throw error
+    }
+  }
+
+  function tryAgain(): void {
+    retry = undefined
+    if (isClosed) return
+    for (const revocation of [...unpublished.values()]) append(revocation).catch(() => undefined)
+  }
+
+  return {
+    add,
+    append,
+    close() {
+      isClosed = true
+      clearTimeout(retry)
+    },
+  }
+}
+
 /**
  * Opens the log. Nothing is asked of Redis before there is something to append or a follower.
  *
@@ -45,40 +86,14 @@ export function openRedisRevocationLog(
 ): RevocationLog {
   const key = `${keyPrefix}revocations`
   const followers = createFollowers()
-  const untold = new Map<string, Revocation>()
+  const appender = createAppender(client, key)
   let reach = (): void => undefined
   const reached = new Promise<void>((resolve) => (reach = resolve))
   let position = ''
   // The entry there: another server can give an id once more, with something else under it.
   let entryThere = ''
   let connection: RedisClient | undefined
-  let retry: NodeJS.Timeout | undefined
   let isClosed = false
-
-  const add = (kind: string, subject: string): Promise<string | null> =>
-    withRedis(() => client.eval(APPEND, 1, key, MOST_ENTRIES, kind, subject)) as Promise<
-      string | null
-    >
-
-  async function append(revocation: Revocation): Promise<void> {
-    const name = `${revocation.kind} ${revocation.key}`
-    try {
-      await add(revocation.kind, revocation.key)
-      untold.delete(name)
-    } catch (error) {
-      // The caller is told and will try again, or gives up: then this does it.
-      if (untold.size < MOST_UNTOLD) untold.set(name, revocation)
-      else untold.set('all ', { kind: 'all', key: '' })
-      retry ??= setTimeout(tryAgain, RETRY_MILLIS * 5).unref()
-      throw error
-    }
-  }
-
-  function tryAgain(): void {
-    retry = undefined
-    if (isClosed) return
-    for (const revocation of [...untold.values()]) append(revocation).catch(() => undefined)
-  }
 
   async function tail(own: RedisClient): Promise<void> {
     let isInStep = false
@@ -90,16 +105,7 @@ export function openRedisRevocationLog(
           isInStep = true
           checkedAt = performance.now()
         }
-        const answer = await own.xread(
-          'COUNT',
-          READ_AT_ONCE,
-          'BLOCK',
-          BLOCK_MILLIS,
-          'STREAMS',
-          key,
-          position,
-        )
-        const rows = (answer?.[0]?.[1] ?? []) as Row[]
+        const rows = await readRows(own, key, position)
         // Entries may have left the log before they were read; not if the one before them is still there. Looked at after the read, because
         // the client repeats a read by itself on a new connection.
         const before = position
@@ -127,7 +133,7 @@ export function openRedisRevocationLog(
     if (there !== undefined && there[1].join() === entryThere) return
     let [last] = await own.xrevrange(key, '+', '-', 'COUNT', 1)
     if (last === undefined) {
-      await add(START, '')
+      await appender.add(START, '')
       ;[last] = await own.xrevrange(key, '+', '-', 'COUNT', 1)
     }
     if (last === undefined) throw new Error('the log of revocations is empty')
@@ -157,7 +163,7 @@ export function openRedisRevocationLog(
   }
 
   return {
-    append,
+    append: appender.append,
     follow(follower) {
       start()
       return followers.add(follower)
@@ -184,7 +190,7 @@ export function openRedisRevocationLog(
     },
     [Symbol.asyncDispose]() {
       isClosed = true
-      clearTimeout(retry)
+      appender.close()
       connection?.disconnect()
       return Promise.resolve()
     },
@@ -196,4 +202,11 @@ const READY_MILLIS = 2000
 function toEntry([id, fields]: Row): LoggedRevocation | undefined {
   const [, kind = '', , key = ''] = fields
   return isRevocationKind(kind) ? { id, kind, key } : undefined
+}
+
+/** Reads what follows a place; waits for it where nothing is there yet. */
+async function readRows(own: RedisClient, key: string, position: string): Promise<Row[]> {
+  const place = ['STREAMS', key, position] as const
+  const answer = await own.xread('COUNT', READ_AT_ONCE, 'BLOCK', BLOCK_MILLIS, ...place)
+  return answer?.[0]?.[1] ?? []
 }
