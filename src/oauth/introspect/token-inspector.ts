@@ -22,8 +22,8 @@ export function createTokenInspector(deps: {
     const { kind } = presented
     const found =
       kind === 'access'
-        ? await findAccess(deps.grants, presented)
-        : await findRefresh(deps.grants, presented)
+        ? accessFacts(await deps.grants.findAccess(presented))
+        : refreshFacts(await deps.grants.findRefresh(presented))
     if (found === undefined) return { active: false, reason: 'unknown' }
     const app = await deps.findApp(found.grant.appId)
     if (app?.status !== 'active') return { active: false, reason: 'app_inactive' }
@@ -54,10 +54,9 @@ export function createTokenInspector(deps: {
   }
 }
 
-type Presented = NonNullable<ReturnType<typeof parseToken>>
+type Found<Name extends 'findAccess' | 'findRefresh'> = Awaited<ReturnType<Grants[Name]>>
 
-async function findAccess(grants: Pick<Grants, 'findAccess'>, presented: Presented) {
-  const live = await grants.findAccess(presented)
+function accessFacts(live: Found<'findAccess'>) {
   if (live === undefined) return undefined
   const { grant, access } = live
   return {
@@ -72,8 +71,7 @@ async function findAccess(grants: Pick<Grants, 'findAccess'>, presented: Present
   }
 }
 
-async function findRefresh(grants: Pick<Grants, 'findRefresh'>, presented: Presented) {
-  const live = await grants.findRefresh(presented)
+function refreshFacts(live: Found<'findRefresh'>) {
   if (live?.isCurrent !== true) return undefined
   const { grant, refresh } = live
   return {
