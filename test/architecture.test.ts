@@ -1,5 +1,5 @@
-// The architecture as two tables, held against every line of src/ and migrations/: which folder may import which, and the one home
-// of each outside thing. It reads the source as text; its messages name file and line.
+// The architecture as two tables: which folder may import which, and the one home of each outside
+// thing. Every line of src/ and migrations/ is checked as text. Messages name file and line.
 import { readdirSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 

@@ -1,5 +1,5 @@
-// The join of the source and the tests by RFC clauses: what the source says it keeps is in the title
-// of the test that proves it. A clause has one spelling, `RFC 7636 §4.6`.
+// Compares the RFC clauses that the source cites with the titles of the tests, so that each cited
+// clause has a test. A clause has one spelling, `RFC 7636 §4.6`.
 import { globSync, readFileSync } from 'node:fs'
 import { readTestTitles } from './support/test-titles.ts'
 

@@ -1,5 +1,6 @@
-// Everybody can use the pages: axe finds nothing on any of them in light and dark, wide and narrow; the whole way works by keyboard alone, without
-// JavaScript and in forced colours. And nobody else is in them: no request to anyone, no script, no frame around them.
+// Everybody can use the pages: axe finds nothing in light and dark, wide and narrow; the whole flow
+// works by keyboard alone, without JavaScript and in forced colours. Pages load nothing from other
+// origins, run no script and cannot be framed.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Browser, Page } from 'playwright-core'
 import type { AppInput } from '../../src/model/app.ts'
@@ -75,7 +76,9 @@ async function expectGood(page: Page, name: string): Promise<void> {
   expect(await problemsOf(page, name)).toEqual([])
 }
 
-/** Expects that a whole visit met nobody but us, and that the browser had nothing to complain of. */
+/**
+ * Expects that a visit sent requests to our server only, and that the browser reported no problem.
+ */
 function expectAlone({ requests, complaints }: Visitor): void {
   expect(requests.filter((url) => new URL(url).origin !== server.issuer)).toEqual([])
   expect(complaints).toEqual([])
@@ -115,7 +118,8 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     await openConsent(page, studio, person)
     await expectGood(page, 'consent')
 
-    // An answer without content leaves the browser where it is: on the page that is seen for a moment only.
+    // An answer without content keeps the browser on the page that is otherwise seen for a moment
+    // only.
     await page.route('**/oauth/authorize/*', (route) => route.fulfill({ status: 204 }))
     await press(page, 'Allow')
     await untilHeading(page, 'One moment')
@@ -420,7 +424,7 @@ describe('in forced colours', () => {
   })
 })
 
-/** Returns the buttons and fields whose edge, or whose text, cannot be told from what is behind it. */
+/** Returns the buttons and fields whose edge or text cannot be told from the background. */
 const edgeless = (page: Page): Promise<string[]> =>
   page.evaluate(() => {
     const solid = (element: Element | null): string => {
@@ -457,7 +461,10 @@ async function tabTo(page: Page, name: string): Promise<void> {
     expect(stop).toEqual({ name: expect.stringMatching(/./), isMarked: true })
 }
 
-/** Tells what has the focus, and whether that can be seen: an outline of two pixels at least, 3 : 1 against what is around it (WCAG 2.2 §2.4.13). */
+/**
+ * Returns what has the focus, and whether that is visible: an outline of at least two pixels with a
+ * contrast of 3 : 1 (WCAG 2.2 §2.4.13).
+ */
 const focused = (page: Page): Promise<Stop> =>
   page.evaluate(() => {
     const element = document.activeElement

@@ -1,4 +1,5 @@
-// Holds a page against axe and against our own promises about narrow screens. Used by accessibility.test.ts.
+// Checks a page with axe and against our own rules for narrow screens. Used by
+// accessibility.test.ts.
 import { readFileSync } from 'node:fs'
 import type { AxeResults, CheckResult } from 'axe-core'
 import type { Page } from 'playwright-core'
@@ -15,9 +16,9 @@ const LOOKS = [
 ] as const
 
 /**
- * Looks at the page in every look, with everything that folds unfolded, and returns what is wrong, one line each.
+ * Checks the page in every look, with everything unfolded. Returns the problems, one line each.
  *
- * @param name of the pictures that are taken where pictures are wanted
+ * @param name of the screenshots, where screenshots are wanted
  */
 export async function problemsOf(page: Page, name: string): Promise<string[]> {
   const problems: string[] = []
@@ -45,7 +46,10 @@ export async function problemsOf(page: Page, name: string): Promise<string[]> {
   return problems
 }
 
-/** axe gives up where a gradient lies behind a text: its strongest colour, in its middle, stands for the whole. Runs in the page. */
+/**
+ * axe cannot judge text on a gradient, so the strongest colour of the gradient replaces it. Runs in
+ * the page.
+ */
 function standInForGradient(): void {
   const { style } = document.body
   style.background = ''
@@ -70,6 +74,9 @@ async function axeProblems(page: Page): Promise<string[]> {
   )
 }
 
-/** axe cannot say what the contrast of an arrow or an emoji is, and WCAG 2.2 §1.4.3 asks it of text. */
+/**
+ * axe cannot judge the contrast of an arrow or an emoji. WCAG 2.2 §1.4.3 requires contrast of text
+ * only.
+ */
 const isAboutNoText = ({ data }: CheckResult): boolean =>
   (data as { messageKey?: string } | null)?.messageKey === 'nonBmp'

@@ -1,5 +1,6 @@
-// An admin tries an app out in a real browser: from the app's page over the consent page back to what the app would get. And these pages keep the
-// promises of all pages: axe, narrow screens, no script needed.
+// An admin tries an app in a real browser: from the app's page over the consent page back to what
+// the app would get. These pages pass the checks of all pages: axe, narrow screens, no script
+// needed.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Browser } from 'playwright-core'
 import { startTestApp, type TestApp } from '../support/app.ts'

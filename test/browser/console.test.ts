@@ -1,5 +1,6 @@
-// An admin at the console in a real browser: registers an app, copies its secret, sees a real client get tokens with it, changes the secret over,
-// suspends the app and reads why it was refused. And every page keeps the promises of all pages: axe, keyboard, no script needed.
+// An admin at the console in a real browser: registers an app, copies its secret, sees a real
+// client get tokens with it, changes the secret, suspends the app and reads why it was refused.
+// Every page passes the checks of all pages: axe, keyboard, no script needed.
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'

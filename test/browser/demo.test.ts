@@ -1,4 +1,5 @@
-// The demo as a person meets it: one command, then connect, sign in, allow, see data, be asked for more, disconnect, and see the API refuse.
+// The demo as its user meets it: one command, then connect, sign in, allow, see data, be asked for
+// more, disconnect, and see the API refuse.
 import { once } from 'node:events'
 import type { ChildProcess } from 'node:child_process'
 import { cp, mkdtemp, rm } from 'node:fs/promises'

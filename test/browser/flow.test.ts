@@ -1,5 +1,6 @@
-// The way of a real person in a real browser through a real third-party app: connecting, refusing, coming back, being asked for more, using
-// another account, signing out. On Redis and PostgreSQL. What happens on stale and foreign pages is stale-pages.test.ts.
+// A user in a real browser with a real third-party app: connecting, denying, coming back, being
+// asked for more, using another account, signing out. On Redis and PostgreSQL. Stale and foreign
+// pages are in stale-pages.test.ts.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import * as oauth from 'openid-client'
 import type { Browser } from 'playwright-core'

@@ -1,5 +1,6 @@
-// What a person sees who is not where they should be: back on a page that was used, too late, in another browser, without cookies, sent here by a
-// link with a mistake. Each page says what happened and the way on, and nothing is lost. Embedded, where the clock moves everything.
+// Users in unexpected places: back on a page that was used, too late, in another browser, without
+// cookies, sent here by a faulty link. Each page says what happened and how to go on, and nothing
+// is lost. Embedded, where the clock moves everything.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

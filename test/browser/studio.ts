@@ -1,4 +1,5 @@
-// What the browser tests have in common: scopes in plain words, people, and a picture for an app. The words are what the tests look for.
+// What the browser tests share: scopes in plain words, users, and a logo. Tests look for these
+// words.
 import { createAccount, PASSWORD } from '../support/builders.ts'
 import type { Person } from '../support/browser-page.ts'
 import type { TestApp } from '../support/app.ts'

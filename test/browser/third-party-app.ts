@@ -1,5 +1,6 @@
-// A third-party app as another company would run it: a web server with a page, a way to us, and a callback that redeems the code by
-// openid-client, which checks state, issuer and PKCE. It lives at localhost while our server lives at 127.0.0.1: two sites for a browser.
+// A third-party app as another company would run it: a web server with a page, a link to us, and a
+// callback that redeems the code by openid-client, which checks state, issuer and PKCE. It is at
+// localhost and our server at 127.0.0.1: two sites for a browser.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import * as oauth from 'openid-client'

@@ -1,4 +1,5 @@
-// One-time links and the last admin on each real database, under races: of many who use one link one wins, and of admins who demote each other one is left.
+// One-time links and the last admin on each real database, under races: if many use one link, one
+// succeeds; if admins demote each other, one remains.
 import { createAccountImport } from '../../src/accounts/account-import.ts'
 import { createAccountLinkStore } from '../../src/accounts/account-link.store.ts'
 import { createAccountLinks } from '../../src/accounts/account-links.ts'

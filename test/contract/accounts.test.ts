@@ -1,4 +1,5 @@
-// Accounts on each real database: uniqueness under races, deactivation and its purge job in one transaction, the cache against real changes.
+// Accounts on each real database: uniqueness under races, deactivation and its purge job in one
+// transaction, the cache against real changes.
 import { createAccountStore } from '../../src/accounts/account.store.ts'
 import type { Account } from '../../src/model/account.ts'
 import { createAccounts } from '../../src/accounts/accounts.ts'

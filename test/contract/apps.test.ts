@@ -1,5 +1,5 @@
-// The registry of apps and the catalogue of scopes on both databases: what is stored comes back, shutting down is whole, races have one
-// winner, and caches forget what changed.
+// The registry of apps and the catalogue of scopes on both databases: what is stored comes back,
+// suspension is complete, races have one winner, and caches forget what changed.
 import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import { createAppRegistry, type AppRegistry } from '../../src/apps/app-registry.ts'
@@ -62,7 +62,10 @@ describe.each(DATABASES)('on $name', ({ open }) => {
     await durable[Symbol.asyncDispose]()
   })
 
-  /** A node: a registry with a catalogue, a clock that the test moves, and a store that counts and can be held. */
+  /**
+   * A node: a registry with a catalogue, a clock that the test moves, and a store that counts and
+   * can be paused.
+   */
   async function startNode(
     options: { serverKeys?: Secret<string>[]; invalidation?: Invalidation } = {},
   ) {

@@ -1,4 +1,5 @@
-// The audit trail on each real database: nothing lost, nothing twice, nothing that blocks the queue, pages without gaps, exact counters.
+// The audit trail on each real database: nothing is lost or written twice, nothing blocks the
+// queue, pages have no gaps, counters are exact.
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { sql } from 'kysely'

@@ -1,4 +1,5 @@
-// The servers of test/support/backends.ts are what every test of a failure relies upon: here they are disturbed themselves.
+// Tests of failures depend on the servers of test/support/backends.ts. Here those servers are
+// disturbed themselves.
 import { Redis } from 'ioredis'
 import { Client } from 'pg'
 import { createDatabase, startPostgres, startRedis, startSentinel } from '../support/backends.ts'

@@ -1,4 +1,5 @@
-// The lock of an embedded data directory, held by real processes that end well, are killed, or race for it.
+// The lock of an embedded data directory, held by real processes that end normally, are killed, or
+// race for it.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'

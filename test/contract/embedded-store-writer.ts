@@ -1,5 +1,5 @@
-// A process that writes to the embedded store until it is killed: each line that it prints is an answer that somebody got.
-// Started by family-store.embedded.test.ts with the data directory.
+// A process that writes to the embedded store until it is killed. Each line that it prints is an
+// answer that a client got. Started by family-store.embedded.test.ts with the data directory.
 import { writeSync } from 'node:fs'
 import { openEmbeddedStore } from '../../src/grants/embedded-family.store.ts'
 import { systemClock } from '../../src/shared/clock.ts'
@@ -12,10 +12,11 @@ const { db } = await openDatabase({ kind: 'pglite', directory }, createLogger('s
 await migrate(db)
 const store = await openEmbeddedStore(db, systemClock)
 
-// Written at once: a stream keeps lines of one moment back, and what is kept back when the process dies was an answer that nobody heard of.
+// Written synchronously: a stream buffers lines, and a line that is lost when the process dies
+// would be an answer that no client got.
 const tell = (line: string): void => void writeSync(1, `${line}\n`)
 
-// Several writers, so that answers of one moment share a write. Each puts a grant, and ends the one before.
+// Several writers, so that answers share a write. Each puts a grant and ends its previous one.
 async function write(writer: number): Promise<void> {
   for (let count = 0; ; count += 1) {
     const family = `family${writer}x${count}`

@@ -1,4 +1,5 @@
-// What every short-lived store has to keep (src/grants/family-store.ts), races included. Run by family-store.test.ts on each of them.
+// What every short-lived store has to keep (src/grants/family-store.ts), races included. Run on
+// each of them.
 import type { FamilyChange, ShortLivedStore } from '../../src/grants/family-store.ts'
 import { newLocator } from '../../src/shared/token-format.ts'
 import type { OpenedStore } from './short-lived-stores.ts'

@@ -1,4 +1,5 @@
-// What the embedded store keeps over a restart and over a kill, and what becomes of it when its journal cannot be written.
+// What the embedded store keeps over a restart and a kill, and what happens if its journal cannot
+// be written.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -108,7 +109,8 @@ it('keeps every answer that was given when the process is killed', async () => {
   for (const [at, family] of put.entries()) {
     if (removed.has(family)) expect(found[at]).toBeUndefined()
   }
-  // The last one of each writer may have been removed without an answer; all others that were not removed are there.
+  // The last grant of each writer may have been removed without an answer. All others that were not
+  // removed are there.
   const missing = put.filter((family, at) => !removed.has(family) && found[at] !== family)
   expect(missing.length).toBeLessThanOrEqual(5)
   expect(put.filter((family, at) => found[at] === family).length).toBeGreaterThan(0)

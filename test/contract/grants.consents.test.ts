@@ -1,4 +1,5 @@
-// Remembered consents on both databases: scopes add up, whoever gives them and when, and forgetting writes down the revocation.
+// Remembered consents on both databases: scopes add up, in any order, and forgetting records the
+// revocation.
 import { createConsentStore } from '../../src/grants/consent.store.ts'
 import { createConsents, type Consents } from '../../src/grants/consents.ts'
 import { newAccountId, newClientId } from '../../src/shared/ids.ts'

@@ -1,5 +1,5 @@
-// The life of an authorization over a store: redemption, refresh, revocation and app tokens, races included. Run by grants.test.ts on each
-// store, because what it promises rests on their atomicity.
+// The life of an authorization over a store: redemption, refresh, revocation and app tokens, races
+// included. Run on each store, because its guarantees depend on the store's atomicity.
 import { createAppTokens, appFamily } from '../../src/grants/app-tokens.ts'
 import type { CodeRecord, Grant } from '../../src/grants/grant.ts'
 import { createGrants, type Grants } from '../../src/grants/grants.ts'
@@ -1120,7 +1120,7 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
       })
 
       it('that races with issuing leaves no token alive that was issued: 100 rounds', async () => {
-        // The interleaving differs from round to round by where between the steps of redemption and refresh the revocation begins.
+        // Each round begins the revocation at another step of redemption and refresh.
         const yields = async (count: number) => {
           for (let turn = 0; turn < count; turn += 1)
             await new Promise((resolve) => setImmediate(resolve))

@@ -1,4 +1,5 @@
-// Revocation by written-down jobs, on Postgres with Redis and on PGlite with the embedded store: whole, retried, shared by several nodes.
+// Revocation by purge jobs, on Postgres with Redis and on PGlite with the embedded store: complete,
+// retried, shared by several nodes.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { appFamily } from '../../src/grants/app-tokens.ts'
 import { openEmbeddedStore } from '../../src/grants/embedded-family.store.ts'

@@ -1,4 +1,5 @@
-// The budget of round trips to Redis, by counting: what each operation sends, as commands and as writes to the connection.
+// The budget of round trips to Redis: the commands and the writes to the connection of each
+// operation are counted.
 import { Redis } from 'ioredis'
 import { createGrants } from '../../src/grants/grants.ts'
 import { createRedisStore } from '../../src/grants/redis-family.store.ts'
@@ -57,7 +58,9 @@ async function refresh(token: string, terms = TERMS) {
   assertIssued(issued)
 }
 
-/** Counts what the work sends; a script counts by its effect, whether it goes by hash or by text. */
+/**
+ * Counts what the work sends. A script counts by its effect, whether it is sent by hash or as text.
+ */
 async function count(
   work: () => Promise<unknown>,
 ): Promise<{ commands: string[]; writes: number }> {

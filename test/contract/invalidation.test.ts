@@ -1,5 +1,5 @@
-// The channel between processes: a message arrives within milliseconds, and whoever may have missed one is told so. Two channels on two
-// connections stand for two processes.
+// The channel between processes: a message arrives within milliseconds, and a process that may have
+// missed one is notified. Two channels on two connections stand for two processes.
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster } from 'ioredis'

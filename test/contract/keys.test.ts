@@ -1,4 +1,5 @@
-// The key ring on both databases: first keys once whoever races, rotation that breaks nobody, private halves sealed.
+// The key ring on both databases: first keys are made once under races, rotation breaks no client,
+// private halves are encrypted.
 import { createLocalJWKSet, importJWK, jwtVerify, SignJWT } from 'jose'
 import { JWKS_CACHE_SECONDS, openKeyRing, type KeyRing } from '../../src/keys/key-ring.ts'
 import { createKeyStore } from '../../src/keys/key.store.ts'

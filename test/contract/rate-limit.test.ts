@@ -1,4 +1,5 @@
-// The limits over a real Redis: several processes are several limiters with connections of their own.
+// The limits over a real Redis: several limiters with connections of their own stand for several
+// processes.
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
@@ -102,7 +103,8 @@ describe('a batched limit', () => {
       resumedAt = performance.now()
       await sleep(2)
     }
-    // What both let through in the last interval before the end, with a trip and the timer's lateness.
+    // What both let through in the last interval before the end, with a round trip and the timer's
+    // delay.
     const slack = (FLUSH_INTERVAL_MILLIS + 100 + longestPause) * hitsPerMillisecond * limits.length
     expect(hits).toBeGreaterThan(points)
     expect(allowed.length).toBeGreaterThanOrEqual(points)

@@ -1,4 +1,5 @@
-// The look at Redis before serving: one that may forget grants is refused, one that keeps nothing over a restart is warned about.
+// The check of Redis before serving: one that may lose grants is refused; one that keeps nothing
+// over a restart causes a warning.
 import { Redis } from 'ioredis'
 import { parseRedisUrl } from '../../src/storage/redis-location.ts'
 import { judgeRedis, type RedisVerdict } from '../../src/storage/redis-verdict.ts'

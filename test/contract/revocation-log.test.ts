@@ -1,5 +1,6 @@
-// The log of revocations: every follower is told every entry in one order, or that it missed some. On Redis two logs on two connections stand
-// for two processes; the embedded log passes the same suite alone.
+// The log of revocations: every follower gets every entry in one order, or learns that it missed
+// some. On Redis two logs on two connections stand for two processes. The embedded log passes the
+// same suite alone.
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { jest } from '@jest/globals'

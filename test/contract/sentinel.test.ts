@@ -1,4 +1,5 @@
-// Redis that fails over, freezes, dies, restarts or is full: commands fail soon and by name, and the same client finds it again by itself.
+// Redis that fails over, freezes, dies, restarts or is full: commands fail soon and by name, and
+// the same client recovers by itself.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openRedisRevocationLog } from '../../src/revocations/redis-revocation-log.ts'
 import { createRedisStore } from '../../src/grants/redis-family.store.ts'
@@ -41,7 +42,10 @@ async function untilItCommits(store: ShortLivedStore, withinMillis: number): Pro
   }
 }
 
-/** Expects every kind of command to fail by name within two seconds, give or take how late timers are on this machine just now. */
+/**
+ * Expects every kind of command to fail by name within two seconds, plus the delay of timers on
+ * this machine.
+ */
 async function expectAway(store: ShortLivedStore): Promise<void> {
   const start = performance.now()
   const lateness = sleep(1500).then(() => performance.now() - start - 1500)
@@ -72,7 +76,8 @@ it('a Sentinel set is followed to its new master without a restart of the client
   expect(verdict.warnings).toContainEqual(expect.stringContaining('min-replicas-to-write 0'))
   await opened.client.call('WAIT', '1', '1000')
   await group.killMaster()
-  // Some 3 s on an idle machine, most of them Sentinel's own; the bound only tells "by itself" from "never".
+  // About 3 s on an idle machine, most of them Sentinel's own. The bound only tells recovery from
+  // none.
   await untilItCommits(store, 30_000)
   expect(await store.read(family, ['g'])).toEqual(['grant'])
   expect(await putOne(store, family)).toBe(false)

@@ -1,5 +1,6 @@
-// The three places where the short-lived store lives, opened for the contract suites: one Redis, a Redis Cluster, the embedded store on PGlite.
-// The clock is the test's own; Redis ends lives by its real one, so `pass` waits there and moves the clock for the embedded store.
+// The three implementations of the short-lived store, opened for the contract suites: one Redis, a
+// Redis Cluster, the embedded store on PGlite. The clock is the test's own. Redis expires keys by
+// its real clock, so `pass` waits there and moves the clock for the embedded store.
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster, type Redis } from 'ioredis'

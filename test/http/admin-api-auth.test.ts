@@ -1,5 +1,5 @@
-// Who may use the admin API: for every operation of the served document the token, the scope, and who is turned away; the limits; and that no
-// client can hand on an admin scope that it does not have.
+// Who may use the admin API: the token and the scope of every operation of the served document, who
+// is refused, the limits; and that no client can grant an admin scope that it lacks.
 import { ADMIN_SCOPE_NAMES } from '../../src/apps/scope.ts'
 import {
   ADMIN_API,

@@ -1,5 +1,5 @@
-// Idempotency-Key: a creation is done once however often and at whatever moment it is asked for, also by two servers; and what is kept for that
-// opens nothing to whoever reads the database.
+// Idempotency-Key: a creation happens once, however often and whenever it is requested, also by two
+// servers. What is stored for that is useless to a reader of the database.
 import { sql } from 'kysely'
 import { createIdempotency } from '../../src/admin/api/idempotency.ts'
 import { createIdempotencyRecordStore } from '../../src/admin/api/idempotency-record.store.ts'

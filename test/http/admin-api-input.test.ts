@@ -1,5 +1,5 @@
-// Bad input to the admin API changes nothing and says why: for each case the status, the code, and the fields with the rules that they break, in a
-// problem document (RFC 9457) that is as described.
+// Bad input to the admin API changes nothing and says why. Each case has the status, the code, and
+// the fields with the rules that they break, in a problem document (RFC 9457) as described.
 import { jest } from '@jest/globals'
 import { AppError } from '../../src/shared/errors.ts'
 import {
@@ -29,7 +29,7 @@ describe('bad input', () => {
   const web = { name: 'App', type: 'web', redirect_uris: ['https://example.com/callback'] }
   const json = (value: unknown): AdminRequest => ({ json: value })
   const raw = (text: string, type = 'application/json'): AdminRequest => ({ raw: text, type })
-  /** What is sent, and the answer: its status, its code, and the fields with the rules that they break. */
+  /** The request and its answer: status, code, and the fields with the rules that they break. */
   const CASES: [string, string, string, string, AdminRequest, number, string, string[]][] = [
     ['no JSON', 'registerApp', 'POST', '/apps', raw('{'), 400, 'body_not_json', []],
     ['a list', 'registerApp', 'POST', '/apps', raw('[]'), 400, 'body_not_json', []],

@@ -1,5 +1,6 @@
-// The admin API is what its OpenAPI document says: every operation of the served document is called on a real server, succeeds, and answers what
-// the document describes, no member more or less; and the server has no address beyond those of the document.
+// The admin API is what its OpenAPI document says: every operation is called on a real server,
+// succeeds, and answers what the document describes, no member more or less. The server has no
+// other addresses.
 import { Validator } from '@seriousme/openapi-schema-validator'
 import {
   ADMIN_API,

@@ -1,5 +1,6 @@
-// What admins change through the admin API: two at the same thing, merges, lists page by page, files of accounts. What all operations have
-// in common is in admin-api-walk, who may in admin-api-auth, what is refused in admin-api-input.
+// What admins change through the admin API: concurrent changes, merges, lists page by page, files
+// of accounts. What all operations share is in admin-api-walk, permissions in admin-api-auth,
+// refusals in admin-api-input.
 import {
   ADMIN_API,
   type AdminAnswer,

@@ -1,4 +1,5 @@
-// The style and pictures of our pages and the logos of apps: types, caching, and that nothing served can run.
+// The style and pictures of our pages and the logos of apps: types, caching, and that no script in
+// them can run.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'

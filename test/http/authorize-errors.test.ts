@@ -1,4 +1,5 @@
-// GET /oauth/authorize with something wrong: shown on a page while the redirect URI is not trusted, sent to the app once it is.
+// GET /oauth/authorize with errors: shown on a page while the redirect URI is not trusted, sent to
+// the app once it is.
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { createScopes, REDIRECT_URI, registerApp, type TestClient } from '../support/builders.ts'
 import type { Params } from '../support/oauth-client.ts'

@@ -1,4 +1,5 @@
-// What is built, run as the image runs it: the other tests run the sources, and the compiler may write an import that nothing answers to.
+// The compiled server, run as the image runs it. The other tests run the sources, and the compiler
+// may write an import that does not resolve.
 import { jest } from '@jest/globals'
 import { execFile } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'

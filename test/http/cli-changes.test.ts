@@ -1,5 +1,6 @@
-// What the commands change, through the admin services, on real stores: each is an event with its actor, says what it did, and is refused with a
-// sentence that names the flag. They run in this process, beside a server on the same stores.
+// What the commands change, through the admin services, on real stores: each change is an event
+// with its actor, reports what it did, and is refused with a sentence that names the flag. They run
+// in this process, beside a server on the same stores.
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,5 +1,5 @@
-// The command line against real stores and beside a real server: what it makes works there, what it refuses it explains, and no secret is
-// ever taken from or printed where others can see it.
+// The command line against real stores and beside a real server: what it creates works there, what
+// it refuses it explains, and no secret is taken from or printed where others can see it.
 import { jest } from '@jest/globals'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

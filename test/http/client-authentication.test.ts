@@ -1,4 +1,4 @@
-// How an app proves who it is on the back channel (RFC 6749 §2.3), and what is said to one that cannot.
+// How an app authenticates on the back channel (RFC 6749 §2.3), and the answer if it cannot.
 import { newClientSecret } from '../../src/shared/token-format.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { createScopes, issueCode, registerApp, type TestClient } from '../support/builders.ts'

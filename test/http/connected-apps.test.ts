@@ -1,5 +1,5 @@
-// People look after what they have allowed: signing in without an app, the list of connected apps, and disconnecting, over HTTP on real stores.
-// How the pages look is test/browser.
+// Users manage what they have allowed: signing in without an app, the list of connected apps, and
+// disconnecting, over HTTP on real stores. How the pages look is in test/browser.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Account } from '../../src/model/account.ts'
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'

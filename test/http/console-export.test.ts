@@ -1,5 +1,6 @@
-// The activity as a file over HTTP, where the log is longer than any memory: it is read no faster than somebody takes it, ends with them, and never
-// looks whole where it broke off. What the file contains is test/unit/admin/console/export.test.ts and console.test.ts.
+// The activity as a file over HTTP, with a log longer than memory: it is read no faster than the
+// client takes it, stops when the client leaves, and never looks complete where it broke off. The
+// content of the file is in test/unit/admin/console/export.test.ts and console.test.ts.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EventPage } from '../../src/audit/event.store.ts'
@@ -65,7 +66,7 @@ describe.each(['csv', 'ndjson'])('the export as %s', (format) => {
     const answer = await fetch(url(), { headers: { cookie }, signal: leave.signal })
     const reader = answer.body!.getReader()
     await reader.read()
-    // Half a megabyte a page: what lies between here and there is full soon, and then the log rests.
+    // Half a megabyte a page: the buffers on the way fill up soon, and then reading pauses.
     const held = await settled(() => pages)
     expect(held).toBeLessThan(100)
     while (pages === held) await reader.read()

@@ -1,4 +1,5 @@
-// The code that the console gives to developers is run as it stands: pasted into a shell or into Node, with nothing but the secret beside it.
+// The code that the console gives to developers is run as it is: pasted into a shell or into Node,
+// with nothing added but the secret.
 import { execFile, spawn } from 'node:child_process'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
@@ -86,7 +87,10 @@ describe('for people', () => {
   })
 })
 
-/** Runs a script that shows one line, beginning so, and asks for an answer to it; returns what it writes after that. */
+/**
+ * Runs a script that prints one line with this beginning and asks for an answer to it. Returns what
+ * it prints after that.
+ */
 async function talk(
   script: string,
   env: NodeJS.ProcessEnv,

@@ -1,5 +1,6 @@
-// "Try it" over HTTP on real stores: what an admin sees of an app's real flow, that nothing of it stays, and that the address of previews is worth
-// nothing to anybody else. How it looks is test/browser/console-try.test.ts.
+// "Try it" over HTTP on real stores: what an admin sees of an app's real flow, that nothing of it
+// stays, and that the address of previews is useless to everybody else. How it looks is in
+// test/browser/console-try.test.ts.
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import type { Account } from '../../src/model/account.ts'
 import { accountIndex, appIndex } from '../../src/grants/grant.ts'

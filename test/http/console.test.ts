@@ -1,5 +1,6 @@
-// The admin console over HTTP on real stores: who gets in, what a form must prove, and what happens when two admins or two clicks meet.
-// How the pages look and that they work in a browser is test/browser/console.test.ts.
+// The admin console over HTTP on real stores: who gets in, what a form must prove, and what happens
+// when two admins or two clicks collide. How the pages look and work in a browser is in
+// test/browser/console.test.ts.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Account } from '../../src/model/account.ts'
 import { BACKENDS, openTestStores, startTestApp, type TestApp } from '../support/app.ts'

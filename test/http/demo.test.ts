@@ -1,4 +1,5 @@
-// The demo as people start it: one process with a server, an app and an API. The person's browser is played over HTTP.
+// The demo as its users start it: one process with a server, an app and an API. The test plays the
+// browser over HTTP.
 import { execFile, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'

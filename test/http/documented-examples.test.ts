@@ -1,4 +1,5 @@
-// The examples of the public documentation, replayed with curl to the letter: only host, code, tokens and credentials are filled in.
+// The examples of the public documentation, replayed literally with curl. Only host, code, tokens
+// and credentials are filled in.
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { startTestApp, type TestApp } from '../support/app.ts'

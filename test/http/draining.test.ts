@@ -1,4 +1,5 @@
-// The real process on Redis and PostgreSQL: SIGTERM in the middle of the day loses no request and ends with exit code 0.
+// The real process on Redis and PostgreSQL: SIGTERM under load loses no request and ends with exit
+// code 0.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { Agent, type IncomingMessage, request as httpRequest } from 'node:http'

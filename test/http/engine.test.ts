@@ -1,4 +1,5 @@
-// Pins what src/oauth/authorize/engine/internals.ts leans on and what the engine does not promise: an upgrade that moves the ground is noticed here.
+// Pins what src/oauth/authorize/engine/internals.ts depends on and the engine does not promise, so
+// that an upgrade which changes it fails here.
 import { createRequire } from 'node:module'
 import type { Context } from 'koa'
 import type { App } from '../../src/model/app.ts'

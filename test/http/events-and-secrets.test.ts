@@ -1,5 +1,5 @@
-// What a whole story leaves behind: an event with a reason for each thing that happened, and nothing that opens anything, neither in the log
-// nor in Redis nor in the database.
+// What a whole flow leaves behind: an event with a reason for each step, and no usable secret in
+// the log, in Redis or in the database.
 import { Redis } from 'ioredis'
 import { Client } from 'pg'
 import { pkceChallenge } from '../../src/shared/crypto.ts'
@@ -116,7 +116,10 @@ describe.each(BACKENDS)('after a whole story, %s', (backend) => {
       expect(namesIn(text)).toEqual([])
     })
 
-  /** Names what is found, whole or without its prefix, so that a failing test prints no more than needed. */
+  /**
+   * Names what was found, whole or without its prefix, so that a failing test prints no more than
+   * needed.
+   */
   const namesIn = (text: string): string[] =>
     [...secrets].flatMap(([name, secret]) =>
       text.includes(secret) || text.includes(secret.replace(/^otesse_.._/, '')) ? [name] : [],

@@ -1,4 +1,5 @@
-// The first start as an operator sees it: a server process prints a link, with which the first admin is created; the next start prints none.
+// The first start as an operator sees it: a server process prints a link with which the first admin
+// is created. The next start prints none.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
@@ -76,7 +77,8 @@ test('a server without an admin prints a link that makes one, apart from its log
   expect(logged.some((line) => line.includes('"event":"link.made"'))).toBe(true)
   expect(logged.join('\n')).not.toContain('/welcome/')
 
-  // It is kept where the accounts are, and works after a restart beside the one that is printed then.
+  // The link is stored with the accounts. It works after a restart, beside the one that is printed
+  // then.
   await start()
   const server = { url: `http://127.0.0.1:${port}`, issuer: `http://127.0.0.1:${port}` }
   const browser = createBrowser(server)

@@ -1,5 +1,6 @@
-// A server that may remember what tokens are worth: it asks Redis no more, forgets what is revoked elsewhere, and believes nothing once it is
-// cut off from the log of revocations.
+// A server that may cache the status of tokens: it does not ask Redis again, forgets what is
+// revoked elsewhere, and trusts nothing from its cache once it is cut off from the log of
+// revocations.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BELIEVED_FOR_MILLIS } from '../../src/grants/remembered-access.ts'
 import { openNetworkedStores, startTestApp, type TestApp, type TestStores } from '../support/app.ts'

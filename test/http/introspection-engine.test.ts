@@ -1,5 +1,6 @@
-// Our introspection endpoint is our own code beside an engine that has one too. Here both are asked the same: callers × tokens × hints × ways of
-// authentication × bodies. Where ours differs on purpose, DIFFERENCES says so and why; whatever is not in that list fails.
+// Our introspection endpoint is our own code beside an engine that has one too. Both get the same
+// requests: callers × tokens × hints × ways of authentication × bodies. Intended differences are in
+// DIFFERENCES with their reason; any other difference fails.
 import fc from 'fast-check'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { createAccount, createScopes, issueCode, registerApp, SCOPES } from '../support/builders.ts'
@@ -47,7 +48,7 @@ interface Side {
 interface Difference {
   what: string
   why: string
-  /** Where it applies; `engine` is the engine's answer as the differences before this one left it. */
+  /** Where it applies. `engine` is the engine's answer as the previous differences left it. */
   when: (one: Case, engine: Answer) => boolean
   /** What the engine is asked instead, because for us the case is the same as that one. */
   askFor?: (one: Case) => Case
@@ -71,7 +72,10 @@ let engine: Side
 
 const kindOf = ({ token }: Case): TokenKind => ours.tokens[token]!
 
-/** RFC 7662 §4 as we read it: the app itself, and for access tokens the resource servers that they are for. */
+/**
+ * RFC 7662 §4 as we read it: the app itself may ask, and for access tokens the resource servers
+ * that they are for.
+ */
 function maySee({ caller, token }: Case): boolean {
   const { kind, holder, audience } = ours.tokens[token]!
   if (caller === holder) return true
@@ -226,7 +230,7 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]()
 })
 
-/** Asks one side and brings its answer into the common form: names for ids, seconds from now for times. */
+/** Asks one side and normalises its answer: names for ids, seconds from now for times. */
 async function ask(side: Side, one: Case): Promise<Answer> {
   const { status, headers, body } = await send(
     `${side.url}/oauth/introspect`,
@@ -302,7 +306,10 @@ function isSame(one: Answer, two: Answer): boolean {
   return near(one.exp, two.exp) && near(one.iat, two.iat) && rest(one) === rest(two)
 }
 
-/** Judges all and returns what nobody has explained, which differences applied, and how often a token was active. */
+/**
+ * Compares all. Returns the unexplained differences, the differences that applied, and how often a
+ * token was active.
+ */
 async function judgeAll(cases: readonly Case[]) {
   const problems: object[] = []
   const applied = new Set<string>()

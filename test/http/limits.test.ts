@@ -1,4 +1,5 @@
-// Limits of the back channel and of the authorization endpoint: 429 `rate_limited` with Retry-After, and who pays for whom.
+// Limits of the back channel and of the authorization endpoint: 429 `rate_limited` with
+// Retry-After, and whose requests count against whom.
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { createScopes, REDIRECT_URI, registerApp } from '../support/builders.ts'
 import {

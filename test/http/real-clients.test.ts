@@ -1,4 +1,5 @@
-// The OAuth clients that third-party apps really use, against the real server: each does the flows that it offers.
+// The OAuth client libraries that third-party apps use, against the real server. Each runs the
+// flows that it offers.
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express from 'express'

@@ -1,5 +1,6 @@
-// The loop that the contract asks of apps (examples/clients/refresh-on-401.ts): thirty workers of one app call a real API while their access token
-// expires or is revoked under them. No worker meets an error, the authorization stays, and the refreshes are few.
+// The loop that the contract asks of apps (examples/clients/refresh-on-401.ts): thirty workers of
+// one app call a real API while their access token expires or is revoked. No worker meets an error,
+// the authorization stays, and there are few refreshes.
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import * as oauth from 'openid-client'
@@ -22,7 +23,10 @@ const ROUNDS = 4
 let server: TestApp
 let apiUrl: string
 const stack = new AsyncDisposableStack()
-/** Answers 401 wait here until so many have come, so that all workers refresh in the same moment. */
+/**
+ * Answers of 401 wait here until this many have come, so that all workers refresh at the same
+ * moment.
+ */
 let gather: { count: number; waiting: (() => void)[] } | undefined
 
 beforeAll(async () => {
@@ -156,7 +160,8 @@ describe.each([
         expect(answers.map(({ status }) => status)).toEqual(Array(WORKERS).fill(200))
       }
       const { refreshed, ended } = await eventsOf(app, grantId)
-      // Nobody refreshes twice for one 401, and with one gathering for all of them many did at once.
+      // No worker refreshes twice for one 401. As all were gathered, many refreshed at the same
+      // moment.
       expect(refreshed.length).toBeLessThanOrEqual(ROUNDS * WORKERS)
       expect(refreshed.length).toBeGreaterThan(ROUNDS)
       // One successor for each token, however many asked.

@@ -1,5 +1,6 @@
-// The package that APIs import, against real servers: two nodes on one Redis and PostgreSQL, four verifiers. What holds: a revoked token is
-// refused at once while the stream lives, and never later than the stated bound when it does not.
+// The package that APIs import, against real servers: two nodes on one Redis and PostgreSQL, four
+// verifiers. A revoked token is refused at once while the stream is connected, and never later than
+// the stated bound when it is not.
 import { jest } from '@jest/globals'
 import { type AddressInfo, connect, createServer as createProxy, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'

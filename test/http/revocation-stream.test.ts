@@ -1,4 +1,4 @@
-// GET /oauth/events/revocations: what resource servers hear, in which order, and who does not get to hear it.
+// GET /oauth/events/revocations: what resource servers receive, in which order, and who is refused.
 import { createHash } from 'node:crypto'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'

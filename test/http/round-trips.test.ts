@@ -1,5 +1,6 @@
-// The budget of the hot paths (architecture §6): commands on Redis and statements on PostgreSQL per request, with limits and events on and
-// caches warm. What is written in the background may cost something per batch, never something per request.
+// The budget of the hot paths: commands on Redis and statements on PostgreSQL per request, with
+// limits and events on and caches warm. Background writes may cost something per batch, never
+// something per request.
 import { startRedis, type RedisServer } from '../support/backends.ts'
 import { openNetworkedStores, startTestApp, type TestApp, type TestStores } from '../support/app.ts'
 import { approveInBrowser, createBrowser } from '../support/browser-flow.ts'
@@ -14,8 +15,8 @@ import { createOAuthClient, type OAuthClient, type Tokens } from '../support/oau
 import { type CommandCounter, countQueries, watchRedis } from '../support/round-trips.ts'
 
 const REQUESTS = 200
-// Limits settle and events are written every 150 and 200 ms, for each of a handful of keys, as long as a run takes. One more command or
-// statement per request would be twice as much.
+// Limits settle and events are written every 150 and 200 ms, for a handful of keys, as long as a
+// run takes. One more command or statement per request would be twice as much.
 const BACKGROUND = REQUESTS / 2
 
 let redis: RedisServer
@@ -54,7 +55,10 @@ afterAll(async () => {
 
 const AT_ONCE = 5
 
-/** Runs the request so many times, a few at a time as real clients do, and tells what all of them cost together. */
+/**
+ * Runs the request this many times, a few at a time as real clients do, and returns what all of
+ * them cost together.
+ */
 async function costOf(request: (index: number) => Promise<{ status: number }>, atOnce = AT_ONCE) {
   const expectOk = async (index: number) => expect((await request(index)).status).toBe(200)
   await expectOk(0)

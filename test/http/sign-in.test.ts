@@ -1,5 +1,6 @@
-// People at the door, over HTTP on real stores: signing in, allowing and denying, using another account, being asked again, signing out; and
-// what happens to forms that are foreign, stale or sent twice. How the pages look is test/browser.
+// Users at the door, over HTTP on real stores: signing in, allowing and denying, using another
+// account, being asked again, signing out; and forms that are foreign, stale or sent twice. How the
+// pages look is in test/browser.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'

@@ -1,4 +1,5 @@
-// A store that goes away in the middle of the day: a clear 503 within two seconds, and no restart needed when it is back.
+// A store that goes away under load: a clear 503 within two seconds, and no restart needed when it
+// is back.
 import { type AdminClient, createAdminClient } from '../support/admin-client.ts'
 import { openNetworkedStores, startTestApp, type TestApp, type TestStores } from '../support/app.ts'
 import {

@@ -1,4 +1,4 @@
-// What a request to the back channel may look like, and what is said to one that does not (RFC 6749 §3.2, §5.2).
+// Malformed requests to the back channel and their answers (RFC 6749 §3.2, §5.2).
 import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,4 +1,5 @@
-// POST /oauth/token with a refresh token: kept for confidential apps, rotated with a grace for public ones, on both kinds of stores.
+// POST /oauth/token with a refresh token: kept for confidential apps, rotated with a grace period
+// for public ones, on both kinds of stores.
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
 import { createAccount, createScopes, registerApp } from '../support/builders.ts'
 import { createOAuthClient, type OAuthClient } from '../support/oauth-client.ts'

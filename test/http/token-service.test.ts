@@ -1,4 +1,5 @@
-// What admins do about tokens, on both kinds of stores: a leak is recognised, ended and told once; nothing that was handed in is kept.
+// What admins do with tokens, on both kinds of stores: a leak is recognised, ended and reported
+// once; nothing that was handed in is stored.
 import { createAdminServices, type AdminServices } from '../../src/compose/admin-services.ts'
 import { ALL_ADMIN_SCOPES, type Operator } from '../../src/admin/operator.ts'
 import { createServerKeys } from '../../src/shared/crypto.ts'

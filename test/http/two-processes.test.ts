@@ -1,4 +1,5 @@
-// Two servers on the same stores behind one address, as in production: what one does is true for the other at once.
+// Two servers on the same stores behind one address, as in production: a change at one takes effect
+// at the other at once.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openTestStores, startTestApp, type TestApp, type TestStores } from '../support/app.ts'
 import { createAccount, createScopes, issueCode, registerApp } from '../support/builders.ts'

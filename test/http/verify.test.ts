@@ -1,4 +1,5 @@
-// /oauth/verify as gateways use it, over HTTP and on both kinds of stores. Real gateways ask in gateways.test.ts.
+// /oauth/verify as gateways use it, over HTTP and on both kinds of stores. Real gateways are in
+// gateways.test.ts.
 import { createHash, randomBytes } from 'node:crypto'
 import { request } from 'node:http'
 import { BACKENDS, openTestStores, startTestApp, type TestApp } from '../support/app.ts'

@@ -1,5 +1,5 @@
-// One-time links as people meet them: looked at any number of times, used once, gone afterwards; and accounts that came from elsewhere sign in with the
-// passwords that they had.
+// One-time links as users meet them: opened any number of times, used once, gone afterwards.
+// Imported accounts sign in with the passwords that they had.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { hash as bcrypt } from '@node-rs/bcrypt'
 import { ALL_ADMIN_SCOPES, type Operator } from '../../src/admin/operator.ts'

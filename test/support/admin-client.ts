@@ -1,4 +1,4 @@
-// A program that uses the admin API as a test plays one: a machine app with admin scopes and a token of its own.
+// A program that uses the admin API: a machine app with admin scopes and a token of its own.
 import { ADMIN_SCOPE_NAMES } from '../../src/apps/scope.ts'
 import type { TestApp } from './app.ts'
 import { registerApp, type TestClient } from './builders.ts'
@@ -68,7 +68,10 @@ export async function tokenOf(
   return body.access_token
 }
 
-/** Creates a machine app with these admin scopes, all of them by default, and a client that acts with them. */
+/**
+ * Creates a machine app with these admin scopes, all of them by default, and a client that uses
+ * them.
+ */
 export async function createAdminClient(
   server: TestApp,
   scopes: readonly string[] = ADMIN_SCOPE_NAMES,

@@ -1,6 +1,7 @@
-// The real server in this process, on a free port of 127.0.0.1, with real stores: PGlite in a directory of its own, or a prefix on the
-// run's Redis and a database on the run's PostgreSQL. Its clock can be moved and its log is kept for the test to read.
-// Two of them may share stores, as two processes behind one load balancer do. Disposing closes all and deletes what was made.
+// The real server in this process, on a free port of 127.0.0.1, with real stores: PGlite in a
+// directory of its own, or a prefix on the run's Redis and a database on the run's PostgreSQL. Its
+// clock can be moved and its log can be read. Two servers may share stores, as two processes behind
+// one load balancer do. Disposing closes and deletes everything.
 import { randomBytes } from 'node:crypto'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
@@ -33,9 +34,15 @@ export interface TestAppOptions {
   clock?: MovableClock
   /** Settings beyond those that the test needs, by the name of their variable. */
   overrides?: Readonly<Record<string, string>>
-  /** Run on stores that exist, those of another server for instance; they stay when this one is disposed. */
+  /**
+   * Run on existing stores, for instance those of another server. They stay when this server is
+   * disposed.
+   */
   stores?: TestStores
-  /** The public address, where it is not this server's own: that of the other server behind the same load balancer. */
+  /**
+   * The public address, if it is not this server's own but that of the other server behind the same
+   * load balancer.
+   */
   issuer?: string
 }
 
@@ -139,7 +146,8 @@ function environment(name: string): string {
 
 function listen(): Promise<Server> {
   const server = createServer()
-  // As in serve.ts; with Node's 5 s, a test on a busy machine can meet a connection that is just being closed.
+  // As in serve.ts. With Node's 5 s a test on a busy machine can use a connection that is being
+  // closed.
   server.keepAliveTimeout = 75_000
   return new Promise((resolve, reject) => {
     server.once('error', reject)

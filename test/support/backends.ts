@@ -1,6 +1,7 @@
-// Real stores for tests, from the programs of this machine: Redis (single, Cluster, Sentinel) and PostgreSQL, on free ports of 127.0.0.1.
-// Shared ones are started once per run by global-setup.ts; a test file that breaks its store starts one of its own here.
-// Isolation on a shared store: a key prefix of one's own on Redis, a database of one's own (createDatabase) on PostgreSQL.
+// Real stores for tests, from the programs of this machine: Redis (single, Cluster, Sentinel) and
+// PostgreSQL, on free ports of 127.0.0.1. Shared ones are started once per run by global-setup.ts.
+// A test file that breaks its store starts its own here. On a shared store each test has a key
+// prefix on Redis and a database on PostgreSQL (createDatabase).
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chownSync, readFileSync, writeFileSync } from 'node:fs'
@@ -55,7 +56,10 @@ function tlsConfig(port: number, tls: RedisTlsFiles | undefined): Record<string,
 
 export interface RedisOptions {
   maxmemoryPolicy?: string
-  /** Keeps an append-only file, synchronised before each answer; without it nothing survives a restart. */
+  /**
+   * Keeps an append-only file that is synchronised before each answer. Without it nothing survives
+   * a restart.
+   */
   appendOnly?: boolean
   replicaOf?: Address
   tls?: RedisTlsFiles
@@ -63,7 +67,10 @@ export interface RedisOptions {
   config?: Record<string, string>
 }
 
-/** Starts one Redis; without options it keeps nothing on disk and never evicts. @throws {Error} when Redis is not installed */
+/**
+ * Starts one Redis. Without options it keeps nothing on disk and never evicts. @throws {Error} when
+ * Redis is not installed
+ */
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
   const binary = getBinary('redis-server', 'redis-server')
   const server = await onFreePort(async (port) => {
@@ -352,7 +359,10 @@ export async function startPgBouncer(
   return { ...server, url: target.href }
 }
 
-/** A database that several test files start from: prepared (migrated, say) by the first that asks for it, then copied. */
+/**
+ * A database that several test files start from: prepared (for example migrated) by the first that
+ * asks for it, then copied.
+ */
 export interface DatabaseTemplate {
   /** Lower-case letters, digits and underscores; says what `prepare` does. */
   name: string
@@ -365,7 +375,10 @@ export interface TestDatabase extends AsyncDisposable {
   drop(): Promise<void>
 }
 
-/** Creates an empty database, or a copy of the template, on a running server; workers may ask for one template at the same time. */
+/**
+ * Creates an empty database, or a copy of the template, on a running server. Workers may ask for
+ * one template at the same time.
+ */
 export async function createDatabase(
   serverUrl: string,
   template?: DatabaseTemplate,

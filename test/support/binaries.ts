@@ -1,11 +1,15 @@
-// Finds the programs of this machine that tests run for real. A missing one is an error that names its Debian package, never a skip.
+// Finds the programs of this machine that tests run. A missing one is an error that names its
+// Debian package, never a skip.
 import { accessSync, constants, readdirSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
 const POSTGRES_HOME = '/usr/lib/postgresql'
 
-/** Answers the path of a program on PATH or in the system's usual folders. @throws {Error} with the Debian package to install */
+/**
+ * Returns the path of a program on PATH or in the system's usual folders. @throws {Error} with the
+ * Debian package to install
+ */
 export function getBinary(name: string, debianPackage: string): string {
   const folders = [
     ...(process.env['PATH'] ?? '').split(delimiter),
@@ -16,7 +20,10 @@ export function getBinary(name: string, debianPackage: string): string {
   return firstExecutable(folders, name) ?? missing(name, debianPackage)
 }
 
-/** Answers the path of a PostgreSQL program, of the highest version that Debian has installed, else from PATH. @throws {Error} */
+/**
+ * Returns the path of a PostgreSQL program, of the highest version that Debian has installed, else
+ * from PATH. @throws {Error}
+ */
 export function getPostgresBinary(name: string): string {
   return firstExecutable(postgresFolders(), name) ?? getBinary(name, 'postgresql')
 }

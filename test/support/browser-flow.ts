@@ -1,5 +1,5 @@
-// A person with a browser, by plain HTTP: cookies, redirects, pages that go on by themselves, forms with their hidden fields. For tests that
-// need what the pages do and not how they look.
+// A user with a browser, by plain HTTP: cookies, redirects, pages that move on by themselves, forms
+// with their hidden fields. For tests of what the pages do, not how they look.
 import type { TestApp } from './app.ts'
 
 /** What the browser shows. */
@@ -68,7 +68,10 @@ export function createBrowser(server: BrowsedServer) {
     return { url, status: answer.status, headers: answer.headers, html: await answer.text() }
   }
 
-  /** Follows redirects and pages that go on by themselves, until a page waits for the person or another origin is reached. */
+  /**
+   * Follows redirects and pages that move on by themselves, until a page waits for the user or
+   * another origin is reached.
+   */
   async function follow(page: Page): Promise<Page> {
     let current = page
     for (let step = 0; step < 10; step += 1) {
@@ -117,7 +120,10 @@ export function createBrowser(server: BrowsedServer) {
 
 export type Browser = ReturnType<typeof createBrowser>
 
-/** Goes from the authorization request over sign-in and approval back to the app; returns where the app is called. */
+/**
+ * Goes from the authorization request over sign-in and approval back to the app. Returns the
+ * address at which the app is called.
+ */
 export async function approveInBrowser(
   server: Pick<TestApp, 'url' | 'issuer'>,
   authorizationUrl: string,

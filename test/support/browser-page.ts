@@ -1,5 +1,6 @@
-// A person at a real browser, by what a person sees: headings, labels, words on buttons. Never by style classes or ids, so that a page may be
-// laid out anew without touching a test, and a label that goes missing is noticed. Used by test/browser.
+// A user at a real browser, who knows only what is visible: headings, labels, words on buttons. No
+// style classes or ids, so a page may be laid out anew without touching a test, and a missing label
+// is noticed. Used by test/browser.
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
@@ -21,11 +22,13 @@ export interface Visitor extends AsyncDisposable {
   openTab(): Promise<Page>
   /** Every address that a page of this browser asked for. */
   requests: string[]
-  /** What the browser wrote to its console about our pages: blocked by a policy, broken, deprecated. */
+  /**
+   * What the browser wrote to its console about our pages: blocked by a policy, broken, deprecated.
+   */
   complaints: string[]
 }
 
-/** Opens a browser window without cookies; pages stand still as for people who asked for less motion. */
+/** Opens a browser window without cookies, with reduced motion, so that pages stand still. */
 export async function openVisitor(
   browser: Browser,
   options: BrowserContextOptions = {},
@@ -91,7 +94,7 @@ export async function permissionsUnder(
   return groups
 }
 
-/** Keeps a picture of the whole page where OTESSE_TEST_SCREENSHOTS names a directory, for a person to look at. */
+/** Takes a screenshot of the whole page if OTESSE_TEST_SCREENSHOTS names a directory. */
 export async function photograph(page: Page, name: string): Promise<void> {
   const directory = process.env['OTESSE_TEST_SCREENSHOTS']
   if (directory === undefined) return

@@ -1,5 +1,5 @@
-// What a test needs in the server: scopes, apps and accounts, made by the same functions as those of the console. Everything has a sensible
-// default and can be overridden.
+// What a test needs in the server: scopes, apps and accounts, made by the same functions as those
+// of the console. Everything has a sensible default and can be overridden.
 import { randomBytes } from 'node:crypto'
 import type { Account } from '../../src/model/account.ts'
 import type { NewAccount } from '../../src/accounts/accounts.ts'

@@ -1,4 +1,5 @@
-// The command line in this process, which spares the start of one: for what commands do. How they end as processes is cli-process.ts.
+// The command line in this process, which saves starting one: for what commands do. How they end as
+// processes is in cli-process.ts.
 import { runCli } from '../../src/cli/program.ts'
 import type { Answer } from './cli-process.ts'
 

@@ -1,4 +1,5 @@
-// The command line as real child processes: what they print, how they end, and that they end by themselves.
+// The command line as real child processes: what they print, their exit codes, and that they end by
+// themselves.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'

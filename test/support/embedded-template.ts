@@ -1,5 +1,6 @@
-// A data directory of embedded mode that has been migrated, to be copied: the first start on an empty one takes seconds of work, the start
-// on a copy half of one. Made once per run by global-setup.ts and deleted with it.
+// A migrated data directory of embedded mode, to be copied. The first start on an empty one takes
+// seconds; the start on a copy takes half a second. Made once per run by global-setup.ts and
+// deleted with it.
 import { join } from 'node:path'
 import { createLogger } from '../../src/shared/logger.ts'
 import { openDatabase } from '../../src/storage/database.ts'

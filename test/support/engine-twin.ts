@@ -1,5 +1,6 @@
-// A plain oidc-provider on a free port of 127.0.0.1, with everything in memory and the same apps, scopes and lifetimes as a test server of ours:
-// what the engine itself would answer. Its records can be made older, which is time passing. Nothing of ours is in it.
+// A plain oidc-provider on a free port of 127.0.0.1, in memory, with the same apps, scopes and
+// lifetimes as a test server of ours: what the engine itself would answer. Its records can be made
+// older, as if time passed. It contains none of our code.
 import { generateKeyPairSync } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'

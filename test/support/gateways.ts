@@ -1,7 +1,7 @@
-// Real gateways of this machine with the configurations of examples/gateways/, in front of a sample API. What a distribution puts around such a
-// file (modules, temporary directories, users) is written here; the file itself is taken as it is.
-// Invariant: the API and the authorization server are reached through recorders that keep names of
-// headers as they were written.
+// Real gateways of this machine with the configurations of examples/gateways/, in front of a sample
+// API. What a distribution puts around such a file (modules, temporary directories, users) is
+// written here; the file itself is used as it is. Invariant: recorders in front of the API and the
+// authorization server keep header names as they were written.
 import { execFile } from 'node:child_process'
 import {
   appendFileSync,
@@ -256,7 +256,9 @@ function variablesOf(rawHeaders: readonly string[]): Record<string, string[]> {
   return variables
 }
 
-/** Starts an API that trusts its gateway: it answers 200 to everything and remembers what it was told. */
+/**
+ * Starts an API that trusts its gateway: it answers 200 to everything and records what it received.
+ */
 export async function startSampleApi(): Promise<SampleApi> {
   const calls: SampleApi['calls'] = []
   const server = createServer({ maxHeaderSize: 65_536 }, (request, response) => {
@@ -288,7 +290,10 @@ export async function startFront(target: string): Promise<Front> {
   return { address: await listen(server), asked, [Symbol.asyncDispose]: () => close(server) }
 }
 
-/** Starts a TLS front for the server at that address, with a certificate of its own authority for 127.0.0.1. */
+/**
+ * Starts a TLS front for the server at that address, with a certificate of its own authority for
+ * 127.0.0.1.
+ */
 export async function startTlsFront(target: string): Promise<TlsFront> {
   const directory = mkdtempSync(join(tmpdir(), 'otesse-test-tls-'))
   const [key, caFile] = [join(directory, 'key.pem'), join(directory, 'certificate.pem')]

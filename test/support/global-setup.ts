@@ -1,5 +1,6 @@
-// Starts the stores that all test files of a run share, once, before any worker exists; their addresses travel in the environment.
-// Called by Jest for the projects contract, http and browser (see package.json); global-teardown.ts stops what this started.
+// Starts the stores that all test files of a run share, once, before any worker exists. Their
+// addresses are in the environment. Called by Jest for the projects contract, http and browser (see
+// jest.config.js); global-teardown.ts stops what this started.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,7 +11,10 @@ declare global {
   var otesseTestBackends: AsyncDisposableStack | undefined
 }
 
-/** Starts one Redis, one Redis Cluster and one PostgreSQL, makes a data directory to copy, and sets OTESSE_TEST_* for the workers. */
+/**
+ * Starts one Redis, one Redis Cluster and one PostgreSQL, makes a data directory to copy, and sets
+ * OTESSE_TEST_* for the workers.
+ */
 // eslint-disable-next-line no-restricted-syntax -- Jest calls the default export
 export default async function startSharedBackends(): Promise<void> {
   await using stack = new AsyncDisposableStack()

@@ -1,4 +1,5 @@
-// The questions that two introspection endpoints are asked, and how each is spelled as a request. Used by the comparison with the engine.
+// The requests that two introspection endpoints get, and how each is written. Used by the
+// comparison with the engine.
 import type { TestClient } from './builders.ts'
 import { basicHeader } from './oauth-client.ts'
 

@@ -1,4 +1,5 @@
-// Fresh, migrated databases for contract tests: one on the run's PostgreSQL and one on PGlite in memory, behind one function.
+// Fresh, migrated databases for contract tests: one on the run's PostgreSQL and one on PGlite in
+// memory, behind one function.
 import { createLogger } from '../../src/shared/logger.ts'
 import { IN_MEMORY, openDatabase, type OpenDatabase } from '../../src/storage/database.ts'
 import { migrate } from '../../src/storage/migrate.ts'

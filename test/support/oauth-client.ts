@@ -1,5 +1,5 @@
-// A third-party app as a test plays one: it calls the back channel over HTTP in every way that the contract allows, and can send what no
-// proper client would.
+// A third-party app in a test: it calls the back channel over HTTP in every way that the contract
+// allows, and can send what no proper client would.
 import { ALL_ADMIN_SCOPES } from '../../src/admin/operator.ts'
 import { createAdminServices } from '../../src/compose/admin-services.ts'
 import type { TestApp } from './app.ts'

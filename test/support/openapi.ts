@@ -32,7 +32,10 @@ export function operationsOf(document: ApiDocument): DescribedOperation[] {
   )
 }
 
-/** Takes what a schema does not name for an error, so that an answer cannot grow beyond its description. */
+/**
+ * Treats members that a schema does not name as errors, so that an answer cannot grow beyond its
+ * description.
+ */
 function closed(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(closed)
   if (typeof value !== 'object' || value === null) return value
@@ -47,7 +50,7 @@ function closed(value: unknown): unknown {
 
 const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
-/** Creates what asserts that an answer is one that the document describes for its operation and status. */
+/** Creates the assertion that the document describes an answer for its operation and status. */
 export function createAnswerCheck(document: ApiDocument) {
   const ajv = new Ajv2020({ strict: false, allErrors: true })
   ajv.addFormat('date-time', MOMENT)

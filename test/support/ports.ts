@@ -1,9 +1,11 @@
-// Ports for servers that a test starts. They are drawn below the range that the kernel gives to outgoing connections, so that nothing
-// takes one between the probe and the server's own bind; two draws may still meet, so a failed bind is tried again elsewhere.
+// Ports for servers that a test starts. They are below the range that the kernel gives to outgoing
+// connections, so nothing takes one between the probe and the server's own bind. Two tests may
+// still choose the same port; a failed bind is tried again elsewhere.
 import { createServer } from 'node:net'
 
 const LOWEST = 12_000
-// Twice the offset of Redis Cluster's bus fits between here and 32768, where the kernel's own range begins.
+// Twice the offset of Redis Cluster's bus fits between here and 32768, where the kernel's own range
+// begins.
 const HIGHEST = 21_999
 /** Redis Cluster listens for its peers at the client port plus this. */
 const CLUSTER_BUS_OFFSET = 10_000
@@ -17,7 +19,10 @@ export async function findFreePort(): Promise<number> {
   throw new Error(`no free port found between ${LOWEST} and ${HIGHEST}`)
 }
 
-/** Runs `start` with a free port, and with another one (up to five) when a server of someone else was quicker to bind it. */
+/**
+ * Runs `start` with a free port, and with another one (up to five) if a different server binds it
+ * first.
+ */
 export async function onFreePort<T>(start: (port: number) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {

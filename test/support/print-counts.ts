@@ -1,5 +1,5 @@
-// Prints the counts of a Jest run in one line, from the file that `jest --json` wrote. Called by test/run-all.sh.
-// Fails when a test failed, when none ran, or when one was skipped although CI=true.
+// Prints the counts of a Jest run in one line, from the file that `jest --json` wrote. Called by
+// test/run-all.sh. Fails if a test failed, if none ran, or if one was skipped although CI=true.
 import { readFileSync } from 'node:fs'
 
 interface Counts {

@@ -1,10 +1,13 @@
-// Watches every command that reaches a Redis, as MONITOR tells it, and every statement that leaves this process for PostgreSQL. For tests that
-// hold a request to its budget of round trips.
+// Watches every command that reaches a Redis, by MONITOR, and every statement that leaves this
+// process for PostgreSQL. For tests that keep a request within its budget of round trips.
 import { Redis } from 'ioredis'
 import pg from 'pg'
 
 export interface CommandCounter extends AsyncDisposable {
-  /** Returns the names of the commands that the work caused, in order; commands inside scripts are part of their script. */
+  /**
+   * Returns the names of the commands that the work caused, in order. Commands inside scripts are
+   * part of their script.
+   */
   during(work: () => Promise<void>): Promise<string[]>
 }
 

@@ -1,6 +1,7 @@
-// One real server process for a test: started in a directory of its own, awaited, paused, killed, restarted, removed.
-// Invariant: it never outlives the Jest process that started it, however that one ends. A shell holds the far end of a pipe, and when
-// the pipe closes (stop, exit, ctrl-C, SIGKILL) it ends the server and deletes the directory. Used by backends.ts.
+// One real server process for a test: started in a directory of its own, awaited, paused, killed,
+// restarted, removed. Invariant: it never outlives the Jest process that started it, however that
+// one ends. A shell holds the far end of a pipe; when the pipe closes (stop, exit, ctrl-C,
+// SIGKILL), it ends the server and deletes the directory. Used by backends.ts.
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { chownSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync } from 'node:fs'
@@ -23,7 +24,10 @@ export interface Disturbable extends AsyncDisposable {
   resume(): void
   /** Ends it at once, without a farewell to its clients, or by another signal; its data stay. */
   kill(signal?: NodeJS.Signals): Promise<void>
-  /** Starts it again (after killing it when it runs) on the same port with the same data, and resolves when it is ready. */
+  /**
+   * Starts it again (kills it first if it runs) on the same port with the same data, and resolves
+   * when it is ready.
+   */
   restart(): Promise<void>
   /** Ends it and deletes its data. May be called twice. */
   stop(): Promise<void>
@@ -58,7 +62,8 @@ export function createServerDirectory(name: string, user?: User): string {
 /**
  * Starts a server and resolves when its log says that it is ready.
  *
- * @throws {Error} with the end of its log, when it exits or is not ready within a minute; its directory is deleted
+ * @throws {Error} with the end of its log, if it exits or is not ready within a minute; its
+ * directory is deleted
  */
 export async function launchServer(launch: Launch): Promise<Disturbable> {
   const reaper = startReaper(launch)
@@ -150,7 +155,8 @@ export async function waitUntil(what: string, check: () => Promise<boolean>): Pr
   }
 }
 
-// Reads the process to end from its input, line by line (the last one counts), and acts when that input ends.
+// Reads the process to end from its input, line by line (the last one counts), and acts when that
+// input ends.
 const REAPER_SCRIPT = `
 pid=
 while read -r line; do pid=$line; done
@@ -216,7 +222,8 @@ function hasEnded(child: ChildProcess): boolean {
   return child.pid === undefined || child.exitCode !== null || child.signalCode !== null
 }
 
-// PostgreSQL answers from child processes, each in a group of its own: a freeze has to reach them one by one, the parent first.
+// PostgreSQL answers from child processes, each in a group of its own. A freeze has to reach them
+// one by one, the parent first.
 function signalAll(child: ChildProcess | undefined, signal: NodeJS.Signals): void {
   if (child?.pid === undefined || hasEnded(child)) return
   process.kill(child.pid, signal)

@@ -1,5 +1,5 @@
-// The titles of the tests, read from the source: what `it`, `test` and `describe` get as their first
-// argument.
+// The titles of the tests, read from the source: the first arguments of `it`, `test` and
+// `describe`.
 import { globSync, readFileSync } from 'node:fs'
 import ts from 'typescript'
 

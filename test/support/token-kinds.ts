@@ -1,4 +1,5 @@
-// Every kind of token that a caller can present, made over HTTP the same way at any server that speaks OAuth: a server of ours, or its twin.
+// Every kind of token that a client can present, made over HTTP the same way at any server that
+// speaks OAuth: a server of ours, or its twin.
 import { newAccessToken, newLocator } from '../../src/shared/token-format.ts'
 import type { TestClient } from './builders.ts'
 import { encode, send } from './oauth-client.ts'
@@ -32,7 +33,9 @@ export interface TokenKind {
 
 const DAY_SECONDS = 86_400
 
-/** Makes one of each. Server and twin get the same kinds in the same order; only the texts differ. */
+/**
+ * Makes one of each. Server and twin get the same kinds in the same order; only the texts differ.
+ */
 export async function makeTokenKinds(
   source: TokenSource,
   holders: Holders,

@@ -1,4 +1,4 @@
-// The files of an import: what RFC 4180 allows is read, what is broken is named by its line and stops no other.
+// The files of an import: what RFC 4180 allows is read; a broken line is named and stops no other.
 import fc from 'fast-check'
 import { readCsv } from '../../../src/accounts/csv.ts'
 import { type ImportLine, readLines } from '../../../src/accounts/import-lines.ts'

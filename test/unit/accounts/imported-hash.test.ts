@@ -1,4 +1,5 @@
-// Password hashes from elsewhere: known by their form, bounded in their cost, and right for their password only.
+// Imported password hashes: recognised by their form, bounded in their cost, and valid for their
+// password only.
 import { hash as bcrypt } from '@node-rs/bcrypt'
 import * as argon2 from 'argon2'
 import {

@@ -1,4 +1,5 @@
-// From a file and a state to a plan: what is made, changed, left alone, suspended; all problems at once, each with its place and line.
+// From a file and a state to a plan: what is created, changed, left alone, suspended; all problems
+// at once, each with its place and line.
 import type { Scope } from '../../../src/model/scope.ts'
 import { type App, freezeApp } from '../../../src/model/app.ts'
 import { readFileSync } from 'node:fs'

@@ -1,4 +1,5 @@
-// The rules of apps over all fields: what is refused, that all problems come at once, and what the type dictates.
+// The rules of apps over all fields: what is refused, that all problems come at once, and what the
+// type dictates.
 import type { Scope } from '../../../src/model/scope.ts'
 import fc from 'fast-check'
 import type { App } from '../../../src/model/app.ts'

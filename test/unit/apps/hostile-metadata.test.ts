@@ -1,5 +1,6 @@
-// The rules of metadata against values made to get past them: addresses put together from hostile parts, texts that no keyboard makes, members
-// that objects have by birth. The properties hold for whatever comes out; each also counts that it saw both sides.
+// The rules of metadata against hostile values: addresses put together from hostile parts, texts
+// that no keyboard makes, members that every object inherits. The properties hold for every
+// generated value; each also counts that it saw both outcomes.
 import { isPlainLine } from '../../../src/model/plain-text.ts'
 import { APP_TYPES, type AppType } from '../../../src/model/app.ts'
 import fc from 'fast-check'
@@ -357,7 +358,7 @@ describe('redirect URIs', () => {
       { numRuns: 10_000 },
     )
     const told = tally.names().filter((name) => RULES.has(name))
-    // A few rules only speak of what another spelling brings; most must have been the one that is told.
+    // A few rules can only be met in another spelling. Most must be the rule that is reported.
     expect(told.length).toBeGreaterThan(RULES.size * 0.8)
     expect(tally.of('accepted https')).toBeGreaterThan(50)
     expect(tally.of('accepted http')).toBeGreaterThan(10)

@@ -1,4 +1,5 @@
-// The rules of redirect URIs: a table of hostile and harmless values, and properties that hold for whatever is generated.
+// The rules of redirect URIs: a table of hostile and harmless values, and properties that hold for
+// every generated value.
 import fc from 'fast-check'
 import type { AppType } from '../../../src/model/app.ts'
 import {
@@ -358,7 +359,7 @@ describe('whatever is generated', () => {
           expect(url.protocol).toContain('.')
         }
         if (url.protocol.startsWith('http')) {
-          // The host that a browser goes to is the one that is written, up to the end of the authority.
+          // A browser goes to the host that is written, up to the end of the authority.
           const written = /^https?:\/\/([^/?]*)/.exec(stored)?.[1]?.replace(/:\d+$/, '')
           expect(written).toBe(url.hostname)
         }

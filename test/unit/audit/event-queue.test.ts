@@ -1,4 +1,5 @@
-// The queue of events: bounded, in order, one write at a time, never in the way of the process's end.
+// The queue of events: bounded, in order, one write at a time, and never delays the end of the
+// process.
 import { jest } from '@jest/globals'
 import { openEventQueue } from '../../../src/audit/event-queue.ts'
 import { createLogger } from '../../../src/shared/logger.ts'

@@ -1,4 +1,5 @@
-// The functions for business events: row, counter, usage and log line of each, and that none of them ever throws.
+// The functions for business events: row, counter, usage and log line of each, and that none of
+// them ever throws.
 import { EVENTS } from '../../../src/audit/event-names.ts'
 import type { NewEvent } from '../../../src/audit/event.store.ts'
 import { createEvents, type Events } from '../../../src/audit/events.ts'

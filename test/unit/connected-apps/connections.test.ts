@@ -1,4 +1,5 @@
-// Which apps an account has connected: consents and live grants as one list, bounded, with a word when it is cut.
+// Which apps an account has connected: consents and live grants as one list, bounded, with a notice
+// when it is cut.
 import { describe, expect, it } from '@jest/globals'
 import type { App } from '../../../src/model/app.ts'
 import { BOUNDS, findConnection, listConnections } from '../../../src/connected-apps/connections.ts'

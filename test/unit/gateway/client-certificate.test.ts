@@ -1,4 +1,5 @@
-// A certificate in a header counts only from a proxy of ours, once, and in one of the forms that proxies write.
+// A certificate in a header counts only from a proxy of ours, once, and in one of the forms that
+// proxies write.
 import { createHash } from 'node:crypto'
 import { createCertificateReader, fingerprintOf } from '../../../src/gateway/client-certificate.ts'
 

@@ -1,4 +1,5 @@
-// The end of one connection: written down first, carried out at once, and left to the purger only where it failed.
+// Disconnecting one app: recorded first, carried out at once, and left to the purger only if that
+// failed.
 import { describe, expect, it } from '@jest/globals'
 import { createDisconnect } from '../../../src/grants/disconnect.ts'
 import type { Grant } from '../../../src/grants/grant.ts'

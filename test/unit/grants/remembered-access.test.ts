@@ -1,4 +1,5 @@
-// What is remembered is believed only while the log of revocations is heard, and forgotten as soon as it names it.
+// The cache of access tokens is trusted only while the log of revocations is followed, and forgets
+// a token as soon as the log names it.
 import type { LiveAccess } from '../../../src/grants/find-token.ts'
 import { rememberAccess } from '../../../src/grants/remembered-access.ts'
 import { sha256 } from '../../../src/shared/crypto.ts'

@@ -1,4 +1,5 @@
-// Bodies as bytes and as text: bounds hold wherever the pieces are cut, and what did not arrive whole is an error.
+// Bodies as bytes and as text: bounds hold wherever the pieces are cut, and an incomplete body is
+// an error.
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import fc from 'fast-check'

@@ -1,4 +1,5 @@
-// Forms that only our own pages can send: the token's binding, rotated keys, and what the browser says about where the form came from.
+// Forms that only our own pages can send: the token's binding, rotated keys, and what the browser
+// says about the origin of the form.
 import { Readable } from 'node:stream'
 import { describe, expect, it } from '@jest/globals'
 import type { Context } from 'koa'

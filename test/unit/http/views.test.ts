@@ -1,5 +1,6 @@
-// Pages as text: nothing hostile gets through a model, everything a person must be told is there, no page needs script or
-// inline style; and the policy beside them is strict. How pages look and behave is test/browser.
+// Pages as text: hostile values in a model are escaped, everything that a user must know is there,
+// no page needs script or inline style, and the policy beside them is strict. How pages look and
+// behave is in test/browser.
 import { mkdtempSync, rmSync, writeFileSync, cpSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-// What the ring does when the store fails behind its back. The store itself is proven by test/contract/keys.test.ts.
+// The key ring when its store fails. The store itself is tested in test/contract/keys.test.ts.
 import { jest } from '@jest/globals'
 import { openKeyRing } from '../../../src/keys/key-ring.ts'
 import type { KeyStore, StoredKey } from '../../../src/keys/key.store.ts'

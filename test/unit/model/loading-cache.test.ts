@@ -1,4 +1,5 @@
-// The cache over loads: one load for many, nothing old after a change, nothing older than its bound.
+// The cache over loads: one load for many callers, no old value after a change, and none older than
+// its bound.
 import { createLoadingCache } from '../../../src/model/loading-cache.ts'
 
 interface Thing {

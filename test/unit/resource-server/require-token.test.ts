@@ -1,4 +1,4 @@
-// What an API answers to calls that may not pass, the same in every framework, and whom it lets through.
+// What an API answers to calls that are refused, the same in every framework, and which calls pass.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { jest } from '@jest/globals'

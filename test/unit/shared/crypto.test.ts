@@ -1,4 +1,4 @@
-// Randomness without a bias, independent keys, comparison, and the published vectors of what we build upon.
+// Unbiased randomness, independent keys, comparison, and the published vectors of the algorithms.
 import fc from 'fast-check'
 import {
   base62Hash,
@@ -21,7 +21,8 @@ it('draws every letter equally often', () => {
   const length = 62 * 4000
   for (const letter of randomBase62(length)) counts.set(letter, (counts.get(letter) ?? 0) + 1)
   expect(counts.size).toBe(62)
-  // Chi-square with 61 degrees of freedom: above 130 once in a million draws; a modulo bias would be beyond 1000.
+  // Chi-square with 61 degrees of freedom: above 130 once in a million draws. A modulo bias would
+  // be beyond 1000.
   let chiSquare = 0
   for (const count of counts.values()) chiSquare += (count - 4000) ** 2 / 4000
   expect(chiSquare).toBeLessThan(130)

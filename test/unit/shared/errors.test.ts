@@ -1,9 +1,11 @@
-// The closed table of errors: on the wire stands what RFC 6749 §5.2 allows, and never what is private.
+// The closed table of errors: answers have only the characters that RFC 6749 §5.2 allows, and
+// nothing private.
 import fc from 'fast-check'
 import { AppError, ERRORS, isUnavailable, type ErrorCode } from '../../../src/shared/errors.ts'
 
 const codes = Object.keys(ERRORS) as ErrorCode[]
-// RFC 6749 §5.2: error and error_description MUST NOT include characters outside %x20-21 / %x23-5B / %x5D-7E.
+// RFC 6749 §5.2: error and error_description MUST NOT include characters outside %x20-21 / %x23-5B
+// / %x5D-7E.
 const ALLOWED = /^[\x20\x21\x23-\x5B\x5D-\x7E]+$/
 
 describe('RFC 6749 §5.2 — the letters of an error answer', () => {

@@ -1,4 +1,5 @@
-// Logs hold no token, code, secret or password, whatever a caller passes; and what an operator needs stays readable.
+// Logs hold no token, code, secret or password, whatever a caller passes; and what an operator
+// needs stays readable.
 import { createLogger } from '../../../src/shared/logger.ts'
 import { AppError } from '../../../src/shared/errors.ts'
 import { Secret } from '../../../src/shared/secret.ts'

@@ -1,4 +1,5 @@
-// The refresher of copies: never two reads at once, and a refresh sees what was there when it was asked for.
+// The refresher of copies: never two reads at once, and a refresh returns what was there when it
+// was requested, or newer.
 import { jest } from '@jest/globals'
 import { createPolledCopy } from '../../../src/shared/polled-copy.ts'
 

@@ -21,7 +21,10 @@ const keysOf = (...texts: string[]) => createServerKeys(texts.map((text) => new 
 const form = createRefreshTokenForm(keysOf('the server secret'))
 const locators = fc.string({ unit: fc.constantFrom(...LETTERS), minLength: 16, maxLength: 16 })
 
-/** The checksum as a secret scanner computes it: CRC-32 in base62, 6 characters, over all that precedes it. */
+/**
+ * The checksum as a secret scanner computes it: CRC-32 in base62, 6 characters, over all that
+ * precedes it.
+ */
 function checksum(text: string): string {
   let rest = crc32(text)
   let out = ''

@@ -1,4 +1,5 @@
-// What the consent page asks: every scope of the request is there, new ones apart from held ones, in an order that does not jump about.
+// The question of the consent page: every scope of the request is there, new ones apart from
+// granted ones, in a stable order.
 import type { Scope } from '../../../src/model/scope.ts'
 import { describe, expect, it } from '@jest/globals'
 import { BUILT_IN_SCOPES } from '../../../src/apps/scope.ts'

@@ -1,4 +1,5 @@
-// Attempts to sign in: what counts against whom, what a success gives back, and that nobody can keep another person out.
+// Attempts to sign in: what counts against whom, what a success gives back, and that nobody can
+// lock another user out.
 import { describe, expect, it } from '@jest/globals'
 import { createRateLimiter } from '../../../src/http/rate-limit.ts'
 import type { LimitSize } from '../../../src/http/limit.ts'

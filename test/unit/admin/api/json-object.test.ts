@@ -1,4 +1,5 @@
-// The strict reader of JSON bodies: whatever the object, a name that comes twice in it is found, wherever it is and however it is spelt.
+// The strict reader of JSON bodies: a name that comes twice in an object is found, wherever it is
+// and however it is written.
 import fc from 'fast-check'
 import { parseJsonObject } from '../../../../src/admin/api/json-object.ts'
 

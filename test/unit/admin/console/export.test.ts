@@ -1,4 +1,5 @@
-// The activity as a file: nothing in it is a formula, nothing is lost, and no more than a page is held.
+// The activity as a file: no cell is a formula, nothing is lost, and no more than a page is in
+// memory.
 import { describe, expect, it } from '@jest/globals'
 import { csvCell, exportEvents } from '../../../../src/admin/console/export.ts'
 import type { EventPage, EventQuery, RecordedEvent } from '../../../../src/audit/event.store.ts'

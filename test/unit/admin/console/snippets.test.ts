@@ -1,4 +1,5 @@
-// Code to start with: it has everything filled in, fits the type of the app, and no value can end the text that it stands in.
+// Code to start with: it has everything filled in, fits the type of the app, and no value can end
+// the text that contains it.
 import { describe, expect, it } from '@jest/globals'
 import { snippetsFor } from '../../../../src/admin/console/snippets.ts'
 import type { App, AppType } from '../../../../src/model/app.ts'
