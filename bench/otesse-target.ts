@@ -12,7 +12,7 @@ import { openServices, type Services } from '../src/services.ts'
 import type { Clock } from '../src/shared/clock.ts'
 import { createLogger } from '../src/shared/logger.ts'
 import { termsFor } from '../src/oauth/token/token-terms.ts'
-import { newCode, newLocator, parseTokenOf } from '../src/shared/token-format.ts'
+import { newCode, newGrantId, parseTokenOf } from '../src/shared/token-format.ts'
 import { openDatabase } from '../src/storage/database.ts'
 import { migrate } from '../src/storage/migrate.ts'
 import { findFreePort } from '../test/support/ports.ts'
@@ -188,7 +188,7 @@ async function mintCode(
   appId: string,
   accountId: string,
 ): Promise<string> {
-  const id = newLocator()
+  const id = newGrantId()
   const code = newCode(id)
   const createdAt = Math.floor(clock() / 1000)
   await grants.begin(

@@ -10,7 +10,7 @@ import { loadConfig } from '../src/config/config.ts'
 import { type Infrastructure, openInfrastructure } from '../src/infrastructure.ts'
 import { openServices, type Services } from '../src/services.ts'
 import { createLogger } from '../src/shared/logger.ts'
-import { newCode, newLocator } from '../src/shared/token-format.ts'
+import { newCode, newGrantId } from '../src/shared/token-format.ts'
 import { openDatabase } from '../src/storage/database.ts'
 import { migrate } from '../src/storage/migrate.ts'
 import { findFreePort } from '../test/support/ports.ts'
@@ -131,7 +131,7 @@ interface Trial {
 }
 
 async function newScope(): Promise<string> {
-  const name = `bench:${newLocator().toLowerCase()}`
+  const name = `bench:${newGrantId().toLowerCase()}`
   await services.scopes.create({ name, sentence: 'Use it', group: 'Bench' })
   return name
 }
@@ -142,7 +142,7 @@ async function newMachine(scope: string): Promise<Client> {
 
 /** An access token of a person's, without the pages. */
 async function newUserToken(web: Client, accountId: string, scope: string): Promise<string> {
-  const grantId = newLocator()
+  const grantId = newGrantId()
   const code = newCode(grantId)
   const now = Math.floor(Date.now() / 1000)
   await services.grants.begin(
@@ -194,7 +194,7 @@ const TRIALS: Record<string, () => Promise<Trial>> = {
       scopes: [scope],
       redirectUris: [REDIRECT_URI],
     })
-    const email = `${newLocator().toLowerCase()}@bench.example`
+    const email = `${newGrantId().toLowerCase()}@bench.example`
     const { id } = await services.accounts.create({ email })
     const token = await newUserToken(web, id, scope)
     return {

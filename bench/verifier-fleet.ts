@@ -10,7 +10,7 @@ import { openServices, type Services } from '../src/services.ts'
 import { termsFor } from '../src/oauth/token/token-terms.ts'
 import { createVerifier, type Verifier } from '../packages/resource-server/src/resource-server.ts'
 import { createLogger } from '../src/shared/logger.ts'
-import { newCode, newLocator, parseTokenOf } from '../src/shared/token-format.ts'
+import { newCode, newGrantId, parseTokenOf } from '../src/shared/token-format.ts'
 import { openDatabase } from '../src/storage/database.ts'
 import { migrate } from '../src/storage/migrate.ts'
 import { createNode, type Node } from './faults/node.ts'
@@ -95,7 +95,7 @@ export async function openVerifierFleet(options: {
   async function mint(): Promise<Family> {
     const { grants } = services
     const { config } = infrastructure
-    const id = newLocator()
+    const id = newGrantId()
     const code = parseTokenOf('code', newCode(id))
     if (code === undefined) throw new Error('a code is not a code')
     const now = Math.floor(Date.now() / 1000)

@@ -47,12 +47,12 @@ export function startBackgroundJobs(
   })
   // Suspending an app or deactivating an account writes the job first and publishes the change
   // then.
-  invalidation.on('app', () => void purger.kick())
-  invalidation.on('account', () => void purger.kick())
+  invalidation.on('app', () => void purger.start())
+  invalidation.on('account', () => void purger.start())
   const sweep = () => removeExpired(infrastructure, services)
   const retention = setInterval(() => void sweep(), HOUR).unref()
   return {
-    purge: () => purger.kick(),
+    purge: () => purger.start(),
     sweep,
     async [Symbol.asyncDispose]() {
       clearInterval(retention)

@@ -8,7 +8,7 @@ import { type Clock, systemClock } from './shared/clock.ts'
 import { createServerKeys, type ServerKeys } from './shared/crypto.ts'
 import type { Logger } from './shared/logger.ts'
 import { createMetrics, type Metrics } from './shared/metrics.ts'
-import { createSealedBox, type SealedBox } from './shared/sealed-box.ts'
+import { createEncryption, type Encryption } from './shared/encryption.ts'
 import type { Database } from './storage/database.ts'
 
 /** The open infrastructure. */
@@ -19,7 +19,7 @@ export interface Infrastructure extends ShortLivedStores, AsyncDisposable {
   metrics: Metrics
   serverKeys: ServerKeys
   /** Encrypts what is kept in the database and must not be readable there. */
-  sealedBox: SealedBox
+  sealedBox: Encryption
   db: Database
   /** What was ended, as the database remembers it. */
   endedStore: EndedStore
@@ -50,7 +50,7 @@ export async function openInfrastructure(
     logger,
     metrics,
     serverKeys: createServerKeys(secrets.secretKeys),
-    sealedBox: createSealedBox(secrets.encryptionKeys),
+    sealedBox: createEncryption(secrets.encryptionKeys),
     db,
     endedStore,
     [Symbol.asyncDispose]: () => open.disposeAsync(),

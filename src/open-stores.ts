@@ -2,12 +2,12 @@
 // the stores do not allow is refused with a sentence for the operator.
 import { join } from 'node:path'
 import type { Config } from './config/config.ts'
-import { createBelievedStore } from './grants/believed-store.ts'
+import { createVerifiedStore } from './grants/verified-store.ts'
 import { createEndAgain } from './grants/end-again.ts'
 import { openEmbeddedStore } from './grants/embedded-family.store.ts'
 import type { ShortLivedStore } from './grants/family-store.ts'
 import { createRedisStore } from './grants/redis-family.store.ts'
-import { announceChanges } from './revocations/announce-changes.ts'
+import { publishChanges } from './revocations/publish-changes.ts'
 import { type CatchUp, openCatchUp, StoresDisagree } from './revocations/catch-up.ts'
 import type { EndedStore } from './revocations/ended.store.ts'
 import { openEmbeddedRevocationLog } from './revocations/embedded-revocation-log.ts'
@@ -29,7 +29,7 @@ import { DirectoryRefused } from './storage/private-directory.ts'
 import { watchConnections } from './storage/redis-connections.ts'
 import { parseRedisUrl } from './storage/redis-location.ts'
 import { type MemoryWatch, UNBOUNDED, watchRedisMemory } from './storage/redis-memory.ts'
-import { judgeRedis } from './storage/redis-verdict.ts'
+import { checkRedis } from './storage/redis-check.ts'
 import { openRedis, type RedisClient } from './storage/redis.ts'
 import { openReplication, type Replication } from './storage/replication.ts'
 
@@ -147,7 +147,7 @@ async function openEmbedded(
     keyPrefix: '',
     redisMemory: UNBOUNDED,
     store: stack.use(await openEmbeddedStore(db, clock)),
-    invalidation: announceChanges(stack.use(createLocalInvalidation()), revocations),
+    invalidation: publishChanges(stack.use(createLocalInvalidation()), revocations),
     revocations,
     catchUp: undefined,
     replication: undefined,
@@ -196,8 +196,8 @@ async function openNetworked(
     redis,
     keyPrefix: prefix,
     redisMemory: watchRedisMemory(redis, config.limits.redisMemoryPercent),
-    store: stack.use(createBelievedStore(redisStore, catchUp)),
-    invalidation: announceChanges(
+    store: stack.use(createVerifiedStore(redisStore, catchUp)),
+    invalidation: publishChanges(
       stack.use(await openRedisInvalidation(redis, prefix, { logger, onLost })),
       revocations,
     ),
@@ -214,7 +214,7 @@ async function openNetworked(
 
 /** @throws {StartRefused} a Redis that is configured so that it may lose what it should keep */
 async function assertUsable(redis: RedisClient, config: Config, logger: Logger): Promise<void> {
-  const { refusals, warnings } = await judgeRedis(redis, { mayEvict: config.unsafe.evictingRedis })
+  const { refusals, warnings } = await checkRedis(redis, { mayEvict: config.unsafe.evictingRedis })
   for (const warning of warnings) logger.warn(warning)
   if (refusals.length > 0) throw new StartRefused(refusals.join('\n'))
 }

@@ -4,7 +4,7 @@
 import { mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { randomBase62 } from '../../src/shared/crypto.ts'
-import { createSealedBox, type SealedBox } from '../../src/shared/sealed-box.ts'
+import { createEncryption, type Encryption } from '../../src/shared/encryption.ts'
 import { Secret } from '../../src/shared/secret.ts'
 
 /** One connected account. */
@@ -29,14 +29,14 @@ const PLACE = { table: 'connections', column: 'all', rowId: 'bookings-dashboard'
 /** Opens the connections in a directory of their own. */
 export async function openConnections(directory: string): Promise<Connections> {
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  const box = createSealedBox([new Secret(await readOrMakeKey(join(directory, 'key')))])
+  const box = createEncryption([new Secret(await readOrMakeKey(join(directory, 'key')))])
   const path = join(directory, 'connections')
   const all = new Map(Object.entries(await readAll(path, box)))
   let last: Promise<unknown> = Promise.resolve()
   const write = (): Promise<void> => {
     const next = last.then(async () => {
       const draft = `${path}.draft`
-      await writeFile(draft, box.seal(JSON.stringify(Object.fromEntries(all)), PLACE), {
+      await writeFile(draft, box.encrypt(JSON.stringify(Object.fromEntries(all)), PLACE), {
         mode: 0o600,
       })
       await rename(draft, path)
@@ -68,9 +68,12 @@ async function readOrMakeKey(path: string): Promise<string> {
   }
 }
 
-async function readAll(path: string, box: SealedBox): Promise<Record<string, Connection>> {
+async function readAll(path: string, box: Encryption): Promise<Record<string, Connection>> {
   try {
-    return JSON.parse(box.open(await readFile(path, 'utf8'), PLACE)) as Record<string, Connection>
+    return JSON.parse(box.decrypt(await readFile(path, 'utf8'), PLACE)) as Record<
+      string,
+      Connection
+    >
   } catch {
     // None yet, or of another key: people connect again.
     return {}

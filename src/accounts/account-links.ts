@@ -79,7 +79,7 @@ export interface AccountLinks {
     along?: WriteAlong<Invited>,
   ): Promise<Invited>
   /** Returns what a link is for, without spending it. */
-  look(token: string): Promise<LinkPurpose | undefined>
+  findLink(token: string): Promise<LinkPurpose | undefined>
   /**
    * Spends a setup link on the first admin.
    *
@@ -170,7 +170,7 @@ export function createAccountLinks(deps: {
       return invited
     },
 
-    async look(token) {
+    async findLink(token) {
       const link = await find(token)
       if (link === undefined) return undefined
       const { kind, accountId } = link

@@ -149,7 +149,7 @@ export function createAppPreviews(deps: {
         if (app.status !== 'active')
           return note({ kind: 'refused', app, redirect, reason: 'client_suspended' }, by, grantId)
         // A code of another flow, put in here by somebody, is not even looked at.
-        if (grantId === undefined || parseTokenOf('code', code)?.locator !== grantId)
+        if (grantId === undefined || parseTokenOf('code', code)?.grantId !== grantId)
           return note({ kind: 'refused', app, redirect, reason: 'code_unknown' }, by, grantId)
         return note(await redeemCode({ app, code, preview }, redirect, by), by, grantId)
       } finally {

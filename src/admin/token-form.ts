@@ -34,7 +34,7 @@ const WHOLE = new RegExp(`^${TOKEN_PATTERN.source}$`)
 export function formOf(text: string): TokenForm {
   const presented = parseToken(text)
   if (presented !== undefined)
-    return { form: 'ours', what: TOKEN_KINDS[presented.kind], grantId: presented.locator }
+    return { form: 'ours', what: TOKEN_KINDS[presented.kind], grantId: presented.grantId }
   const what = BY_PREFIX[WHOLE.exec(text)?.[1] ?? '']
   const form = isClientSecret(text) ? 'ours' : what === undefined ? 'foreign' : 'damaged'
   return { form, what, grantId: undefined }

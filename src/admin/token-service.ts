@@ -11,7 +11,7 @@ import type { Grant } from '../grants/grant.ts'
 import type { Grants } from '../grants/grants.ts'
 import { type Clock, dateNow, SECOND } from '../shared/clock.ts'
 import { AppError } from '../shared/errors.ts'
-import { isLocator, parseToken, type ParsedToken } from '../shared/token-format.ts'
+import { isGrantId, parseToken, type ParsedToken } from '../shared/token-format.ts'
 import { assertMay, contextOf, type Operator } from './operator.ts'
 import { TOKEN_KINDS, type TokenForm, formOf } from './token-form.ts'
 
@@ -156,7 +156,7 @@ export function createTokenService(deps: TokenServiceDeps): TokenService {
 
     async revokeGrant(grantId, by) {
       assertMay(by, SCOPE)
-      return isLocator(grantId) ? revokeFamily(deps, grantId, by) : { kind: 'foreign' }
+      return isGrantId(grantId) ? revokeFamily(deps, grantId, by) : { kind: 'foreign' }
     },
 
     async revokeAllOfAccount(accountId, by) {
@@ -253,7 +253,7 @@ async function familyOf(
   if (presented.kind === 'refresh' && !deps.grants.isGenuineRefresh(presented))
     // Invented, or made under a server key that has left: then only its stored hash proves it.
     return (await deps.grants.findRefresh(presented))?.grant
-  return deps.grants.find(presented.locator)
+  return deps.grants.find(presented.grantId)
 }
 
 /** The family that ends with the token: a replaced refresh token means it as well. */

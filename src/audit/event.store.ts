@@ -4,7 +4,7 @@ import { sql } from 'kysely'
 import { AppError } from '../shared/errors.ts'
 import { TOKEN_PATTERN } from '../shared/token-format.ts'
 import { withDatabase, type Database } from '../storage/database.ts'
-import { isStorable, nearestStorable } from '../storage/moments.ts'
+import { isStorable, nearestStorable } from '../storage/timestamps.ts'
 
 const PAGE = 50
 const MAX_PAGE = 500

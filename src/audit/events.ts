@@ -6,7 +6,7 @@ import { newEventId } from '../shared/ids.ts'
 import type { Logger } from '../shared/logger.ts'
 import { EVENTS, SUSPICIOUS, type EventName, type RevocationReason } from './event-names.ts'
 import type { NewEvent } from './event.store.ts'
-import { createRefusalValve } from './refusal-valve.ts'
+import { createRefusalLimiter } from './refusal-limiter.ts'
 
 /** Who did it, from where, in which request. */
 export interface EventContext {
@@ -84,7 +84,7 @@ function createRecord(deps: EventsDeps) {
   const { queue, usage, logger, clock } = deps
   const counterOf = createCounters(deps.metrics.events)
   const nextId = createIdSequence()
-  const isLetThrough = createRefusalValve(clock, deps.refusalRowsPerSecond ?? 50)
+  const isLetThrough = createRefusalLimiter(clock, deps.refusalRowsPerSecond ?? 50)
   // The members of a line are chosen here and none is secret; redaction by name would cost more than all the rest together.
   // What looks like a token is still cut out of the finished line.
   const lines = logger.child({}, { redact: [] as never })

@@ -3,7 +3,7 @@
 import { sql } from 'kysely'
 import { AppError } from '../shared/errors.ts'
 import { withDatabase, type Database } from '../storage/database.ts'
-import { isStorable } from '../storage/moments.ts'
+import { isStorable } from '../storage/timestamps.ts'
 
 /** One counter. */
 export interface UsageCount {

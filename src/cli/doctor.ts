@@ -3,7 +3,7 @@
 import { createAccountStore } from '../accounts/account.store.ts'
 import { createAppStore } from '../apps/app.store.ts'
 import { createServerKeys } from '../shared/crypto.ts'
-import { createSealedBox } from '../shared/sealed-box.ts'
+import { createEncryption } from '../shared/encryption.ts'
 import type { Config, SecretsConfig } from '../config/config.ts'
 import { ConfigError } from '../config/config.ts'
 import { openConfiguredDatabase, openConfiguredRedis, StartRefused } from '../open-stores.ts'
@@ -16,7 +16,7 @@ import { databaseTime, type OpenDatabase } from '../storage/database.ts'
 import { createLocalInvalidation } from '../storage/invalidation.ts'
 import { pendingMigrations } from '../storage/migrate.ts'
 import { missingPermissions } from '../storage/redis-permissions.ts'
-import { judgeRedis } from '../storage/redis-verdict.ts'
+import { checkRedis } from '../storage/redis-check.ts'
 import { reachRedis, redisTime } from '../storage/redis.ts'
 import { storeProblem } from '../storage/store-problems.ts'
 import { checkIssuer } from './doctor-issuer.ts'
@@ -33,7 +33,7 @@ export async function examine(
   const config = readSettings(session, findings)
   if (config !== undefined) {
     const keys = await checkDatabase(session, config, findings)
-    await checkRedis(session, config, findings)
+    await addRedisFindings(session, config, findings)
     if (withIssuer) findings.push(...(await checkIssuer(config.server.issuer, keys)))
   }
   const count = (status: Finding['status']): number =>
@@ -156,7 +156,7 @@ async function checkKeys(
     add('ok', 'There are none yet: the server makes them when it starts.')
     return keys
   }
-  const box = createSealedBox(encryptionKeys)
+  const box = createEncryption(encryptionKeys)
   try {
     await using _ring = await openKeyRing({
       store,
@@ -164,7 +164,9 @@ async function checkKeys(
       clock: systemClock,
       invalidation: createLocalInvalidation(),
     })
-    const stale = keys.filter(({ sealedPrivateJwk }) => box.isStale(sealedPrivateJwk)).length
+    const stale = keys.filter(({ encryptedPrivateJwk: sealedPrivateJwk }) =>
+      box.isStale(sealedPrivateJwk),
+    ).length
     if (stale === 0) add('ok', `OTESSE_ENCRYPTION_KEY opens all ${keys.length}.`)
     else
       add(
@@ -180,7 +182,11 @@ async function checkKeys(
   return keys
 }
 
-async function checkRedis(session: Session, config: Config, findings: Finding[]): Promise<void> {
+async function addRedisFindings(
+  session: Session,
+  config: Config,
+  findings: Finding[],
+): Promise<void> {
   const { stores } = config
   if (stores.kind === 'embedded') return
   const add = (status: Finding['status'], sentence: string): void =>
@@ -194,10 +200,10 @@ async function checkRedis(session: Session, config: Config, findings: Finding[])
     const theirs = await redisTime(redis)
     const received = systemClock()
     add('ok', `It answers after ${received - sent} ms.`)
-    const verdict = await judgeRedis(redis, { mayEvict: config.unsafe.evictingRedis })
-    for (const sentence of verdict.refusals) add('fail', `${sentence}.`)
-    for (const sentence of verdict.warnings) add('warn', `${sentence}.`)
-    for (const sentence of verdict.notes) add('ok', `${sentence}.`)
+    const found = await checkRedis(redis, { mayEvict: config.unsafe.evictingRedis })
+    for (const sentence of found.refusals) add('fail', `${sentence}.`)
+    for (const sentence of found.warnings) add('warn', `${sentence}.`)
+    for (const sentence of found.notes) add('ok', `${sentence}.`)
     const missing = await missingPermissions(redis, stores.redis.prefix)
     if (missing === undefined)
       add(

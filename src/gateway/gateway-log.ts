@@ -1,6 +1,6 @@
 // Why gateways were refused, for their operator: they look here when an API answers 403 to
 // everybody. Invariant: one line a second for each reason, whatever the load.
-import { createRefusalValve } from '../audit/refusal-valve.ts'
+import { createRefusalLimiter } from '../audit/refusal-limiter.ts'
 import type { Clock } from '../shared/clock.ts'
 import type { Logger } from '../shared/logger.ts'
 
@@ -13,7 +13,7 @@ export type LogGatewayRefusal = (facts: {
 
 /** Creates the log. */
 export function createGatewayLog(logger: Logger, clock: Clock): LogGatewayRefusal {
-  const isLetThrough = createRefusalValve(clock, 1)
+  const isLetThrough = createRefusalLimiter(clock, 1)
   return function logRefusal(facts) {
     if (isLetThrough(facts.reason)) logger.warn(facts, 'a gateway was refused')
   }

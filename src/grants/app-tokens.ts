@@ -13,7 +13,7 @@ import {
   type TokenTerms,
 } from './issue.ts'
 import { LOST, retryCommit } from '../model/retry-commit.ts'
-import { incarnationsFor } from './scope-incarnations.ts'
+import { scopeGenerationsFor } from './scope-generations.ts'
 
 /** The family of an app's own tokens: a function of its id, so that every node finds the same one. */
 export const appFamily = (appId: string): string => base62Hash(`app ${appId}`, 16)
@@ -98,7 +98,7 @@ async function issueFrom(
   { scopes, audience, generation }: Asked,
   terms: TokenTerms,
 ): Promise<Issued | undefined> {
-  const incarnations = incarnationsFor(scopes, deps.incarnations())
+  const incarnations = scopeGenerationsFor(scopes, deps.incarnations())
   const access = accessPut(deps.clock, grant, scopes, terms, {
     ...(incarnations && { incarnations }),
     ...(generation > 0 && { generation }),

@@ -7,7 +7,7 @@ import type { FamilyStore } from './family-store.ts'
 import { type CodeRecord, codeName, ENDED, type Grant, GRANT } from './grant.ts'
 import { CODE_SLACK_MILLIS } from './issue.ts'
 import type { Listing } from './listing.ts'
-import { incarnationsFor } from './scope-incarnations.ts'
+import { scopeGenerationsFor } from './scope-generations.ts'
 
 /** What beginning needs. */
 export interface BeginDeps {
@@ -34,7 +34,7 @@ export async function beginGrant(
   const history = await store.history?.()
   const stored: CodeRecord = history === undefined ? record : { ...record, history }
   const now = clock()
-  const carried = incarnationsFor(grant.scopes, incarnations())
+  const carried = scopeGenerationsFor(grant.scopes, incarnations())
   const born: Grant = {
     ...grant,
     endsAt: record.expiresAt + lifeSeconds,

@@ -3,7 +3,7 @@
 // (forget).
 import { type Clock, dateNow } from '../shared/clock.ts'
 import type { ConsentStore, EndedConnection, RememberedConsent } from './consent.store.ts'
-import { rememberedName, scopeRemembered } from './scope-incarnations.ts'
+import { rememberedName, scopeRemembered } from './scope-generations.ts'
 
 const NO_INCARNATIONS: ReadonlyMap<string, number> = new Map()
 

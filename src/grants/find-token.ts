@@ -63,13 +63,13 @@ export async function findAccess(
   { store, clock, parsedGrants }: FindDeps,
   presented: ParsedToken,
 ): Promise<LiveAccess | undefined> {
-  const [accessText, grantText] = await store.read(presented.locator, [
+  const [accessText, grantText] = await store.read(presented.grantId, [
     accessName(sha256(presented.token)),
     GRANT,
   ])
   if (accessText === undefined || grantText === undefined) return undefined
   const access = parseRecord<AccessRecord>(accessText)
-  const grant = parseGrant(parsedGrants, presented.locator, grantText)
+  const grant = parseGrant(parsedGrants, presented.grantId, grantText)
   if (access.expiresAt <= epochSeconds(clock) || access.epoch !== grant.epoch) return undefined
   return { grant, access }
 }
@@ -79,7 +79,7 @@ export async function findRefresh(
   { store, clock, refreshTokens }: FindDeps,
   presented: ParsedToken,
 ): Promise<FoundRefresh | undefined> {
-  const [grantText, refreshText] = await store.read(presented.locator, [GRANT, REFRESH])
+  const [grantText, refreshText] = await store.read(presented.grantId, [GRANT, REFRESH])
   if (grantText === undefined || refreshText === undefined) return undefined
   const refresh = parseRecord<RefreshRecord>(refreshText)
   if (refresh.expiresAt <= epochSeconds(clock)) return undefined
@@ -99,7 +99,7 @@ export async function findCode(
   { store, clock }: FindDeps,
   presented: ParsedToken,
 ): Promise<Grant | undefined> {
-  const [codeText, grantText] = await store.read(presented.locator, [
+  const [codeText, grantText] = await store.read(presented.grantId, [
     codeName(sha256(presented.token)),
     GRANT,
   ])

@@ -1,9 +1,9 @@
 // The records of a family, as they are stored, and the names under which they lie. Nothing bearer is in them: tokens are known by hash.
-import type { Incarnations } from './scope-incarnations.ts'
+import type { ScopeGenerations } from './scope-generations.ts'
 
 /** What was authorized. Written once and never changed; where it is gone, every token of the family is dead. */
 export interface Grant {
-  /** The locator in every token of the family. */
+  /** The grantId in every token of the family. */
   id: string
   appId: string
   /** Whom the tokens act for; absent where an app acts for itself (client_credentials). */
@@ -14,7 +14,7 @@ export interface Grant {
   /** Seconds since the epoch: the indexes forget the grant shortly after, so no refresh token of it lives longer. Absent for an app's own. */
   endsAt?: number
   /** Of the scopes whose name belonged to another scope before. */
-  incarnations?: Incarnations
+  incarnations?: ScopeGenerations
   /**
    * The account's and the app's generation of the moment at which the grant began, 0 where absent:
    * it is dead where the
@@ -70,7 +70,7 @@ export interface AccessRecord {
   scopes?: string[]
   audience?: string[]
   /** As in the grant; only in the tokens of an app's own grant, which names no scopes. */
-  incarnations?: Incarnations
+  incarnations?: ScopeGenerations
   /**
    * Of a token of the app's own: the app's generation as whoever issued it knew it; 0 where absent.
    */

@@ -3,7 +3,7 @@
 // the store and nowhere else; no grant begins for that address without a place here. Used by the console (begin, take) and on the way there (find).
 import { type Clock, MINUTE } from '../shared/clock.ts'
 import { pkceChallenge, randomBase62, sha256 } from '../shared/crypto.ts'
-import type { SealedBox, SealedPlace } from '../shared/sealed-box.ts'
+import type { Encryption, EncryptedPlace } from '../shared/encryption.ts'
 import type { FamilyStore } from './family-store.ts'
 import type { Grant } from './grant.ts'
 import { LOST, retryCommit } from '../model/retry-commit.ts'
@@ -48,12 +48,12 @@ const NONCE_LENGTH = 22
 
 /** The names of one preview in the store: by a hash, because its id is in addresses. */
 const familyOf = (id: string): string => sha256(`preview ${id}`)
-const placeOf = (family: string): SealedPlace => ({ table: '', column: BEGUN, rowId: family })
+const placeOf = (family: string): EncryptedPlace => ({ table: '', column: BEGUN, rowId: family })
 
 /** Creates the keeper over the short-lived store. */
 export function createPreviews(deps: {
   store: FamilyStore
-  box: SealedBox
+  box: Encryption
   clock: Clock
   issuer: string
 }): Previews {
@@ -62,7 +62,7 @@ export function createPreviews(deps: {
   async function read(family: string) {
     const [sealed, grantId] = await store.read(family, [BEGUN, LED_TO])
     if (sealed === undefined) return undefined
-    const preview = JSON.parse(box.open(sealed, placeOf(family))) as Preview
+    const preview = JSON.parse(box.decrypt(sealed, placeOf(family))) as Preview
     return preview.endsAt > clock() ? { sealed, preview, grantId } : undefined
   }
 
@@ -75,7 +75,7 @@ export function createPreviews(deps: {
       const id = pkceChallenge(verifier)
       const family = familyOf(id)
       const preview: Preview = { ...subject, verifier, nonce, endsAt: clock() + LIFE_MILLIS }
-      const value = box.seal(JSON.stringify(preview), placeOf(family))
+      const value = box.encrypt(JSON.stringify(preview), placeOf(family))
       await store.commit(family, {
         expect: [],
         put: [{ name: BEGUN, value, ttlMillis: LIFE_MILLIS }],

@@ -1,6 +1,6 @@
 // Carries out what is written down in purge_jobs: the end of all grants of an account, of an app,
 // or of one account for one app. Whoever shuts something down writes the job in the same
-// transaction, then kicks. Invariants: a job is removed only when everything that it means is
+// transaction, then starts it. Invariants: a job is removed only when everything that it means is
 // revoked, so that neither a crash nor a Redis that is away leaves anything half revoked; jobs work
 // in turns of bounded length, so that a large one holds up nobody.
 import { type Clock, SECOND } from '../shared/clock.ts'
@@ -51,7 +51,7 @@ export interface PurgeDeps {
 /** Carries out purge jobs until it is disposed, which waits for the batch under way. */
 export interface Purger extends AsyncDisposable {
   /** Looks for jobs at once; resolves when those that were due are done or put off, and never rejects. */
-  kick(): Promise<void>
+  start(): Promise<void>
 }
 
 /** Creates the purger and starts looking for jobs every few seconds. */
@@ -61,10 +61,10 @@ export function createPurger(deps: PurgeDeps): Purger {
   let running: Promise<void> | undefined
   let following: Promise<void> | undefined
 
-  const timer = setInterval(() => void (running ?? kick()), POLL_MILLIS).unref()
+  const timer = setInterval(() => void (running ?? start()), POLL_MILLIS).unref()
 
   // A job written while a round is under way may have been missed by it: then another round follows.
-  function kick(): Promise<void> {
+  function start(): Promise<void> {
     if (isClosing) return Promise.resolve()
     if (running === undefined)
       return (running = round().finally(() => {
@@ -72,7 +72,7 @@ export function createPurger(deps: PurgeDeps): Purger {
       }))
     return (following ??= running.then(() => {
       following = undefined
-      return kick()
+      return start()
     }))
   }
 
@@ -150,7 +150,7 @@ export function createPurger(deps: PurgeDeps): Purger {
   }
 
   return {
-    kick,
+    start: start,
     async [Symbol.asyncDispose]() {
       isClosing = true
       clearInterval(timer)

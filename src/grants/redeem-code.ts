@@ -43,7 +43,7 @@ export async function redeemCode(
   isPermitted: (scope: string, grant: Grant) => boolean,
 ): Promise<Issued | NotIssued> {
   const hash = sha256(presented.token)
-  const family = presented.locator
+  const family = presented.grantId
   let tried: Issued | undefined
   return retryCommit(async () => {
     const unsettled = deps.store.settled(family)

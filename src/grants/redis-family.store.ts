@@ -11,7 +11,7 @@ import {
   isEnding,
   type ShortLivedStore,
 } from './family-store.ts'
-import { createJointReads } from './joint-reads.ts'
+import { createBatchedReads } from './batched-reads.ts'
 import { type CommitAnswer, createTimelyCommits } from './timely-commits.ts'
 
 // So long members stay after their end, for whoever looks for what was still under way then.
@@ -124,7 +124,7 @@ export function createRedisStore(client: RedisClient, keyPrefix: string): ShortL
   const familyKey = (family: string, name: string): string => `${keyPrefix}{${family}}:${name}`
   const recordKey = (key: string): string => keyPrefix + key
   const mget = (keys: string[]): Promise<(string | null)[]> => withRedis(() => client.mget(keys))
-  const readTogether = createJointReads(mget)
+  const readTogether = createBatchedReads(mget)
   const readAlone = async (keys: string[]): Promise<(string | undefined)[]> =>
     (await mget(keys)).map((value) => value ?? undefined)
   const readKeys = client instanceof Cluster ? readAlone : readTogether

@@ -61,7 +61,7 @@ export function refreshGrant(
   const generation = deps.refreshTokens.genuineGeneration(presented.token) ?? Infinity
   const known = { token: presented.token, hash: sha256(presented.token), generation }
   const tries: Tries = {}
-  return retryCommit(() => refreshOnce(deps, presented.locator, known, request, tries))
+  return retryCommit(() => refreshOnce(deps, presented.grantId, known, request, tries))
 }
 
 /** What the last round tried to issue, under the name of its access token. */

@@ -163,7 +163,7 @@ export async function revokeAccess(
   const hash = sha256(presented.token)
   const endsAt = expiresAt ?? epochSeconds(clock) + LONGEST_ACCESS_SECONDS
   const revoked: RevokedRecord = { reason, expiresAt: endsAt }
-  await store.commit(presented.locator, {
+  await store.commit(presented.grantId, {
     expect: [],
     put: [
       {
@@ -174,7 +174,7 @@ export async function revokeAccess(
     ],
     remove: [accessName(hash)],
   })
-  await publishEnd(deps, { family: presented.locator, token: hash, reason, copy }, { endsAt })
+  await publishEnd(deps, { family: presented.grantId, token: hash, reason, copy }, { endsAt })
 }
 
 /** Publishes again that a family ended, where it ended within the last minutes. */
@@ -192,7 +192,7 @@ export async function publishEndAgain(deps: RevokeDeps, grantId: string): Promis
  */
 export async function repeatRevocation(deps: RevokeDeps, presented: ParsedToken): Promise<void> {
   const { store } = deps
-  const family = presented.locator
+  const family = presented.grantId
   const copy = store.copy?.()
   if (presented.kind !== 'access') {
     if (isGenuineRefresh(deps, presented))

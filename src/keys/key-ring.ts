@@ -6,7 +6,7 @@ import { createSigningKey } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
 import { newKeyId } from '../shared/ids.ts'
 import { createPolledCopy } from '../shared/polled-copy.ts'
-import type { SealedBox, SealedPlace } from '../shared/sealed-box.ts'
+import type { Encryption, EncryptedPlace } from '../shared/encryption.ts'
 import { createChangePublisher } from '../model/change-publisher.ts'
 import type { Invalidation } from '../storage/invalidation.ts'
 import type { KeyStatus, KeyStore, SigningAlg, StoredKey } from './key.store.ts'
@@ -83,7 +83,7 @@ interface OpenKey extends KeyFacts {
   readonly sealed: string
 }
 
-const placeOf = (kid: string): SealedPlace => ({
+const placeOf = (kid: string): EncryptedPlace => ({
   table: 'signing_keys',
   column: 'sealed_private_jwk',
   rowId: kid,
@@ -117,7 +117,7 @@ function toPublicJwk(
 const withoutPrivateHalf = ({ d: _d, ...jwk }: PrivateJwk): PublicJwk => jwk
 
 /** Makes a key; its private half is encrypted to its row. */
-function makeKey(box: SealedBox, alg: SigningAlg, status: KeyStatus, at: Date): StoredKey {
+function makeKey(box: Encryption, alg: SigningAlg, status: KeyStatus, at: Date): StoredKey {
   const id = newKeyId()
   const { privateJwk, publicJwk } = createSigningKey(alg)
   return {
@@ -125,7 +125,7 @@ function makeKey(box: SealedBox, alg: SigningAlg, status: KeyStatus, at: Date): 
     alg,
     status,
     publicJwk: { ...publicJwk },
-    sealedPrivateJwk: box.seal(JSON.stringify(privateJwk), placeOf(id)),
+    encryptedPrivateJwk: box.encrypt(JSON.stringify(privateJwk), placeOf(id)),
     createdAt: at,
     activatedAt: status === 'current' ? at : undefined,
     retiredAt: undefined,
@@ -133,11 +133,11 @@ function makeKey(box: SealedBox, alg: SigningAlg, status: KeyStatus, at: Date): 
 }
 
 /** @throws {Error} where OTESSE_ENCRYPTION_KEY is not the one that it was encrypted with */
-function openKey(box: SealedBox, stored: StoredKey): OpenKey {
+function openKey(box: Encryption, stored: StoredKey): OpenKey {
   const { id: kid, alg, status, createdAt, activatedAt, retiredAt } = stored
   let text: string
   try {
-    text = box.open(stored.sealedPrivateJwk, placeOf(kid))
+    text = box.decrypt(stored.encryptedPrivateJwk, placeOf(kid))
   } catch (cause) {
     throw new Error(
       `The signing key ${kid} does not open: OTESSE_ENCRYPTION_KEY is not the one that it was sealed with. ` +
@@ -158,7 +158,7 @@ function openKey(box: SealedBox, stored: StoredKey): OpenKey {
     activatedAt,
     retiredAt,
     jwk,
-    sealed: stored.sealedPrivateJwk,
+    sealed: stored.encryptedPrivateJwk,
   }
 }
 
@@ -175,7 +175,7 @@ const tooYoung = (from: Date): AppError =>
 
 /** Makes the next key of each algorithm current; returns for each whether this call did it. */
 async function rotateCurrent(
-  { store, box }: { store: KeyStore; box: SealedBox },
+  { store, box }: { store: KeyStore; box: Encryption },
   keys: readonly OpenKey[],
   { at, isEmergency, forgetBefore }: { at: Date; isEmergency: boolean; forgetBefore: Date },
 ): Promise<boolean[]> {
@@ -202,7 +202,7 @@ async function rotateCurrent(
  */
 export async function openKeyRing(deps: {
   store: KeyStore
-  box: SealedBox
+  box: Encryption
   clock: Clock
   invalidation: Invalidation
   algorithms?: readonly SigningAlg[]
@@ -301,8 +301,8 @@ export async function openKeyRing(deps: {
       for (const { kid, sealed } of keys) {
         if (!box.isStale(sealed)) continue
         const place = placeOf(kid)
-        const anew = box.seal(box.open(sealed, place), place)
-        if (await store.replaceSealed(kid, sealed, anew)) resealed += 1
+        const anew = box.encrypt(box.decrypt(sealed, place), place)
+        if (await store.replaceEncrypted(kid, sealed, anew)) resealed += 1
       }
       await changed()
       return resealed

@@ -14,7 +14,7 @@ export interface StoredKey {
   readonly alg: SigningAlg
   readonly status: KeyStatus
   readonly publicJwk: Readonly<Record<string, unknown>>
-  readonly sealedPrivateJwk: string
+  readonly encryptedPrivateJwk: string
   readonly createdAt: Date
   readonly activatedAt: Date | undefined
   readonly retiredAt: Date | undefined
@@ -45,7 +45,7 @@ export interface KeyStore {
    */
   rotate(rotation: Rotation): Promise<boolean>
   /** Replaces a sealed value by the same one sealed anew; returns whether it still was the old one. */
-  replaceSealed(id: string, before: string, after: string): Promise<boolean>
+  replaceEncrypted(id: string, before: string, after: string): Promise<boolean>
 }
 
 const toKey = (row: Selectable<SigningKeyRow>): StoredKey => ({
@@ -53,7 +53,7 @@ const toKey = (row: Selectable<SigningKeyRow>): StoredKey => ({
   alg: row.alg,
   status: row.status,
   publicJwk: row.public_jwk,
-  sealedPrivateJwk: row.sealed_private_jwk,
+  encryptedPrivateJwk: row.sealed_private_jwk,
   createdAt: row.created_at,
   activatedAt: row.activated_at ?? undefined,
   retiredAt: row.retired_at ?? undefined,
@@ -64,7 +64,7 @@ const toRow = (key: StoredKey) => ({
   alg: key.alg,
   status: key.status,
   public_jwk: JSON.stringify(key.publicJwk),
-  sealed_private_jwk: key.sealedPrivateJwk,
+  sealed_private_jwk: key.encryptedPrivateJwk,
   created_at: key.createdAt,
   activated_at: key.activatedAt ?? null,
   retired_at: key.retiredAt ?? null,
@@ -131,7 +131,7 @@ export function createKeyStore(db: Database): KeyStore {
         }),
       ),
 
-    replaceSealed: (id, before, after) =>
+    replaceEncrypted: (id, before, after) =>
       withDatabase(async () => {
         const replaced = await db
           .updateTable('signing_keys')

@@ -1,7 +1,7 @@
 // Keeps the short-lived store from bringing back what has ended. Redis can lose its last writes: a
 // replica that lagged is promoted, a file has lost its tail, a snapshot is restored. The database
 // has lost nothing, so what Redis has missed is ended there again before anything of it is
-// believed. Invariants: a copy is believed only while no connection to it was lost since it was
+// verified. Invariants: a copy is verified only while no connection to it was lost since it was
 // compared with the database; it knows then all that had been answered as ended. Called by
 // open-stores.ts; endings, the connections and the log of revocations say when to look.
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -22,8 +22,8 @@ const MOST_NAMED = 100
 /** Beyond it the next comparison ends them again, which is right as well. */
 const MOST_OWED = 100
 
-/** Stands for a copy of the store for as long as it is believed. */
-export interface BelievedCopy {
+/** Stands for a copy of the store for as long as it is verified. */
+export interface KnownCopy {
   readonly copies: readonly string[]
   readonly history: string
 }
@@ -40,14 +40,14 @@ export class StoresDisagree extends AppError {
 
 /** Keeps the store in step with what has ended. */
 export interface CatchUp extends AsyncDisposable {
-  /** What stands for the copy that is believed now; `undefined` while none is. */
-  believed(): BelievedCopy | undefined
+  /** What stands for the copy that is verified now; `undefined` while none is. */
+  verified(): KnownCopy | undefined
   /**
-   * Waits for a copy to be believed, for half a second.
+   * Waits for a copy to be verified, for half a second.
    *
    * @throws {AppError} `temporarily_unavailable`
    */
-  whenBelieved(): Promise<BelievedCopy>
+  whenVerified(): Promise<KnownCopy>
   /** From now on another copy may answer. */
   doubt: () => void
   /**
@@ -60,7 +60,7 @@ export interface CatchUp extends AsyncDisposable {
    * Resolves when the copy that answers now knows the endings.
    *
    * @param range what was written down
-   * @param copy what was believed before they were carried out there
+   * @param copy what was verified before they were carried out there
    * @throws {AppError} `temporarily_unavailable`
    */
   afterWritten: (range: EndingRange, copy: object | undefined) => Promise<void>
@@ -77,32 +77,32 @@ interface CatchUpDeps {
   onEndedAgain?: (count: number) => void
 }
 
-/** Creates it; nothing is believed before the first look. */
+/** Creates it; nothing is verified before the first look. */
 export function openCatchUp(deps: CatchUpDeps): CatchUp {
   const { fence, endedStore, logger } = deps
-  let believed: BelievedCopy | undefined
+  let verified: KnownCopy | undefined
   let lastReading: FenceReading | undefined
-  let doubts = 0
+  let suspicions = 0
   let owed: EndingRange[] = []
   let running: Promise<void> | undefined
   let following: Promise<void> | undefined
   let retry: NodeJS.Timeout | undefined
   let hasDisagreed = false
   let isClosed = false
-  const waiting = new Set<(copy: BelievedCopy) => void>()
+  const waiting = new Set<(copy: KnownCopy) => void>()
 
-  function doubt(): void {
-    doubts += 1
-    believed = undefined
+  function suspect(): void {
+    suspicions += 1
+    verified = undefined
     owed = []
   }
 
-  function believe(reading: FenceReading): void {
+  function verify(reading: FenceReading): void {
     lastReading = reading
     hasDisagreed = false
-    if (believed !== undefined) return
+    if (verified !== undefined) return
     const copy = { copies: reading.copies, history: reading.history }
-    believed = copy
+    verified = copy
     for (const resolve of waiting) resolve(copy)
     waiting.clear()
   }
@@ -125,25 +125,25 @@ export function openCatchUp(deps: CatchUpDeps): CatchUp {
     try {
       let isAllForgotten = false
       for (;;) {
-        const before = doubts
+        const before = suspicions
         const reading = await fence.read()
-        if (believed !== undefined && !isEqual(believed.copies, reading.copies)) doubt()
-        // The very copy that was believed before has lost nothing, whatever became of connections.
-        else if (before === doubts && isAsBefore(reading)) believe(reading)
+        if (verified !== undefined && !isEqual(verified.copies, reading.copies)) suspect()
+        // The very copy that was verified before has lost nothing, whatever became of connections.
+        else if (before === suspicions && isAsBefore(reading)) verify(reading)
         const last = await endedStore.last()
         if (reading.known > last) await assertNothingLost(endedStore, reading.known)
         else if (reading.known < last)
           isAllForgotten =
             (await endPageAgain(deps, reading, last, isAllForgotten)) || isAllForgotten
-        else if (before === doubts) {
-          believe(reading)
+        else if (before === suspicions) {
+          verify(reading)
           return
         }
       }
     } catch (error) {
       if (error instanceof StoresDisagree) refuse(error)
       else logger.debug({ err: error }, 'the stores cannot be compared')
-      if (believed === undefined && !isClosed) retry ??= setTimeout(tryAgain, RETRY_MILLIS).unref()
+      if (verified === undefined && !isClosed) retry ??= setTimeout(tryAgain, RETRY_MILLIS).unref()
       throw error
     }
   }
@@ -154,7 +154,7 @@ export function openCatchUp(deps: CatchUpDeps): CatchUp {
     known >= lastReading.known
 
   function refuse(error: StoresDisagree): void {
-    doubt()
+    suspect()
     lastReading = undefined
     if (!hasDisagreed)
       logger.error(
@@ -171,7 +171,7 @@ export function openCatchUp(deps: CatchUpDeps): CatchUp {
 
   /** What nobody has told: a copy that took over without a word, an ending whose process died. */
   async function compareNow(): Promise<void> {
-    const copy = believed
+    const copy = verified
     if (copy === undefined) return look()
     const reading = await raise(copy)
     if (!isEqual(reading.copies, copy.copies)) return look()
@@ -181,7 +181,7 @@ export function openCatchUp(deps: CatchUpDeps): CatchUp {
     if ((await fence.read()).known !== (await endedStore.last())) await look()
   }
 
-  async function raise(copy: BelievedCopy): Promise<FenceReading> {
+  async function raise(copy: KnownCopy): Promise<FenceReading> {
     const reading = await fence.raise(copy.copies, owed)
     owed = owed.filter(({ last }) => last > reading.known)
     if (owed.length > MOST_OWED) owed = []
@@ -193,17 +193,17 @@ export function openCatchUp(deps: CatchUpDeps): CatchUp {
   }, COMPARE_MILLIS).unref()
 
   return {
-    believed: () => believed,
-    whenBelieved: () =>
-      believed === undefined ? nextBelieved(waiting) : Promise.resolve(believed),
-    doubt,
+    verified: () => verified,
+    whenVerified: () =>
+      verified === undefined ? nextVerified(waiting) : Promise.resolve(verified),
+    doubt: suspect,
     look,
     async afterWritten(range, copy) {
-      const now = believed
+      const now = verified
       if (now !== undefined && now === copy) {
         owed.push(range)
         const reading = await raise(now)
-        if (believed === now && isEqual(reading.copies, now.copies)) return
+        if (verified === now && isEqual(reading.copies, now.copies)) return
       }
       await look()
     },
@@ -219,11 +219,11 @@ export function openCatchUp(deps: CatchUpDeps): CatchUp {
 const isEqual = (copies: readonly string[], others: readonly string[]): boolean =>
   copies.join() === others.join()
 
-/** Waits for the next copy that is believed, for a moment. */
-async function nextBelieved(waiting: Set<(copy: BelievedCopy) => void>): Promise<BelievedCopy> {
-  let resolve: (copy: BelievedCopy) => void = () => undefined
+/** Waits for the next copy that is verified, for a moment. */
+async function nextVerified(waiting: Set<(copy: KnownCopy) => void>): Promise<KnownCopy> {
+  let resolve: (copy: KnownCopy) => void = () => undefined
   const copy = await Promise.race([
-    new Promise<BelievedCopy>((done) => waiting.add((resolve = done))),
+    new Promise<KnownCopy>((done) => waiting.add((resolve = done))),
     sleep(PATIENCE_MILLIS, undefined, { ref: false }),
   ])
   waiting.delete(resolve)

@@ -1,10 +1,10 @@
 // The form of everything bearer that we hand out: prefix, base62 body, 6-character base62 CRC32, as
 // secret scanners expect. Invariant: a string without this form is refused before any I/O, and the
-// locator in the body names the family's slot. What has the form may be invented all the same: an
+// grantId in the body names the family's slot. What has the form may be invented all the same: an
 // access token or a code is real if the store knows it, a refresh token proves itself.
 //
-//   otesse_at_ / otesse_ac_   locator(16) secret(27)                              crc(6)
-//   otesse_rt_                locator(16) generation(4) secret(22) authenticity(8) crc(6)
+//   otesse_at_ / otesse_ac_   grantId(16) secret(27)                              crc(6)
+//   otesse_rt_                grantId(16) generation(4) secret(22) authenticity(8) crc(6)
 //   otesse_cs_ / otesse_ln_   secret(43)                                           crc(6)
 //
 // 16 + 27 base62 characters are 256 bits, 160 of them secret. The refresh token's authenticity code
@@ -28,7 +28,7 @@ const CODE_PREFIX = 'otesse_ac_'
 const CLIENT_SECRET_PREFIX = 'otesse_cs_'
 const LINK_PREFIX = 'otesse_ln_'
 
-const LOCATOR = 16
+const GRANT_ID_LENGTH = 16
 const SECRET = 27
 const GENERATION = 4
 const REFRESH_SECRET = 22
@@ -45,21 +45,21 @@ export const TOKEN_PATTERN = /otesse_(at|rt|ac|cs|ln)_[0-9A-Za-z]{6,}/g
 const checksum = (text: string): string => base62Number(crc32(text), CRC)
 const withChecksum = (text: string): string => text + checksum(text)
 
-/** Makes a locator: the id of a grant, public, and the Redis Cluster hash tag of its family. */
-export const newLocator = (): string => randomBase62(LOCATOR)
+/** Makes the id of a grant: public, and the Redis Cluster hash tag of its family. */
+export const newGrantId = (): string => randomBase62(GRANT_ID_LENGTH)
 
-const LOCATOR_FORM = /^[0-9A-Za-z]{16}$/
+const GRANT_ID = /^[0-9A-Za-z]{16}$/
 
 /** Returns whether the text has the form of a grant's id; what has not costs no I/O. */
-export const isLocator = (text: string): boolean => LOCATOR_FORM.test(text)
+export const isGrantId = (text: string): boolean => GRANT_ID.test(text)
 
 /** Makes an access token of the family. */
-export const newAccessToken = (locator: string): string =>
-  withChecksum(ACCESS_TOKEN_PREFIX + locator + randomBase62(SECRET))
+export const newAccessToken = (grantId: string): string =>
+  withChecksum(ACCESS_TOKEN_PREFIX + grantId + randomBase62(SECRET))
 
 /** Makes an authorization code of the family. */
-export const newCode = (locator: string): string =>
-  withChecksum(CODE_PREFIX + locator + randomBase62(SECRET))
+export const newCode = (grantId: string): string =>
+  withChecksum(CODE_PREFIX + grantId + randomBase62(SECRET))
 
 /** Makes a client secret: 256 bits. */
 export const newClientSecret = (): string =>
@@ -78,8 +78,8 @@ function hasForm(text: string, prefix: string, bodyLength: number): boolean {
   )
 }
 
-const locatorOf = (token: string): string =>
-  token.slice(ACCESS_TOKEN_PREFIX.length, ACCESS_TOKEN_PREFIX.length + LOCATOR)
+const grantIdOf = (token: string): string =>
+  token.slice(ACCESS_TOKEN_PREFIX.length, ACCESS_TOKEN_PREFIX.length + GRANT_ID_LENGTH)
 
 /** Returns whether the text has the form of a client secret of ours (checksum included). */
 export const isClientSecret = (text: string): boolean =>
@@ -92,18 +92,24 @@ export const isLinkToken = (text: string): boolean => hasForm(text, LINK_PREFIX,
 export interface ParsedToken {
   kind: 'access' | 'refresh' | 'code'
   /** The grant's id. */
-  locator: string
+  grantId: string
   token: string
 }
 
 /** Reads a token's form; `undefined` for anything that is not ours, which costs no I/O. */
 export function parseToken(token: string): ParsedToken | undefined {
-  if (hasForm(token, ACCESS_TOKEN_PREFIX, LOCATOR + SECRET))
-    return { kind: 'access', locator: locatorOf(token), token }
-  if (hasForm(token, REFRESH_TOKEN_PREFIX, LOCATOR + GENERATION + REFRESH_SECRET + AUTHENTICITY))
-    return { kind: 'refresh', locator: locatorOf(token), token }
-  if (hasForm(token, CODE_PREFIX, LOCATOR + SECRET))
-    return { kind: 'code', locator: locatorOf(token), token }
+  if (hasForm(token, ACCESS_TOKEN_PREFIX, GRANT_ID_LENGTH + SECRET))
+    return { kind: 'access', grantId: grantIdOf(token), token }
+  if (
+    hasForm(
+      token,
+      REFRESH_TOKEN_PREFIX,
+      GRANT_ID_LENGTH + GENERATION + REFRESH_SECRET + AUTHENTICITY,
+    )
+  )
+    return { kind: 'refresh', grantId: grantIdOf(token), token }
+  if (hasForm(token, CODE_PREFIX, GRANT_ID_LENGTH + SECRET))
+    return { kind: 'code', grantId: grantIdOf(token), token }
   return undefined
 }
 
@@ -116,7 +122,7 @@ export function parseTokenOf(kind: ParsedToken['kind'], token: string): ParsedTo
 /** Makes and recognises refresh tokens, and derives the one successor of each. */
 export interface RefreshTokenForm {
   /** Makes the first refresh token of a family, generation 0. */
-  first(locator: string): string
+  first(grantId: string): string
   /** Returns the token's generation, or `undefined` where we never made it. */
   genuineGeneration(token: string): number | undefined
   /**
@@ -140,9 +146,9 @@ export interface RefreshTokenForm {
  */
 export function createRefreshTokenForm(keys: ServerKeys): RefreshTokenForm {
   const purpose = 'refresh-token'
-  const headLength = REFRESH_TOKEN_PREFIX.length + LOCATOR + GENERATION + REFRESH_SECRET
-  const make = (locator: string, generation: number, secret: string, key: MacKey): string => {
-    const head = REFRESH_TOKEN_PREFIX + locator + base62Number(generation, GENERATION) + secret
+  const headLength = REFRESH_TOKEN_PREFIX.length + GRANT_ID_LENGTH + GENERATION + REFRESH_SECRET
+  const make = (grantId: string, generation: number, secret: string, key: MacKey): string => {
+    const head = REFRESH_TOKEN_PREFIX + grantId + base62Number(generation, GENERATION) + secret
     return withChecksum(head + key.base62(head, AUTHENTICITY))
   }
   const isGenuine = (token: string): boolean => {
@@ -153,18 +159,18 @@ export function createRefreshTokenForm(keys: ServerKeys): RefreshTokenForm {
       .some((key) => equalInConstantTime(key.base62(head, AUTHENTICITY), authenticity))
   }
   const generationOf = (token: string): number => {
-    const at = REFRESH_TOKEN_PREFIX.length + LOCATOR
+    const at = REFRESH_TOKEN_PREFIX.length + GRANT_ID_LENGTH
     return parseBase62Number(token.slice(at, at + GENERATION))
   }
   const successorUnder = (key: MacKey, token: string): string =>
     make(
-      locatorOf(token),
+      grantIdOf(token),
       Math.min(generationOf(token) + 1, MAX_GENERATION),
       key.base62(`successor ${token}`, REFRESH_SECRET),
       key,
     )
   return {
-    first: (locator) => make(locator, 0, randomBase62(REFRESH_SECRET), keys.current(purpose)),
+    first: (grantId) => make(grantId, 0, randomBase62(REFRESH_SECRET), keys.current(purpose)),
     genuineGeneration: (token) => (isGenuine(token) ? generationOf(token) : undefined),
     successor(token) {
       if (!isGenuine(token)) throw new Error('only a genuine refresh token has a successor')

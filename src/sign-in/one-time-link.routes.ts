@@ -24,7 +24,7 @@ import type { OneTimeLinkPage, SignInFolderPage } from './pages.ts'
 
 export interface OneTimeLinkDeps {
   issuer: string
-  links: Pick<AccountLinks, 'look' | 'setUp' | 'choosePassword'>
+  links: Pick<AccountLinks, 'findLink' | 'setUp' | 'choosePassword'>
   interactions: Pick<Interactions, 'signedIn' | 'signInDirectly'>
   csrf: Csrf
   views: Views<SignInFolderPage>
@@ -107,7 +107,7 @@ async function goOn(
 
 /** @throws {AppError} `link_invalid` */
 async function purposeOf({ links }: OneTimeLinkDeps, ctx: Context): Promise<LinkPurpose> {
-  const purpose = await links.look(tokenOf(ctx))
+  const purpose = await links.findLink(tokenOf(ctx))
   if (purpose === undefined) throw new AppError('link_invalid')
   return purpose
 }

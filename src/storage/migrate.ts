@@ -21,7 +21,7 @@ import * as purgeProgress from '../../migrations/0018_purge_progress.ts'
 import * as emailKeys from '../../migrations/0019_email_keys.ts'
 import * as secretKeys from '../../migrations/0020_secret_keys.ts'
 import { type Database, withDatabase } from './database.ts'
-import { assertUsable } from './database-verdict.ts'
+import { assertUsable } from './database-check.ts'
 
 // Named here and not read from a folder, so that the compiled server and the sources run the same list.
 const MIGRATIONS: Record<string, Migration> = {

@@ -26,7 +26,7 @@ const common: ConnectionOptions = {
   disconnectTimeout: 400,
   maxRetriesPerRequest: 1,
   enableAutoPipelining: true,
-  // Families are read together already (grants/joint-reads.ts); gathering them once more would only make them wait.
+  // Families are read together already (grants/batched-reads.ts); gathering them once more would only make them wait.
   autoPipeliningIgnoredCommands: ['mget'],
   retryStrategy: (attempt) => Math.min(attempt * 50, 1000),
   // A master that became a replica answers READONLY: reconnect, and ask Sentinel again.

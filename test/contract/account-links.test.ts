@@ -123,12 +123,12 @@ describe.each(DATABASES)('On $name', ({ open }) => {
       await accounts.create({ email: 'taken@example.com' })
       const input = { email: 'taken@example.com', name: '', password: PASSWORD }
       await expect(links.setUp(token, input)).rejects.toMatchObject({ code: 'already_exists' })
-      expect(await links.look(token)).toEqual({ kind: 'setup' })
+      expect(await links.findLink(token)).toEqual({ kind: 'setup' })
       // Somebody who is only invited cannot do anything yet.
       await accounts.create({ email: 'invited@example.com', role: 'admin' })
-      expect(await links.look(token)).toEqual({ kind: 'setup' })
+      expect(await links.findLink(token)).toEqual({ kind: 'setup' })
       await accounts.create({ email: 'chief@example.com', role: 'admin', password: PASSWORD })
-      expect(await links.look(token)).toBeUndefined()
+      expect(await links.findLink(token)).toBeUndefined()
       await expect(
         links.setUp(token, { ...input, email: 'late@example.com' }),
       ).rejects.toMatchObject({ code: 'link_invalid' })
@@ -148,17 +148,17 @@ describe.each(DATABASES)('On $name', ({ open }) => {
       expect(JSON.stringify(row)).not.toContain(tokenOf(link).slice(10))
       expect(link.expiresAt.getTime()).toBe(row!.created_at.getTime() + 7 * DAY)
       move(7 * DAY - 1)
-      expect(await links.look(tokenOf(link))).toMatchObject({ kind: 'invite', account })
+      expect(await links.findLink(tokenOf(link))).toMatchObject({ kind: 'invite', account })
       move(1)
-      expect(await links.look(tokenOf(link))).toBeUndefined()
+      expect(await links.findLink(tokenOf(link))).toBeUndefined()
       expect(await links.removeExpired()).toBe(1)
 
       const [first, second] = [await acts.reset(account.id, BY), await acts.reset(account.id, BY)]
-      expect(await links.look(tokenOf(first))).toBeUndefined()
+      expect(await links.findLink(tokenOf(first))).toBeUndefined()
       // Without a password yet it is another invitation.
-      expect(await links.look(tokenOf(second))).toMatchObject({ kind: 'invite' })
+      expect(await links.findLink(tokenOf(second))).toMatchObject({ kind: 'invite' })
       await accounts.update(account.id, account.version, { role: 'admin' })
-      expect(await links.look(tokenOf(second))).toBeUndefined()
+      expect(await links.findLink(tokenOf(second))).toBeUndefined()
     })
 
     test('20 made at once for one account leave one', async () => {

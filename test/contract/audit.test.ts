@@ -8,7 +8,7 @@ import { createEventStore, type NewEvent } from '../../src/audit/event.store.ts'
 import { createUsageStore } from '../../src/audit/usage.store.ts'
 import { createLogger } from '../../src/shared/logger.ts'
 import { createMetrics } from '../../src/shared/metrics.ts'
-import { newAccessToken, newLocator } from '../../src/shared/token-format.ts'
+import { newAccessToken, newGrantId } from '../../src/shared/token-format.ts'
 import type { Database, OpenDatabase } from '../../src/storage/database.ts'
 import { migrate } from '../../src/storage/migrate.ts'
 import { startPostgres } from '../support/backends.ts'
@@ -160,7 +160,7 @@ describe.each(DATABASES)('The audit trail on $name', ({ open }) => {
     })
 
     test('never hold a token, even one that got there by mistake', async () => {
-      const token = newAccessToken(newLocator())
+      const token = newAccessToken(newGrantId())
       const store = createEventStore(db)
       await store.insert([anEvent({ app_id: 'app_leak', actor: token, data: { diff: [token] } })])
       const { events } = await store.list({ appId: 'app_leak' })

@@ -3,7 +3,7 @@
 // among them.
 import { Cluster } from 'ioredis'
 import { appFamily } from '../../src/grants/app-tokens.ts'
-import { createBelievedStore } from '../../src/grants/believed-store.ts'
+import { createVerifiedStore } from '../../src/grants/verified-store.ts'
 import { createEndAgain } from '../../src/grants/end-again.ts'
 import { createGrants } from '../../src/grants/grants.ts'
 import { openCatchUp, StoresDisagree } from '../../src/revocations/catch-up.ts'
@@ -13,7 +13,7 @@ import { createRedisFence, TAGS } from '../../src/revocations/redis-fence.ts'
 import type { Revocation } from '../../src/revocations/revocation-log.ts'
 import { systemClock } from '../../src/shared/clock.ts'
 import { newAccountId, newClientId } from '../../src/shared/ids.ts'
-import { newCode, newLocator } from '../../src/shared/token-format.ts'
+import { newCode, newGrantId } from '../../src/shared/token-format.ts'
 import type { OpenDatabase } from '../../src/storage/database.ts'
 import type { RedisClient } from '../../src/storage/redis.ts'
 import { DATABASES } from '../support/migrated-database.ts'
@@ -79,14 +79,14 @@ describe.each(Object.entries(URLS))('on %s', (_name, url) => {
     const { afterWritten } = catchUp
     const endings = createEndings({ store: endedStore, log, logger: quiet, afterWritten })
     const grants = createGrants({
-      store: createBelievedStore(bare, catchUp),
+      store: createVerifiedStore(bare, catchUp),
       refreshTokens,
       clock: systemClock,
       onEnded: (ended) => endings.record(ended),
     })
     async function authorize() {
       const grant = {
-        ...{ id: newLocator(), appId: newClientId(), accountId: newAccountId() },
+        ...{ id: newGrantId(), appId: newClientId(), accountId: newAccountId() },
         ...{ scopes: ['a'], createdAt: Math.floor(Date.now() / 1000) },
       }
       const code = newCode(grant.id)
@@ -186,7 +186,7 @@ describe.each(Object.entries(URLS))('on %s', (_name, url) => {
     const { access, id } = await server.authorize()
     const now = Date.now()
     const rows = Array.from({ length: 1200 }, (_, at) => ({
-      family: at === 1199 ? id : newLocator(),
+      family: at === 1199 ? id : newGrantId(),
       ...{ reason: 'revoked', endedAt: now - 3_600_000, keepUntil: now + 60_000 },
     }))
     await server.endedStore.add(rows)

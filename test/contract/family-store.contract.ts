@@ -1,7 +1,7 @@
 // What every short-lived store has to keep (src/grants/family-store.ts), races included. Run on
 // each of them.
 import type { FamilyChange, ShortLivedStore } from '../../src/grants/family-store.ts'
-import { newLocator } from '../../src/shared/token-format.ts'
+import { newGrantId } from '../../src/shared/token-format.ts'
 import type { OpenedStore } from './short-lived-stores.ts'
 
 const MINUTE = 60_000
@@ -22,7 +22,7 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
 
     describe('families', () => {
       it('read names in the order asked, absent ones as undefined', async () => {
-        const family = newLocator()
+        const family = newGrantId()
         await store.commit(family, {
           expect: [],
           put: [
@@ -35,11 +35,11 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
           undefined,
           'first',
         ])
-        expect(await store.read(newLocator(), ['a'])).toEqual([undefined])
+        expect(await store.read(newGrantId(), ['a'])).toEqual([undefined])
       })
 
       it('count, and commit only below a limit: of 20 at one moment as many as there is room for', async () => {
-        const family = newLocator()
+        const family = newGrantId()
         const outcomes = await Promise.all(
           Array.from({ length: 20 }, () =>
             store.commit(family, {
@@ -53,7 +53,7 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
       })
 
       it('keep any JSON text as it is', async () => {
-        const family = newLocator()
+        const family = newGrantId()
         const value = JSON.stringify({
           text: '\u0000 "quotes" \\ \ud83d\ude00 \ud800 {x}:\n é',
           list: [],
@@ -71,7 +71,7 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
         ['equal, and it is another', { name: 'is', state: 'equals', value: 'It' }, false],
         ['equal, and there is nothing', { name: 'is not', state: 'equals', value: '' }, false],
       ])('commit when a name is expected %s: %p → %p', async (_title, expectation, outcome) => {
-        const family = newLocator()
+        const family = newGrantId()
         await put(family, 'is', 'it')
         const done = await store.commit(family, {
           expect: [expectation],
@@ -82,7 +82,7 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
       })
 
       it('change all or nothing', async () => {
-        const family = newLocator()
+        const family = newGrantId()
         await put(family, 'kept', 'old')
         const done = await store.commit(family, {
           expect: [
@@ -102,7 +102,7 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
       })
 
       it('expect, put, extend and remove several names in one commit', async () => {
-        const family = newLocator()
+        const family = newGrantId()
         await put(family, 'code', 'c')
         await put(family, 'grant', 'g')
         const done = await store.commit(family, {
@@ -134,7 +134,7 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
       })
 
       it('put up to ten names in one commit', async () => {
-        const family = newLocator()
+        const family = newGrantId()
         const names = (count: number) => Array.from({ length: count }, (_, at) => `n${at}`)
         const write = (count: number) =>
           store.commit(family, {
@@ -146,7 +146,7 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
       })
 
       it('extend a life, never shorten it, never give one to what is absent', async () => {
-        const family = newLocator()
+        const family = newGrantId()
         await put(family, 'name', 'value')
         await store.commit(family, {
           expect: [],
@@ -166,7 +166,7 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
       })
 
       it('forget what has expired, also as an expectation', async () => {
-        const family = newLocator()
+        const family = newGrantId()
         await put(family, 'short', 'value', 150)
         await put(family, 'long', 'value')
         expect(await store.read(family, ['short', 'long'])).toEqual(['value', 'value'])
@@ -183,7 +183,7 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
       })
 
       it('are apart from each other', async () => {
-        const [one, other] = [newLocator(), newLocator()]
+        const [one, other] = [newGrantId(), newGrantId()]
         await put(one, 'g', 'one')
         await put(other, 'g', 'other')
         await store.commit(one, { expect: [], remove: ['g'] })
@@ -193,7 +193,7 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
 
       it('let one of 50 parallel commits on one expectation win', async () => {
         for (const state of ['absent', 'equals'] as const) {
-          const family = newLocator()
+          const family = newGrantId()
           if (state === 'equals') await put(family, 'name', 'start')
           const outcomes = await Promise.all(
             Array.from({ length: 50 }, (_, racer) =>
@@ -222,7 +222,7 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
       })
 
       it('commit side by side: 60 families at one moment', async () => {
-        const families = Array.from({ length: 60 }, newLocator)
+        const families = Array.from({ length: 60 }, newGrantId)
         const outcomes = await Promise.all(
           families.map((family, at) =>
             store.commit(family, {
@@ -266,7 +266,7 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
         store.listIndex(index, opened.clock(), offset, limit)
 
       it('list members by their end, in pages', async () => {
-        const index = `u:${newLocator()}`
+        const index = `u:${newGrantId()}`
         await add(index, 'g3 app_3', 3 * MINUTE)
         await add(index, 'g1 app_1', MINUTE)
         await add(index, 'g2 app_2', 2 * MINUTE)
@@ -274,11 +274,11 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
         expect(await list(index, 1, 1)).toEqual(['g2 app_2'])
         expect(await list(index, 2, 5)).toEqual(['g3 app_3'])
         expect(await list(index, 3)).toEqual([])
-        expect(await list(`u:${newLocator()}`)).toEqual([])
+        expect(await list(`u:${newGrantId()}`)).toEqual([])
       })
 
       it('list members of one end in a stable order', async () => {
-        const index = `p:${newLocator()}`
+        const index = `p:${newGrantId()}`
         const endsAt = opened.clock() + MINUTE
         for (const member of ['b', 'C', 'a', '1', 'A'])
           await store.addToIndex(index, member, endsAt, opened.clock())
@@ -286,7 +286,7 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
       })
 
       it('list with a commit, and only with one that is carried out', async () => {
-        const [family, account, app] = [newLocator(), `u:${newLocator()}`, `p:${newLocator()}`]
+        const [family, account, app] = [newGrantId(), `u:${newGrantId()}`, `p:${newGrantId()}`]
         const commit = (state: 'absent' | 'present', endsAtMillis: number) =>
           store.commit(family, {
             expect: [{ name: 'g', state }],
@@ -316,7 +316,7 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
       })
 
       it('are walked from place to place, whatever became of the member there', async () => {
-        const index = `p:${newLocator()}`
+        const index = `p:${newGrantId()}`
         const endsAt = opened.clock() + MINUTE
         const addAll = async (members: string[], at: number) => {
           for (const member of members) await store.addToIndex(index, member, at, opened.clock())
@@ -343,7 +343,7 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
       })
 
       it('forget members at their end, each at its own', async () => {
-        const index = `p:${newLocator()}`
+        const index = `p:${newGrantId()}`
         await add(index, 'short', 150)
         await add(index, 'long', MINUTE)
         expect(await list(index)).toEqual(['short', 'long'])
@@ -352,7 +352,7 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
       })
 
       it('never shorten the time of a member that is added again', async () => {
-        const index = `p:${newLocator()}`
+        const index = `p:${newGrantId()}`
         await add(index, 'member', 10 * MINUTE)
         await add(index, 'member', 100)
         await opened.pass(120)
@@ -364,7 +364,7 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
       })
 
       it('outlive a member that was added before with a shorter life', async () => {
-        const index = `p:${newLocator()}`
+        const index = `p:${newGrantId()}`
         await add(index, 'long', 10 * MINUTE)
         await add(index, 'short', 100)
         await opened.pass(120)
@@ -372,7 +372,7 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
       })
 
       it('lose the members that are removed and no others', async () => {
-        const index = `u:${newLocator()}`
+        const index = `u:${newGrantId()}`
         for (const member of ['a', 'b', 'c']) await add(index, member, MINUTE)
         await store.removeFromIndex(index, ['a', 'c', 'never was'])
         expect(await list(index)).toEqual(['b'])
@@ -382,7 +382,7 @@ export function describeFamilyStore(name: string, open: () => Promise<OpenedStor
       })
 
       it('take 50 members at one moment', async () => {
-        const index = `u:${newLocator()}`
+        const index = `u:${newGrantId()}`
         await Promise.all(Array.from({ length: 50 }, (_, at) => add(index, `m${at}`, MINUTE + at)))
         expect(new Set(await list(index)).size).toBe(50)
       })

@@ -17,7 +17,7 @@ import {
   createRefreshTokenForm,
   newAccessToken,
   newCode,
-  newLocator,
+  newGrantId,
   parseToken,
   type ParsedToken,
 } from '../../src/shared/token-format.ts'
@@ -81,7 +81,7 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
       overrides: { grant?: Partial<Grant>; code?: Partial<CodeRecord>; lifeSeconds?: number } = {},
     ) {
       const grant = {
-        id: newLocator(),
+        id: newGrantId(),
         appId: newClientId(),
         accountId: newAccountId(),
         scopes: ['bookings:read', 'customers:read'],
@@ -158,7 +158,7 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
 
       it('is unknown where it never was, is of another family, or its time is over', async () => {
         const { grant, code } = await begin()
-        expect(reasonOf(await redeem(newCode(newLocator()), grant.appId))).toBe('code_unknown')
+        expect(reasonOf(await redeem(newCode(newGrantId()), grant.appId))).toBe('code_unknown')
         expect(reasonOf(await redeem(newCode(grant.id), grant.appId))).toBe('code_unknown')
         opened.clock.move(60_000)
         expect(reasonOf(await redeem(code, grant.appId))).toBe('code_unknown')
@@ -287,7 +287,7 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
     describe('a beginning', () => {
       it('whose commit the connection sent twice is a beginning', async () => {
         const grant = {
-          id: newLocator(),
+          id: newGrantId(),
           appId: newClientId(),
           accountId: newAccountId(),
           scopes: ['a'],
@@ -324,7 +324,7 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
 
       it('fails where the grant was ended between its index and its record', async () => {
         const grant = {
-          id: newLocator(),
+          id: newGrantId(),
           appId: newClientId(),
           accountId: newAccountId(),
           scopes: ['a'],
@@ -999,7 +999,7 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
         const { grant } = await authorize()
         await grants.revoke(grant.id)
         expect(await telling.revoke(grant.id)).toBeUndefined()
-        await telling.revoke(newLocator())
+        await telling.revoke(newGrantId())
         expect(told).toEqual([`grant ${grant.id}`])
       })
 
@@ -1035,7 +1035,7 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
           clock: opened.clock,
           refreshTokens,
         })
-        const id = newLocator()
+        const id = newGrantId()
         const code = newCode(id)
         const record = { redirectUri: 'x', expiresAt: nowSeconds() + 60 }
         const grant = {
@@ -1090,7 +1090,7 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
         await grants.revoke(grant.id)
         const told: string[] = []
         const telling = createGrants({ ...opened, refreshTokens, onEnded: tellingTo(told) })
-        for (const family of [grant.id, alive.grant.id, newLocator()]) {
+        for (const family of [grant.id, alive.grant.id, newGrantId()]) {
           await telling.repeatRevocation(parsed(newAccessToken(family)))
           await telling.repeatRevocation(parsed(forgedTokens.first(family)))
         }
@@ -1110,7 +1110,7 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
       it('takes a grant that is gone out of the indexes where it is still listed', async () => {
         const accountId = newAccountId()
         const appId = newClientId()
-        const gone = newLocator()
+        const gone = newGrantId()
         const endsAt = opened.clock() + 60_000
         await opened.store.addToIndex(`u:${accountId}`, `${gone} ${appId}`, endsAt, opened.clock())
         await opened.store.addToIndex(`p:${appId}`, gone, endsAt, opened.clock())
@@ -1254,7 +1254,7 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
           expiresInSeconds: 3600,
           scopes: ['reports:read'],
         })
-        expect(parsed(issued.accessToken).locator).toBe(appFamily(appId))
+        expect(parsed(issued.accessToken).grantId).toBe(appFamily(appId))
         const live = await findAccess(issued.accessToken)
         expect(live).toMatchObject({
           grant: { appId },
@@ -1335,7 +1335,7 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
     it('an access token is found only as it is: expired, foreign and invented ones are not', async () => {
       const { grant, access } = await authorize()
       expect(await findAccess(newAccessToken(grant.id))).toBeUndefined()
-      expect(await findAccess(newAccessToken(newLocator()))).toBeUndefined()
+      expect(await findAccess(newAccessToken(newGrantId()))).toBeUndefined()
       opened.clock.move(3_590_000)
       expect(await findAccess(access)).toBeDefined()
       opened.clock.move(10_000)

@@ -11,7 +11,7 @@ import { createPurger, type PurgeDeps, type Purger } from '../../src/grants/purg
 import { AppError } from '../../src/shared/errors.ts'
 import { newAccountId, newClientId } from '../../src/shared/ids.ts'
 import { createMetrics } from '../../src/shared/metrics.ts'
-import { newCode, newLocator, parseToken, type ParsedToken } from '../../src/shared/token-format.ts'
+import { newCode, newGrantId, parseToken, type ParsedToken } from '../../src/shared/token-format.ts'
 import type { OpenDatabase } from '../../src/storage/database.ts'
 import { DATABASES } from '../support/migrated-database.ts'
 import { refreshTokens, TERMS } from './grants.contract.ts'
@@ -67,7 +67,7 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
 
   async function begin(accountId: string, appId: string): Promise<string> {
     const nowSeconds = Math.floor(clock() / 1000)
-    const id = newLocator()
+    const id = newGrantId()
     await newGrants().begin(
       { id, accountId, appId, scopes: ['a'], createdAt: nowSeconds },
       newCode(id),
@@ -119,7 +119,7 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
     const own = await beginMany(130, accountId)
     const others = await beginMany(3, newAccountId())
     await write({ kind: 'account', accountId, reason: 'account_deactivated' })
-    await node.kick()
+    await node.start()
     expect(await aliveOf(own)).toBe(0)
     expect(await aliveOf(others)).toBe(3)
     expect(node.signedOut).toEqual([accountId])
@@ -140,7 +140,7 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
     const others = await beginMany(2, newAccountId())
     await newGrants().issueToApp({ id: appId, generation: 0 }, ['a'], undefined, TERMS)
     await write({ kind: 'app', appId, reason: 'app_suspended' })
-    await node.kick()
+    await node.start()
     expect(await aliveOf([...own, appFamily(appId)])).toBe(0)
     expect(await aliveOf(others)).toBe(2)
     expect(node.revoked).toHaveLength(6)
@@ -200,7 +200,7 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
     }
     const ofAnother = await begin(newAccountId(), appId)
     await write({ kind: 'connection', accountId, appId, reason: 'user_disconnected' })
-    await node.kick()
+    await node.start()
     expect(await aliveOf(meant)).toBe(0)
     expect(await aliveOf([...kept, ofAnother])).toBe(kept.length + 1)
     expect(node.revoked).toHaveLength(meant.length)
@@ -215,13 +215,13 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
       const [accountId, appId] = [newAccountId(), newClientId()]
       const endsAt = clock() + 60_000
       for (let count = 0; count < 105; count += 1) {
-        const gone = newLocator()
+        const gone = newGrantId()
         await store.addToIndex(`u:${accountId}`, `${gone} ${appId}`, endsAt, clock())
         await store.addToIndex(`p:${appId}`, gone, endsAt, clock())
       }
       const living = await begin(accountId, appId)
       await write({ kind, accountId, appId, reason: 'r' })
-      await node.kick()
+      await node.start()
       expect(await aliveOf([living])).toBe(0)
       expect(node.revoked).toHaveLength(1)
       expect(await newGrants().walkOfAccount(accountId, undefined, 10)).toHaveLength(
@@ -239,7 +239,7 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
       const [accountId, appId] = [newAccountId(), newClientId()]
       const beginWith = async (generation: number) => {
         const nowSeconds = Math.floor(clock() / 1000)
-        const id = newLocator()
+        const id = newGrantId()
         await newGrants().begin(
           {
             id,
@@ -277,7 +277,7 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
           attempts: 0,
         })
         .execute()
-      await node.kick()
+      await node.start()
       expect(await aliveOf(meant)).toBe(0)
       expect(await aliveOf(kept)).toBe(kept.length)
       expect(node.revoked).toHaveLength(meant.length)
@@ -297,7 +297,7 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
       await write({ kind: 'account', accountId, reason: 'r' })
     }
     const nodes = [one, two, three]
-    await Promise.all(nodes.flatMap((node) => [node.kick(), node.kick()]))
+    await Promise.all(nodes.flatMap((node) => [node.start(), node.start()]))
     expect(nodes.flatMap(({ signedOut }) => signedOut).sort()).toEqual([...accounts].sort())
     expect(nodes.flatMap(({ revoked }) => revoked)).toHaveLength(60)
     expect(await jobs()).toEqual([])
@@ -314,17 +314,17 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
       }
   }
   /** Has the node look for jobs until there are none, also where a busy machine put one off. */
-  async function finish(node: Pick<Purger, 'kick'>): Promise<void> {
+  async function finish(node: Pick<Purger, 'start'>): Promise<void> {
     for (let rounds = 0; rounds < 20 && (await jobs()).length > 0; rounds += 1) {
       if (rounds > 0) clock.move(15_000)
-      await node.kick()
+      await node.start()
     }
   }
   /** Grants that are there at once, without the work of 3,000 sign-ins. */
   async function plant(count: number, accountId: string, appId: string, generation = 0) {
     const nowSeconds = Math.floor(clock() / 1000)
     const endsAt = nowSeconds + 3600
-    const ids = Array.from({ length: count }, newLocator)
+    const ids = Array.from({ length: count }, newGrantId)
     const put = (id: string) => {
       const grant: Grant = {
         id,
@@ -432,7 +432,7 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
     const meant = await plant(350, accountId, appId, 1)
     await write({ kind: 'account', accountId, reason: 'r' }, 2)
     const dead = startNode({ grants: watched })
-    void dead.kick()
+    void dead.start()
     while (looked.length < 400) await new Promise((resolve) => setImmediate(resolve))
     dies = false
     const seen = new Set(looked.slice(0, 300))
@@ -463,11 +463,11 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
     await write({ kind: 'account', accountId, reason: 'r' })
     const waits: number[] = []
     for (let attempt = 1; attempt <= 6; attempt += 1) {
-      await node.kick()
+      await node.start()
       const [job] = await jobs()
       expect(job?.attempts).toBe(attempt)
       waits.push(Math.round(((job?.due_at.getTime() ?? 0) - clock()) / 1000))
-      await node.kick()
+      await node.start()
       expect((await jobs())[0]?.attempts).toBe(attempt)
       clock.move((waits.at(-1) ?? 0) * 1000 + 500)
     }
@@ -476,7 +476,7 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
     expect(node.revoked).toEqual([])
     expect(await aliveOf(own)).toBe(3)
     isAway = false
-    await node.kick()
+    await node.start()
     expect(await aliveOf(own)).toBe(0)
     expect(await jobs()).toEqual([])
   }, 60_000)
@@ -492,7 +492,7 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
     const own = await beginMany(2, fine)
     await write({ kind: 'account', accountId: broken, reason: 'r' })
     await write({ kind: 'account', accountId: fine, reason: 'r' })
-    await node.kick()
+    await node.start()
     expect(await aliveOf(own)).toBe(0)
     expect((await jobs()).map((job) => job.account_id)).toEqual([broken])
   })
@@ -504,10 +504,10 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
     const dead = await createPurgeJobStore(db).claim(new Date(clock()), new Date(clock() + 30_000))
     expect(dead).toMatchObject({ attempts: 1, task: { kind: 'account', accountId, reason: 'r' } })
     await using node = startNode()
-    await node.kick()
+    await node.start()
     expect(await aliveOf(own)).toBe(2)
     clock.move(30_000)
-    await node.kick()
+    await node.start()
     expect(await aliveOf(own)).toBe(0)
   })
 
@@ -519,13 +519,13 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
         removeAllOf: async (accountId) => {
           if (accountId !== first) return
           await write({ kind: 'account', accountId: second, reason: 'r' })
-          kicked = node.kick()
+          kicked = node.start()
         },
       },
     })
     const own = await beginMany(1, second)
     await write({ kind: 'account', accountId: first, reason: 'r' })
-    await node.kick()
+    await node.start()
     await kicked
     expect(await aliveOf(own)).toBe(0)
     expect(await jobs()).toEqual([])
@@ -556,13 +556,13 @@ describe.each(DATABASES)('on $name', ({ name, open }) => {
     const accountId = newAccountId()
     const own = await beginMany(150, accountId)
     await write({ kind: 'account', accountId, reason: 'r' })
-    await node.kick()
+    await node.start()
     await closing
     expect(await aliveOf(own)).toBe(50)
-    await node.kick()
+    await node.start()
     expect(await aliveOf(own)).toBe(50)
     await using other = startNode()
-    await other.kick()
+    await other.start()
     expect(await aliveOf(own)).toBe(0)
     expect(await jobs()).toEqual([])
   }, 60_000)

@@ -5,7 +5,7 @@ import { createGrants } from '../../src/grants/grants.ts'
 import { createRedisStore } from '../../src/grants/redis-family.store.ts'
 import { systemClock } from '../../src/shared/clock.ts'
 import { newAccountId, newClientId } from '../../src/shared/ids.ts'
-import { newCode, newLocator } from '../../src/shared/token-format.ts'
+import { newCode, newGrantId } from '../../src/shared/token-format.ts'
 import { parseRedisUrl } from '../../src/storage/redis-location.ts'
 import { openRedis } from '../../src/storage/redis.ts'
 import { assertIssued, parsed, refreshTokens, TERMS } from './grants.contract.ts'
@@ -23,12 +23,12 @@ client.sendCommand = (command, stream) => {
   return sendCommand(command, stream)
 }
 
-const store = createRedisStore(client, `test-${newLocator()}:`)
+const store = createRedisStore(client, `test-${newGrantId()}:`)
 const grants = createGrants({ store, clock: systemClock, refreshTokens })
 const appId = newClientId()
 
 async function begin(): Promise<string> {
-  const id = newLocator()
+  const id = newGrantId()
   const code = newCode(id)
   const nowSeconds = Math.floor(Date.now() / 1000)
   await grants.begin(
@@ -159,7 +159,7 @@ it.each([
     'revoking a family',
     async () => {
       const { refreshToken } = await redeem(await begin())
-      return () => grants.revoke(parsed(refreshToken).locator)
+      return () => grants.revoke(parsed(refreshToken).grantId)
     },
     ['mget', 'eval', 'zrem', 'zrem'],
   ],

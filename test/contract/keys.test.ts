@@ -4,7 +4,7 @@ import { createLocalJWKSet, importJWK, jwtVerify, SignJWT } from 'jose'
 import { JWKS_CACHE_SECONDS, openKeyRing, type KeyRing } from '../../src/keys/key-ring.ts'
 import { createKeyStore } from '../../src/keys/key.store.ts'
 import { DAY, HOUR } from '../../src/shared/clock.ts'
-import { createSealedBox } from '../../src/shared/sealed-box.ts'
+import { createEncryption } from '../../src/shared/encryption.ts'
 import { Secret } from '../../src/shared/secret.ts'
 import { createLocalInvalidation, type Invalidation } from '../../src/storage/invalidation.ts'
 import type { OpenDatabase } from '../../src/storage/database.ts'
@@ -37,7 +37,7 @@ describe.each(DATABASES)('on $name', ({ open }) => {
   ): Promise<KeyRing> =>
     openKeyRing({
       store: createKeyStore(durable.db),
-      box: createSealedBox(options.box ?? [oldKey]),
+      box: createEncryption(options.box ?? [oldKey]),
       clock: () => now,
       invalidation: options.invalidation ?? createLocalInvalidation(),
       ...(options.algorithms && { algorithms: options.algorithms }),
@@ -195,7 +195,7 @@ describe.each(DATABASES)('on $name', ({ open }) => {
     const [one, other] = await createKeyStore(db).list()
     await db
       .updateTable('signing_keys')
-      .set({ sealed_private_jwk: one!.sealedPrivateJwk })
+      .set({ sealed_private_jwk: one!.encryptedPrivateJwk })
       .where('id', '=', other!.id)
       .execute()
     await expect(ring.refresh()).rejects.toThrow(/does not open/)

@@ -7,7 +7,7 @@ import { openRedisRevocationLog } from '../../src/revocations/redis-revocation-l
 import { openRedisInvalidation } from '../../src/storage/invalidation.ts'
 import { parseRedisUrl } from '../../src/storage/redis-location.ts'
 import { missingPermissions, NEEDED_COMMANDS } from '../../src/storage/redis-permissions.ts'
-import { judgeRedis } from '../../src/storage/redis-verdict.ts'
+import { checkRedis } from '../../src/storage/redis-check.ts'
 import { openRedis } from '../../src/storage/redis.ts'
 import { openReplication } from '../../src/storage/replication.ts'
 import { startRedis } from '../support/backends.ts'
@@ -27,7 +27,7 @@ it('what is listed is enough for every store, and what is taken away is named', 
   await allow('on', '>pw', '~otesse:*', '&otesse:*', ...RULES)
   const client = openRedis(parseRedisUrl(server.url.replace('//', '//limited:pw@')), quiet)
   try {
-    await judgeRedis(client)
+    await checkRedis(client)
     const store = createRedisStore(client, 'otesse:')
     const put = [{ name: 'g', value: 'v', ttlMillis: 60_000 }]
     expect(await store.commit('f', { expect: [{ name: 'g', state: 'absent' }], put })).toBe(true)

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { parseRedisUrl, type RedisTls } from '../../src/storage/redis-location.ts'
-import { judgeRedis } from '../../src/storage/redis-verdict.ts'
+import { checkRedis } from '../../src/storage/redis-check.ts'
 import { openRedis, withRedis } from '../../src/storage/redis.ts'
 import { storeProblem } from '../../src/storage/store-problems.ts'
 import { openWaitingConnection } from '../../src/storage/waiting-connection.ts'
@@ -41,7 +41,7 @@ afterAll(async () => {
 async function told(url: string, tls: RedisTls = {}): Promise<string> {
   const client = openRedis(parseRedisUrl(url, tls), quiet)
   try {
-    return (await judgeRedis(client)).refusals.join(' ')
+    return (await checkRedis(client)).refusals.join(' ')
   } catch (error) {
     return storeProblem(error) ?? `not told: ${String(error)}`
   } finally {

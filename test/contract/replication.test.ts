@@ -2,7 +2,7 @@
 // connection of their own.
 import { Redis } from 'ioredis'
 import { createEndings } from '../../src/revocations/endings.ts'
-import { newLocator } from '../../src/shared/token-format.ts'
+import { newGrantId } from '../../src/shared/token-format.ts'
 import { parseRedisUrl } from '../../src/storage/redis-location.ts'
 import { openRedis } from '../../src/storage/redis.ts'
 import { openReplication } from '../../src/storage/replication.ts'
@@ -71,7 +71,7 @@ describe('a master with a replica', () => {
       replication,
       logger: quiet,
     })
-    const family = newLocator()
+    const family = newGrantId()
     const ending = { family, reason: 'client', endedAt: 0, keepUntil: 0 }
     await endings.record(ending)
     replica.pause()
@@ -96,9 +96,9 @@ describe('a master with a replica', () => {
     using opened = await open(master.url)
     replica.pause()
     try {
-      await opened.replication.reach(newLocator())
+      await opened.replication.reach(newGrantId())
       expect(opened.unreached()).toBe(1)
-      const many = Array.from({ length: 500 }, () => opened.replication.reach(newLocator()))
+      const many = Array.from({ length: 500 }, () => opened.replication.reach(newGrantId()))
       await Promise.all(many)
       expect(opened.unreached()).toBe(501)
     } finally {
@@ -111,7 +111,7 @@ it('without a replica nothing is asked', async () => {
   await using server = await startRedis()
   using opened = await open(server.url)
   await using counter = await watchRedis(server.url)
-  expect(await counter.during(() => opened.replication.reach(newLocator()))).toEqual([])
+  expect(await counter.during(() => opened.replication.reach(newGrantId()))).toEqual([])
   expect(opened.unreached()).toBe(0)
 })
 
@@ -121,7 +121,7 @@ it('a Redis that dies fails nobody', async () => {
   await inStep(master)
   using opened = await open(master.url)
   await master.kill()
-  await opened.replication.reach(newLocator())
+  await opened.replication.reach(newGrantId())
   expect(opened.unreached()).toBe(1)
 })
 
@@ -139,8 +139,8 @@ it('a Cluster: the node that has the family is the one that is waited for', asyn
       )
     replicas[0]?.pause()
     for (const wanted of [true, false]) {
-      let family = newLocator()
-      while ((await isOnFirst(family)) !== wanted) family = newLocator()
+      let family = newGrantId()
+      while ((await isOnFirst(family)) !== wanted) family = newGrantId()
       await opened.replication.reach(family)
     }
     expect(opened.unreached()).toBe(1)

@@ -4,9 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { openRedisRevocationLog } from '../../src/revocations/redis-revocation-log.ts'
 import { createRedisStore } from '../../src/grants/redis-family.store.ts'
 import type { ShortLivedStore } from '../../src/grants/family-store.ts'
-import { newLocator } from '../../src/shared/token-format.ts'
+import { newGrantId } from '../../src/shared/token-format.ts'
 import { parseRedisUrl } from '../../src/storage/redis-location.ts'
-import { judgeRedis } from '../../src/storage/redis-verdict.ts'
+import { checkRedis } from '../../src/storage/redis-check.ts'
 import { openRedis } from '../../src/storage/redis.ts'
 import { startRedis, startRedisCluster, startSentinel } from '../support/backends.ts'
 import { quiet } from './short-lived-stores.ts'
@@ -22,7 +22,7 @@ function openStore(url: string) {
   }
 }
 
-const putOne = (store: ShortLivedStore, family = newLocator()) =>
+const putOne = (store: ShortLivedStore, family = newGrantId()) =>
   store.commit(family, {
     expect: [{ name: 'g', state: 'absent' }],
     put: [{ name: 'g', value: 'grant', ttlMillis: 60_000 }],
@@ -51,7 +51,7 @@ async function expectAway(store: ShortLivedStore): Promise<void> {
   const lateness = sleep(1500).then(() => performance.now() - start - 1500)
   const outcomes = await Promise.allSettled([
     putOne(store),
-    store.read(newLocator(), ['g']),
+    store.read(newGrantId(), ['g']),
     store.findRecord('s:1'),
     store.putRecord('s:1', 'x', 1000),
     store.addToIndex('u:1', 'm', Date.now() + 1000, Date.now()),
@@ -69,9 +69,9 @@ it('a Sentinel set is followed to its new master without a restart of the client
   const hosts = group.sentinels.map(({ host, port }) => `${host}:${port}`).join(',')
   using opened = openStore(`redis-sentinel://${hosts}/${group.name}`)
   const { store } = opened
-  const family = newLocator()
+  const family = newGrantId()
   expect(await putOne(store, family)).toBe(true)
-  const verdict = await judgeRedis(opened.client)
+  const verdict = await checkRedis(opened.client)
   expect(verdict.refusals).toEqual([])
   expect(verdict.warnings).toContainEqual(expect.stringContaining('min-replicas-to-write 0'))
   await opened.client.call('WAIT', '1', '1000')
@@ -137,7 +137,7 @@ describe('one Redis', () => {
   it('that is full or may not write says so by name, and still revokes', async () => {
     await using server = await startRedis()
     using opened = openStore(server.url)
-    const family = newLocator()
+    const family = newGrantId()
     await putOne(opened.store, family)
     await opened.client.config('SET', 'maxmemory', '1')
     await expect(putOne(opened.store)).rejects.toMatchObject(AWAY)

@@ -7,7 +7,7 @@ import { parseRecord, type RefreshRecord } from '../../src/grants/grant.ts'
 import { createRedisStore } from '../../src/grants/redis-family.store.ts'
 import { systemClock } from '../../src/shared/clock.ts'
 import { newAccountId, newClientId } from '../../src/shared/ids.ts'
-import { newCode, newLocator } from '../../src/shared/token-format.ts'
+import { newCode, newGrantId } from '../../src/shared/token-format.ts'
 import { openRedis } from '../../src/storage/redis.ts'
 import { parseRedisUrl } from '../../src/storage/redis-location.ts'
 import {
@@ -92,7 +92,7 @@ function gathering(count: number, act: () => void): () => Promise<void> {
 const appId = newClientId()
 
 async function begin(grants: Grants): Promise<string> {
-  const id = newLocator()
+  const id = newGrantId()
   const code = newCode(id)
   const nowSeconds = Math.floor(Date.now() / 1000)
   await grants.begin(
@@ -133,7 +133,7 @@ describe.each(Object.entries(SERVERS))('%s that stands still', (_name, open) => 
   it('carries nothing out when it goes on', async () => {
     const { url, server } = open()
     await using here = openProcess(url)
-    const family = newLocator()
+    const family = newGrantId()
     const put = (name: string) =>
       here.store.commit(family, { expect: [], put: [{ name, value: 'x', ttlMillis: 60_000 }] })
     expect(await put('before')).toBe(true)
@@ -168,7 +168,7 @@ describe.each(Object.entries(SERVERS))('%s that stands still', (_name, open) => 
       const tries = await Promise.allSettled([
         redeem(here.meeting(pause), code),
         refresh(here.meeting(pause), token),
-        here.meeting(pause).revoke(parsed(doomed).locator),
+        here.meeting(pause).revoke(parsed(doomed).grantId),
         credentials(here.meeting(pause)),
       ])
       for (const tried of tries)
@@ -180,8 +180,8 @@ describe.each(Object.entries(SERVERS))('%s that stands still', (_name, open) => 
     assertIssued(await redeem(elsewhere.grants, code))
     expect(await refresh(elsewhere.grants, token)).toMatchObject({ refresh: 'rotated' })
     await credentials(elsewhere.grants)
-    expect(await elsewhere.grants.revoke(parsed(doomed).locator)).toMatchObject({ appId })
-    expect(elsewhere.told).toEqual([parsed(doomed).locator])
+    expect(await elsewhere.grants.revoke(parsed(doomed).grantId)).toMatchObject({ appId })
+    expect(elsewhere.told).toEqual([parsed(doomed).grantId])
     // A code that was answered is used.
     expect(await redeem(grants, code)).toMatchObject({ reason: 'code_used' })
   })
@@ -207,7 +207,7 @@ describe('an answer that is lost on its way', () => {
   /** Resolves when the commit was carried out, whoever was told of it. */
   const untilGeneration = ({ store }: { store: ShortLivedStore }, token: string, wanted: number) =>
     waitUntil('the commit to be carried out', async () => {
-      const [state] = await store.read(parsed(token).locator, ['r'])
+      const [state] = await store.read(parsed(token).grantId, ['r'])
       return state !== undefined && parseRecord<RefreshRecord>(state).generation === wanted
     })
 
@@ -224,7 +224,7 @@ describe('an answer that is lost on its way', () => {
       await first
       const early = when.startsWith('before') ? redeem(here.grants, code) : undefined
       proxy.cut('reset')
-      await here.store.settled(parsed(code).locator)
+      await here.store.settled(parsed(code).grantId)
       const issued = await (early ?? redeem(elsewhere.grants, code))
       assertIssued(issued)
       expect(await elsewhere.grants.findAccess(parsed(issued.accessToken))).toBeDefined()
@@ -259,7 +259,7 @@ describe('an answer that is lost on its way', () => {
     expect(worker.refresh).toBe('repeated')
     await first
     proxy.cut('reset')
-    await here.store.settled(parsed(token).locator)
+    await here.store.settled(parsed(token).grantId)
     const again = await refresh(here.grants, token, ROTATING)
     assertIssued(again)
     expect(again.refreshToken).toBe(worker.refreshToken)
@@ -271,7 +271,7 @@ describe('an answer that is lost on its way', () => {
   it('of a revocation is made good by the second try', async () => {
     await using both = await openBoth()
     const { here, lossy, proxy } = both
-    const family = parsed(await authorize(here.grants)).locator
+    const family = parsed(await authorize(here.grants)).grantId
     await expect(lossy.revoke(family)).rejects.toMatchObject(AWAY)
     proxy.cut('reset')
     await here.grants.revoke(family)
@@ -302,7 +302,7 @@ describe('clocks', () => {
     '%s whose clock ran ahead of this process holds nothing up',
     async (_name, open) => {
       await using here = openProcess(open().url)
-      const family = newLocator()
+      const family = newGrantId()
       const put = (name: string) =>
         here.store.commit(family, { expect: [], put: [{ name, value: 'x', ttlMillis: 60_000 }] })
       expect(await put('before')).toBe(true)

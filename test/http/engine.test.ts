@@ -6,7 +6,7 @@ import type { App } from '../../src/model/app.ts'
 import { runProvider, unsavedGrant } from '../../src/oauth/authorize/engine/internals.ts'
 import { createProvider } from '../../src/oauth/authorize/engine/configuration.ts'
 import { createSigningKey } from '../../src/shared/crypto.ts'
-import { newLocator, parseTokenOf } from '../../src/shared/token-format.ts'
+import { newGrantId, parseTokenOf } from '../../src/shared/token-format.ts'
 
 const app = {
   id: 'app_00000000000000000001',
@@ -69,7 +69,7 @@ it('runs the version that these pins were written for', () => {
 
 it('makes codes that carry the locator of their grant', () => {
   const { provider } = engineOver(app)
-  const grantId = newLocator()
+  const grantId = newGrantId()
   const Code = provider.AuthorizationCode as unknown as new (payload: object) => {
     generateTokenId(): string
   }
@@ -118,7 +118,7 @@ it('answers in the query alone', async () => {
 
 it('makes a grant that covers its scopes without saving it', () => {
   const { provider } = engineOver(app)
-  const id = newLocator()
+  const id = newGrantId()
   const grant = unsavedGrant(provider, {
     id,
     accountId: 'acc_1',

@@ -1,7 +1,7 @@
 // POST /oauth/introspect (RFC 7662): who may learn what about which token, on both kinds of stores.
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'
 import type { AppInput } from '../../src/model/app.ts'
-import { newAccessToken, newLocator } from '../../src/shared/token-format.ts'
+import { newAccessToken, newGrantId } from '../../src/shared/token-format.ts'
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
 import { createAccount, createScopes, purged, registerApp } from '../support/builders.ts'
 import { basicHeader, createOAuthClient, type OAuthClient } from '../support/oauth-client.ts'
@@ -80,7 +80,7 @@ describe.each(BACKENDS)('introspection, %s', (backend) => {
         iat: expect.any(Number),
         token_introspection: JSON.parse(plain),
       })
-      const dead = await ask(newAccessToken(newLocator()), 'application/token-introspection+jwt')
+      const dead = await ask(newAccessToken(newGrantId()), 'application/token-introspection+jwt')
       expect(decodeJwt(dead.text)['token_introspection']).toEqual({ active: false })
     })
 
@@ -93,7 +93,7 @@ describe.each(BACKENDS)('introspection, %s', (backend) => {
 
     it('says nothing but `active` about a token that is worth nothing', async () => {
       const { code } = await web.authorize()
-      for (const text of ['nonsense', newAccessToken(newLocator()), code, 'x'.repeat(10_000)])
+      for (const text of ['nonsense', newAccessToken(newGrantId()), code, 'x'.repeat(10_000)])
         expect(await web.introspect(text)).toMatchObject(inactive)
     })
 

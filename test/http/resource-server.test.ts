@@ -9,7 +9,7 @@ import {
   type Verifier,
   type VerifierOptions,
 } from '../../packages/resource-server/src/resource-server.ts'
-import { newAccessToken, newLocator } from '../../src/shared/token-format.ts'
+import { newAccessToken, newGrantId } from '../../src/shared/token-format.ts'
 import { openNetworkedStores, startTestApp, type TestApp, type TestStores } from '../support/app.ts'
 import { startRedis, type RedisServer } from '../support/backends.ts'
 import { createScopes, registerApp, type TestClient } from '../support/builders.ts'
@@ -136,7 +136,7 @@ it('refuses what was never a token without asking, and remembers a no', async ()
     expect(await kindOf(verifier, text)).toBe('inactive')
   expect(asked).not.toHaveBeenCalled()
   // Well formed, and nobody revoked it: only the server can say no, which it is asked for once.
-  const unknown = newAccessToken(newLocator())
+  const unknown = newAccessToken(newGrantId())
   expect(await kindOf(verifier, unknown)).toBe('inactive')
   expect(await kindOf(verifier, unknown)).toBe('inactive')
   expect(asked).toHaveBeenCalledTimes(1)

@@ -1,5 +1,5 @@
 // POST /oauth/revoke (RFC 7009), on both kinds of stores.
-import { newAccessToken, newLocator } from '../../src/shared/token-format.ts'
+import { newAccessToken, newGrantId } from '../../src/shared/token-format.ts'
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
 import { createScopes, registerApp } from '../support/builders.ts'
 import { createOAuthClient, type OAuthClient } from '../support/oauth-client.ts'
@@ -75,7 +75,7 @@ describe.each(BACKENDS)('revocation, %s', (backend) => {
 
   it.each([
     ['nonsense', () => 'nonsense'],
-    ['a token that never was', () => newAccessToken(newLocator())],
+    ['a token that never was', () => newAccessToken(newGrantId())],
   ])('answers 200 to %s (RFC 7009 §2.2)', async (_, text) => {
     expect(await web.revoke(text())).toMatchObject({ status: 200, text: '{}' })
   })
@@ -119,7 +119,7 @@ describe.each(BACKENDS)('revocation, %s', (backend) => {
       })
       const before = await count()
       for (let at = 0; at < 20; at += 1)
-        for (const family of [newLocator(), real.grantId])
+        for (const family of [newGrantId(), real.grantId])
           expect(await app.revoke(newAccessToken(family))).toMatchObject({ status: 200 })
       expect(await app.isActive(real.access)).toBe(true)
       const { refresh, grantId } = await app.authorize()

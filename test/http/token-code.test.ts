@@ -1,6 +1,6 @@
 // POST /oauth/token with an authorization code, on both kinds of stores.
 import { pkceChallenge } from '../../src/shared/crypto.ts'
-import { newCode, newLocator } from '../../src/shared/token-format.ts'
+import { newCode, newGrantId } from '../../src/shared/token-format.ts'
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
 import { createAccount, createScopes, issueCode, registerApp } from '../support/builders.ts'
 import { createOAuthClient, type OAuthClient } from '../support/oauth-client.ts'
@@ -167,8 +167,8 @@ describe.each(BACKENDS)('the code grant, %s', (backend) => {
   describe('RFC 6749 §5.2 — invalid_grant', () => {
     it.each([
       ['something else', 'nonsense'],
-      ['a code that never was', newCode(newLocator())],
-      ['a code with a wrong checksum', `${newCode(newLocator()).slice(0, -1)}-`],
+      ['a code that never was', newCode(newGrantId())],
+      ['a code with a wrong checksum', `${newCode(newGrantId()).slice(0, -1)}-`],
     ])('is the answer to %s', async (_, code) => {
       expect(await web.exchange(code)).toMatchObject({
         status: 400,

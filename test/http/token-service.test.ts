@@ -9,7 +9,7 @@ import {
   newAccessToken,
   newClientSecret,
   newCode,
-  newLocator,
+  newGrantId,
 } from '../../src/shared/token-format.ts'
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
 import {
@@ -152,7 +152,7 @@ describe.each(BACKENDS)('the token service, %s', (backend) => {
 
     it('that was invented ends nothing, but is told of', async () => {
       const { grantId, access } = await web.authorize()
-      const invented = [newAccessToken(newLocator()), newClientSecret(), newCode(newLocator())]
+      const invented = [newAccessToken(newGrantId()), newClientSecret(), newCode(newGrantId())]
       for (const text of invented)
         expect(await services.tokens.report(text, { revoke: true }, by)).toMatchObject({
           kind: 'unknown',
@@ -334,7 +334,7 @@ describe.each(BACKENDS)('the token service, %s', (backend) => {
     const tries = [
       tokens.inspect(secret, nobody),
       tokens.revoke(secret, nobody),
-      tokens.revokeGrant(newLocator(), nobody),
+      tokens.revokeGrant(newGrantId(), nobody),
       tokens.revokeAllOfAccount('acc_x', nobody),
       tokens.revokeAllOfApp(webApp.id, nobody),
       tokens.report(secret, { revoke: true }, nobody),

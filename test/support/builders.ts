@@ -6,7 +6,7 @@ import type { NewAccount } from '../../src/accounts/accounts.ts'
 import type { App, AppInput } from '../../src/model/app.ts'
 import type { CodeRecord } from '../../src/grants/grant.ts'
 import { longestLife, termsFor } from '../../src/oauth/token/token-terms.ts'
-import { newCode, newLocator } from '../../src/shared/token-format.ts'
+import { newCode, newGrantId } from '../../src/shared/token-format.ts'
 import type { TestApp } from './app.ts'
 import { waitUntil } from './server-process.ts'
 
@@ -103,7 +103,7 @@ export async function issueCode(
   const { generation: accountGeneration } = await server.services.accounts.get(accountId)
   const { generation: appGeneration } = await server.services.apps.get(id)
   const now = Math.floor(clock() / 1000)
-  const grantId = newLocator()
+  const grantId = newGrantId()
   const code = newCode(grantId)
   const scopes = [...(approval.scopes ?? ['bookings:read', 'customers:read'])]
   await grants.begin(

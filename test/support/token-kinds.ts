@@ -1,6 +1,6 @@
 // Every kind of token that a client can present, made over HTTP the same way at any server that
 // speaks OAuth: a server of ours, or its twin.
-import { newAccessToken, newLocator } from '../../src/shared/token-format.ts'
+import { newAccessToken, newGrantId } from '../../src/shared/token-format.ts'
 import type { TestClient } from './builders.ts'
 import { encode, send } from './oauth-client.ts'
 
@@ -148,7 +148,7 @@ export async function makeTokenKinds(
   keep('token that is cut off', 'other', web.access.slice(0, -3))
   keep('token with a space before it', 'other', ` ${web.access}`)
   keep('token in capitals', 'other', web.access.toUpperCase())
-  keep('token in the form of ours that nobody made', 'other', newAccessToken(newLocator()))
+  keep('token in the form of ours that nobody made', 'other', newAccessToken(newGrantId()))
   keep('garbage', 'other', 'ünïcode & = + % garbage')
   keep('long garbage', 'other', 'x'.repeat(10_000))
   keep(

@@ -8,7 +8,7 @@ import { DAY, dateNow, MINUTE, SECOND, type Clock } from '../../shared/clock.ts'
 import { type MacKey, sha256 } from '../../shared/crypto.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { Logger } from '../../shared/logger.ts'
-import type { SealedBox, SealedPlace } from '../../shared/sealed-box.ts'
+import type { Encryption, EncryptedPlace } from '../../shared/encryption.ts'
 import type { WriteAlong } from '../../storage/database.ts'
 import type { Claim, IdempotencyRecordStore } from './idempotency-record.store.ts'
 import type { Done, Reply } from './operation.ts'
@@ -32,7 +32,7 @@ export interface Idempotency {
   ): Promise<{ reply: Reply; isRepeated: boolean }>
 }
 
-const placeOf = (key: string): SealedPlace => ({
+const placeOf = (key: string): EncryptedPlace => ({
   table: 'kept_answers',
   column: 'sealed_answer',
   rowId: key,
@@ -43,7 +43,7 @@ const isRefusal = (error: unknown): boolean => error instanceof AppError && erro
 /** Creates it. */
 export function createIdempotency(deps: {
   store: Pick<IdempotencyRecordStore, 'claim' | 'keep' | 'release'>
-  box: Pick<SealedBox, 'seal' | 'open'>
+  box: Pick<Encryption, 'encrypt' | 'decrypt'>
   /** Keyed, because a request may hold a password, which a plain hash would let guess. */
   mac: Pick<MacKey, 'mac'>
   clock: Clock
@@ -53,7 +53,7 @@ export function createIdempotency(deps: {
 
   const sealedOf = (claim: Claim, reply: Done) => ({
     status: reply.status,
-    sealed: box.seal(JSON.stringify(reply), placeOf(claim.key)),
+    sealed: box.encrypt(JSON.stringify(reply), placeOf(claim.key)),
   })
 
   async function keep(claim: Claim, reply: Done): Promise<void> {
@@ -97,7 +97,7 @@ export function createIdempotency(deps: {
           throw new AppError('idempotency_key_busy', { retryAfterSeconds })
         }
         case 'kept': {
-          const reply = JSON.parse(box.open(outcome.sealedAnswer, placeOf(claim.key))) as Done
+          const reply = JSON.parse(box.decrypt(outcome.sealedAnswer, placeOf(claim.key))) as Done
           return { reply, isRepeated: true }
         }
         case 'claimed':

@@ -1,7 +1,7 @@
 // Reads the query of a request by the operation's own parameters. Invariant: a parameter that the operation does not know, comes twice or does not
 // fit its schema is an error, because a filter that silently did nothing would show more than was asked for.
 import { AppError } from '../../shared/errors.ts'
-import { isStorable } from '../../storage/moments.ts'
+import { isStorable } from '../../storage/timestamps.ts'
 import type { QueryParameter } from './operation.ts'
 import type { Schema } from './schema.ts'
 

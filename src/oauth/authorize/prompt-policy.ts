@@ -5,7 +5,7 @@
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
 import type Provider from 'oidc-provider'
 import { type App, remembersConsent } from '../../model/app.ts'
-import { newLocator } from '../../shared/token-format.ts'
+import { newGrantId } from '../../shared/token-format.ts'
 import { unsavedGrant } from './engine/internals.ts'
 
 /** What is remembered of earlier approvals. */
@@ -61,7 +61,7 @@ export async function findAllowedGrant(
   if (approved === undefined || !requested.every((scope) => approved.includes(scope)))
     return undefined
   return unsavedGrant(provider, {
-    id: newLocator(),
+    id: newGrantId(),
     accountId: account.accountId,
     clientId: client.clientId,
     scopes: requested,

@@ -5,7 +5,7 @@ import type { NewEvent } from '../../../src/audit/event.store.ts'
 import { createEvents, type Events } from '../../../src/audit/events.ts'
 import { createLogger } from '../../../src/shared/logger.ts'
 import { createMetrics } from '../../../src/shared/metrics.ts'
-import { newAccessToken, newLocator } from '../../../src/shared/token-format.ts'
+import { newAccessToken, newGrantId } from '../../../src/shared/token-format.ts'
 
 const NOW = Date.UTC(2026, 0, 5, 12)
 
@@ -212,7 +212,7 @@ test('Free text as a reason does not grow the metrics without end', async () => 
 
 test('A token that got into an event by mistake is not in the log', () => {
   const { events, text } = setUp()
-  const token = newAccessToken(newLocator())
+  const token = newAccessToken(newGrantId())
   events.loginFailed({ reason: 'password_wrong' }, { actor: token, requestId: token })
   expect(text.join('')).not.toContain(token)
   expect(text.join('')).toContain('otesse_at_[redacted]')

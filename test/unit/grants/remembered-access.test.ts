@@ -3,7 +3,7 @@
 import type { LiveAccess } from '../../../src/grants/find-token.ts'
 import { rememberAccess } from '../../../src/grants/remembered-access.ts'
 import { sha256 } from '../../../src/shared/crypto.ts'
-import { newAccessToken, newLocator, type ParsedToken } from '../../../src/shared/token-format.ts'
+import { newAccessToken, newGrantId, type ParsedToken } from '../../../src/shared/token-format.ts'
 
 type Follower = Parameters<Parameters<typeof rememberAccess>[0]['log']['follow']>[0]
 
@@ -21,7 +21,7 @@ function setUp() {
   let beforeAnswer = (): void => undefined
   const dead = new Set<string>()
   const memory = rememberAccess({
-    findAccess({ token, locator }) {
+    findAccess({ token, grantId: locator }) {
       asked += 1
       const live: LiveAccess = {
         grant: { id: locator, appId: 'app_1', scopes: [], createdAt: 0 },
@@ -50,8 +50,8 @@ function setUp() {
   }
 }
 
-function token(locator = newLocator()): ParsedToken {
-  return { kind: 'access', locator, token: newAccessToken(locator) }
+function token(locator = newGrantId()): ParsedToken {
+  return { kind: 'access', grantId: locator, token: newAccessToken(locator) }
 }
 
 it('asks once for a token while the log is heard', async () => {
@@ -69,14 +69,14 @@ it('forgets a token, a family or everything, and nothing else, when the log name
   const { tell, questions } = setUp()
   tell((follower) => follower.onContact())
   const first = token()
-  const sibling = token(first.locator)
+  const sibling = token(first.grantId)
   const other = token()
   for (const each of [first, sibling, other]) await questions(each)
   tell((follower) => follower.onRevoked({ kind: 'token', key: sha256(first.token) }))
   expect([await questions(first), await questions(sibling), await questions(other)]).toEqual([
     1, 0, 0,
   ])
-  tell((follower) => follower.onRevoked({ kind: 'grant', key: first.locator }))
+  tell((follower) => follower.onRevoked({ kind: 'grant', key: first.grantId }))
   expect([await questions(first), await questions(sibling), await questions(other)]).toEqual([
     1, 1, 0,
   ])
@@ -93,7 +93,7 @@ it('does not remember an answer that a revocation overtook', async () => {
   tell((follower) => follower.onContact())
   const presented = token()
   onQuestion(() =>
-    tell((follower) => follower.onRevoked({ kind: 'grant', key: presented.locator })),
+    tell((follower) => follower.onRevoked({ kind: 'grant', key: presented.grantId })),
   )
   await questions(presented)
   onQuestion(() => undefined)

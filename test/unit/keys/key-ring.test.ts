@@ -2,7 +2,7 @@
 import { jest } from '@jest/globals'
 import { openKeyRing } from '../../../src/keys/key-ring.ts'
 import type { KeyStore, StoredKey } from '../../../src/keys/key.store.ts'
-import { createSealedBox } from '../../../src/shared/sealed-box.ts'
+import { createEncryption } from '../../../src/shared/encryption.ts'
 import { Secret } from '../../../src/shared/secret.ts'
 import { createLocalInvalidation } from '../../../src/storage/invalidation.ts'
 
@@ -21,7 +21,7 @@ function createMemoryStore(): KeyStore & { isAway: boolean } {
       return Promise.resolve(true)
     },
     rotate: () => Promise.resolve(false),
-    replaceSealed: () => Promise.resolve(false),
+    replaceEncrypted: () => Promise.resolve(false),
   }
 }
 
@@ -30,7 +30,7 @@ const openOn = async (store: KeyStore) => {
   const invalidation = createLocalInvalidation()
   const ring = await openKeyRing({
     store,
-    box: createSealedBox([new Secret('k'.repeat(43))]),
+    box: createEncryption([new Secret('k'.repeat(43))]),
     clock: () => 0,
     invalidation,
     onRefreshFailed: (error) => failures.push(error),

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { createEventReader } from '../../../packages/resource-server/src/event-stream.ts'
 import { hasTokenForm, tokenHash } from '../../../packages/resource-server/src/token-form.ts'
 import { sha256 } from '../../../src/shared/crypto.ts'
-import { newAccessToken, newCode, newLocator } from '../../../src/shared/token-format.ts'
+import { newAccessToken, newCode, newGrantId } from '../../../src/shared/token-format.ts'
 
 const TEXT =
   'id: 1-0\nevent: hello\ndata: {"a":1}\n\n: alive\n\nevent: revoked\r\ndata: x\r\n\r\nevent\ndata: y\n\nid: 2-0\nevent: end\ndata: a\ndata: b\n\nevent: cut'
@@ -34,10 +34,10 @@ it('does not gather a line without an end', () => {
 
 it('knows the form of access tokens as the server makes them, and their names in the store', () => {
   for (let count = 0; count < 200; count += 1) {
-    const token = newAccessToken(newLocator())
+    const token = newAccessToken(newGrantId())
     expect(hasTokenForm(token)).toBe(true)
     expect(tokenHash(token)).toBe(sha256(token))
-    expect(hasTokenForm(newCode(newLocator()))).toBe(false)
+    expect(hasTokenForm(newCode(newGrantId()))).toBe(false)
     const at = 10 + (count % 49)
     const letter = token[at] === 'a' ? 'b' : 'a'
     expect(hasTokenForm(token.slice(0, at) + letter + token.slice(at + 1))).toBe(false)

@@ -7,7 +7,7 @@ import {
   newAccessToken,
   newClientSecret,
   newCode,
-  newLocator,
+  newGrantId,
 } from '../../../src/shared/token-format.ts'
 
 function log(...args: [object, string?] | [string]): string {
@@ -61,7 +61,7 @@ it.each([
   ],
   ['as a key', (token: string) => log({ [token]: 1 })],
 ])('a token %s is cut out', (_name, write) => {
-  for (const token of [newAccessToken(newLocator()), newCode(newLocator()), newClientSecret()]) {
+  for (const token of [newAccessToken(newGrantId()), newCode(newGrantId()), newClientSecret()]) {
     const line = write(token)
     expect(line).not.toContain(token.slice(10))
     expect(line).toContain('_[redacted]')
@@ -98,7 +98,7 @@ it('fields that are only named alike stay', () => {
 })
 
 it('cuts every token of a line', () => {
-  const [one, two] = [newAccessToken(newLocator()), newAccessToken(newLocator())]
+  const [one, two] = [newAccessToken(newGrantId()), newAccessToken(newGrantId())]
   const line = log(`${one} ${two}`)
   expect(line).not.toContain(one.slice(10))
   expect(line).not.toContain(two.slice(10))

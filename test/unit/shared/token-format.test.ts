@@ -9,7 +9,7 @@ import {
   newAccessToken,
   newClientSecret,
   newCode,
-  newLocator,
+  newGrantId,
   parseToken,
   parseTokenOf,
   TOKEN_PATTERN,
@@ -52,13 +52,13 @@ describe.each(Object.entries(MAKERS))('a token of kind %s', (kind, make) => {
   })
 
   it('ends in the checksum that secret scanners expect', () => {
-    const token = make(newLocator())
+    const token = make(newGrantId())
     expect(token).toMatch(/^otesse_(at|rt|ac)_[0-9A-Za-z]+$/)
     expect(token.slice(-6)).toBe(checksum(token.slice(0, -6)))
   })
 
   it('is refused with any one character changed, added or left out', () => {
-    const token = make(newLocator())
+    const token = make(newGrantId())
     fc.assert(
       fc.property(
         fc.nat(token.length - 1),
@@ -75,7 +75,7 @@ describe.each(Object.entries(MAKERS))('a token of kind %s', (kind, make) => {
   })
 
   it('is not taken for another kind, even with a checksum made to fit', () => {
-    const token = make(newLocator())
+    const token = make(newGrantId())
     for (const prefix of ['otesse_at_', 'otesse_rt_', 'otesse_ac_', 'otesse_cs_']) {
       const head = prefix + token.slice(10, -6)
       const other = parseToken(head + checksum(head))
@@ -89,12 +89,12 @@ describe.each(Object.entries(MAKERS))('a token of kind %s', (kind, make) => {
   })
 
   it('is never made twice', () => {
-    const locator = newLocator()
+    const locator = newGrantId()
     expect(new Set(Array.from({ length: 1000 }, () => make(locator))).size).toBe(1000)
   })
 
   it('is found inside a longer text', () => {
-    const token = make(newLocator())
+    const token = make(newGrantId())
     expect(`Bearer ${token}, and "${token}"`.replace(TOKEN_PATTERN, '[cut]')).toBe(
       'Bearer [cut], and "[cut]"',
     )
@@ -104,12 +104,12 @@ describe.each(Object.entries(MAKERS))('a token of kind %s', (kind, make) => {
 it('has at least 128 secret bits after the locator, and 256 in all', () => {
   const bits = (length: number) => length * Math.log2(62)
   const body = (token: string) => token.length - 'otesse_at_'.length - 6
-  for (const token of [newAccessToken(newLocator()), newCode(newLocator())]) {
+  for (const token of [newAccessToken(newGrantId()), newCode(newGrantId())]) {
     expect(bits(body(token) - 16)).toBeGreaterThanOrEqual(128)
     expect(bits(body(token))).toBeGreaterThanOrEqual(256)
   }
   // Locator, generation and authenticity are not secret.
-  const refresh = form.first(newLocator())
+  const refresh = form.first(newGrantId())
   expect(bits(body(refresh) - 16 - 4 - 8)).toBeGreaterThanOrEqual(128)
   expect(bits(body(newClientSecret()))).toBeGreaterThanOrEqual(256)
 })
@@ -161,15 +161,15 @@ describe('a refresh token', () => {
 
   it('is genuine only with the server’s key, also where generation and checksum are made to fit', () => {
     const stranger = createRefreshTokenForm(keysOf('another secret'))
-    const forged = stranger.first(newLocator())
+    const forged = stranger.first(newGrantId())
     expect(form.genuineGeneration(forged)).toBeUndefined()
     expect(() => form.successor(forged)).toThrow('genuine')
 
-    const genuine = form.first(newLocator())
+    const genuine = form.first(newGrantId())
     const at = 'otesse_rt_'.length + 16
     for (const changed of [
       genuine.slice(0, at) + '0001' + genuine.slice(at + 4, -6),
-      genuine.slice(0, 10) + newLocator() + genuine.slice(at, -6),
+      genuine.slice(0, 10) + newGrantId() + genuine.slice(at, -6),
     ]) {
       const fitted = changed + checksum(changed)
       expect(parseToken(fitted)?.kind).toBe('refresh')
@@ -178,7 +178,7 @@ describe('a refresh token', () => {
   })
 
   it('does not tell its successor without the key', () => {
-    const token = form.first(newLocator())
+    const token = form.first(newGrantId())
     const successor = form.successor(token)
     const secret = successor.slice(30, 52)
     expect(secret).not.toBe(token.slice(30, 52))
@@ -189,17 +189,17 @@ describe('a refresh token', () => {
   })
 
   it('stays genuine while its key is being rotated out, and no longer', () => {
-    const token = form.first(newLocator())
+    const token = form.first(newGrantId())
     const during = createRefreshTokenForm(keysOf('a newer secret', 'the server secret'))
     expect(during.genuineGeneration(token)).toBe(0)
-    expect(form.genuineGeneration(during.first(newLocator()))).toBeUndefined()
+    expect(form.genuineGeneration(during.first(newGrantId()))).toBeUndefined()
     expect(
       createRefreshTokenForm(keysOf('a newer secret')).genuineGeneration(token),
     ).toBeUndefined()
   })
 
   it('moves to the current key when it rotates, so that the old key can leave', () => {
-    const token = form.first(newLocator())
+    const token = form.first(newGrantId())
     const during = createRefreshTokenForm(keysOf('a newer secret', 'the server secret'))
     const after = createRefreshTokenForm(keysOf('a newer secret'))
     const successor = during.successor(token)
@@ -211,7 +211,7 @@ describe('a refresh token', () => {
   })
 
   it('has the same possible successors on nodes between the two steps of a key change', () => {
-    const token = form.first(newLocator())
+    const token = form.first(newGrantId())
     const prepared = createRefreshTokenForm(keysOf('the server secret', 'a newer secret'))
     const changed = createRefreshTokenForm(keysOf('a newer secret', 'the server secret'))
     expect([...prepared.successors(token)][0]).toBe(prepared.successor(token))

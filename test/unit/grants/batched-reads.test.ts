@@ -1,9 +1,9 @@
 // Reads of one turn share a command, and nobody gets another's values.
-import { createJointReads } from '../../../src/grants/joint-reads.ts'
+import { createBatchedReads } from '../../../src/grants/batched-reads.ts'
 
 function setUp(stored: Record<string, string>) {
   const commands: string[][] = []
-  const read = createJointReads((keys) => {
+  const read = createBatchedReads((keys) => {
     commands.push(keys)
     return Promise.resolve(keys.map((key) => stored[key] ?? null))
   })
@@ -33,7 +33,7 @@ it('does not wait for more than one command can carry', async () => {
 
 it('fails everybody who waited, and nobody after', async () => {
   let fails = true
-  const read = createJointReads((keys) =>
+  const read = createBatchedReads((keys) =>
     fails ? Promise.reject(new Error('away')) : Promise.resolve(keys.map(() => 'here')),
   )
   const outcomes = await Promise.allSettled([read(['a']), read(['b'])])

@@ -4,16 +4,16 @@
 // which most have, is left out.
 
 /** The incarnations of scopes by name; 0 where a name is not there. */
-export type Incarnations = Readonly<Record<string, number>>
+export type ScopeGenerations = Readonly<Record<string, number>>
 
 /**
  * Returns what a new grant, token or consent has to carry for its scopes; `undefined` where there
  * is nothing to carry.
  */
-export function incarnationsFor(
+export function scopeGenerationsFor(
   scopes: readonly string[],
   current: ReadonlyMap<string, number>,
-): Incarnations | undefined {
+): ScopeGenerations | undefined {
   if (current.size === 0) return undefined
   const entries = scopes.flatMap((name): [string, number][] => {
     const incarnation = current.get(name)

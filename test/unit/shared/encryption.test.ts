@@ -1,25 +1,26 @@
 // Encryption at rest: an envelope opens where it was sealed and nowhere else.
 import fc from 'fast-check'
-import { createSealedBox } from '../../../src/shared/sealed-box.ts'
+import { createEncryption } from '../../../src/shared/encryption.ts'
 import { Secret } from '../../../src/shared/secret.ts'
 
 const place = { table: 'signing_keys', column: 'sealed_private_jwk', rowId: 'key_1' }
-const boxOf = (...masters: string[]) => createSealedBox(masters.map((master) => new Secret(master)))
+const boxOf = (...masters: string[]) =>
+  createEncryption(masters.map((master) => new Secret(master)))
 const box = boxOf('master')
 
 it('opens what it sealed, whatever it is', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (plain) => {
-      expect(box.open(box.seal(plain, place), place)).toBe(plain)
+      expect(box.decrypt(box.encrypt(plain, place), place)).toBe(plain)
     }),
   )
 })
 
 it('shows nothing of it, and never the same twice', () => {
-  const sealed = box.seal('a private key', place)
+  const sealed = box.encrypt('a private key', place)
   expect(sealed).toMatch(/^v1\.[0-9a-f]{8}\.[\w-]{16}\.[\w-]+\.[\w-]{22}$/)
   expect(Buffer.from(sealed.split('.')[3] ?? '', 'base64url').toString()).not.toContain('private')
-  expect(box.seal('a private key', place)).not.toBe(sealed)
+  expect(box.encrypt('a private key', place)).not.toBe(sealed)
 })
 
 it.each([
@@ -31,31 +32,31 @@ it.each([
     { table: 'signing_keyss', column: 'ealed_private_jwk', rowId: 'key_1' },
   ],
 ])('does not open in another %s', (_name, other) => {
-  expect(() => box.open(box.seal('text', place), other)).toThrow()
+  expect(() => box.decrypt(box.encrypt('text', place), other)).toThrow()
 })
 
 it('does not open with any part changed or cut', () => {
-  const parts = box.seal('a text of some length', place).split('.')
+  const parts = box.encrypt('a text of some length', place).split('.')
   for (let at = 0; at < parts.length; at += 1) {
     const part = parts[at] ?? ''
     const swapped = (part.startsWith('A') ? 'B' : 'A') + part.slice(1)
-    expect(() => box.open(parts.with(at, swapped).join('.'), place)).toThrow()
-    expect(() => box.open(parts.toSpliced(at, 1).join('.'), place)).toThrow()
+    expect(() => box.decrypt(parts.with(at, swapped).join('.'), place)).toThrow()
+    expect(() => box.decrypt(parts.toSpliced(at, 1).join('.'), place)).toThrow()
   }
   // A shortened tag would be easier to guess.
-  expect(() => box.open(parts.with(4, (parts[4] ?? '').slice(0, 6)).join('.'), place)).toThrow()
-  expect(() => box.open('', place)).toThrow('not a sealed value')
+  expect(() => box.decrypt(parts.with(4, (parts[4] ?? '').slice(0, 6)).join('.'), place)).toThrow()
+  expect(() => box.decrypt('', place)).toThrow('not a sealed value')
 })
 
 it('opens with an older key while that is configured, and says that it is stale', () => {
-  const old = boxOf('old').seal('text', place)
+  const old = boxOf('old').encrypt('text', place)
   const both = boxOf('new', 'old')
-  expect(both.open(old, place)).toBe('text')
+  expect(both.decrypt(old, place)).toBe('text')
   expect(both.isStale(old)).toBe(true)
-  expect(both.isStale(both.seal('text', place))).toBe(false)
-  expect(() => boxOf('new').open(old, place)).toThrow(/no key [0-9a-f]{8} is configured/)
+  expect(both.isStale(both.encrypt('text', place))).toBe(false)
+  expect(() => boxOf('new').decrypt(old, place)).toThrow(/no key [0-9a-f]{8} is configured/)
 })
 
 it('needs a key', () => {
-  expect(() => createSealedBox([])).toThrow('at least one')
+  expect(() => createEncryption([])).toThrow('at least one')
 })

@@ -1,4 +1,4 @@
-// Judges whether a database may hold what must never be lost, before anything is read from it or
+// Checks whether a database may hold what must never be lost, before anything is read from it or
 // written to it.
 import { sql } from 'kysely'
 import { type Database, withDatabase } from './database.ts'

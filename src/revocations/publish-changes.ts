@@ -10,7 +10,7 @@ interface Channel {
 }
 
 /** Returns the channel with the log behind it. Called before the walk through all grants begins, which may take long. */
-export function announceChanges<T extends Channel>(
+export function publishChanges<T extends Channel>(
   channel: T,
   log: Pick<RevocationLog, 'append'>,
 ): T {

@@ -1,4 +1,4 @@
-// Judges whether Redis may hold grants, before the server serves and for `otesse doctor`.
+// Checks whether Redis may hold grants, before the server serves and for `otesse doctor`.
 // Invariant: nothing is called good that could not be looked at.
 import type { Redis } from 'ioredis'
 import { isCluster, mastersOf } from './redis-connections.ts'
@@ -8,7 +8,7 @@ import { replyCode } from './redis-replies.ts'
 import { reachRedis, type RedisClient, withRedis } from './redis.ts'
 
 /** What a look at Redis found, as sentences without their full stop. */
-export interface RedisVerdict {
+export interface RedisCheck {
   /** Forbid to serve. */
   refusals: string[]
   /** Are logged at start. */
@@ -17,7 +17,7 @@ export interface RedisVerdict {
   notes: string[]
 }
 
-type Judge = (node: Node, verdict: RedisVerdict) => void
+type Check = (node: Node, check: RedisCheck) => void
 
 /** One master as it was found. */
 interface Node extends RedisInfo {
@@ -37,18 +37,18 @@ const LEAST_VERSION = 7
  * @param options.mayEvict somebody has said that eviction is to be put up with
  * @throws {AppError} `temporarily_unavailable`
  */
-export async function judgeRedis(
+export async function checkRedis(
   client: RedisClient,
   { mayEvict = false }: { mayEvict?: boolean } = {},
-): Promise<RedisVerdict> {
+): Promise<RedisCheck> {
   // A Cluster knows its masters only when it is connected.
   await reachRedis(client)
   const masters = mastersOf(client)
-  const verdict: RedisVerdict = { refusals: [], warnings: [], notes: [] }
+  const check: RedisCheck = { refusals: [], warnings: [], notes: [] }
   for (const node of masters) {
     const info = await infoOf(node)
     if (info === undefined) {
-      verdict.warnings.push(
+      check.warnings.push(
         'Redis does not let this user ask INFO, so that nobody can tell whether it evicts keys, writes to disk and has replicas (allow it with +info)',
       )
       continue
@@ -59,17 +59,17 @@ export async function judgeRedis(
       hasFailover: isCluster(client) || Array.isArray(client.options.sentinels),
       settings: await settingsOf(node),
     }
-    judgePlace(found, verdict)
-    judgeEviction(found, verdict, mayEvict)
-    judgeDisk(found, verdict)
-    judgeReplicas(found, verdict)
+    checkPlace(found, check)
+    checkEviction(found, check, mayEvict)
+    checkDisk(found, check)
+    checkReplicas(found, check)
   }
   const once = (sentences: string[]): string[] => [...new Set(sentences)]
-  if (masters.length === 0) verdict.refusals.push('Redis names no master of the Cluster')
+  if (masters.length === 0) check.refusals.push('Redis names no master of the Cluster')
   return {
-    refusals: once(verdict.refusals),
-    warnings: once(verdict.warnings),
-    notes: once(verdict.notes),
+    refusals: once(check.refusals),
+    warnings: once(check.warnings),
+    notes: once(check.notes),
   }
 }
 
@@ -99,7 +99,7 @@ function isForbidden(error: unknown): boolean {
   return replyCode(cause) === 'NOPERM' || says('redisCommandUnknown', cause)
 }
 
-const judgePlace: Judge = ({ mode, role, version, hasFailover, isOfCluster }, { refusals }) => {
+const checkPlace: Check = ({ mode, role, version, hasFailover, isOfCluster }, { refusals }) => {
   if (mode === 'sentinel')
     refusals.push(
       'OTESSE_REDIS_URL leads to a sentinel: write redis-sentinel://host:port/name-of-the-master',
@@ -114,9 +114,9 @@ const judgePlace: Judge = ({ mode, role, version, hasFailover, isOfCluster }, { 
     refusals.push(`Redis is version ${version}: ${LEAST_VERSION} is the oldest that will do`)
 }
 
-function judgeEviction(
+function checkEviction(
   { maxmemoryPolicy }: Node,
-  { refusals, warnings, notes }: RedisVerdict,
+  { refusals, warnings, notes }: RedisCheck,
   mayEvict: boolean,
 ): void {
   if (maxmemoryPolicy === 'noeviction') notes.push('Redis evicts no keys')
@@ -130,7 +130,7 @@ function judgeEviction(
 
 const ENDED_AGAIN = 'what was ended is ended again from Postgres'
 
-const judgeDisk: Judge = ({ isAppendOnly, settings }, { warnings, notes }) => {
+const checkDisk: Check = ({ isAppendOnly, settings }, { warnings, notes }) => {
   if (isAppendOnly === undefined) {
     notes.push('Redis does not tell what it writes to disk: what is not there is lost in a crash')
     return
@@ -168,7 +168,7 @@ const judgeDisk: Judge = ({ isAppendOnly, settings }, { warnings, notes }) => {
   }
 }
 
-const judgeReplicas: Judge = ({ hasFailover, onlineReplicas, settings }, { warnings, notes }) => {
+const checkReplicas: Check = ({ hasFailover, onlineReplicas, settings }, { warnings, notes }) => {
   const least = settings?.get('min-replicas-to-write')
   if (onlineReplicas === 0) {
     if (hasFailover)

@@ -2,16 +2,16 @@
 // over a restart causes a warning.
 import { Redis } from 'ioredis'
 import { parseRedisUrl } from '../../src/storage/redis-location.ts'
-import { judgeRedis, type RedisVerdict } from '../../src/storage/redis-verdict.ts'
+import { checkRedis, type RedisCheck } from '../../src/storage/redis-check.ts'
 import { openRedis } from '../../src/storage/redis.ts'
 import { startRedis, type RedisOptions } from '../support/backends.ts'
 import { quiet } from './short-lived-stores.ts'
 
-async function judge(options: RedisOptions): Promise<RedisVerdict> {
+async function judge(options: RedisOptions): Promise<RedisCheck> {
   await using server = await startRedis(options)
   const client = openRedis(parseRedisUrl(server.url), quiet)
   try {
-    return await judgeRedis(client)
+    return await checkRedis(client)
   } finally {
     client.disconnect()
   }
@@ -59,7 +59,7 @@ it('lets somebody put up with eviction, and with nothing else', async () => {
   await using server = await startRedis({ maxmemoryPolicy: 'allkeys-lru', appendOnly: true })
   const client = openRedis(parseRedisUrl(server.url), quiet)
   try {
-    const verdict = await judgeRedis(client, { mayEvict: true })
+    const verdict = await checkRedis(client, { mayEvict: true })
     expect(verdict.refusals).toEqual([])
     expect(verdict.warnings).toEqual([expect.stringContaining('may evict keys')])
   } finally {
@@ -73,11 +73,11 @@ it('says what it could not look at where CONFIG or INFO is forbidden', async () 
   const client = openRedis(parseRedisUrl(server.url.replace('//', '//limited:pw@')), quiet)
   try {
     await admin.acl('SETUSER', 'limited', 'on', '>pw', '~*', '+@all', '-config')
-    const { warnings, notes } = await judgeRedis(client)
+    const { warnings, notes } = await checkRedis(client)
     expect(warnings).toEqual([])
     expect(notes).toContainEqual(expect.stringContaining('does not tell how often'))
     await admin.acl('SETUSER', 'limited', '-info')
-    expect((await judgeRedis(client)).warnings).toEqual([expect.stringContaining('+info')])
+    expect((await checkRedis(client)).warnings).toEqual([expect.stringContaining('+info')])
   } finally {
     admin.disconnect()
     client.disconnect()
@@ -101,10 +101,10 @@ it('looks at every master of a Cluster and says a thing once', async () => {
   const direct = new Redis(Number(last.port), last.hostname)
   const client = openRedis(parseRedisUrl(`redis-cluster://${nodes}`), quiet)
   try {
-    expect((await judgeRedis(client)).refusals).toEqual([])
+    expect((await checkRedis(client)).refusals).toEqual([])
     await direct.config('SET', 'maxmemory-policy', 'allkeys-lfu')
-    expect((await judgeRedis(client)).refusals).toHaveLength(1)
-    expect((await judgeRedis(client)).warnings).toEqual([
+    expect((await checkRedis(client)).refusals).toHaveLength(1)
+    expect((await checkRedis(client)).warnings).toEqual([
       expect.stringContaining('keeps nothing on disk'),
       expect.stringContaining('has no replica in step'),
     ])

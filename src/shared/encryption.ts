@@ -1,35 +1,35 @@
 // Encryption at rest: AES-256-GCM envelopes `version.keyId.nonce.ciphertext.tag` whose additional data is the row they belong to.
-// Invariant: a sealed value that is moved to another row, column or table does not open.
+// Invariant: an encrypted value that is moved to another row, column or table cannot be decrypted.
 import * as crypto from 'node:crypto'
 import type { Secret } from './secret.ts'
 
 const VERSION = 'v1'
 
-/** Where a sealed value lives; it opens only there. */
-export interface SealedPlace {
+/** Where an encrypted value lives; it can be decrypted only there. */
+export interface EncryptedPlace {
   table: string
   column: string
   rowId: string
 }
 
-/** Seals texts for the database. */
-export interface SealedBox {
-  seal(plain: string, place: SealedPlace): string
+/** Encrypts texts for the database. */
+export interface Encryption {
+  encrypt(plain: string, place: EncryptedPlace): string
   /** @throws {Error} when the envelope is damaged, moved, or its key is not configured */
-  open(sealed: string, place: SealedPlace): string
+  decrypt(encrypted: string, place: EncryptedPlace): string
   /** Returns whether the envelope was made with a key that is no longer the current one. */
-  isStale(sealed: string): boolean
+  isStale(encrypted: string): boolean
 }
 
-const additionalData = (place: SealedPlace): Buffer =>
+const additionalData = (place: EncryptedPlace): Buffer =>
   Buffer.from(JSON.stringify([place.table, place.column, place.rowId]))
 
 /**
- * Creates a box over the master keys of OTESSE_ENCRYPTION_KEY.
+ * Creates the encryption over the master keys of OTESSE_ENCRYPTION_KEY.
  *
- * @param masterKeys at least one; the first seals, all open. Each is known by the first 8 hex digits of its SHA-256.
+ * @param masterKeys at least one; the first encrypts, all decrypt. Each is known by the first 8 hex digits of its SHA-256.
  */
-export function createSealedBox(masterKeys: readonly Secret<string>[]): SealedBox {
+export function createEncryption(masterKeys: readonly Secret<string>[]): Encryption {
   const keys = masterKeys.map((master) => ({
     id: crypto.hash('sha256', `otesse key id ${master.reveal()}`, 'hex').slice(0, 8),
     key: crypto.createSecretKey(
@@ -39,7 +39,7 @@ export function createSealedBox(masterKeys: readonly Secret<string>[]): SealedBo
   const [current] = keys
   if (current === undefined) throw new Error('at least one encryption key is needed')
   return {
-    seal(plain, place) {
+    encrypt(plain, place) {
       const nonce = crypto.randomBytes(12)
       const cipher = crypto.createCipheriv('aes-256-gcm', current.key, nonce)
       cipher.setAAD(additionalData(place))
@@ -49,8 +49,8 @@ export function createSealedBox(masterKeys: readonly Secret<string>[]): SealedBo
       )
       return [VERSION, current.id, ...parts].join('.')
     },
-    open(sealed, place) {
-      const [version, keyId, nonce, ciphertext, tag] = sealed.split('.')
+    decrypt(encrypted, place) {
+      const [version, keyId, nonce, ciphertext, tag] = encrypted.split('.')
       const found = keys.find(({ id }) => id === keyId)
       if (
         version !== VERSION ||
@@ -58,9 +58,9 @@ export function createSealedBox(masterKeys: readonly Secret<string>[]): SealedBo
         ciphertext === undefined ||
         tag === undefined
       )
-        throw new Error('not a sealed value')
+        throw new Error('not an encrypted value')
       if (found === undefined)
-        throw new Error(`no key ${String(keyId)} is configured for a sealed value`)
+        throw new Error(`no key ${String(keyId)} is configured for an encrypted value`)
       const decipher = crypto.createDecipheriv(
         'aes-256-gcm',
         found.key,
@@ -74,6 +74,6 @@ export function createSealedBox(masterKeys: readonly Secret<string>[]): SealedBo
         decipher.final(),
       ]).toString('utf8')
     },
-    isStale: (sealed) => sealed.split('.')[1] !== current.id,
+    isStale: (encrypted) => encrypted.split('.')[1] !== current.id,
   }
 }

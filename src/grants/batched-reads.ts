@@ -16,7 +16,7 @@ interface Waiting {
 const MOST_KEYS = 256
 
 /** Creates the reader. @param read one command for many keys */
-export function createJointReads(read: ReadKeys) {
+export function createBatchedReads(read: ReadKeys) {
   let keys: string[] = []
   let waiting: Waiting[] = []
 
@@ -42,7 +42,7 @@ export function createJointReads(read: ReadKeys) {
   }
 
   /** Reads the keys together with whatever else is read in this turn. */
-  return function readTogether(own: readonly string[]): Promise<(string | undefined)[]> {
+  return function readBatched(own: readonly string[]): Promise<(string | undefined)[]> {
     return new Promise((resolve, reject) => {
       // After the turn's I/O: the requests that arrived together are all there then.
       if (waiting.length === 0) setImmediate(flush)

@@ -2,11 +2,11 @@
 import { SECOND, type Clock } from '../shared/clock.ts'
 
 /**
- * Creates a gate that lets `perSecond` through in each second for each source.
+ * Creates a limiter that lets `perSecond` through in each second for each source.
  *
  * @returns whether one more of the source may pass; a source is an app or an address
  */
-export function createRefusalValve(clock: Clock, perSecond: number): (source: string) => boolean {
+export function createRefusalLimiter(clock: Clock, perSecond: number): (source: string) => boolean {
   let seen = new Map<string, number>()
   let second = Number.NaN
   return function isLetThrough(source) {
