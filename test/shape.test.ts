@@ -4,9 +4,9 @@ import { globSync, readFileSync } from 'node:fs'
 import ts from 'typescript'
 
 /** Lines of the longest function; the goal is 120. */
-const LONGEST = 310
+const LONGEST = 137
 /** Lines that one function in a hundred may exceed; the goal is 60. */
-const P99 = 90
+const P99 = 69
 
 const sources = globSync('src/**/*.ts').map((path) => ({
   path,
