@@ -250,9 +250,12 @@ export function createAppRegistry(
     invalidation,
   })
   const logos = createLogoCache((ids) => store.findLogos(ids))
+  const scopeUse = createScopeUse(() => store.countByScope())
+  const counted = <Result>(change: Promise<Result>): Promise<Result> =>
+    change.finally(() => scopeUse.forget())
   return {
     check: (input, previous) => check(registry, input, previous),
-    register: (input, logo, along) => register(registry, input, logo, along),
+    register: (input, logo, along) => counted(register(registry, input, logo, along)),
     find: (clientId) => cache.find(clientId),
     isAtHand: (clientId) => cache.isAtHand(clientId),
     findByHandle: (handle) =>
@@ -260,14 +263,16 @@ export function createAppRegistry(
     get: (id) => get(registry, id),
     findBySecret: (text) => findBySecret(registry, text),
     checkSecret: (app, presented) => checkSecret(registry, app, presented),
-    update: (id, version, change) => update(registry, id, version, change),
-    suspend: async (id, reason) => changeStatus(registry, id, 'suspended', checkReason(reason)),
-    activate: (id) => changeStatus(registry, id, 'active'),
-    remove: async (id, reason) => changeStatus(registry, id, 'deleted', checkReason(reason)),
+    update: (id, version, change) => counted(update(registry, id, version, change)),
+    suspend: async (id, reason) =>
+      counted(changeStatus(registry, id, 'suspended', checkReason(reason))),
+    activate: (id) => counted(changeStatus(registry, id, 'active')),
+    remove: async (id, reason) =>
+      counted(changeStatus(registry, id, 'deleted', checkReason(reason))),
     createSecret: (id, options) => createSecret(registry, id, options),
     revokeSecret: (id, secretId, options) => revokeSecret(registry, id, secretId, options),
     list: (query) => list(registry, query),
-    countByScope: createScopeUse(() => store.countByScope()),
+    countByScope: () => scopeUse.count(),
     countOfScope: (scope) => (isScopeName(scope) ? store.countOfScope(scope) : Promise.resolve(0)),
     setLogo: (id, bytes, contentType) => setLogo(registry, id, bytes, contentType),
     removeLogo: (id) => removeLogo(registry, id),

@@ -1,37 +1,60 @@
-// How many apps name each scope. Counting reads every app, which is nothing for thousands of them and a quarter of a second for a hundred thousand:
-// so an answer that took long is remembered for a minute and renewed behind the back of whoever asks; one that did not is always counted anew.
+// How many apps name each scope. Counting reads every app: nothing for thousands of them, a quarter
+// of a second for a hundred thousand. So an answer that took long is remembered for a minute and
+// renewed in the background. Invariant: an admin always sees what was changed in this process.
 import { MINUTE, SECOND } from '../shared/clock.ts'
 
 /** Scope → number of apps; a scope that no app names is absent. */
-export type ScopeUse = ReadonlyMap<string, number>
+export type ScopeCounts = ReadonlyMap<string, number>
 
-const DEAR_MILLIS = 20
+/** The counter. */
+export interface ScopeUse {
+  count: () => Promise<ScopeCounts>
+  /** Says that an app has changed: what was counted before is not shown any more. */
+  forget: () => void
+}
+
+const SLOW_MILLIS = 20
 const RENEWED_AFTER_MILLIS = 5 * SECOND
 const FORGOTTEN_AFTER_MILLIS = MINUTE
 
 /** Creates the counter. @param now monotonic milliseconds */
 export function createScopeUse(
-  read: () => Promise<ScopeUse>,
+  read: () => Promise<ScopeCounts>,
   now: () => number = () => performance.now(),
-): () => Promise<ScopeUse> {
-  let known: { use: ScopeUse; at: number; tookMillis: number } | undefined
-  let counting: Promise<ScopeUse> | undefined
+): ScopeUse {
+  let known: { counts: ScopeCounts; at: number; tookMillis: number } | undefined
+  let counting: Promise<ScopeCounts> | undefined
+  let changes = 0
 
-  async function count(): Promise<ScopeUse> {
+  async function countNow(): Promise<ScopeCounts> {
     const start = now()
-    const use = await read()
-    known = { use, at: now(), tookMillis: now() - start }
-    return use
+    const before = changes
+    const counts = await read()
+    if (before === changes) known = { counts, at: now(), tookMillis: now() - start }
+    return counts
   }
-  const countOnce = (): Promise<ScopeUse> =>
-    (counting ??= count().finally(() => (counting = undefined)))
+  function countOnce(): Promise<ScopeCounts> {
+    if (counting !== undefined) return counting
+    const current = countNow().finally(() => {
+      if (counting === current) counting = undefined
+    })
+    counting = current
+    return current
+  }
 
-  return async function countByScope() {
-    if (known === undefined || known.tookMillis < DEAR_MILLIS) return countOnce()
-    const age = now() - known.at
-    if (age > FORGOTTEN_AFTER_MILLIS) return countOnce()
-    // What fails now is counted again by the next one who asks.
-    if (age > RENEWED_AFTER_MILLIS) countOnce().catch(() => undefined)
-    return known.use
+  return {
+    async count() {
+      if (known === undefined || known.tookMillis < SLOW_MILLIS) return countOnce()
+      const age = now() - known.at
+      if (age > FORGOTTEN_AFTER_MILLIS) return countOnce()
+      // What fails now is counted again by the next one who asks.
+      if (age > RENEWED_AFTER_MILLIS) countOnce().catch(() => undefined)
+      return known.counts
+    },
+    forget() {
+      changes += 1
+      known = undefined
+      counting = undefined
+    },
   }
 }

@@ -10,13 +10,13 @@ const check = 'client secrets'
 /** Compares the keys that made the live client secrets with the configured ones. */
 export async function checkClientSecrets(
   store: Pick<AppStore, 'countSecretsByKey'>,
-  serverKeys: ServerKeys,
+  serverKeysOf: () => Promise<ServerKeys>,
   now: Date,
 ): Promise<Finding> {
   const counts = await store.countSecretsByKey(now)
   const all = sum(counts.values())
   if (all === 0) return { check, status: 'ok', sentence: 'There are none yet.' }
-  const [current, ...older] = secretKeyIds(serverKeys)
+  const [current, ...older] = secretKeyIds(await serverKeysOf())
   const under = (ids: readonly (string | undefined)[]) => sum(ids.map((id) => counts.get(id) ?? 0))
   const unknown = under([undefined])
   const strange = all - unknown - under([current, ...older])

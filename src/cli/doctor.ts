@@ -104,11 +104,12 @@ async function checkDatabase(
       findings.push(judgeClock('database clock', theirs, sent, received))
     findings.push(await checkAdmins(opened))
     findings.push(await checkRevocations(opened))
-    const secrets = config.secrets ?? (await makeOwnSecrets(config))
-    const serverKeys = createServerKeys(secrets.secretKeys)
+    // Asked for when something needs them: embedded mode makes its own.
+    const secretsOf = async () => config.secrets ?? (await makeOwnSecrets(config))
+    const serverKeysOf = async () => createServerKeys((await secretsOf()).secretKeys)
     const now = new Date(systemClock())
-    findings.push(await checkClientSecrets(createAppStore(opened.db), serverKeys, now))
-    return await checkKeys(secrets, opened, findings)
+    findings.push(await checkClientSecrets(createAppStore(opened.db), serverKeysOf, now))
+    return await checkKeys(secretsOf, opened, findings)
   } catch (error) {
     if (error instanceof StartRefused) add('database', 'warn', `Not looked at: ${error.message}.`)
     else add('database', 'fail', storeProblem(error) ?? `It refuses: ${messageOf(error)}.`)
@@ -144,7 +145,7 @@ async function checkRevocations({ db }: OpenDatabase): Promise<Finding> {
 const LATE_MILLIS = MINUTE
 
 async function checkKeys(
-  { encryptionKeys }: SecretsConfig,
+  secretsOf: () => Promise<SecretsConfig>,
   { db }: OpenDatabase,
   findings: Finding[],
 ): Promise<readonly StoredKey[]> {
@@ -156,6 +157,7 @@ async function checkKeys(
     add('ok', 'There are none yet: the server makes them when it starts.')
     return keys
   }
+  const { encryptionKeys } = await secretsOf()
   const box = createEncryption(encryptionKeys)
   try {
     await using _ring = await openKeyRing({

@@ -4,7 +4,7 @@ import { createScopeUse } from '../../../src/apps/scope-use.ts'
 function setUp(tookMillis: number) {
   let now = 0
   let reads = 0
-  const count = createScopeUse(
+  const { count, forget } = createScopeUse(
     () => {
       now += tookMillis
       reads += 1
@@ -17,6 +17,7 @@ function setUp(tookMillis: number) {
     both: async () => Promise.all([count(), count()]),
     wait: (millis: number) => (now += millis),
     reads: () => reads,
+    forget,
   }
 }
 
@@ -40,4 +41,13 @@ it('counts once for all who ask at the same moment', async () => {
   const { both, reads } = setUp(5)
   await both()
   expect(reads()).toBe(1)
+})
+
+it('counts anew after a change, however dear that is, also where a count was under way', async () => {
+  const { ask, forget } = setUp(300)
+  expect(await ask()).toBe(1)
+  forget()
+  const before = ask()
+  forget()
+  expect([await before, await ask(), await ask()]).toEqual([2, 3, 3])
 })
