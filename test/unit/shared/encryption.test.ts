@@ -45,7 +45,7 @@ it('does not open with any part changed or cut', () => {
   }
   // A shortened tag would be easier to guess.
   expect(() => box.decrypt(parts.with(4, (parts[4] ?? '').slice(0, 6)).join('.'), place)).toThrow()
-  expect(() => box.decrypt('', place)).toThrow('not a sealed value')
+  expect(() => box.decrypt('', place)).toThrow('not an encrypted value')
 })
 
 it('opens with an older key while that is configured, and says that it is stale', () => {

@@ -19,7 +19,7 @@ const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 const LETTERS = Array.from(ALPHABET)
 const keysOf = (...texts: string[]) => createServerKeys(texts.map((text) => new Secret(text)))
 const form = createRefreshTokenForm(keysOf('the server secret'))
-const locators = fc.string({ unit: fc.constantFrom(...LETTERS), minLength: 16, maxLength: 16 })
+const grantIds = fc.string({ unit: fc.constantFrom(...LETTERS), minLength: 16, maxLength: 16 })
 
 /**
  * The checksum as a secret scanner computes it: CRC-32 in base62, 6 characters, over all that
@@ -37,16 +37,16 @@ function checksum(text: string): string {
 
 const MAKERS = {
   access: newAccessToken,
-  refresh: (locator: string) => form.first(locator),
+  refresh: (grantId: string) => form.first(grantId),
   code: newCode,
 }
 
 describe.each(Object.entries(MAKERS))('a token of kind %s', (kind, make) => {
-  it('is recognised as what it is, with its locator', () => {
+  it('is recognised as what it is, with its grantId', () => {
     fc.assert(
-      fc.property(locators, (locator) => {
-        const token = make(locator)
-        expect(parseToken(token)).toEqual({ kind, locator, token })
+      fc.property(grantIds, (grantId) => {
+        const token = make(grantId)
+        expect(parseToken(token)).toEqual({ kind, grantId, token })
       }),
     )
   })
@@ -89,8 +89,8 @@ describe.each(Object.entries(MAKERS))('a token of kind %s', (kind, make) => {
   })
 
   it('is never made twice', () => {
-    const locator = newGrantId()
-    expect(new Set(Array.from({ length: 1000 }, () => make(locator))).size).toBe(1000)
+    const grantId = newGrantId()
+    expect(new Set(Array.from({ length: 1000 }, () => make(grantId))).size).toBe(1000)
   })
 
   it('is found inside a longer text', () => {
@@ -101,7 +101,7 @@ describe.each(Object.entries(MAKERS))('a token of kind %s', (kind, make) => {
   })
 })
 
-it('has at least 128 secret bits after the locator, and 256 in all', () => {
+it('has at least 128 secret bits after the grantId, and 256 in all', () => {
   const bits = (length: number) => length * Math.log2(62)
   const body = (token: string) => token.length - 'otesse_at_'.length - 6
   for (const token of [newAccessToken(newGrantId()), newCode(newGrantId())]) {
@@ -143,8 +143,8 @@ it('recognises client secrets', () => {
 describe('a refresh token', () => {
   it('has one successor, of the next generation and the same family, however often it is asked for', () => {
     fc.assert(
-      fc.property(locators, fc.integer({ min: 1, max: 8 }), (locator, steps) => {
-        let token = form.first(locator)
+      fc.property(grantIds, fc.integer({ min: 1, max: 8 }), (grantId, steps) => {
+        let token = form.first(grantId)
         expect(form.genuineGeneration(token)).toBe(0)
         for (let step = 1; step <= steps; step += 1) {
           const successor = form.successor(token)
@@ -152,7 +152,7 @@ describe('a refresh token', () => {
           expect(successor).not.toBe(token)
           token = successor
           expect(form.genuineGeneration(token)).toBe(step)
-          expect(parseToken(token)).toEqual({ kind: 'refresh', locator, token })
+          expect(parseToken(token)).toEqual({ kind: 'refresh', grantId, token })
         }
       }),
       { numRuns: 50 },
