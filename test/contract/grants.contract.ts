@@ -140,10 +140,10 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
           refresh: undefined,
         })
         assertIssued(issued)
-        expect(parsed(issued.accessToken)).toMatchObject({ kind: 'access', locator: grant.id })
+        expect(parsed(issued.accessToken)).toMatchObject({ kind: 'access', grantId: grant.id })
         expect(parsed(issued.refreshToken ?? '')).toMatchObject({
           kind: 'refresh',
-          locator: grant.id,
+          grantId: grant.id,
         })
         const found = await findAccess(issued.accessToken)
         const issuedAt = found?.access.issuedAt ?? 0
@@ -719,7 +719,7 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
         const { grant, refreshToken } = await authorize(ROTATING)
         const second = await refreshed(refreshToken, grant.appId, ROTATING)
         const forged = forgedTokens.first(grant.id)
-        expect(parseToken(forged)).toMatchObject({ kind: 'refresh', locator: grant.id })
+        expect(parseToken(forged)).toMatchObject({ kind: 'refresh', grantId: grant.id })
         expect(reasonOf(await refresh(forged, grant.appId, ROTATING))).toBe(
           'refresh_token_malformed',
         )

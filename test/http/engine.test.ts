@@ -67,14 +67,14 @@ it('runs the version that these pins were written for', () => {
   expect(version).toBe('9.13.3')
 })
 
-it('makes codes that carry the locator of their grant', () => {
+it('makes codes that carry the id of their grant', () => {
   const { provider } = engineOver(app)
   const grantId = newGrantId()
   const Code = provider.AuthorizationCode as unknown as new (payload: object) => {
     generateTokenId(): string
   }
   const code = new Code({ grantId }).generateTokenId()
-  expect(parseTokenOf('code', code)).toMatchObject({ locator: grantId })
+  expect(parseTokenOf('code', code)).toMatchObject({ grantId })
 })
 
 it('asks for an app each time, and makes its client once as long as the app does not change', async () => {

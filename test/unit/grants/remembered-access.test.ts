@@ -21,10 +21,10 @@ function setUp() {
   let beforeAnswer = (): void => undefined
   const dead = new Set<string>()
   const memory = rememberAccess({
-    findAccess({ token, grantId: locator }) {
+    findAccess({ token, grantId }) {
       asked += 1
       const live: LiveAccess = {
-        grant: { id: locator, appId: 'app_1', scopes: [], createdAt: 0 },
+        grant: { id: grantId, appId: 'app_1', scopes: [], createdAt: 0 },
         access: { issuedAt: 0, expiresAt: 2000 },
       }
       beforeAnswer()
@@ -50,8 +50,8 @@ function setUp() {
   }
 }
 
-function token(locator = newGrantId()): ParsedToken {
-  return { kind: 'access', grantId: locator, token: newAccessToken(locator) }
+function token(grantId = newGrantId()): ParsedToken {
+  return { kind: 'access', grantId, token: newAccessToken(grantId) }
 }
 
 it('asks once for a token while the log is heard', async () => {
