@@ -11,8 +11,9 @@ import type { Fence, FenceReading } from './fence.ts'
 // The copy is a run of one server with one history: a restart changes the first half of its name, a
 // promotion or another master's data the second. The key holds the number, the copy that was here
 // last, and since which copy nothing can be lost. ARGV: the copy's name, or '' to read only; 1
-// where a restart loses nothing; then pairs of the first and last number of endings that the copy
-// knows.
+// where a restart loses nothing; then, to read, the names of the other masters of the Cluster: a
+// slot that moved to one of them brought its key and all of its data along, and lost nothing. To
+// raise, pairs of the first and last number of endings that the copy knows.
 const READ_OR_RAISE = `#!lua flags=allow-oom
 local copy, isAlone = '', false
 local info = redis.pcall('INFO', 'server', 'replication')
@@ -24,7 +25,9 @@ local before = redis.call('GET', KEYS[1]) or '0'
 local number, last, history = before:match('^(%d+) ?(%S*) ?(%S*)$')
 local known = tonumber(number)
 if ARGV[1] == '' and last ~= copy then
-  if history == '' or not (isAlone and ARGV[2] == '1') then
+  local hasMoved = false
+  for at = 3, #ARGV do hasMoved = hasMoved or ARGV[at] == copy end
+  if history == '' or not (hasMoved or (isAlone and ARGV[2] == '1')) then
     history = copy:sub(1, 8) .. copy:sub(41, 48)
   end
   last = copy
@@ -53,21 +56,27 @@ export function createRedisFence(client: RedisClient, keyPrefix: string): Fence 
     ? TAGS.map((tag) => `${keyPrefix}fence:{${tag}}`)
     : [`${keyPrefix}fence`]
 
+  // The masters as they were read last, by key.
+  let masters: readonly string[] = []
+  const othersThan = (at: number): string[] =>
+    [...new Set(masters)].filter((copy) => copy !== masters[at])
+
   async function ask(
     copies: readonly string[],
     isDurable: boolean,
-    args: readonly number[],
+    argsOf: (at: number) => readonly (string | number)[],
   ): Promise<FenceReading> {
     const flag = isDurable ? 1 : 0
     const answers = await Promise.all(
       keys.map(
         (key, at) =>
           withRedis(() =>
-            client.eval(READ_OR_RAISE, 1, key, copies[at] ?? '', flag, ...args),
+            client.eval(READ_OR_RAISE, 1, key, copies[at] ?? '', flag, ...argsOf(at)),
           ) as Promise<[string, string, string]>,
       ),
     )
     const histories = answers.map(([, , history]) => history)
+    masters = answers.map(([, copy]) => copy)
     return {
       known: Math.min(...answers.map(([known]) => Number(known))),
       copies: answers.map(([, copy]) => copy),
@@ -76,12 +85,10 @@ export function createRedisFence(client: RedisClient, keyPrefix: string): Fence 
   }
 
   return {
-    read: async () => ask([], await losesNothingAtRestart(client), []),
-    raise: (copies, ranges) =>
-      ask(
-        copies,
-        false,
-        ranges.flatMap(({ first, last }) => [first, last]),
-      ),
+    read: async () => ask([], await losesNothingAtRestart(client), othersThan),
+    raise(copies, ranges) {
+      const pairs = ranges.flatMap(({ first, last }) => [first, last])
+      return ask(copies, false, () => pairs)
+    },
   }
 }
