@@ -20,6 +20,12 @@ const openStandardStreams = (): unknown => [process.stdout, process.stderr]
 
 export class TidyEnvironment extends NodeEnvironment {
   #before = new Map<string, number>()
+  #hasFailed = false
+
+  /** A test that failed may leave something open, and its own message is the one to read. */
+  handleTestEvent({ name, test }: { name: string; test?: { errors: readonly unknown[] } }): void {
+    if (name === 'test_done' && test !== undefined && test.errors.length > 0) this.#hasFailed = true
+  }
 
   override async setup(): Promise<void> {
     await super.setup()
@@ -28,7 +34,7 @@ export class TidyEnvironment extends NodeEnvironment {
   }
 
   override async teardown(): Promise<void> {
-    const left = await this.#waitUntilTidy()
+    const left = this.#hasFailed ? [] : await this.#waitUntilTidy()
     await super.teardown()
     if (left.length > 0) throw new Error(`The tests of this file left open: ${left.join(', ')}.`)
   }
