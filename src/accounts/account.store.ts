@@ -227,7 +227,8 @@ async function listAccounts(
   if (role !== undefined) query = query.where('role', '=', role)
   if (after !== undefined) query = query.where('email_key', '>', after)
   if (search?.includes('@') === true) {
-    // A whole address is what people paste, and its parts are in too many others for an index of parts.
+    // A whole address is what people paste, and its parts are in too many others for an index of
+    // parts.
     const whole = query.where('email_key', '=', emailKey(search))
     const [row] = await whole.execute()
     if (row !== undefined) return [{ account: toAccount(row), emailKey: row.email_key }]

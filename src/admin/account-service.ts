@@ -71,7 +71,8 @@ export interface AccountService {
 }
 
 /**
- * Creates the service. The accounts write the audit events of what they change themselves, with the operator as actor.
+ * Creates the service. The accounts write the audit events of what they change themselves, with the
+ * operator as actor.
  *
  * @param deps.issuer where one-time links lead
  */

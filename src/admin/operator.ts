@@ -1,5 +1,7 @@
-// Who administers, and what they may. Invariant: nobody can hand on an admin scope that they do not have:
-// not by giving it to an app, not by making a secret of an app that has it, and not through the account of
+// Who administers, and what they may. Invariant: nobody can hand on an admin scope that they do not
+// have:
+// not by giving it to an app, not by making a secret of an app that has it, and not through the
+// account of
 // an admin. The admin services ask here; console, API and command line only say who it is.
 import type { App } from '../model/app.ts'
 import { ADMIN_SCOPE_NAMES, type AdminScope, isAdminScope } from '../apps/scope.ts'
@@ -31,7 +33,8 @@ export function assertMay(by: Operator, scope: AdminScope): void {
 }
 
 /**
- * Asserts that the operator holds every admin scope that an app has, or is to have: deciding over an app
+ * Asserts that the operator holds every admin scope that an app has, or is to have: deciding over
+ * an app
  * is acting with its scopes.
  *
  * @throws {AppError} `power_missing`

@@ -1,6 +1,9 @@
-// What admins do about tokens: look into one, end what one stands for, hand in one that was found where it must not be. Console, API and
-// command line all come through here. Invariants: the text that is handed in goes nowhere but into look-ups by its hash, never into an event, a
-// log or an error; what is not of our form costs no I/O; of any number of reports of one token one writes the event of its end.
+// What admins do about tokens: look into one, end what one stands for, hand in one that was found
+// where it must not be. Console, API and
+// command line all come through here. Invariants: the text that is handed in goes nowhere but into
+// look-ups by its hash, never into an event, a
+// log or an error; what is not of our form costs no I/O; of any number of reports of one token one
+// writes the event of its end.
 import type { App } from '../model/app.ts'
 import type { InspectToken } from '../model/token-status.ts'
 import type { AppRegistry } from '../apps/app-registry.ts'
@@ -72,7 +75,8 @@ export interface TokenService {
   /** Ends a grant with every token of it. */
   revokeGrant(grantId: string, by: Operator): Promise<RevokeOutcome>
   /**
-   * Ends all grants and sessions of an account: writes the job down and has it begun at once. The account can sign in again.
+   * Ends all grants and sessions of an account: writes the job down and has it begun at once. The
+   * account can sign in again.
    *
    * @throws {AppError} `not_found`
    */
@@ -80,9 +84,12 @@ export interface TokenService {
   /** Ends all grants of an app and the tokens that it got for itself, in the same way. @throws {AppError} `not_found` */
   revokeAllOfApp(appId: string, by: Operator): Promise<void>
   /**
-   * Takes in a secret, token or code that was found where it must not be, and with `revoke` ends it: a secret with the
-   * tokens that the app got for itself, a token with its whole family, also where that very token is dead already, because whoever leaked it
-   * may have leaked its successors. It needs no admin scope of the app: the holder of the text could act as the app.
+   * Takes in a secret, token or code that was found where it must not be, and with `revoke` ends
+   * it: a secret with the
+   * tokens that the app got for itself, a token with its whole family, also where that very token
+   * is dead already, because whoever leaked it
+   * may have leaked its successors. It needs no admin scope of the app: the holder of the text
+   * could act as the app.
    */
   report(text: string, options: { revoke: boolean }, by: Operator): Promise<LeakOutcome>
 }
@@ -243,7 +250,8 @@ async function liveGrant(
 }
 
 /**
- * The grant whose token this is, or was. A refresh token proves itself, however old; of a dead access token only the form is known, and
+ * The grant whose token this is, or was. A refresh token proves itself, however old; of a dead
+ * access token only the form is known, and
  * that its family is there.
  */
 async function familyOf(
@@ -288,9 +296,11 @@ async function reportSecret(
   deps.events.leakReported({ ...facts, kind: what }, contextOf(by))
   const outcome = { kind: 'secret', what, ...facts } as const
   if (!options.revoke || app.status === 'deleted') return { ...outcome, revoked: false }
-  // The holder of the secret can act as the app already: ending it needs none of the app's admin scopes.
+  // The holder of the secret can act as the app already: ending it needs none of the app's admin
+  // scopes.
   try {
-    // With a secret anybody gets tokens of the app's own; the app gets new ones with its other secret.
+    // With a secret anybody gets tokens of the app's own; the app gets new ones with its other
+    // secret.
     await deps.apps.revokeSecret(app.id, secret.id, { endOwn: wasLive })
     deps.events.secretRevoked({ appId: app.id, secretId: secret.id }, contextOf(by))
     if (wasLive) await end(deps, appFamily(app.id), 'leaked', by)
@@ -376,7 +386,8 @@ async function inspectToken(
 }
 
 /**
- * Whether the whole family is lost with this token. A code that was used up lies in many histories and opens nothing; an app's own tokens
+ * Whether the whole family is lost with this token. A code that was used up lies in many histories
+ * and opens nothing; an app's own tokens
  * do not follow from one another, so that a dead one says nothing of the others.
  */
 const endsFamily = ({ kind }: ParsedToken, grant: Grant, wasLive: boolean): boolean =>

@@ -98,7 +98,8 @@ export interface AppPage {
 }
 
 /**
- * The registry. AdminServices on an app that does not exist, or was deleted, throw `not_found`; a database that is away throws
+ * The registry. AdminServices on an app that does not exist, or was deleted, throw `not_found`; a
+ * database that is away throws
  * `temporarily_unavailable`. Disposing writes the last uses of secrets down.
  */
 export interface AppRegistry extends AsyncDisposable {

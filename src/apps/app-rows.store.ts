@@ -1,5 +1,7 @@
-// The rows of apps and their secrets, read and changed within a statement or transaction of somebody else.
-// Invariant: the row of an app is always locked before those of its secrets, or two changes could wait for
+// The rows of apps and their secrets, read and changed within a statement or transaction of
+// somebody else.
+// Invariant: the row of an app is always locked before those of its secrets, or two changes could
+// wait for
 // each other. Called by app.store.ts and app-secrets.store.ts alone.
 import { type Insertable, type Selectable, type Transaction, sql } from 'kysely'
 import {

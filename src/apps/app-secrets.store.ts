@@ -1,4 +1,5 @@
-// The secrets of apps in Postgres (or PGlite): the part of app.store.ts that is about them. Invariant: of two
+// The secrets of apps in Postgres (or PGlite): the part of app.store.ts that is about them.
+// Invariant: of two
 // admins who add the last allowed secret at once, one is refused.
 import { sql } from 'kysely'
 import { withDatabase } from '../storage/database.ts'
@@ -22,7 +23,8 @@ export const addSecret: OnDatabase<'addSecret'> = (
   { live, now, forgetBefore, along },
 ) =>
   inTransaction(db, async (trx) => {
-    // Locked before it is counted: two admins who add the last allowed secret at once must not both succeed.
+    // Locked before it is counted: two admins who add the last allowed secret at once must not both
+    // succeed.
     if (!(await lock(trx, appId))) return 'unknown-app'
     const { count } = await trx
       .selectFrom('app_secrets')

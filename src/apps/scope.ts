@@ -1,5 +1,7 @@
-// The scopes that every server has, and the rules of those that admins add: a name that apps ask for and the
-// sentence that people read before they allow it. Called by scope-catalogue.ts for console, API, command
+// The scopes that every server has, and the rules of those that admins add: a name that apps ask
+// for and the
+// sentence that people read before they allow it. Called by scope-catalogue.ts for console, API,
+// command
 // line and files.
 import { isScopeName, type Scope } from '../model/scope.ts'
 import { makeScopeSettings, SCOPE_SETTINGS, type ScopeSettingName } from './scope-settings.ts'
@@ -152,7 +154,8 @@ export type ScopeInput = Pick<Scope, 'name' | 'sentence' | 'group'> & Partial<Ne
 export type ScopeCheck = { readonly kind: 'accepted'; readonly scope: NewScope } | Refused
 
 /**
- * Checks a scope that somebody wants to add or change and tells all problems at once; takes values of any
+ * Checks a scope that somebody wants to add or change and tells all problems at once; takes values
+ * of any
  * type.
  */
 export function checkScope(input: Readonly<Record<string, unknown>> | object): ScopeCheck {

@@ -1,5 +1,6 @@
 // The flags that describe an app, and how they, and the file beside them, become the input of the
-// registry. The rules about values are the registry's; here is only what a command line adds: spelling,
+// registry. The rules about values are the registry's; here is only what a command line adds:
+// spelling,
 // lists, files.
 import { readFile } from 'node:fs/promises'
 import { dirname, extname, resolve } from 'node:path'

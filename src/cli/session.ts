@@ -1,4 +1,5 @@
-// What every command works with: its surroundings, the open services, and the two ways in which it can end. Invariants: with --json,
+// What every command works with: its surroundings, the open services, and the two ways in which it
+// can end. Invariants: with --json,
 // standard output is one JSON document whatever happened; what was opened is disposed before anything is shown, so that events are written.
 import { ALL_ADMIN_SCOPES, type Operator } from '../admin/operator.ts'
 import type { AdminServices } from '../compose/admin-services.ts'

@@ -20,7 +20,8 @@ const INDEX_SLACK_MILLIS = 60_000
 // KEYS: expectations, puts, extensions, increments, indexes, removals, in this order. ARGV: the
 // deadline, in milliseconds since the epoch by the clock of Redis; the shape, which is a character
 // for each of the first five, so far behind '0' as there are of them, and one for each expectation:
-// present (+), absent (-), equal (=) or below a limit (<); then values: of an expectation what it is
+// present (+), absent (-), equal (=) or below a limit (<); then values: of an expectation what it
+// is
 // compared with, of a put the value and its life, of an extension and an increment the life; of all
 // indexes the time before which members have ended, then of each the end and the member. Lives and
 // times are in milliseconds. Returns a CommitAnswer.

@@ -82,7 +82,8 @@ export async function revokeGrant(
   if (isKept === true) return undefined
   if (grant !== undefined) onDead?.(grant)
   // Also of a grant that ended a short while ago: the caller that ended it may not have got so far,
-  // and an entry too many costs nothing. Before the indexes: where it fails, a purge finds the grant
+  // and an entry too many costs nothing. Before the indexes: where it fails, a purge finds the
+  // grant
   // once more and publishes its end again.
   if (grant !== undefined || earlier !== undefined || listed !== undefined)
     await publishEnd(deps, { family: grantId, reason, ...earlier, copy }, grant)

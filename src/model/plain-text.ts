@@ -1,4 +1,5 @@
-// Text that shows as what it is: nothing invisible, nothing that turns the reading direction around,
+// Text that shows as what it is: nothing invisible, nothing that turns the reading direction
+// around,
 // nothing that Postgres cannot keep.
 
 // Half a character: Postgres keeps no such text.

@@ -1,4 +1,5 @@
-// A scope of the catalogue, and how its name is written. Invariant: a scope name is one token of RFC 6749
+// A scope of the catalogue, and how its name is written. Invariant: a scope name is one token of
+// RFC 6749
 // §3.3 that also survives lists written with commas, which generic connectors send.
 
 /** One scope of the catalogue. */
@@ -12,7 +13,8 @@ export interface Scope {
   /** Apps that have it keep it, no other app gets it. */
   readonly deprecated: boolean
   /**
-   * The resource server that it belongs to (RFC 8707 §2), for those who read the catalogue; absent where
+   * The resource server that it belongs to (RFC 8707 §2), for those who read the catalogue; absent
+   * where
    * it is for all.
    */
   readonly audience: string | undefined

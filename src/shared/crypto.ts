@@ -1,4 +1,5 @@
-// Randomness, hashing, keyed hashing and comparison: the only user of node:crypto beside encryption.ts.
+// Randomness, hashing, keyed hashing and comparison: the only user of node:crypto beside
+// encryption.ts.
 // Invariant: every comparison of secret material is constant-time, every random string is unbiased.
 import * as crypto from 'node:crypto'
 import type { Secret } from './secret.ts'

@@ -27,7 +27,8 @@ const additionalData = (place: EncryptedPlace): Buffer =>
 /**
  * Creates the encryption over the master keys of OTESSE_ENCRYPTION_KEY.
  *
- * @param masterKeys at least one; the first encrypts, all decrypt. Each is known by the first 8 hex digits of its SHA-256.
+ * @param masterKeys at least one; the first encrypts, all decrypt. Each is known by the first 8 hex
+ * digits of its SHA-256.
  */
 export function createEncryption(masterKeys: readonly Secret<string>[]): Encryption {
   const keys = masterKeys.map((master) => ({

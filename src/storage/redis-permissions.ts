@@ -1,5 +1,6 @@
 // What the server's user must be allowed to do in Redis, and a way to ask that changes nothing.
-// docs/operating.md, "Redis", lists the same commands; test/contract/redis-permissions.test.ts compares.
+// docs/operating.md, "Redis", lists the same commands; test/contract/redis-permissions.test.ts
+// compares.
 import { causeCode } from './redis-replies.ts'
 import { mastersOf } from './redis-connections.ts'
 import { reachRedis, type RedisClient, withRedis } from './redis.ts'

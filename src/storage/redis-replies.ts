@@ -6,7 +6,8 @@ const isReply = (error: unknown): error is Error =>
   typeof error === 'object' && error !== null && (error as Error).name === 'ReplyError'
 
 /**
- * Returns the code of an error reply, such as `READONLY`; where a script failed, that of what failed
+ * Returns the code of an error reply, such as `READONLY`; where a script failed, that of what
+ * failed
  * in it. Undefined for any other error.
  */
 export function replyCode(error: unknown): string | undefined {

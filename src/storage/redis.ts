@@ -26,7 +26,8 @@ const common: ConnectionOptions = {
   disconnectTimeout: 400,
   maxRetriesPerRequest: 1,
   enableAutoPipelining: true,
-  // Families are read together already (grants/batched-reads.ts); gathering them once more would only make them wait.
+  // Families are read together already (grants/batched-reads.ts); gathering them once more would
+  // only make them wait.
   autoPipeliningIgnoredCommands: ['mget'],
   retryStrategy: (attempt) => Math.min(attempt * 50, 1000),
   // A master that became a replica answers READONLY: reconnect, and ask Sentinel again.
@@ -227,7 +228,7 @@ export function withRedis<T>(work: () => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const fail = (error: unknown): void => {
       deadline.reject = undefined
-      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as it was thrown
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as thrown
       reject(isAway(error) ? away(error) : error)
     }
     const deadline: Deadline = { at: performance.now() + DEADLINE_MILLIS, reject: fail }

@@ -1,5 +1,7 @@
-// Who calls the admin API: a machine app, by an access token that it got for itself. Invariants: a scope
-// counts only as long as the token and the app both have it, so that taking it from the app works at once;
+// Who calls the admin API: a machine app, by an access token that it got for itself. Invariants: a
+// scope
+// counts only as long as the token and the app both have it, so that taking it from the app works
+// at once;
 // no cookie, no token of a user and no token for another audience opens anything.
 import type { App } from '../../model/app.ts'
 import type { ActiveToken, InspectToken } from '../../model/token-status.ts'

@@ -22,7 +22,8 @@ export type RequestBody =
       readonly schema: ObjectSchema
       readonly optional?: boolean
       /**
-       * Who refuses wrong members: the API by the schema, before the handler runs, or the domain, whose
+       * Who refuses wrong members: the API by the schema, before the handler runs, or the domain,
+       * whose
        * rules look at their types as well and tell all problems at once.
        */
       readonly checkedBy: 'schema' | 'domain'

@@ -1,4 +1,5 @@
-// Reads the state that a plan needs, and carries a plan out through the services of admins: scopes first, then apps, then suspensions. Invariants:
+// Reads the state that a plan needs, and carries a plan out through the services of admins: scopes
+// first, then apps, then suspensions. Invariants:
 // nothing is changed that somebody else has changed since the plan was made; what was done is told, and the secrets that were made are handed
 // over one by one as they come to be, also where a later step fails.
 import type { App } from '../../model/app.ts'
