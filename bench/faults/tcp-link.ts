@@ -4,6 +4,7 @@
 // machine is left alone.
 import { once } from 'node:events'
 import { createServer, connect, type AddressInfo, type Socket } from 'node:net'
+import { resetConnection } from '../../test/support/tcp-proxy.ts'
 
 /** How bytes pass. */
 export interface Weather {
@@ -94,7 +95,7 @@ export async function openTcpLink(target: number, random: () => number): Promise
   function cut(how: 'reset' | 'end' | 'silence'): void {
     for (const socket of sockets) {
       if (how === 'silence') silent.add(socket)
-      else if (how === 'reset') socket.resetAndDestroy()
+      else if (how === 'reset') resetConnection(socket)
       else socket.end()
     }
   }

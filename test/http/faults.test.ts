@@ -9,8 +9,10 @@ import { buildImage } from '../support/built-image.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 
-// Two worlds are opened and judged; other tests run beside it.
-jest.setTimeout(600_000)
+// Two worlds are opened and judged; other tests run beside it. A run that does not end is killed, so
+// that the test fails with what it printed.
+const RUN_TIMEOUT_MILLIS = 400_000
+jest.setTimeout(RUN_TIMEOUT_MILLIS + 100_000)
 
 it('nothing is lost and nothing lives again under the faults of the short run', async () => {
   await using image = await buildImage()
@@ -21,7 +23,12 @@ it('nothing is lost and nothing lives again under the faults of the short run', 
       // Times are not what this run is about, and the machine has other work.
       ...['--lenience', '5'],
     ],
-    { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] },
+    {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: RUN_TIMEOUT_MILLIS,
+      killSignal: 'SIGKILL',
+    },
   )
   const [out, errors, [code]] = await Promise.all([
     text(child.stdout),

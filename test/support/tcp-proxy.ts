@@ -17,6 +17,15 @@ export interface TcpProxy extends AsyncDisposable {
   loseAnswers(): void
 }
 
+/**
+ * Resets a connection. One that is already ending is only destroyed: Node refuses to reset it, never
+ * closes its handle, and then spins for ever when the process should end.
+ */
+export function resetConnection(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy()
+  else socket.resetAndDestroy()
+}
+
 /** Starts a proxy to a port of 127.0.0.1. */
 export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   let target = targetPort
@@ -42,7 +51,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
         client.unpipe()
         upstream.unpipe()
         if (how === 'silence') continue
-        if (how === 'reset') client.resetAndDestroy()
+        if (how === 'reset') resetConnection(client)
         else client.end()
       }
     },
