@@ -6,13 +6,15 @@ import type { Command } from 'commander'
 import { REDIRECT_URI_RULES } from '../src/apps/redirect-uri.ts'
 import { createOtesse } from '../src/cli/program.ts'
 import { listSettings, type ServerSetting } from '../src/config/settings.ts'
-import { ERRORS } from '../src/shared/errors.ts'
+import { REFUSAL_GUIDES } from '../src/model/error-guides.ts'
+import { type ErrorCode, ERRORS } from '../src/shared/errors.ts'
 
 /** The pages, and the table in each: its name in the markers and its Markdown. */
 export const PAGES: readonly Page[] = [
   { path: 'docs/settings.md', name: 'settings', table: settingsTables },
   { path: 'docs/redirect-uris.md', name: 'redirect-uris', table: redirectUriTable },
   { path: 'docs/errors.md', name: 'errors', table: errorTable },
+  { path: 'docs/errors.md', name: 'error-guides', table: errorGuides },
   { path: 'docs/command-line.md', name: 'commands', table: commandTable },
 ]
 
@@ -83,6 +85,16 @@ function errorTable(): string {
     ...[`\`${code}\``, String(status), `\`${error}\``, sentence],
   ])
   return table(['Code', 'Status', '`error`', '`error_description`'], rows)
+}
+
+function errorGuides(): string {
+  const codes = Object.keys(ERRORS) as ErrorCode[]
+  return codes
+    .map((code) => {
+      const { what, todo } = REFUSAL_GUIDES[code]
+      return `### \`${code}\`\n\n${what}\n\nWhat to do: ${todo}`
+    })
+    .join('\n\n')
 }
 
 function commandTable(): string {

@@ -118,7 +118,7 @@ function createListener(
     timer: createRequestTimer(metrics),
     addressOf: createAddressReader(createTrustedProxies(trustedProxies)),
   }
-  const failures = { logger, onRefused: createRefusalRecord(audit.events.requestRefused) }
+  const failures = { issuer, logger, onRefused: createRefusalRecord(audit.events.requestRefused) }
   const answerHeaders = createAnswerHeaders({ issuer, hstsSeconds })
   const takeFastPath = createFastPath({
     ...incoming,

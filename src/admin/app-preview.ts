@@ -209,7 +209,7 @@ function authorizeUrlOf(
   return url.href
 }
 
-const REDIRECTED = ['code', 'error', 'error_description', 'state', 'iss']
+const REDIRECTED = ['code', 'error', 'error_description', 'error_uri', 'request_id', 'state', 'iss']
 
 function redirectOf(query: URLSearchParams): RedirectParameters {
   return REDIRECTED.flatMap((name) => {
@@ -226,17 +226,12 @@ function withoutCode(
 ): PreviewOutcome {
   const error = query.get('error') ?? ''
   if (error === 'access_denied') return { kind: 'denied', app, redirect }
-  const reason = codeOf(error, query.get('error_description') ?? '')
+  const reason = codeOf(query.get('error_uri') ?? '')
   return { kind: 'refused', app, redirect, reason }
 }
 
-/** Finds the reason of an error that came by redirect, which carries no more than the error and its sentence (RFC 6749 §4.1.2.1). */
-function codeOf(error: string, description: string): ErrorCode {
-  const found = (Object.entries(ERRORS) as [ErrorCode, (typeof ERRORS)[ErrorCode]][]).find(
-    ([, row]) => {
-      const [start = '', end = ''] = row.sentence.split('{about}')
-      return row.error === error && description.startsWith(start) && description.endsWith(end)
-    },
-  )
-  return found?.[0] ?? 'authorize_request_invalid'
+/** Returns the reason of an error that came by redirect, which the address of its page names. */
+function codeOf(errorUri: string): ErrorCode {
+  const page = errorUri.slice(errorUri.lastIndexOf('/') + 1)
+  return Object.hasOwn(ERRORS, page) ? (page as ErrorCode) : 'authorize_request_invalid'
 }

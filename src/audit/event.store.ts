@@ -1,9 +1,10 @@
 // Events in the database, append-only. Invariants: writing a batch twice writes it once (a connection may break after the commit), and no
 // event can make its batch unwritable. Called by the event queue, the admin's pages and API, and the sweeper.
-import { sql } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import { AppError } from '../shared/errors.ts'
 import { TOKEN_PATTERN } from '../shared/token-format.ts'
 import { withDatabase, type Database } from '../storage/database.ts'
+import type { EventRow } from '../storage/schema.ts'
 import { isStorable, nearestStorable } from '../storage/timestamps.ts'
 
 const PAGE = 50
@@ -47,6 +48,8 @@ export interface EventQuery {
   reason?: string | undefined
   /** Who did it: an account id, a client id, or `cli`. */
   actor?: string | undefined
+  /** The X-Request-Id of the request. */
+  requestId?: string | undefined
   /** The first moment that counts. */
   from?: Date | undefined
   /** The first moment that counts no more. */
@@ -94,6 +97,20 @@ function parseCursor(cursor: string): { at: Date; id: string } {
   return { at, id }
 }
 
+const readRow = (row: Selectable<EventRow>): RecordedEvent => ({
+  id: row.id,
+  at: row.at,
+  name: row.name,
+  reason: row.reason ?? undefined,
+  appId: row.app_id ?? undefined,
+  accountId: row.account_id ?? undefined,
+  grantId: row.grant_id ?? undefined,
+  actor: row.actor ?? undefined,
+  address: row.address ?? undefined,
+  requestId: row.request_id ?? undefined,
+  data: row.data ?? undefined,
+})
+
 /** Creates the store. */
 export function createEventStore(db: Database): EventStore {
   return {
@@ -115,6 +132,7 @@ export function createEventStore(db: Database): EventStore {
       const limit = Math.min(Math.max(query.limit ?? PAGE, 1), MAX_PAGE)
       // A NUL is the one character that Postgres takes in no text, so that no event has one.
       const texts = [query.appId, query.accountId, query.name, query.reason, query.actor]
+      texts.push(query.requestId)
       if (texts.some((text) => text?.includes('\0') === true))
         return Promise.resolve({ events: [], nextCursor: undefined })
       return withDatabase(async () => {
@@ -129,24 +147,13 @@ export function createEventStore(db: Database): EventStore {
         if (query.name !== undefined) select = select.where('name', '=', query.name)
         if (query.reason !== undefined) select = select.where('reason', '=', query.reason)
         if (query.actor !== undefined) select = select.where('actor', '=', query.actor)
+        if (query.requestId !== undefined) select = select.where('request_id', '=', query.requestId)
         if (query.from !== undefined) select = select.where('at', '>=', nearestStorable(query.from))
         if (query.to !== undefined) select = select.where('at', '<', nearestStorable(query.to))
         if (after !== undefined)
           select = select.where(sql<boolean>`(at, id) < (${after.at}::timestamptz, ${after.id})`)
         const rows = await select.execute()
-        const events = rows.slice(0, limit).map((row) => ({
-          id: row.id,
-          at: row.at,
-          name: row.name,
-          reason: row.reason ?? undefined,
-          appId: row.app_id ?? undefined,
-          accountId: row.account_id ?? undefined,
-          grantId: row.grant_id ?? undefined,
-          actor: row.actor ?? undefined,
-          address: row.address ?? undefined,
-          requestId: row.request_id ?? undefined,
-          data: row.data ?? undefined,
-        }))
+        const events = rows.slice(0, limit).map(readRow)
         const last = events.at(-1)
         const hasMore = rows.length > limit
         return {

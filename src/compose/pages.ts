@@ -13,6 +13,7 @@ import { createSignOutEverywhereRouter } from '../connected-apps/sign-out-everyw
 import { createRevocationEvents } from '../background-jobs.ts'
 import { createDisconnect } from '../grants/disconnect.ts'
 import { createAssetsRouter } from '../http/assets.routes.ts'
+import { createErrorReferenceRouter } from '../http/error-reference.routes.ts'
 import { createBrowserCookie } from '../http/browser-cookie.ts'
 import { type Csrf, createCsrf } from '../http/csrf.ts'
 import type { BatchedLimit, RateLimiter } from '../http/rate-limit.ts'
@@ -62,7 +63,7 @@ export function createPageRouters(
   services: Services,
   interactions: EngineInteractions,
   limiter: RateLimiter,
-  { views, csrf, perAddress }: PageParts,
+  { templates, views, csrf, perAddress }: PageParts,
   { readsPerAddress }: Limits,
 ): Router[] {
   const { config, clock } = infrastructure
@@ -116,6 +117,7 @@ export function createPageRouters(
       redirects: { member: CONNECTED_APPS_PATH, admin: CONSOLE_PATH, signIn: signInAddress },
     }),
     createSignOutRouter(shared),
+    createErrorReferenceRouter(templates, readsPerAddress),
     createAssetsRouter({
       directory: VIEWS,
       findLogo: (id) => apps.findLogo(id),

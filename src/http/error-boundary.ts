@@ -1,6 +1,7 @@
 // Where an exception becomes a response, on the fast path and under Koa alike. The admin API alone
-// has an answer of its own, problem documents. Invariant: the outside sees the table's sentence and
-// the request id, nothing else; detail and cause go to the log under the same id.
+// has an answer of its own, problem documents. Invariant: the outside sees the table's sentence, the
+// request id and the page about the error, nothing else; detail and cause go to the log under the
+// same id.
 import type { Context, Middleware, Next } from 'koa'
 import { AppError } from '../shared/errors.ts'
 import type { Logger } from '../shared/logger.ts'
@@ -11,14 +12,20 @@ import { requestFacts } from './request-context.ts'
 export type ErrorPageRenderer = (ctx: Context, error: AppError, requestId: string) => void
 
 /** Returns the JSON body of an error (RFC 6749 §5.2). */
-const errorBody = (error: AppError, requestId: string) => ({
+const errorBody = (error: AppError, requestId: string, issuer: string) => ({
   error: error.error,
   error_description: error.sentence,
+  error_uri: errorUri(issuer, error),
   request_id: requestId,
 })
 
+/** Returns the address of the page that explains an error: plain ASCII without spaces. */
+export const errorUri = (issuer: string, { page }: AppError): string => `${issuer}/errors/${page}`
+
 /** What answering a failure needs. */
 export interface FailureDeps {
+  /** Our own address, below which the pages of errors are. */
+  issuer: string
   logger: Logger
   /** Told of each refusal, for the event log. */
   onRefused: (call: HttpCall, error: AppError) => void
@@ -48,7 +55,7 @@ export function answerFailure(call: HttpCall, caught: unknown, deps: FailureDeps
     call.set('Retry-After', String(Math.max(1, Math.ceil(error.retryAfterSeconds))))
   // What is left of an oversized body is not read: the connection cannot be used again.
   if (error.status === 413) call.set('Connection', 'close')
-  call.body = errorBody(error, requestId)
+  call.body = errorBody(error, requestId, deps.issuer)
   return error
 }
 

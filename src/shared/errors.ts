@@ -2,19 +2,28 @@
 // and tells an admin why a request was refused; the sentence is all that the outside sees.
 // Invariant: what is private (detail, cause) never shares a field with what is public (the sentence, and `about`: a name that we chose).
 
+import { TOKEN_PATTERN } from './token-format.ts'
+
 interface ErrorRow {
   status: number
   /** The `error` member on the wire (RFC 6749 §5.2, RFC 6750 §3.1). */
   error: string
-  /** Plain ASCII without quotes or backslashes (RFC 6749 §5.2); `{about}` is replaced by the name of a parameter. */
+  /**
+   * Plain ASCII without quotes or backslashes (RFC 6749 §5.2); `{about}` is replaced by the name of a parameter, `{came}` by the value that came.
+   */
   sentence: string
+  /** Which page explains it, where that is not the one of its own code: codes that look alike from outside share one. */
+  page?: string
 }
 
-const row = (status: number, error: string, sentence: string): ErrorRow => ({
+const row = (status: number, error: string, sentence: string, page?: string): ErrorRow => ({
   status,
   error,
   sentence,
+  ...(page === undefined ? {} : { page }),
 })
+
+const AUTHENTICATION_FAILED = 'client_authentication_failed'
 
 export const ERRORS = {
   // The request itself
@@ -120,16 +129,41 @@ export const ERRORS = {
     'invalid_client',
     'The Authorization header is not a well-formed Basic header.',
   ),
-  client_unknown: row(401, 'invalid_client', 'Client authentication failed.'),
+  client_unknown: row(
+    401,
+    'invalid_client',
+    'Client authentication failed.',
+    AUTHENTICATION_FAILED,
+  ),
   client_secret_missing: row(
     401,
     'invalid_client',
     'Client authentication failed: this client must send its client_secret.',
   ),
-  client_secret_wrong: row(401, 'invalid_client', 'Client authentication failed.'),
-  client_secret_expired: row(401, 'invalid_client', 'Client authentication failed.'),
-  client_secret_unexpected: row(401, 'invalid_client', 'Client authentication failed.'),
-  client_suspended: row(401, 'invalid_client', 'Client authentication failed.'),
+  client_secret_wrong: row(
+    401,
+    'invalid_client',
+    'Client authentication failed.',
+    AUTHENTICATION_FAILED,
+  ),
+  client_secret_expired: row(
+    401,
+    'invalid_client',
+    'Client authentication failed.',
+    AUTHENTICATION_FAILED,
+  ),
+  client_secret_unexpected: row(
+    401,
+    'invalid_client',
+    'Client authentication failed.',
+    AUTHENTICATION_FAILED,
+  ),
+  client_suspended: row(
+    401,
+    'invalid_client',
+    'Client authentication failed.',
+    AUTHENTICATION_FAILED,
+  ),
   client_not_confidential: row(
     400,
     'unauthorized_client',
@@ -157,7 +191,7 @@ export const ERRORS = {
   grant_type_unsupported: row(
     400,
     'unsupported_grant_type',
-    'Supported grant types: authorization_code, refresh_token, client_credentials.',
+    'The grant_type must be authorization_code, refresh_token or client_credentials {came}.',
   ),
   grant_type_password: row(
     400,
@@ -165,22 +199,28 @@ export const ERRORS = {
     'The password grant is not offered (RFC 9700 forbids it): use authorization_code with PKCE for people, or client_credentials for servers.',
   ),
   code_malformed: row(400, 'invalid_grant', 'The authorization code is not valid.'),
-  code_unknown: row(400, 'invalid_grant', 'The authorization code is not valid or has expired.'),
+  code_unknown: row(
+    400,
+    'invalid_grant',
+    'The authorization code is not valid or has expired.',
+    'code_invalid',
+  ),
   code_of_another_client: row(
     400,
     'invalid_grant',
     'The authorization code is not valid or has expired.',
+    'code_invalid',
   ),
   pkce_verifier_malformed: row(400, 'invalid_grant', 'A code_verifier has 43 to 128 characters.'),
   code_used: row(
     400,
     'invalid_grant',
-    'The authorization code was used before; the tokens that it gave are revoked.',
+    'The authorization code was used before, so the tokens that it gave are revoked. Exchange each code once: React StrictMode and double submits send it twice.',
   ),
   redirect_uri_mismatch: row(
     400,
     'invalid_grant',
-    'The redirect_uri is not the one of the authorization request.',
+    'The redirect_uri is not the one of the authorization request {came}.',
   ),
   pkce_missing: row(
     400,
@@ -198,19 +238,31 @@ export const ERRORS = {
     400,
     'invalid_grant',
     'The refresh token is not valid, has expired or was revoked.',
+    'refresh_token_invalid',
   ),
   refresh_token_of_another_client: row(
     400,
     'invalid_grant',
     'The refresh token is not valid, has expired or was revoked.',
+    'refresh_token_invalid',
   ),
   refresh_token_reused: row(
     400,
     'invalid_grant',
     'The refresh token was replaced before; the authorization is revoked.',
   ),
-  grant_revoked: row(400, 'invalid_grant', 'The authorization was revoked.'),
-  account_deactivated: row(400, 'invalid_grant', 'The authorization was revoked.'),
+  grant_revoked: row(
+    400,
+    'invalid_grant',
+    'The authorization was revoked.',
+    'authorization_revoked',
+  ),
+  account_deactivated: row(
+    400,
+    'invalid_grant',
+    'The authorization was revoked.',
+    'authorization_revoked',
+  ),
   scope_unknown: row(400, 'invalid_scope', 'The scope {about} does not exist.'),
   scope_malformed: row(
     400,
@@ -253,21 +305,83 @@ export const ERRORS = {
     'The gateway in front of this API asks for something that the authorization server does not understand.',
   ),
 
-  // The authorization endpoint, before the redirect URI is trusted
+  // The authorization endpoint: on a page while the redirect URI is not trusted, to the app once it is
+  authorize_client_id_missing: row(400, 'invalid_request', 'The parameter client_id is missing.'),
   authorize_app_unknown: row(
     400,
     'invalid_client',
     'The app that sent you here is not registered with us, or was switched off.',
   ),
+  authorize_redirect_uri_missing: row(
+    400,
+    'invalid_request',
+    'The parameter redirect_uri is missing: send one that is registered for the app.',
+  ),
   authorize_redirect_uri_unknown: row(
     400,
     'invalid_redirect_uri',
-    'The app asked us to send you to an address that it has not registered.',
+    'The app asked us to send you to an address that it has not registered {came}.',
   ),
   authorize_parameter_too_long: row(
     400,
     'invalid_request',
     'The parameter {about} is too long {bound}.',
+  ),
+  authorize_response_type_missing: row(
+    400,
+    'invalid_request',
+    'The parameter response_type is missing: send response_type=code.',
+  ),
+  authorize_response_type_unsupported: row(
+    400,
+    'unsupported_response_type',
+    'The response_type must be code {came}.',
+  ),
+  authorize_response_mode_unsupported: row(
+    400,
+    'invalid_request',
+    'This response_mode is not supported {came}.',
+  ),
+  authorize_prompt_unsupported: row(
+    400,
+    'invalid_request',
+    'This prompt is not supported {came}; none must stand alone.',
+  ),
+  authorize_request_object_unsupported: row(
+    400,
+    'request_not_supported',
+    'Request objects are not supported: send the parameters themselves, without {about}.',
+  ),
+  pkce_required: row(
+    400,
+    'invalid_request',
+    'This app must use PKCE: send code_challenge and code_challenge_method=S256.',
+  ),
+  pkce_method_unsupported: row(
+    400,
+    'invalid_request',
+    'The code_challenge_method must be S256 {came}.',
+  ),
+  pkce_challenge_missing: row(
+    400,
+    'invalid_request',
+    'A code_challenge_method was sent without a code_challenge.',
+  ),
+  pkce_challenge_malformed: row(
+    400,
+    'invalid_request',
+    'A code_challenge for S256 has 43 characters, each a letter, a digit, - or _.',
+  ),
+  authorize_denied: row(400, 'access_denied', 'The user did not allow the app.'),
+  authorize_login_required: row(
+    400,
+    'login_required',
+    'The user must sign in, which prompt=none does not allow.',
+  ),
+  authorize_consent_required: row(
+    400,
+    'consent_required',
+    'The user must be asked, which prompt=none does not allow.',
   ),
   authorize_request_invalid: row(
     400,
@@ -294,11 +408,16 @@ export const ERRORS = {
 /** The closed set of reason codes. */
 export type ErrorCode = keyof typeof ERRORS
 
+/** Returns which page of `/errors/` the outside is sent to for a code. */
+export const errorPageOf = (code: ErrorCode): string => ERRORS[code].page ?? code
+
 interface ErrorFacts {
   /** A name that we chose (a parameter, a scope that the client itself sent): public. */
   about?: string
   /** The bytes that what it is about may have: public. */
   mostBytes?: number
+  /** The value that came, of a parameter that is no secret: public, and shown escaped and bounded. */
+  came?: string | undefined
   /** For the log only. */
   detail?: string
   cause?: unknown
@@ -311,11 +430,30 @@ interface ErrorFacts {
 // A scope comes from outside; what is not of RFC 6749 §3.3's letters is not repeated.
 const SAFE_ABOUT = /^[\x21\x23-\x5B\x5D-\x7E]{1,80}$/
 
+const MOST_CAME = 200
+const UNSAFE_LETTERS = /[^\x21\x23-\x5B\x5D-\x7E]+/g
+const USER_PART = /\/\/[^/?#]*@/
+
+/**
+ * Writes a value from outside so that it can stand in any answer: percent-encoded, at most 200 characters, without what may be a password or a
+ * token.
+ */
+function shownValue(value: string): string {
+  const safe = value
+    .slice(0, 4 * MOST_CAME)
+    .replace(TOKEN_PATTERN, 'otesse_$1_[redacted]')
+    .replace(USER_PART, '//[redacted]@')
+    .replace(UNSAFE_LETTERS, (letters) => encodeURIComponent(Buffer.from(letters).toString()))
+  return safe.length > MOST_CAME ? `${safe.slice(0, MOST_CAME)}...` : safe
+}
+
 /** The one error class: a reason code, its public face from the table, and private facts for the log. */
 export class AppError extends Error {
   readonly code: ErrorCode
   readonly about: string | undefined
   readonly mostBytes: number | undefined
+  /** Safe to show; see `ErrorFacts`. */
+  readonly came: string | undefined
   readonly detail: string | undefined
   readonly retryAfterSeconds: number | undefined
   /** Set later, where the app is known only further out. */
@@ -327,6 +465,7 @@ export class AppError extends Error {
     this.code = code
     this.about = facts.about !== undefined && SAFE_ABOUT.test(facts.about) ? facts.about : undefined
     this.mostBytes = facts.mostBytes
+    this.came = facts.came === undefined ? undefined : shownValue(facts.came)
     this.detail = facts.detail
     this.retryAfterSeconds = facts.retryAfterSeconds
     this.appId = facts.appId
@@ -342,7 +481,12 @@ export class AppError extends Error {
     return ERRORS[this.code].error
   }
 
-  /** The `error_description` on the wire: the table's sentence, nothing else. */
+  /** Which page of `/errors/` explains it; it tells no more than the sentence. */
+  get page(): string {
+    return errorPageOf(this.code)
+  }
+
+  /** The `error_description` on the wire: the table's sentence with what came. */
   get sentence(): string {
     // A function, because a name may have a $ in it, which replace() reads as a pattern.
     return ERRORS[this.code].sentence
@@ -351,6 +495,7 @@ export class AppError extends Error {
         ' {bound}',
         this.mostBytes === undefined ? '' : ` (it may have ${this.mostBytes} bytes)`,
       )
+      .replace(' {came}', () => (this.came === undefined ? '' : ` (it was ${this.came})`))
   }
 }
 

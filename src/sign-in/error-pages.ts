@@ -3,6 +3,7 @@
 // stay in the log, found by the reference on the page. Called by error-boundary.ts.
 import type { ErrorCode } from '../shared/errors.ts'
 import type { ErrorPageRenderer } from '../http/error-boundary.ts'
+import { ERRORS_PATH } from '../http/error-reference.routes.ts'
 import { ownPath, webAddress } from '../http/safe-links.ts'
 import { sendPage } from '../http/send-page.ts'
 import type { Views } from '../http/views.ts'
@@ -24,6 +25,16 @@ const MESSAGES: Partial<Record<ErrorCode, Message>> = {
   authorize_app_unknown: {
     title: 'Unknown app',
     next: 'Go back and tell the app’s developers. If that is you: compare the client_id in the link with the client ID of the app, and check that the app is active.',
+  },
+  authorize_client_id_missing: {
+    title: 'The app’s link is incomplete',
+    what: 'The link that brought you here does not say which app it is from: it has no client_id.',
+    next: 'Go back and tell the app’s developers. If that is you: add the client_id of the app to the link.',
+  },
+  authorize_redirect_uri_missing: {
+    title: 'The app’s link is incomplete',
+    what: 'The link that brought you here does not say where to send you afterwards: it has no redirect_uri.',
+    next: 'Go back and tell the app’s developers. If that is you: add a redirect_uri that is registered for the app.',
   },
   authorize_redirect_uri_unknown: {
     title: 'This app’s return address is not registered',
@@ -124,6 +135,8 @@ export function createErrorPages(
         what,
         next,
         code,
+        guideUrl: `${ERRORS_PATH}/${error.page}`,
+        came: error.came,
         requestId,
         retryAfterSeconds:
           retryAfterSeconds === undefined ? undefined : Math.max(1, retryAfterSeconds),

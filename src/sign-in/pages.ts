@@ -101,6 +101,10 @@ export interface ErrorPage {
   /** What the user can do now. */
   next: string
   code: string
+  /** Explains the error to the app's developer; on our own origin. */
+  guideUrl: string
+  /** What the app sent, where that is the reason; escaped and bounded. */
+  came: string | undefined
   requestId: string
   retryAfterSeconds: number | undefined
   homeUrl: SafeLink | undefined

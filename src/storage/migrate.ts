@@ -20,6 +20,7 @@ import * as scopeIncarnations from '../../migrations/0014_scope_incarnations.ts'
 import * as purgeProgress from '../../migrations/0018_purge_progress.ts'
 import * as emailKeys from '../../migrations/0019_email_keys.ts'
 import * as secretKeys from '../../migrations/0020_secret_keys.ts'
+import * as eventsRequest from '../../migrations/0025_events_request.ts'
 import { type Database, withDatabase } from './database.ts'
 import { assertUsable } from './database-check.ts'
 
@@ -40,6 +41,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0018_purge_progress': purgeProgress,
   '0019_email_keys': emailKeys,
   '0020_secret_keys': secretKeys,
+  '0025_events_request': eventsRequest,
 }
 
 const migratorOf = (db: Database): Migrator =>

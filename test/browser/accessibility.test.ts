@@ -186,12 +186,18 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     const pages: [string, string, string][] = [
       [linkOf(studio, { client_id: 'app_00000000000000000000' }), 'Unknown app', 'unknown-app'],
       [
-        linkOf(studio, { redirect_uri: 'https://evil.example.com/' }),
+        linkOf(studio, { redirect_uri: `https://evil.example.com/${'long'.repeat(30)}` }),
         'This app’s return address is not registered',
         'unknown-redirect-uri',
       ],
       [`${server.issuer}/interaction/never-was`, 'This page is no longer valid', 'over'],
       [`${server.issuer}/nothing-here`, 'Page not found', 'not-found'],
+      [`${server.issuer}/errors/code_used`, 'code_used', 'error-code-used'],
+      [
+        `${server.issuer}/errors/client_authentication_failed`,
+        'client_authentication_failed',
+        'error-client-authentication-failed',
+      ],
       [`${server.issuer}/`, 'Sign-in and app access', 'home'],
     ]
     for (const [url, title, name] of pages) {

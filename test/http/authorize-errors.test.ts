@@ -90,7 +90,7 @@ it.each<[string, Params, string]>([
     { redirect_uri: 'https://yourapp.com/unregistered' },
     'authorize_redirect_uri_unknown',
   ],
-  ['on a page of another kind', { redirect_uri: undefined }, 'authorize_request_invalid'],
+  ['on a page of another kind', { redirect_uri: undefined }, 'authorize_redirect_uri_missing'],
   ['to the app', { scope: 'payments:write' }, 'scope_not_allowed'],
 ])('an error told %s is one event, of the app that it concerns', async (_, params, reason) => {
   const app = await registerApp(server, {
@@ -205,6 +205,145 @@ describe('RFC 6749 §4.1.2.1 — other errors go to the app, with state and iss 
       code_challenge_method: 'S256',
     })
     expect(withPkce.location).toMatch(/\/interaction\//)
+  })
+})
+
+describe('what was wrong is said, with what came', () => {
+  const PKCE = { code_challenge: CHALLENGE, code_challenge_method: 'S256' }
+  it.each<[string, () => Parameters<typeof authorize>, string, string]>([
+    [
+      'another response type',
+      () => [web, { response_type: 'token' }],
+      'authorize_response_type_unsupported',
+      'The response_type must be code (it was token).',
+    ],
+    [
+      'no response type',
+      () => [web, { response_type: undefined }],
+      'authorize_response_type_missing',
+      'The parameter response_type is missing: send response_type=code.',
+    ],
+    [
+      'another response mode',
+      () => [web, { response_mode: 'pigeon' }],
+      'authorize_response_mode_unsupported',
+      'This response_mode is not supported (it was pigeon).',
+    ],
+    [
+      'another prompt',
+      () => [web, { prompt: 'dance' }],
+      'authorize_prompt_unsupported',
+      'This prompt is not supported (it was dance); none must stand alone.',
+    ],
+    [
+      'no PKCE',
+      () => [spa],
+      'pkce_required',
+      'This app must use PKCE: send code_challenge and code_challenge_method=S256.',
+    ],
+    [
+      'plain PKCE',
+      () => [spa, { ...PKCE, code_challenge_method: 'plain' }],
+      'pkce_method_unsupported',
+      'The code_challenge_method must be S256 (it was plain).',
+    ],
+    [
+      'PKCE without a method',
+      () => [spa, { code_challenge: CHALLENGE }],
+      'pkce_method_unsupported',
+      'The code_challenge_method must be S256.',
+    ],
+    [
+      'a method without a challenge',
+      () => [web, { code_challenge_method: 'S256' }],
+      'pkce_challenge_missing',
+      'A code_challenge_method was sent without a code_challenge.',
+    ],
+    [
+      'a short challenge',
+      () => [spa, { ...PKCE, code_challenge: 'short' }],
+      'pkce_challenge_malformed',
+      'A code_challenge for S256 has 43 characters, each a letter, a digit, - or _.',
+    ],
+    [
+      'a scope that does not exist',
+      () => [web, { scope: 'bookings:destroy' }],
+      'scope_unknown',
+      'The scope bookings:destroy does not exist.',
+    ],
+    [
+      'a parameter twice',
+      () => [web, {}, '&scope=x'],
+      'parameter_duplicated',
+      'The parameter scope must not be sent more than once.',
+    ],
+    [
+      'a max_age that is no number',
+      () => [web, { max_age: 'soon' }],
+      'parameter_invalid',
+      'The parameter max_age is not valid.',
+    ],
+    [
+      'a request object',
+      () => [web, { request: 'a.b.c' }],
+      'authorize_request_object_unsupported',
+      'Request objects are not supported: send the parameters themselves, without request.',
+    ],
+    [
+      'prompt=none while nobody is signed in',
+      () => [web, { prompt: 'none' }],
+      'authorize_login_required',
+      'The user must sign in, which prompt=none does not allow.',
+    ],
+  ])('to the app: %s', async (_what, request, page, description) => {
+    const { location, headers } = await authorize(...request())
+    const { search, hash } = new URL(location ?? '')
+    const searchParams = new URLSearchParams(search === '' ? hash.slice(1) : search)
+    expect(Object.fromEntries(searchParams)).toMatchObject({
+      error_description: description,
+      error_uri: `${server.issuer}/errors/${page}`,
+      request_id: headers.get('x-request-id'),
+      state: 'xyz',
+      iss: server.issuer,
+    })
+    expect(searchParams.getAll('error_description')).toHaveLength(1)
+    // RFC 6749 §4.1.2.1 — the letters of error_description and of error_uri.
+    expect(searchParams.get('error_description')).toMatch(/^[\x20\x21\x23-\x5B\x5D-\x7E]+$/)
+    expect(searchParams.get('error_uri')).toMatch(/^[\x21\x23-\x5B\x5D-\x7E]+$/)
+    expect((await fetch(searchParams.get('error_uri') ?? '')).status).toBe(200)
+  })
+
+  it.each<[string, () => Parameters<typeof authorize>, string, string]>([
+    [
+      'no client id',
+      () => [web, { client_id: undefined }],
+      'authorize_client_id_missing',
+      'has no client_id',
+    ],
+    [
+      'an unknown client id',
+      () => [{ id: 'app_00000000000000000000' }],
+      'authorize_app_unknown',
+      '<code>app_00000000000000000000</code>',
+    ],
+    [
+      'no redirect URI',
+      () => [web, { redirect_uri: undefined }],
+      'authorize_redirect_uri_missing',
+      'has no redirect_uri',
+    ],
+    [
+      'an unknown redirect URI',
+      () => [web, { redirect_uri: 'https://u:secret@yourapp.com/other?x=<b>' }],
+      'authorize_redirect_uri_unknown',
+      '<code>https://[redacted]@yourapp.com/other?x=&lt;b&gt;</code>',
+    ],
+  ])('on a page: %s', async (_what, request, page, shown) => {
+    const { html, headers } = await authorize(...request())
+    expect(html).toContain(shown)
+    expect(html).not.toContain('secret')
+    expect(html).toContain(headers.get('x-request-id') ?? 'none')
+    expect(html).toContain(`href="/errors/${page}"`)
   })
 })
 

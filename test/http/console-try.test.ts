@@ -185,7 +185,7 @@ describe.each(BACKENDS)('trying an app on %s', (backend) => {
       const words = wordsOf(await browser.deny(await begin(browser, app)))
       expect(words).toContain('You denied access.')
       expect(words).toContain(
-        'https://yourapp.com/callback?error=access_denied&error_description=The%20user%20denied',
+        'https://yourapp.com/callback?error=access_denied&error_description=The%20user%20did%20not%20allow%20the%20app.',
       )
       expect(await listed(app)).toEqual({ ofApp: [], ofAccount: [] })
     })

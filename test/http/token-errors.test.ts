@@ -325,6 +325,7 @@ describe('RFC 6749 §5.2 — error response', () => {
     expect(body).toEqual({
       error: 'invalid_scope',
       error_description: 'The scope nope does not exist.',
+      error_uri: `${server.issuer}/errors/scope_unknown`,
       request_id: headers.get('x-request-id'),
     })
   })

@@ -17,10 +17,11 @@ import type { Badge } from '../../src/admin/console/labels.ts'
 import type { AppCard } from '../../src/apps/app-card.ts'
 import type { PermissionGroup } from '../../src/apps/permission-groups.ts'
 import type { ConnectedApp, ConnectedAppsFolderPage } from '../../src/connected-apps/pages.ts'
+import type { ErrorReferencePage } from '../../src/http/error-reference.routes.ts'
 import type { TemplateHelpers } from '../../src/http/views.ts'
 import type { SignInFolderPage } from '../../src/sign-in/pages.ts'
 
-type Page = SignInFolderPage | ConnectedAppsFolderPage
+type Page = SignInFolderPage | ConnectedAppsFolderPage | ErrorReferencePage
 type PageTemplates = { [Kind in Page['kind']]: { page: Extract<Page, { kind: Kind }> } }
 
 type ConsoleLayout = ReturnType<typeof consoleValues>

@@ -19,7 +19,7 @@ const PAGE = 50
 // No event is older, and Postgres knows no year 0.
 const DAY_FORM = /^(?:19|2\d)\d{2}-\d{2}-\d{2}$/
 /** What a person may filter by; `from` and `to` are days, both included. */
-const FILTERS = ['event', 'app', 'account', 'actor', 'reason', 'from', 'to'] as const
+const FILTERS = ['event', 'app', 'account', 'actor', 'reason', 'request', 'from', 'to'] as const
 
 const FILTER_LABELS: Readonly<Record<(typeof FILTERS)[number], string>> = {
   event: 'Event',
@@ -27,6 +27,7 @@ const FILTER_LABELS: Readonly<Record<(typeof FILTERS)[number], string>> = {
   account: 'Account',
   actor: 'Actor',
   reason: 'Reason',
+  request: 'Request',
   from: 'From',
   to: 'To',
 }
@@ -49,6 +50,7 @@ function eventQuery(query: Query): EventQuery {
     accountId: query.get('account'),
     actor: query.get('actor'),
     reason: query.get('reason'),
+    requestId: query.get('request'),
     from: startOf(query.get('from')),
     to: to === undefined ? undefined : new Date(to.getTime() + DAY),
   }
@@ -149,6 +151,7 @@ const ofApp = (deps: ConsoleDeps): Row =>
         deps.eventStore.list({
           appId: app.id,
           name: isRefusals ? 'request.refused' : undefined,
+          requestId: query.get('request'),
           cursor: query.get('cursor'),
           limit: PAGE,
         }),
@@ -162,6 +165,7 @@ const ofApp = (deps: ConsoleDeps): Row =>
         frame: appFrame(app, 'activity'),
         events: await named(deps, found.events),
         isRefusals,
+        requestId: query.get('request') ?? '',
         allUrl: path,
         refusedUrl: linkWith(path, { only: 'refused' }),
         summary,

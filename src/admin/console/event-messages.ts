@@ -3,7 +3,8 @@
 // is hidden in a blob. Called by the activity pages and the export.
 import type { EventName } from '../../audit/event-names.ts'
 import type { RecordedEvent } from '../../audit/event.store.ts'
-import { reasonMessage, type ReasonMessage } from './reason-messages.ts'
+import type { ReasonMessage } from '../../model/error-guides.ts'
+import { reasonMessage } from './reason-messages.ts'
 
 /** What each event is called. */
 export const EVENT_TITLES: Partial<Record<EventName, string>> = {

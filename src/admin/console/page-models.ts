@@ -14,7 +14,7 @@ import type { ShownEvent } from './event-messages.ts'
 import type { Narrowing } from './filters.ts'
 import type { Frame, LinkTo } from './frame.ts'
 import type { Pager } from './paging.ts'
-import type { ReasonMessage } from './reason-messages.ts'
+import type { ReasonMessage } from '../../model/error-guides.ts'
 import type { Snippet } from './snippets.ts'
 import type { UsageSummary } from './usage-summary.ts'
 import type { Badge, lifetimesInWords } from './labels.ts'
@@ -132,6 +132,8 @@ export interface ConsoleModels {
   'app-activity': {
     events: NamedEvent[]
     isRefusals: boolean
+    /** What the events are narrowed to; empty where they are not. */
+    requestId: string
     allUrl: string
     refusedUrl: string
     summary: UsageSummary
@@ -179,7 +181,7 @@ export interface ConsoleModels {
   activity: {
     events: NamedEvent[]
     filter: Readonly<
-      Record<'event' | 'app' | 'account' | 'actor' | 'reason' | 'from' | 'to', string>
+      Record<'event' | 'app' | 'account' | 'actor' | 'reason' | 'request' | 'from' | 'to', string>
     >
     kinds: { value: string; label: string }[]
     narrowing: Narrowing

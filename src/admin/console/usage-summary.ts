@@ -2,7 +2,8 @@
 // an app.
 import type { UsageCount } from '../../audit/usage.store.ts'
 import { DAY } from '../../shared/clock.ts'
-import { reasonMessage, type ReasonMessage } from './reason-messages.ts'
+import type { ReasonMessage } from '../../model/error-guides.ts'
+import { reasonMessage } from './reason-messages.ts'
 
 const DAYS = 30
 

@@ -36,5 +36,6 @@ export function grantTypeOf(parameters: Parameters): NamedGrantType {
   const name = getParameter(parameters, 'grant_type')
   const found = BY_NAME.get(name)
   if (found !== undefined) return found
-  throw new AppError(name === 'password' ? 'grant_type_password' : 'grant_type_unsupported')
+  if (name === 'password') throw new AppError('grant_type_password')
+  throw new AppError('grant_type_unsupported', { came: name })
 }

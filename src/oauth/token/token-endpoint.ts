@@ -43,7 +43,7 @@ async function issue(
   const outcome = await runGrant(selected.type, request, request.parameters, deps)
   if (outcome.kind === 'refused') {
     recordReuse(deps, outcome, app, facts)
-    throw refusal(outcome)
+    throw refusal(outcome, request.parameters)
   }
   const answer = await answerOrTakeBack(outcome, app, deps)
   recordIssued(deps, outcome, app, selected.name, facts)
@@ -66,9 +66,10 @@ export function assertMayUse<Request>(type: GrantType<Request>, app: App): void 
   if (code !== undefined) throw new AppError(code)
 }
 
-const refusal = ({ reason, about }: NotIssued): AppError =>
+const refusal = ({ reason, about }: NotIssued, parameters: Parameters): AppError =>
   new AppError(reason, {
     ...(about !== undefined && { about }),
+    ...(reason === 'redirect_uri_mismatch' && { came: parameters.get('redirect_uri') }),
     ...(reason === 'temporarily_unavailable' && { retryAfterSeconds: 1 }),
   })
 

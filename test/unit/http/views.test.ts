@@ -102,6 +102,8 @@ const anError = (over: Partial<ErrorPage> = {}): ErrorPage => ({
   what: 'It was already used.',
   next: 'Start again in the app.',
   code: 'interaction_expired',
+  guideUrl: '/errors/interaction_expired',
+  came: undefined,
   requestId: 'req-1',
   retryAfterSeconds: undefined,
   homeUrl: undefined,

@@ -1,7 +1,13 @@
 // The closed table of errors: answers have only the characters that RFC 6749 §5.2 allows, and
 // nothing private.
 import fc from 'fast-check'
-import { AppError, ERRORS, isUnavailable, type ErrorCode } from '../../../src/shared/errors.ts'
+import {
+  AppError,
+  ERRORS,
+  type ErrorCode,
+  isUnavailable,
+  errorPageOf,
+} from '../../../src/shared/errors.ts'
 
 const codes = Object.keys(ERRORS) as ErrorCode[]
 // RFC 6749 §5.2: error and error_description MUST NOT include characters outside %x20-21 / %x23-5B
@@ -70,6 +76,42 @@ it('tells the outside no difference between wrong secrets, nor between foreign a
   ).toBe(1)
   expect(sentences('code_unknown', 'code_of_another_client')).toBe(1)
   expect(sentences('refresh_token_unknown', 'refresh_token_of_another_client')).toBe(1)
+})
+
+it('sends whoever sees the same answer to the same page', () => {
+  const face = (code: ErrorCode): string =>
+    JSON.stringify([ERRORS[code].status, ERRORS[code].error, ERRORS[code].sentence])
+  for (const code of codes)
+    for (const other of codes)
+      if (face(code) === face(other))
+        expect([code, errorPageOf(code)]).toEqual([code, errorPageOf(other)])
+})
+
+describe('the value that came', () => {
+  const saysOf = (came: string) => new AppError('redirect_uri_mismatch', { came }).sentence
+
+  it.each([
+    ['a space and a quote', 'a "b', 'a%20%22b'],
+    ['letters beyond ASCII', 'é\u{1F600}', '%C3%A9%F0%9F%98%80'],
+    ['half a character', 'a\ud800b', 'a%EF%BF%BDb'],
+    ['what looks like a placeholder', '$& {about}', '$&%20{about}'],
+    ['a password in an address', 'https://u:p@x.example/', 'https://[redacted]@x.example/'],
+    ['a token of ours', `x?t=otesse_rt_${'a'.repeat(56)}`, 'x?t=otesse_rt_[redacted]'],
+    ['more than 200 characters', 'x'.repeat(999), `${'x'.repeat(200)}...`],
+  ])('is shown with %s escaped', (_what, came, shown) => {
+    expect(saysOf(came)).toBe(
+      `The redirect_uri is not the one of the authorization request (it was ${shown}).`,
+    )
+  })
+
+  it('holds the letters of RFC 6749 §5.2, whatever it is', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (came) => {
+        expect(saysOf(came)).toMatch(ALLOWED)
+        expect(saysOf(came).length).toBeLessThan(320)
+      }),
+    )
+  })
 })
 
 it('keeps what is private out of what is public', () => {

@@ -26,11 +26,20 @@ describe('error pages', () => {
   it.each(Object.keys(ERRORS) as ErrorCode[])('%s has a page', (code) => {
     const { status, body, headers } = show(new AppError(code))
     expect(status).toBe(ERRORS[code].status)
-    expect(body).toContain(`<code>${code}</code> (${status})`)
+    expect(body).toContain(`<code>${code}</code></a> (${status})`)
     expect(body).toContain('req_1')
     expect(body).toContain('What you can do')
     expect(headers['Content-Security-Policy']).toContain("default-src 'none'")
     expect(headers['Cache-Control']).toBe('no-store')
+  })
+
+  it('show what the app sent, which cannot be markup, and lead to its developer’s page', () => {
+    const came = 'https://eve.example/"><script>?otesse_at_' + 'a'.repeat(49)
+    const { body } = show(new AppError('authorize_redirect_uri_unknown', { came }))
+    expect(body).toContain(
+      '<dt>Received</dt><dd><code>https://eve.example/%22&gt;&lt;script&gt;?otesse_at_[redacted]</code>',
+    )
+    expect(body).toContain('href="/errors/authorize_redirect_uri_unknown"')
   })
 
   it('say nothing of what is inside', () => {

@@ -11,7 +11,7 @@ import type { PreviewGuard } from '../preview-guard.ts'
 import { findAllowedGrant, promptPolicy, type PromptPolicyDeps } from '../prompt-policy.ts'
 import { createEngineAdapter, type EngineAdapterDeps } from './adapter.ts'
 import { describeClient } from './client-metadata.ts'
-import { pageErrorOf } from './errors.ts'
+import { cameIn, refusalOf } from './errors.ts'
 import {
   type EngineClients,
   keepLoginGeneration,
@@ -135,7 +135,7 @@ const FIXED: Configuration = {
   pkce: { required: (_ctx, client) => client['requirePkce'] === true },
   extraClientMetadata: { properties: ['requirePkce'] },
   renderError(ctx, _out, error) {
-    const pageError = pageErrorOf(error)
+    const pageError = refusalOf(error, cameIn(ctx))
     const appId = (ctx as Partial<KoaContextWithOIDC>).oidc?.client?.clientId
     if (appId !== undefined) pageError.appId = appId
     // Thrown on to our own error boundary, which knows how a page looks.

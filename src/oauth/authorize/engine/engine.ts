@@ -8,7 +8,8 @@ import { requestFacts } from '../../../http/request-context.ts'
 import type { Logger } from '../../../shared/logger.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { createProvider, type ProviderDeps } from './configuration.ts'
-import { detailOf, isSentByRedirect, reasonOf } from './errors.ts'
+import { tellApp } from '../refused-by-redirect.ts'
+import { cameIn, detailOf, isOrdinary, isSentByRedirect, refusalOf } from './errors.ts'
 import { runProvider } from './internals.ts'
 
 /** The engine of now. */
@@ -34,6 +35,8 @@ export interface EngineDeps extends ProviderDeps {
 
 interface EngineState {
   engineFailure?: Error
+  /** What the app is told by redirect. */
+  refusal?: AppError
 }
 
 /** Creates the first engine. */
@@ -56,8 +59,9 @@ export function createEngine(deps: EngineDeps): Engine {
     },
     async run(ctx) {
       await runProvider(provider, ctx)
-      const { engineFailure } = ctx.state as EngineState
+      const { engineFailure, refusal } = ctx.state as EngineState
       if (engineFailure !== undefined) throw engineFailure
+      if (refusal !== undefined) tellApp(ctx, refusal, deps.issuer)
     },
   }
 }
@@ -77,11 +81,13 @@ function recordAuthorizations(provider: Provider, { events, previews }: EngineDe
       )
   })
   provider.on('authorization.error', (ctx, error) => {
-    const reason = isSentByRedirect(ctx, error) ? reasonOf(error) : undefined
-    if (reason !== undefined)
-      events.requestRefused(
-        { appId: ctx.oidc.client?.clientId, reason, endpoint: 'authorize' },
-        contextOf(ctx, ctx.oidc.params?.['redirect_uri']),
-      )
+    if (!isSentByRedirect(ctx, error)) return
+    const refusal = refusalOf(error, cameIn(ctx))
+    ;(ctx.state as EngineState).refusal = refusal
+    if (isOrdinary(refusal)) return
+    events.requestRefused(
+      { appId: ctx.oidc.client?.clientId, reason: refusal.code, endpoint: 'authorize' },
+      contextOf(ctx, ctx.oidc.params?.['redirect_uri']),
+    )
   })
 }
