@@ -22,6 +22,13 @@ has haproxy || missing+=(haproxy)
 has apache2 || missing+=(apache2)
 [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || missing+=(libapache2-mod-auth-openidc)
 [ -e /usr/lib/apache2/modules/mod_oauth2.so ] || missing+=(libapache2-mod-oauth2)
+# The languages in which the console gives code to developers. Elsewhere the tests skip one that is missing.
+if [ -n "${CI:-}" ]; then
+  has php || missing+=(php-cli)
+  has ruby || missing+=(ruby)
+  has go || [ -x /usr/local/go/bin/go ] || missing+=(golang-go)
+  has java || missing+=(default-jdk-headless)
+fi
 
 here=$(cd "$(dirname "$0")" && pwd)
 programs=${OTESSE_TEST_PROGRAMS:-$HOME/.cache/otesse-test-programs}

@@ -11,13 +11,19 @@ const POSTGRES_HOME = '/usr/lib/postgresql'
  * Debian package to install
  */
 export function getBinary(name: string, debianPackage: string): string {
+  return findBinary(name) ?? missing(name, debianPackage)
+}
+
+/** The same for a program that a test can do without; `undefined` where it is not there. */
+export function findBinary(name: string): string | undefined {
   const folders = [
     ...(process.env['PATH'] ?? '').split(delimiter),
     '/usr/bin',
     '/usr/sbin',
     '/usr/local/bin',
+    '/usr/local/go/bin',
   ]
-  return firstExecutable(folders, name) ?? missing(name, debianPackage)
+  return firstExecutable(folders, name)
 }
 
 /**

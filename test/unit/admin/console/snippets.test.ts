@@ -42,9 +42,12 @@ const anApp = (type: AppType, overrides: Partial<App> = {}): App => ({
 describe.each(['web', 'public', 'machine', 'resource_server'] as const)('for a %s app', (type) => {
   const snippets = snippetsFor(anApp(type), ISSUER)
 
-  it('there is code in four languages, with issuer and client id', () => {
-    expect(snippets.map(({ language }) => language)).toEqual(['curl', 'Node', 'Python', 'Go'])
+  it('there is code in seven languages, with issuer and client id', () => {
+    expect(snippets.map(({ language }) => language)).toEqual([
+      ...['curl', 'Node', 'Python', 'Go', 'PHP', 'Ruby', 'Java'],
+    ])
     for (const { code } of snippets) {
+      expect(code).not.toMatch(/[‹›]/)
       expect(code).toContain(ISSUER)
       expect(code).toContain('app_0123456789abcdefghij')
       expect(code).not.toMatch(/undefined\/|\[object|\$\{NODE|NaN/)
@@ -70,11 +73,22 @@ describe.each(['web', 'public', 'machine', 'resource_server'] as const)('for a %
 
 it('no value can end the text that it stands in', () => {
   const app = anApp('machine', {
-    scopes: [`it's`, '$(reboot)', '`reboot`'],
+    scopes: [`it's`, '$(reboot)', '`reboot`', '#{1}', '{$x}', 'a\\'],
     audiences: [`https://api.example.com/'$(reboot)'`],
   })
-  const [curl, node] = snippetsFor(app, ISSUER)
-  expect(curl?.code).toContain(`'scope=it'\\''s $(reboot) \`reboot\`'`)
-  expect(curl?.code).toContain(`'audience=https://api.example.com/'\\''$(reboot)'\\'''`)
-  expect(node?.code).toContain(`scope: "it's $(reboot) \`reboot\`"`)
+  const codes = Object.fromEntries(snippetsFor(app, ISSUER).map(({ id, code }) => [id, code]))
+  expect(codes['curl']).toContain(`scope='it'\\''s $(reboot) \`reboot\` #{1} {$x} a\\'`)
+  expect(codes['curl']).toContain(`audience='https://api.example.com/'\\''$(reboot)'\\'''`)
+  const doubled = `"it's $(reboot) \`reboot\` #{1} {$x} a\\\\"`
+  for (const id of ['node', 'python', 'go', 'java']) expect(codes[id]).toContain(doubled)
+  // Single quotes: neither language looks into them.
+  const single = `'it\\'s $(reboot) \`reboot\` #{1} {$x} a\\\\'`
+  for (const id of ['php', 'ruby']) expect(codes[id]).toContain(single)
+})
+
+it('lines about what an app has not are left out', () => {
+  const [, , , go] = snippetsFor(anApp('public'), ISSUER)
+  expect(go?.code).not.toMatch(/audience|"os"/)
+  const [curl] = snippetsFor(anApp('machine'), ISSUER)
+  expect(curl?.code).not.toContain('audience')
 })
