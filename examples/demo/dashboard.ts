@@ -46,7 +46,8 @@ interface Visit {
   id: string
   client: DashboardClient
   steps: Step[]
-  begun: Begun | undefined
+  /** By state: each tab may begin an authorization of its own. */
+  begun: Map<string, Begun>
   notice: Notice | undefined
 }
 
@@ -71,7 +72,7 @@ export function createDashboard(deps: DashboardDeps): RequestListener {
       redirectUri: `${deps.origin}/callback`,
       note,
     })
-    const visit: Visit = { id, client, steps, begun: undefined, notice: undefined }
+    const visit: Visit = { id, client, steps, begun: new Map(), notice: undefined }
     visits.set(id, visit)
     const [oldest] = visits.keys()
     if (visits.size > SESSIONS_KEPT && oldest !== undefined) visits.delete(oldest)
@@ -211,17 +212,24 @@ async function renew(
   }
 }
 
+const MOST_BEGUN = 10
+
 async function connect({ response, url, visit, deps }: Call): Promise<void> {
   const more = (url.searchParams.get('more') ?? '').split(' ').filter((scope) => scope !== '')
   const before = deps.connections.find(visit.id)
   const scopes = new Set([...(before?.scopes ?? FIRST_SCOPES), ...more])
-  visit.begun = await visit.client.begin([...scopes], before === undefined)
-  redirect(response, visit.begun.url)
+  const begun = await visit.client.begin([...scopes], before === undefined)
+  visit.begun.set(begun.state, begun)
+  // Those that never come back make room.
+  const [oldest] = visit.begun.keys()
+  if (visit.begun.size > MOST_BEGUN && oldest !== undefined) visit.begun.delete(oldest)
+  redirect(response, begun.url)
 }
 
 async function comeBack({ response, url, visit, deps }: Call): Promise<void> {
-  const { begun } = visit
-  visit.begun = undefined
+  const state = url.searchParams.get('state') ?? ''
+  const begun = visit.begun.get(state)
+  visit.begun.delete(state)
   if (begun === undefined)
     visit.notice = {
       kind: 'bad',

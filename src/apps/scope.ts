@@ -21,12 +21,15 @@ const builtIn = (name: string, sentence: string, group = IDENTITY, sensitive = f
     version: 1,
   })
 
+/** Asked for by habit of OpenID Connect; understood, and without effect. */
+export const OFFLINE_ACCESS = 'offline_access'
+
 /** The scopes that OpenID Connect Core §5.4 and §11 define; they need a person. */
 const IDENTITY_SCOPES: readonly Scope[] = Object.freeze([
   builtIn('openid', 'Know which account is yours'),
   builtIn('profile', 'See your name'),
   builtIn('email', 'See your e-mail address'),
-  builtIn('offline_access', 'Stay connected while you are away'),
+  builtIn(OFFLINE_ACCESS, 'Not needed: every authorization has a refresh token'),
 ])
 
 /** What the admin API asks for, least first. Only machine apps may have them: no person can hand the server over on a consent page. */

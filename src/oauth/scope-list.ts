@@ -1,10 +1,8 @@
 // Scope lists as they arrive. Generic connectors send commas where RFC 6749 §3.3 wants spaces; both
 // are understood.
+import { OFFLINE_ACCESS } from '../apps/scope.ts'
 import { isScopeToken } from '../model/scope.ts'
 import { AppError } from '../shared/errors.ts'
-
-/** Asked for by habit of OpenID Connect; here every authorization has a refresh token anyway. */
-const OFFLINE_ACCESS = 'offline_access'
 
 /**
  * Reads a scope list into distinct names, in order; `offline_access` is understood and left out.

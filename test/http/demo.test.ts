@@ -78,6 +78,11 @@ function createVisitor(app: string) {
 
 async function allow(visit: ReturnType<typeof createVisitor>, facts: Facts, path: string) {
   const { location } = await visit(path)
+  return finish(visit, facts, location)
+}
+
+/** Comes back to the app with what it began at that address. */
+async function finish(visit: ReturnType<typeof createVisitor>, facts: Facts, location: string) {
   const server = { url: facts.server, issuer: facts.server }
   const back = await approveInBrowser(server, location, facts.account)
   expect(back.href.startsWith(`${facts.app}/callback?`)).toBe(true)
@@ -90,6 +95,10 @@ test('one connects, reads, is refused, allows more, outlives a crash, disconnect
   const visit = createVisitor(facts.app)
   expect((await visit('/')).html).toContain('Connect your account')
   expect(await allow(visit, facts, '/connect')).toMatch(/Connected[^]*Amara Okafor/)
+
+  // Two tabs: each comes back to what it began.
+  const tabs = [(await visit('/connect')).location, (await visit('/connect')).location]
+  for (const tab of tabs) expect(await finish(visit, facts, tab)).toContain('Connected')
 
   await visit('/cancel', { id: 'bok_1041' })
   expect((await visit('/')).html).toContain('error=&#34;insufficient_scope&#34;')

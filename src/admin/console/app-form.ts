@@ -20,7 +20,7 @@ import {
   type SettingName,
   settingsOfKind,
 } from '../../apps/app-settings.ts'
-import { isAdminScope, needsPerson } from '../../apps/scope.ts'
+import { isAdminScope, needsPerson, OFFLINE_ACCESS } from '../../apps/scope.ts'
 import { secondsInWords } from './labels.ts'
 import type { Parameters } from '../../http/parameters.ts'
 import type { FormProblem } from './frame.ts'
@@ -163,7 +163,8 @@ export function scopeChoices(
   const admin: ScopeChoice[] = []
   for (const name of names) {
     const scope = catalogue.get(name)
-    if (scope?.deprecated === true && !chosen.has(name)) continue
+    const isUseless = scope?.deprecated === true || name === OFFLINE_ACCESS
+    if (isUseless && !chosen.has(name)) continue
     if (isAdminScope(name)) {
       admin.push(choice(name, scope))
       continue

@@ -1,7 +1,7 @@
 // Code that an app's developer can paste and run: with the real issuer, client id, redirect URI and
 // scopes, the secret from the environment. test/http/console-snippets.test.ts runs each. Pure;
 // called by the credentials pages.
-import { needsPerson } from '../../apps/scope.ts'
+import { needsPerson, OFFLINE_ACCESS } from '../../apps/scope.ts'
 import { type App, isConfidential } from '../../model/app.ts'
 import { curl } from './snippets/curl.ts'
 import { go } from './snippets/go.ts'
@@ -23,10 +23,16 @@ export interface Snippet {
 
 const LANGUAGES: readonly Language[] = [curl, node, python, go, php, ruby, java]
 
-/** Returns the snippets that fit the app's type. */
+/**
+ * Returns the snippets that fit the app's type; none where it may ask for no scope, because each of
+ * its requests would be refused.
+ */
 export function snippetsFor(app: App, issuer: string): Snippet[] {
   const { type, scopes, redirectUris, audiences } = app
-  const own = type === 'machine' ? scopes.filter((name) => !needsPerson(name)) : scopes
+  const own = scopes.filter(
+    (name) => name !== OFFLINE_ACCESS && !(type === 'machine' && needsPerson(name)),
+  )
+  if (own.length === 0 && type !== 'resource_server') return []
   const values = {
     issuer,
     clientId: app.id,

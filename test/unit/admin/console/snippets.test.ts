@@ -92,3 +92,14 @@ it('lines about what an app has not are left out', () => {
   const [curl] = snippetsFor(anApp('machine'), ISSUER)
   expect(curl?.code).not.toContain('audience')
 })
+
+it('an app that may ask for nothing has no code, for it would be refused', () => {
+  expect(snippetsFor(anApp('web', { scopes: [] }), ISSUER)).toEqual([])
+  expect(snippetsFor(anApp('machine', { scopes: ['openid'] }), ISSUER)).toEqual([])
+  expect(snippetsFor(anApp('resource_server', { scopes: [] }), ISSUER)).toHaveLength(7)
+})
+
+it('nobody is told to ask for offline_access, which has no effect', () => {
+  const app = anApp('web', { scopes: ['bookings:read', 'offline_access'] })
+  for (const { code } of snippetsFor(app, ISSUER)) expect(code).not.toContain('offline_access')
+})
