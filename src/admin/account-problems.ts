@@ -4,9 +4,8 @@
 import { parseEmail, parseLine } from '../accounts/account-input.ts'
 import { passwordProblem } from '../accounts/passwords.ts'
 import { quoted } from '../model/plain-text.ts'
+import { ROLES } from '../model/account.ts'
 import type { Problem, Refused } from '../model/problem.ts'
-
-const ROLES: readonly unknown[] = ['member', 'admin']
 
 /** Returns the problems of what is given; absent fields have none. Values may be of any type: they come from JSON. */
 export function accountProblems(input: {
@@ -30,11 +29,11 @@ export function accountProblems(input: {
       rule: 'name-form',
       sentence: 'A name is one line of at most 200 characters without control characters.',
     })
-  if (role !== undefined && !ROLES.includes(role))
+  if (role !== undefined && !(ROLES as readonly unknown[]).includes(role))
     problems.push({
       field: 'role',
       rule: 'role-unknown',
-      sentence: 'A role is member or admin.',
+      sentence: `The roles are ${ROLES.join(', ')}.`,
     })
   const ofPassword = typeof password === 'string' ? passwordProblem(password) : undefined
   if (ofPassword !== undefined)
@@ -52,6 +51,18 @@ export const EMAIL_TAKEN: Refused = {
       field: 'email',
       rule: 'email-taken',
       sentence: 'There is an account with this e-mail already.',
+    },
+  ],
+}
+
+/** The refusal to change one's own role. */
+export const OWN_ROLE: Refused = {
+  kind: 'refused',
+  problems: [
+    {
+      field: 'role',
+      rule: 'own-role',
+      sentence: 'You cannot change your own role. Ask another admin.',
     },
   ],
 }

@@ -1,14 +1,17 @@
-// What admins do to the accounts of people. Console, API and command line all come through here. Invariants: an operator who may not decide who
-// is an admin cannot touch an admin's account, because whoever can reset an admin's password is one; and there is always an active admin left.
+// What admins do to the accounts of people. Console, API and command line all come through here.
+// Invariants: nobody gives a role, or touches the account of one, that can do more than they can;
+// nobody changes their own role; and there is always an active admin left.
 import type { ImportAccounts } from '../accounts/account-import.ts'
 import type { AccountLinks, Invited, OneTimeLink } from '../accounts/account-links.ts'
-import type { Account, AccountChange } from '../model/account.ts'
+import { type Account, type AccountChange, type Role, ROLES } from '../model/account.ts'
 import type { Accounts, AccountUpdate, NewAccount } from '../accounts/accounts.ts'
 import type { Refused } from '../model/problem.ts'
 import { AppError } from '../shared/errors.ts'
 import type { WriteAlong } from '../storage/database.ts'
-import { accountProblems, EMAIL_TAKEN } from './account-problems.ts'
+import type { Events } from '../audit/events.ts'
+import { accountProblems, EMAIL_TAKEN, OWN_ROLE } from './account-problems.ts'
 import { assertMay, contextOf, type Operator } from './operator.ts'
+import { missingFor, type Power } from './roles.ts'
 
 export type AccountOutcome = { kind: 'created'; account: Account } | Refused
 
@@ -56,6 +59,8 @@ export interface AccountService {
   /** All tokens and sessions end at once. @throws {AppError} `last_admin`, `parameter_invalid` about `reason` */
   deactivate(id: string, reason: string, by: Operator): Promise<Account>
   reactivate(id: string, by: Operator): Promise<Account>
+  /** Signs the owner out everywhere; apps keep their access. */
+  endSessions(id: string, by: Operator): Promise<Account>
   /**
    * Creates accounts from the rows of a file, with the password hashes that they bring: argon2, bcrypt and PBKDF2, see accounts/imported-hash.ts.
    * A line that cannot be taken is refused by its number and stops no other; one that makes an admin needs `admin:roles:write`.
@@ -77,7 +82,11 @@ export interface AccountService {
  * @param deps.issuer where one-time links lead
  */
 export function createAccountService(deps: {
-  accounts: Pick<Accounts, 'create' | 'get' | 'update' | 'deactivate' | 'reactivate'>
+  accounts: Pick<
+    Accounts,
+    'create' | 'get' | 'update' | 'deactivate' | 'reactivate' | 'signOutEverywhere'
+  >
+  events: Pick<Events, 'sessionEnded'>
   links: Pick<AccountLinks, 'make' | 'invite'>
   importAccounts: ImportAccounts
   issuer: string
@@ -85,8 +94,12 @@ export function createAccountService(deps: {
   const { accounts, links, issuer } = deps
 
   /** Reads the account that is to be changed, if the operator may decide over it. */
-  async function target(id: string, by: Operator): Promise<Account> {
-    assertMay(by, 'admin:accounts:write')
+  async function target(
+    id: string,
+    by: Operator,
+    power: Power = 'accounts:support',
+  ): Promise<Account> {
+    assertMay(by, power)
     const account = await accounts.get(id)
     assertMayDecideOver(by, account.role)
     return account
@@ -134,12 +147,13 @@ export function createAccountService(deps: {
     },
 
     async update(id, version, change, by) {
-      const before = await target(id, by)
+      const before = await target(id, by, 'admin:accounts:write')
       assertMayDecideOver(by, change.role)
       // What was looked at is what is changed: an account that became an admin's in the meantime has another version.
       if (before.version !== version) return { kind: 'conflict', account: before }
       const problems = accountProblems(change)
       if (problems.length > 0) return { kind: 'refused', problems }
+      if (id === by.id && change.role !== undefined && change.role !== before.role) return OWN_ROLE
       return accounts.update(id, version, change, contextOf(by))
     },
 
@@ -155,9 +169,16 @@ export function createAccountService(deps: {
       return accounts.get(id)
     },
 
+    async endSessions(id, by) {
+      await target(id, by)
+      await accounts.signOutEverywhere(id, { apps: false })
+      deps.events.sessionEnded({ accountId: id, reason: 'admin' }, contextOf(by))
+      return accounts.get(id)
+    },
+
     async import(rows, options, by) {
       assertMay(by, 'admin:accounts:write')
-      const mayMakeAdmins = by.scopes.has('admin:roles:write')
+      const mayMakeAdmins = missingFor('admin', by.scopes) === undefined
       const summary = await deps.importAccounts(rows, { ...options, mayMakeAdmins }, contextOf(by))
       const problems = summary.problems.map(({ line, problems: found }): RefusedLine => ({
         line,
@@ -168,7 +189,10 @@ export function createAccountService(deps: {
   }
 }
 
-/** @throws {AppError} `power_missing` where an admin's account is concerned and the operator may not decide who is one */
-function assertMayDecideOver(by: Operator, role: Account['role'] | undefined): void {
-  if (role === 'admin') assertMay(by, 'admin:roles:write')
+/** @throws {AppError} `power_missing` for a role that can do what the operator may not */
+function assertMayDecideOver(by: Operator, role: unknown): void {
+  // What is no role has been typed by somebody, and is refused with the other problems.
+  if (!ROLES.includes(role as Role)) return
+  const missing = missingFor(role as Role, by.scopes)
+  if (missing !== undefined) throw new AppError('power_missing', { about: missing })
 }

@@ -1,24 +1,23 @@
 // Who administers, and what they may. Invariant: nobody can hand on an admin scope that they do not
-// have:
-// not by giving it to an app, not by making a secret of an app that has it, and not through the
-// account of
-// an admin. The admin services ask here; console, API and command line only say who it is.
+// have: not by giving it to an app, not by making a secret of an app that has it, and not through
+// an account with a role. The admin services ask here; console, API and command line only say who it is.
 import type { App } from '../model/app.ts'
-import { ADMIN_SCOPE_NAMES, type AdminScope, isAdminScope } from '../apps/scope.ts'
+import { ADMIN_SCOPE_NAMES, isAdminScope } from '../apps/scope.ts'
 import type { EventContext } from '../audit/events.ts'
 import { AppError } from '../shared/errors.ts'
+import { hasPower, type Power } from './roles.ts'
 
 /** The user, app or command line that administers. */
 export interface Operator {
   /** An account id, a client id, or `cli`: the actor of the audit event. */
   readonly id: string
-  readonly scopes: ReadonlySet<AdminScope>
+  readonly scopes: ReadonlySet<Power>
   readonly requestId?: string | undefined
   readonly address?: string | undefined
 }
 
-/** What a user who is an admin may, and everybody who can run commands beside the database. */
-export const ALL_ADMIN_SCOPES: ReadonlySet<AdminScope> = new Set(ADMIN_SCOPE_NAMES)
+/** What everybody may who can run commands beside the database. */
+export const ALL_ADMIN_SCOPES: ReadonlySet<Power> = new Set(ADMIN_SCOPE_NAMES)
 
 /** Returns whom the event log names. */
 export const contextOf = ({ id, requestId, address }: Operator): EventContext => ({
@@ -27,10 +26,20 @@ export const contextOf = ({ id, requestId, address }: Operator): EventContext =>
   address,
 })
 
+/** Returns whether the operator may. */
+export const may = (by: Operator, power: Power): boolean => hasPower(by.scopes, power)
+
 /** @throws {AppError} `power_missing` about the scope that the operator lacks */
-export function assertMay(by: Operator, scope: AdminScope): void {
-  if (!by.scopes.has(scope)) throw new AppError('power_missing', { about: scope })
+export function assertMay(by: Operator, scope: Power): void {
+  if (!may(by, scope)) throw new AppError('power_missing', { about: scope })
 }
+
+/** Returns the scopes without the admin scopes that the operator lacks, and so cannot give. */
+export const mayGiveScopes = <T>(
+  by: Operator,
+  catalogue: ReadonlyMap<string, T>,
+): ReadonlyMap<string, T> =>
+  new Map([...catalogue].filter(([name]) => !isAdminScope(name) || may(by, name)))
 
 /**
  * Asserts that the operator holds every admin scope that an app has, or is to have: deciding over

@@ -5,7 +5,7 @@ import { createReadStream } from 'node:fs'
 import { extname } from 'node:path'
 import { Readable } from 'node:stream'
 import type { Command } from 'commander'
-import type { Account } from '../model/account.ts'
+import { type Account, type Role, ROLES } from '../model/account.ts'
 import type { Accounts } from '../accounts/accounts.ts'
 import type { Problem } from '../model/problem.ts'
 import { randomBase62 } from '../shared/crypto.ts'
@@ -36,6 +36,7 @@ import { convert, type SourceRow, SOURCES } from './import-sources.ts'
 import { decodeText, decodeWhole, joined } from './text-file.ts'
 
 const GENERATED_LENGTH = 20
+const ROLE_WORDS = ROLES.join(', ').replace('_', '-')
 
 interface CreateFlags {
   email?: string
@@ -71,6 +72,7 @@ export function addAccountCommands(program: Command, does: Does): void {
   addSetRole(account, does)
   addDeactivate(account, does)
   addReactivate(account, does)
+  addEndSessions(account, does)
   addImport(account, does)
 }
 
@@ -80,7 +82,7 @@ function addCreate(account: Command, does: Does): void {
     .description('create an account')
     .option('--email <address>')
     .option('--name <name>')
-    .option('--role <role>', 'member or admin', 'member')
+    .option('--role <role>', ROLE_WORDS, 'member')
     .option('--password-stdin', 'read the password from standard input')
     .option('--generate-password', 'make a password and print it once')
     .addHelpText(
@@ -114,7 +116,7 @@ function addInvite(account: Command, does: Does): void {
     .description('create an account and a link with which its owner chooses a password')
     .option('--email <address>')
     .option('--name <name>')
-    .option('--role <role>', 'member or admin', 'member')
+    .option('--role <role>', ROLE_WORDS, 'member')
     .addHelpText(
       'after',
       `
@@ -141,7 +143,7 @@ function addList(account: Command, does: Does): void {
     .description('list accounts by e-mail')
     .option('--search <text>', 'part of the e-mail or the name, or an account id')
     .option('--status <status>', 'active or deactivated')
-    .option('--role <role>', 'member or admin')
+    .option('--role <role>', ROLE_WORDS)
     .option('--limit <count>', 'accounts on one page, up to 200', '50')
     .option('--cursor <cursor>', 'the "next" of the page before')
     .addHelpText(
@@ -152,10 +154,15 @@ function addList(account: Command, does: Does): void {
     const { search, status, role, limit, cursor } = list.opts<ListFlags>()
     if (status !== undefined && status !== 'active' && status !== 'deactivated')
       throw usageRefusal('--status is active or deactivated')
-    if (role !== undefined && role !== 'member' && role !== 'admin')
-      throw usageRefusal('--role is member or admin')
+    const ofRole = role === undefined ? undefined : roleOf(role)
     return session.withServices(async ({ accounts }) => {
-      const page = await accounts.list({ search, status, role, cursor, limit: Number(limit) })
+      const page = await accounts.list({
+        search,
+        status,
+        role: ofRole,
+        cursor,
+        limit: Number(limit),
+      })
       return {
         json: { accounts: page.accounts.map(accountJson), next: page.next ?? null },
         text: accountListText(page.accounts, page.next),
@@ -200,12 +207,18 @@ their tokens end. Where there is no password yet it is a new invitation, for 7 d
 function addSetRole(account: Command, does: Does): void {
   const setRole = account
     .command('set-role <id-or-email> <role>')
-    .description('make somebody an admin, or a member again')
+    .description('change what somebody may do in the console')
     .addHelpText(
       'after',
       `
-All servers act on it at once. The last admin who can sign in stays one. Example:
-  $ otesse account set-role ada@example.com admin`,
+Takes effect on all servers within a second. The last admin who can sign in keeps the role.
+  member       signs in and connects apps, no console
+  support      looks at accounts; for members: reset links, ending sessions, deactivating
+  auditor      reads everything in the console and changes nothing
+  app-manager  manages apps and scopes, sees no accounts and no keys
+  admin        does everything
+Example:
+  $ otesse account set-role ada@example.com app-manager`,
     )
   does(setRole, (session, idOrEmail = '', roleText = '') => {
     const role = roleOf(roleText)
@@ -257,6 +270,19 @@ Tokens and sessions of before stay ended. Example:
     session.withAdminServices(async (services, { accounts }) => {
       const { id } = await getAccount(accounts, idOrEmail)
       return shown(await services.accounts.reactivate(id, OPERATOR))
+    }),
+  )
+}
+
+function addEndSessions(account: Command, does: Does): void {
+  const end = account
+    .command('end-sessions <id-or-email>')
+    .description('sign somebody out everywhere; apps keep their access')
+    .addHelpText('after', '\nExample:\n  $ otesse account end-sessions ada@example.com')
+  does(end, (session, idOrEmail = '') =>
+    session.withAdminServices(async (services, { accounts }) => {
+      const { id } = await getAccount(accounts, idOrEmail)
+      return shown(await services.accounts.endSessions(id, OPERATOR), '\nAll sessions ended.\n')
     }),
   )
 }
@@ -382,7 +408,9 @@ async function readPassword(session: Session, flags: CreateFlags): Promise<strin
   ])
 }
 
-function roleOf(role: string | undefined): Account['role'] {
-  if (role === 'member' || role === 'admin') return role
-  throw usageRefusal('--role is member or admin')
+/** Reads a role as people type it: `app-manager` and `app_manager` are one. */
+function roleOf(text: string | undefined): Role {
+  const role = ROLES.find((each) => each === text?.replaceAll('-', '_'))
+  if (role === undefined) throw usageRefusal(`The role is one of: ${ROLE_WORDS}`)
+  return role
 }

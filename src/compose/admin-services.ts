@@ -29,6 +29,7 @@ export function createAdminServices(
       accounts,
       links: accountLinks,
       importAccounts: createAccountImport({ store: stores.accounts, clock, events }),
+      events,
       issuer: config.server.issuer,
     }),
     apps: createAppService({ apps, events }),

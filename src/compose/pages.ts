@@ -114,7 +114,7 @@ export function createPageRouters(
       clock,
       links: accountLinks,
       hasEnded: createHasEnded(stores.purgeJobs),
-      redirects: { member: CONNECTED_APPS_PATH, admin: CONSOLE_PATH, signIn: signInAddress },
+      redirects: { member: CONNECTED_APPS_PATH, console: CONSOLE_PATH, signIn: signInAddress },
     }),
     createSignOutRouter(shared),
     createErrorReferenceRouter(templates, readsPerAddress),

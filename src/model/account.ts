@@ -1,13 +1,20 @@
 // An account as the rest of the server knows it. Its password is not part of it.
 import { newAccountId } from '../shared/ids.ts'
 
+/**
+ * The roles of accounts: a member administers nothing. What each of the others may is in
+ * admin/roles.ts.
+ */
+export const ROLES = ['member', 'support', 'auditor', 'app_manager', 'admin'] as const
+export type Role = (typeof ROLES)[number]
+
 /** Somebody who can sign in. */
 export interface Account {
   id: string
   /** As its owner writes it. */
   email: string
   name: string | undefined
-  role: 'admin' | 'member'
+  role: Role
   status: 'active' | 'deactivated'
   /** Why it was deactivated, in an admin's words. */
   statusReason: string | undefined

@@ -35,7 +35,7 @@ export interface OneTimeLinkDeps {
   hasEnded: HasEnded
   clock: Clock
   /** Where users go on to. */
-  redirects: { member: string; admin: string; signIn: (to: string) => string }
+  redirects: { member: string; console: string; signIn: (to: string) => string }
 }
 
 type Problems = OneTimeLinkPage['problems']
@@ -87,7 +87,7 @@ async function goOn(
   ctx: Context,
   { account, endsSessions }: { account: Account; endsSessions: boolean },
 ): Promise<void> {
-  const to = deps.redirects[account.role]
+  const to = account.role === 'member' ? deps.redirects.member : deps.redirects.console
   ctx.status = 303
   ctx.set('Cache-Control', 'no-store')
   // A session that begins before the old ones have ended would end with them.

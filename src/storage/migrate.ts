@@ -21,6 +21,7 @@ import * as purgeProgress from '../../migrations/0018_purge_progress.ts'
 import * as emailKeys from '../../migrations/0019_email_keys.ts'
 import * as secretKeys from '../../migrations/0020_secret_keys.ts'
 import * as eventsRequest from '../../migrations/0025_events_request.ts'
+import * as roles from '../../migrations/0028_roles.ts'
 import { type Database, withDatabase } from './database.ts'
 import { assertUsable } from './database-check.ts'
 
@@ -42,6 +43,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0019_email_keys': emailKeys,
   '0020_secret_keys': secretKeys,
   '0025_events_request': eventsRequest,
+  '0028_roles': roles,
 }
 
 const migratorOf = (db: Database): Migrator =>

@@ -1,5 +1,6 @@
 // The rows of the database, as Kysely sees them. One interface a table, singular columns in snake_case; the migrations create exactly these.
 import type { ColumnType, Generated } from 'kysely'
+import type { Role } from '../model/account.ts'
 
 type Timestamp = ColumnType<Date, Date | string, Date | string>
 type NullableTimestamp = ColumnType<Date | null, Date | string | null, Date | string | null>
@@ -17,7 +18,7 @@ export interface AccountRow {
   name: string | null
   /** PHC string (argon2id, or an imported format); null while the account is only invited. */
   password_hash: string | null
-  role: 'admin' | 'member'
+  role: Role
   status: 'active' | 'deactivated'
   status_reason: string | null
   /** Goes up by one with every change; the ETag of the admin API. */

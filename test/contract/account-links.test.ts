@@ -63,7 +63,13 @@ describe.each(DATABASES)('On $name', ({ open }) => {
       events,
     })
     const importAccounts = createAccountImport({ store, clock, events })
-    const acts = createAccountService({ accounts, links, importAccounts, issuer: ISSUER })
+    const acts = createAccountService({
+      accounts,
+      links,
+      importAccounts,
+      events: { sessionEnded: tell('ended') },
+      issuer: ISSUER,
+    })
     const move = (millis: number): void => void (now += millis)
     const jobs = () => db.selectFrom('purge_jobs').select(['account_id', 'reason']).execute()
     return { db, accounts, links, acts, told, move, jobs }

@@ -109,6 +109,7 @@ describe.each(BACKENDS)('the admin API, %s', (backend) => {
     resetAccount: [201, async () => admin.post(`${await newAccount()}/reset`)],
     deactivateAccount: [200, async () => admin.post(`${await newAccount()}/deactivate`, reason)],
     reactivateAccount: [200, async () => admin.post(`${await newAccount()}/reactivate`)],
+    endSessionsOfAccount: [200, async () => admin.post(`${await newAccount()}/end-sessions`)],
     importAccounts: [
       200,
       () =>

@@ -807,8 +807,12 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       const browser = await aConsole(admin, own)
       const role = (id: string) => `/admin/accounts/${id}/role`
       const own1 = await browser.open(at(role(admin.id), own))
-      const last = await browser.submit(own1, role(admin.id), { role: 'member' })
-      expect(last.status).toBe(409)
+      const ownRole = await browser.submit(own1, role(admin.id), { role: 'member' })
+      expect(ownRole.status).toBe(422)
+      expect(wordsOf(ownRole)).toContain('You cannot change your own role')
+      const closing = `/admin/accounts/${admin.id}/deactivate`
+      const asked = await browser.open(at(closing, own))
+      const last = await browser.submit(asked, closing, { reason: 'Left us.' })
       expect(wordsOf(last)).toContain('This is the last active admin')
       const changed = await browser.submit(
         await browser.open(at(role(member.id), own)),

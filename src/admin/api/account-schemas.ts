@@ -1,6 +1,6 @@
 // How an account looks on the wire of the admin API, in both directions. Invariant: a password comes in and never goes out, nor does its hash.
 import type { OneTimeLink } from '../../accounts/account-links.ts'
-import type { Account } from '../../model/account.ts'
+import { type Account, ROLES } from '../../model/account.ts'
 import {
   answer,
   boolean,
@@ -16,10 +16,10 @@ import {
 } from './schema.ts'
 
 const NAME = orNull(text('How the pages address the person.'))
-const ROLE = choice('Admins need the scope admin:roles:write to be made or changed.', [
-  'member',
-  'admin',
-])
+const ROLE = choice(
+  'Any but `member` needs the scope admin:roles:write to be given or changed, and all that the role may do.',
+  [...ROLES],
+)
 const EMAIL = text('What the person signs in with.', { format: 'email' })
 export const INVITATION = input({ email: EMAIL, name: NAME, role: ROLE }, ['email'])
 export const NEW_ACCOUNT = input(

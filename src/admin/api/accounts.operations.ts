@@ -1,6 +1,6 @@
 // The operations on the accounts of people.
 import type { Invited, OneTimeLink } from '../../accounts/account-links.ts'
-import type { Account } from '../../model/account.ts'
+import { type Account, ROLES } from '../../model/account.ts'
 import type { Accounts, NewAccount } from '../../accounts/accounts.ts'
 import type { AccountService } from '../account-service.ts'
 import {
@@ -119,7 +119,7 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
         name: 'status',
         schema: choice('Without it, both.', ['active', 'deactivated']),
       },
-      { name: 'role', schema: choice('Without it, both.', ['member', 'admin']) },
+      { name: 'role', schema: choice('Without it, all.', [...ROLES]) },
       ...pageParameters(200),
     ],
     answers: { 200: { description: 'A page of accounts.', schema: pageSchema(ref('Account')) } },
@@ -218,6 +218,16 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     inPath: ONE,
     answers: { 200: ACCOUNT },
     handle: async ({ service }, call) => shown(await service.reactivate(idOf(call), call.by)),
+  },
+  {
+    id: 'endSessionsOfAccount',
+    method: 'POST',
+    path: '/accounts/{accountId}/end-sessions',
+    summary: 'Sign the owner out everywhere; connected apps keep their access',
+    scope: WRITE,
+    inPath: ONE,
+    answers: { 200: ACCOUNT },
+    handle: async ({ service }, call) => shown(await service.endSessions(idOf(call), call.by)),
   },
   {
     id: 'importAccounts',

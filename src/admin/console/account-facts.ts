@@ -1,6 +1,6 @@
 // What pages tell about an account. Invariant: nothing of its password but whether there is one.
 import type { Account } from '../../model/account.ts'
-import { accountBadge } from './labels.ts'
+import { accountBadge, ROLE_LABELS } from './labels.ts'
 
 /** Where accounts are listed. */
 export const ACCOUNTS_PATH = '/admin/accounts'
@@ -14,7 +14,7 @@ export const accountFacts = (account: Account) => ({
   id: account.id,
   email: account.email,
   name: account.name,
-  role: account.role,
+  role: ROLE_LABELS[account.role].label,
   status: account.status,
   statusReason: account.statusReason,
   isInvited: !account.hasPassword,

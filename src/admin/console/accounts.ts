@@ -1,10 +1,12 @@
 // The accounts of people: listed, named, invited, given a new link, made admins, deactivated.
 // Invariant: a one-time link is in the one answer that made it; nothing is changed but through the
 // admin services, which keep the last admin.
-import type { Account } from '../../model/account.ts'
+import { type Account, type Role, ROLES } from '../../model/account.ts'
 import type { OneTimeLink } from '../../accounts/account-links.ts'
 import type { Problem } from '../../model/problem.ts'
 import { AppError } from '../../shared/errors.ts'
+import { may, type Operator } from '../operator.ts'
+import { missingFor } from '../roles.ts'
 import { ACCOUNTS_PATH as PATH, accountFacts, accountPath as pathOf } from './account-facts.ts'
 import { redirected, page, type Row, type Sent, type UsedFormNotice } from './action.ts'
 import { confirmation, line, lines, reasonField } from './confirmation.ts'
@@ -12,15 +14,15 @@ import type { ConsoleDeps } from './console-deps.ts'
 import { narrowingOf } from './filters.ts'
 import type { Frame, LinkTo } from './frame.ts'
 import { doneOf, pagerOf } from './paging.ts'
-import { accountBadge } from './labels.ts'
+import { accountBadge, ROLE_LABELS } from './labels.ts'
 
 const PAGE = 25
 const CRUMBS = [{ label: 'Accounts', href: PATH }]
-const ROLE_LABELS = { member: 'Member', admin: 'Admin' } as const
 const DONE: Readonly<Record<string, string>> = {
   role: 'Role changed. It takes effect everywhere within a second.',
   name: 'Name changed.',
   deactivated: 'Account deactivated. Its sessions and tokens no longer work.',
+  sessions: 'Sessions ended. The person has to sign in again.',
   reactivated:
     'Account reactivated. The person can sign in again; apps have to be connected again.',
 }
@@ -42,6 +44,7 @@ export const accountRows = (deps: ConsoleDeps): Row[] => [
   changeRole(deps),
   deactivate(deps),
   reactivate(deps),
+  endSessions(deps),
 ]
 
 const finder =
@@ -55,17 +58,18 @@ const finder =
 const list = ({ accounts }: ConsoleDeps): Row =>
   page({
     path: PATH,
+    scope: 'admin:accounts:read',
     async show({ query }) {
       const search = query.get('search')
       const status = (['active', 'deactivated'] as const).find(
         (each) => each === query.get('status'),
       )
-      const role = (['member', 'admin'] as const).find((each) => each === query.get('role'))
+      const role = ROLES.find((each) => each === query.get('role'))
       const cursor = query.get('cursor')
       const found = await accounts.list({ search, status, role, cursor, limit: PAGE })
       const narrowing = narrowingOf(PATH, query, [
         { name: 'search', label: 'Search', value: search },
-        { name: 'role', label: 'Role', value: role && ROLE_LABELS[role] },
+        { name: 'role', label: 'Role', value: role && ROLE_LABELS[role].label },
         { name: 'status', label: 'Status', value: status && accountBadge({ status }).label },
       ])
       return {
@@ -79,6 +83,7 @@ const list = ({ accounts }: ConsoleDeps): Row =>
         },
         accounts: found.accounts.map(accountFacts),
         narrowing,
+        roles: ROLES.map((value) => ({ value, label: ROLE_LABELS[value].label })),
         filter: { search: search ?? '', status: status ?? '', role: role ?? '' },
         pager: pagerOf(PATH, query, found.next),
       }
@@ -88,6 +93,7 @@ const list = ({ accounts }: ConsoleDeps): Row =>
 const overview = (deps: ConsoleDeps): Row =>
   page({
     path: `${PATH}/:id`,
+    scope: 'admin:accounts:read',
     async show({ params, query, admin }) {
       const account = await finder(deps)(params)
       return {
@@ -101,6 +107,7 @@ const overview = (deps: ConsoleDeps): Row =>
         },
         account: accountFacts(account),
         isSelf: account.id === admin.account.id,
+        mayDecide: missingFor(account.role, admin.by.scopes) === undefined,
         activityUrl: `/admin/activity?account=${encodeURIComponent(account.id)}`,
       }
     },
@@ -110,10 +117,11 @@ const invite = ({ services }: ConsoleDeps): Row =>
   confirmation({
     name: 'account.invite',
     path: `${PATH}/new`,
+    scope: 'admin:accounts:write',
     find: () => undefined,
     recentSignIn: 'always',
     once: () => linkUsed({ label: 'Go to the accounts', href: PATH }),
-    ask: (_, { typed }) => ({
+    ask: (_, { typed, admin }) => ({
       frame: { title: 'Invite someone', section: 'accounts', crumbs: CRUMBS },
       consequences: [
         'The account is created right away. Its owner chooses a password with a one-time link.',
@@ -123,7 +131,7 @@ const invite = ({ services }: ConsoleDeps): Row =>
         { name: 'email', label: 'E-mail address', kind: 'line' },
         { name: 'name', label: 'Name', kind: 'line', isOptional: true },
       ],
-      choice: roleChoice(roleOf(typed)),
+      choice: roleChoice(roleOf(typed), admin.by),
       button: 'Invite',
       isDangerous: false,
       cancelUrl: PATH,
@@ -144,6 +152,7 @@ const link = (deps: ConsoleDeps): Row =>
   confirmation({
     name: 'account.link',
     path: `${PATH}/:id/link`,
+    scope: 'accounts:support',
     find: finder(deps),
     recentSignIn: 'always',
     once: (account) => linkUsed({ label: 'Go to the account', href: pathOf(account) }),
@@ -173,6 +182,7 @@ const rename = (deps: ConsoleDeps): Row =>
   confirmation({
     name: 'account.name',
     path: `${PATH}/:id/name`,
+    scope: 'admin:accounts:write',
     find: finder(deps),
     // A name opens nothing.
     recentSignIn: 'never',
@@ -210,6 +220,7 @@ const changeRole = (deps: ConsoleDeps): Row =>
   confirmation({
     name: 'account.role',
     path: `${PATH}/:id/role`,
+    scope: 'admin:roles:write',
     find: finder(deps),
     recentSignIn: 'always',
     once: false,
@@ -222,12 +233,11 @@ const changeRole = (deps: ConsoleDeps): Row =>
           : undefined,
       ),
       consequences: [
-        'Admins can do everything in this console.',
         account.id === admin.account.id
-          ? 'This is your own account: as a member, you lose access to this console at once.'
+          ? 'This is your own account. Only another admin can change its role.'
           : 'Takes effect on all servers within a second.',
       ],
-      choice: roleChoice(account.role),
+      choice: roleChoice(account.role, admin.by),
       hidden: { version: String(account.version) },
       button: 'Change role',
       isDangerous: false,
@@ -250,6 +260,7 @@ const deactivate = (deps: ConsoleDeps): Row =>
   confirmation({
     name: 'account.deactivate',
     path: `${PATH}/:id/deactivate`,
+    scope: 'accounts:support',
     find: finder(deps),
     recentSignIn: 'always',
     once: false,
@@ -276,6 +287,7 @@ const reactivate = (deps: ConsoleDeps): Row =>
   confirmation({
     name: 'account.reactivate',
     path: `${PATH}/:id/reactivate`,
+    scope: 'accounts:support',
     find: finder(deps),
     recentSignIn: 'always',
     once: false,
@@ -295,16 +307,47 @@ const reactivate = (deps: ConsoleDeps): Row =>
     },
   })
 
-const roleOf = (typed: ReadonlyMap<string, string>): Account['role'] =>
-  typed.get('role') === 'admin' ? 'admin' : 'member'
+const endSessions = (deps: ConsoleDeps): Row =>
+  confirmation({
+    name: 'account.sessions',
+    path: `${PATH}/:id/end-sessions`,
+    scope: 'accounts:support',
+    find: finder(deps),
+    recentSignIn: 'always',
+    once: false,
+    ask: (account) => ({
+      frame: frameBelow(account, `End the sessions of ${account.email}?`),
+      consequences: [
+        'The person is signed out in all browsers and can sign in again with the same password.',
+        'Connected apps keep their access.',
+      ],
+      button: 'End sessions',
+      isDangerous: false,
+      cancelUrl: pathOf(account),
+    }),
+    async run(account, _, by) {
+      await deps.services.accounts.endSessions(account.id, by)
+      return redirected(pathOf(account, '?done=sessions'))
+    },
+  })
 
-const roleChoice = (role: Account['role']) => ({
+const roleOf = (typed: ReadonlyMap<string, string>): Role =>
+  ROLES.find((role) => role === typed.get('role')) ?? 'member'
+
+/** The roles that the operator may give, and the one that is there. */
+const roleChoice = (current: Role, by: Operator) => ({
   name: 'role',
   legend: 'Role',
-  options: [
-    { value: 'member', label: 'Member', hint: 'Can sign in and connect apps.' },
-    { value: 'admin', label: 'Admin', hint: 'Can also administer this server.' },
-  ].map((option) => ({ ...option, isChosen: option.value === role })),
+  options: ROLES.filter(
+    (role) =>
+      role === current ||
+      (may(by, 'admin:roles:write') && missingFor(role, by.scopes) === undefined),
+  ).map((role) => ({
+    value: role,
+    label: ROLE_LABELS[role].label,
+    hint: ROLE_LABELS[role].sentence,
+    isChosen: role === current,
+  })),
 })
 
 /** Changes an account, if the form was made of how it is now. */

@@ -8,11 +8,12 @@ import type { UploadedFile } from '../../http/multipart.ts'
 import type { Parameters } from '../../http/parameters.ts'
 import type { WriteAlong } from '../../storage/database.ts'
 import type { Operator } from '../operator.ts'
+import type { Power } from '../roles.ts'
 import type { Frame, LinkTo } from './frame.ts'
 import type { ConsolePage } from './page-models.ts'
 import type { Query } from './paging.ts'
 
-/** The admin who is signed in. */
+/** Who is signed in, with a role that opens the console. */
 export interface Admin {
   account: Account
   by: Operator
@@ -42,6 +43,8 @@ export interface Download {
 /** A page that is only looked at. */
 export interface PageRow<Path extends string = string> {
   path: Path
+  /** What the role must permit; none for what every role may open. */
+  scope: Power | undefined
   show(asked: {
     params: ParamsOf<Path>
     query: Query
@@ -104,6 +107,8 @@ export interface ActionRow<Path extends string = string, Target = unknown, Typed
   /** Unique: with the parameters of the path it makes the form's token, and what counts once. */
   name: string
   path: Path
+  /** What the role must permit to open the form and to send it. */
+  scope: Power | undefined
   /** Where the form stands on the page of another action, it has no page of its own. */
   isPartOfOtherPage?: true
   /**

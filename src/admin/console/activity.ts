@@ -4,6 +4,7 @@ import { Readable } from 'node:stream'
 import { EVENTS } from '../../audit/event-names.ts'
 import type { EventQuery, RecordedEvent } from '../../audit/event.store.ts'
 import { DAY } from '../../shared/clock.ts'
+import { may, type Operator } from '../operator.ts'
 import { page, type Row } from './action.ts'
 import { appFrame, appPath } from './app-frame.ts'
 import type { ConsoleDeps } from './console-deps.ts'
@@ -70,11 +71,21 @@ export const activityRows = (deps: ConsoleDeps): Row[] => [
   ofApp(deps),
 ]
 
+/** For roles that see no accounts: who and from where is left out. */
+const withoutPeople = (event: RecordedEvent): RecordedEvent => ({
+  ...event,
+  accountId: undefined,
+  address: undefined,
+  actor: event.actor?.startsWith('acc_') === true ? undefined : event.actor,
+})
+
 /** Puts names beside the ids; what is gone keeps its id alone. */
 async function named(
   { accounts, apps }: ConsoleDeps,
-  events: readonly RecordedEvent[],
+  recorded: readonly RecordedEvent[],
+  by: Operator,
 ): Promise<NamedEvent[]> {
+  const events = may(by, 'admin:accounts:read') ? recorded : recorded.map(withoutPeople)
   const names: Record<string, string> = {}
   const accountIds = events.flatMap(({ accountId, actor }) => [accountId, actor])
   const appIds = events.flatMap(({ appId, actor }) => [appId, actor])
@@ -94,7 +105,8 @@ async function named(
 const everywhere = (deps: ConsoleDeps): Row =>
   page({
     path: '/admin/activity',
-    async show({ query }) {
+    scope: 'admin:audit:read',
+    async show({ query, admin }) {
       const { events, nextCursor } = await deps.eventStore.list({
         ...eventQuery(query),
         cursor: query.get('cursor'),
@@ -114,7 +126,7 @@ const everywhere = (deps: ConsoleDeps): Row =>
       return {
         template: 'activity',
         frame: { title: 'Activity', narrowedTo: narrowing.text, section: 'activity', crumbs: [] },
-        events: await named(deps, events),
+        events: await named(deps, events, admin.by),
         filter: filter as Record<(typeof FILTERS)[number], string>,
         kinds: KINDS,
         narrowing,
@@ -128,6 +140,7 @@ const everywhere = (deps: ConsoleDeps): Row =>
 const download = ({ eventStore }: ConsoleDeps): Row =>
   page({
     path: '/admin/activity/export',
+    scope: 'admin:audit:read',
     show({ query }) {
       const format: ExportFormat = query.get('format') === 'ndjson' ? 'ndjson' : 'csv'
       const { contentType, extension } = EXPORT_FORMATS[format]
@@ -143,7 +156,8 @@ const download = ({ eventStore }: ConsoleDeps): Row =>
 const ofApp = (deps: ConsoleDeps): Row =>
   page({
     path: '/admin/apps/:id/activity',
-    async show({ params, query }) {
+    scope: 'admin:apps:read',
+    async show({ params, query, admin }) {
       const app = await deps.apps.get(params.id)
       const now = deps.clock()
       const isRefusals = query.get('only') === 'refused'
@@ -163,7 +177,7 @@ const ofApp = (deps: ConsoleDeps): Row =>
       return {
         template: 'app-activity',
         frame: appFrame(app, 'activity'),
-        events: await named(deps, found.events),
+        events: await named(deps, found.events, admin.by),
         isRefusals,
         requestId: query.get('request') ?? '',
         allUrl: path,

@@ -15,6 +15,7 @@ const suspend = ({ services, getChangeable }: ConsoleDeps): Row =>
   confirmation({
     name: 'app.suspend',
     path: '/admin/apps/:id/suspend',
+    scope: 'admin:apps:write',
     find: ({ id }) => getChangeable(id),
     recentSignIn: 'always',
     once: false,
@@ -40,6 +41,7 @@ const activate = ({ services, getChangeable }: ConsoleDeps): Row =>
   confirmation({
     name: 'app.activate',
     path: '/admin/apps/:id/activate',
+    scope: 'admin:apps:write',
     find: ({ id }) => getChangeable(id),
     recentSignIn: 'always',
     once: false,
@@ -63,6 +65,7 @@ const remove = ({ services, getChangeable }: ConsoleDeps): Row =>
   confirmation({
     name: 'app.delete',
     path: '/admin/apps/:id/delete',
+    scope: 'admin:apps:write',
     find: ({ id }) => getChangeable(id),
     recentSignIn: 'always',
     once: false,

@@ -4,6 +4,7 @@ import { permissionGroups } from '../../apps/permission-groups.ts'
 import { MAX_LOGO_BYTES } from '../../apps/logo.ts'
 import { APP_TYPES, type App, type AppChange, type AppStatus } from '../../model/app.ts'
 import type { Problem } from '../../model/problem.ts'
+import { mayGiveScopes } from '../operator.ts'
 import { action, redirected, type FormState, page, type Row, type SentForm } from './action.ts'
 import {
   appFields,
@@ -41,6 +42,7 @@ export const appRows = (deps: ConsoleDeps): Row[] => [
   changeLogo(deps),
   page({
     path: '/admin/apps/:id/logo',
+    scope: 'admin:apps:read',
     show: ({ params }) => ({ redirectTo: appPath(params.id, '/edit') }),
   }),
 ]
@@ -48,6 +50,7 @@ export const appRows = (deps: ConsoleDeps): Row[] => [
 const list = ({ apps, catalogue }: ConsoleDeps): Row =>
   page({
     path: '/admin/apps',
+    scope: 'admin:apps:read',
     async show({ query }) {
       const search = query.get('search')
       const type = APP_TYPES.find((each) => each === query.get('type'))
@@ -96,6 +99,7 @@ const list = ({ apps, catalogue }: ConsoleDeps): Row =>
 const overview = ({ apps, lifetimes }: ConsoleDeps): Row =>
   page({
     path: '/admin/apps/:id',
+    scope: 'admin:apps:read',
     async show({ params, query }) {
       const app = await apps.get(params.id)
       return {
@@ -113,6 +117,7 @@ const overview = ({ apps, lifetimes }: ConsoleDeps): Row =>
 const permissions = ({ apps, catalogue }: ConsoleDeps): Row =>
   page({
     path: '/admin/apps/:id/permissions',
+    scope: 'admin:apps:read',
     async show({ params }) {
       const app = await apps.get(params.id)
       const all = catalogue()
@@ -150,6 +155,7 @@ const edit = (deps: ConsoleDeps): Row =>
   action({
     name: 'app.edit',
     path: '/admin/apps/:id/edit',
+    scope: 'admin:apps:write',
     find: ({ id }) => deps.getChangeable(id),
     read: (form, app): Edit =>
       form === undefined
@@ -175,6 +181,7 @@ const changeLogo = (deps: ConsoleDeps): Row =>
   action({
     name: LOGO,
     path: '/admin/apps/:id/logo',
+    scope: 'admin:apps:write',
     find: ({ id }) => deps.getChangeable(id),
     read: (form: SentForm | undefined) => ({
       isRemoval: form?.fields.has('remove') === true,
@@ -215,7 +222,13 @@ function editPage(
     frame: belowApp(app, `Edit ${app.name}`, { problems: formProblems(problems) }),
     app: appFacts(app),
     logo: logoOf(app),
-    ...appFields({ values, problems, catalogue: catalogue(), lifetimes, type: app.type }),
+    ...appFields({
+      values,
+      problems,
+      catalogue: mayGiveScopes(state.admin.by, catalogue()),
+      lifetimes,
+      type: app.type,
+    }),
     version: isConflict ? app.version : version,
     conflict: isConflict ? differences(formOfApp(app), values, FIELD_LABELS) : undefined,
     conflictUrl: appPath(app.id, '/activity'),

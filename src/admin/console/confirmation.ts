@@ -37,7 +37,7 @@ export type Typed = Parameters
 
 type Confirmation<Path extends string, Target> = Pick<
   ActionRow<Path, Target, Typed>,
-  'name' | 'path' | 'once' | 'find' | 'check' | 'run'
+  'name' | 'path' | 'scope' | 'once' | 'find' | 'check' | 'run'
 > & {
   recentSignIn: 'always' | 'never'
   ask(

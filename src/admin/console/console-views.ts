@@ -6,15 +6,29 @@ import { type Frame, SECTIONS } from './frame.ts'
 import type { BarePage, ConsolePage } from './page-models.ts'
 
 /** Renders a page for an admin. */
-export type RenderConsole = (page: ConsolePage, admin: Pick<Account, 'email' | 'name'>) => string
+export type RenderConsole = (
+  page: ConsolePage,
+  admin: Pick<Account, 'email' | 'name'>,
+  may: (href: string) => boolean,
+) => string
 
 /** Renders a page for somebody who is not let in. */
 export type RenderBare = (page: BarePage) => string
 
 /** What every page of the console is given besides its model. */
-export const consoleValues = (frame: Frame, { email, name }: Pick<Account, 'email' | 'name'>) => ({
-  frame,
-  sections: SECTIONS,
+export const consoleValues = (
+  frame: Frame,
+  { email, name }: Pick<Account, 'email' | 'name'>,
+  may: (href: string) => boolean,
+) => ({
+  frame: {
+    ...frame,
+    action: frame.action !== undefined && may(frame.action.href) ? frame.action : undefined,
+    tabs: frame.tabs?.filter(({ href }) => may(href)),
+  },
+  /** Whether a link to that path of the console leads anywhere for this person. */
+  may,
+  sections: SECTIONS.filter(({ href }) => may(href)),
   admin: { email, name },
   title: titleOf(frame),
 })
@@ -25,8 +39,8 @@ export function createConsoleViews(templates: Templates): {
   renderBare: RenderBare
 } {
   return {
-    render: ({ template, frame, ...model }, admin) =>
-      templates.render(`console/${template}`, { ...model, ...consoleValues(frame, admin) }),
+    render: ({ template, frame, ...model }, admin, may) =>
+      templates.render(`console/${template}`, { ...model, ...consoleValues(frame, admin, may) }),
     renderBare: ({ template, ...model }) => templates.render(`console/${template}`, model),
   }
 }

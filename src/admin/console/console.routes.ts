@@ -1,5 +1,5 @@
 // The console: its rows as routes. Invariant: every row goes through the same phases, so none can
-// forget one: an active admin, a form of our own page that was made for this admin, this action and
+// forget one: somebody whose role permits it, a form of our own page that was made for this admin, this action and
 // this target, a recent sign-in where the row asks for one, once only where it must, and a form
 // that is shown again whenever nothing was changed.
 import Router from '@koa/router'
@@ -28,6 +28,7 @@ import type { ConsoleDeps } from './console-deps.ts'
 import { createConsoleViews, type RenderConsole } from './console-views.ts'
 import { credentialRows } from './credentials.ts'
 import { keyRows } from './keys.ts'
+import { createMayOpen, type MayOpen } from './may-open.ts'
 import { once } from './once.ts'
 import type { ConsolePage } from './page-models.ts'
 import { queryOf } from './paging.ts'
@@ -61,13 +62,19 @@ type RouterDeps = Omit<RequireAdminDeps, 'renderBare'> & {
 }
 
 /** What the phases need. */
-type Phases = Omit<RouterDeps, 'templates'> & RequireAdminDeps & { render: RenderConsole }
+type Phases = Omit<RouterDeps, 'templates'> &
+  RequireAdminDeps & { render: RenderConsole; mayOpen: MayOpen }
 
 /** Creates the router of the console. */
 export function createConsoleRouter(deps: ConsoleDeps & RouterDeps): Router {
   const router = new Router({ strict: true, sensitive: true })
-  const phases: Phases = { ...deps, ...createConsoleViews(deps.templates) }
-  for (const row of rowsOf(deps))
+  const rows = rowsOf(deps)
+  const phases: Phases = {
+    ...deps,
+    ...createConsoleViews(deps.templates),
+    mayOpen: createMayOpen(rows),
+  }
+  for (const row of rows)
     if ('show' in row) router.get(row.path, ...pageRoute(phases, row))
     else {
       if (row.isPartOfOtherPage !== true) router.get(row.path, ...formRoute(phases, row))
@@ -77,19 +84,24 @@ export function createConsoleRouter(deps: ConsoleDeps & RouterDeps): Router {
 }
 
 function pageRoute(phases: Phases, row: PageRow): Middleware[] {
-  return requireAdmin(phases, false, async (ctx, admin) => {
-    const query = queryOf(ctx)
-    const params = paramsOf(ctx)
-    const shown = await row.show({ params, query, search: ctx.querystring, admin })
-    if ('redirectTo' in shown) redirect(ctx, shown.redirectTo)
-    else if ('content' in shown) sendDownload(ctx, shown)
-    else show(phases, ctx, admin, shown)
-  })
+  return requireAdmin(
+    phases,
+    { scope: row.scope, needsRecentSignIn: false },
+    async (ctx, admin) => {
+      const query = queryOf(ctx)
+      const params = paramsOf(ctx)
+      const shown = await row.show({ params, query, search: ctx.querystring, admin })
+      if ('redirectTo' in shown) redirect(ctx, shown.redirectTo)
+      else if ('content' in shown) sendDownload(ctx, shown)
+      else show(phases, ctx, admin, shown)
+    },
+  )
 }
 
 /** Shows the form of an action. */
 function formRoute(phases: Phases, row: ActionRow): Middleware[] {
-  return requireAdmin(phases, row.recentSignIn === 'always', async (ctx, admin) => {
+  const needs = { scope: row.scope, needsRecentSignIn: row.recentSignIn === 'always' }
+  return requireAdmin(phases, needs, async (ctx, admin) => {
     const target = await row.find(paramsOf(ctx))
     const typed = row.read(undefined, target)
     const state = stateOf(phases, row, ctx, { admin, target, typed, formId: newFormId() })
@@ -100,7 +112,8 @@ function formRoute(phases: Phases, row: ActionRow): Middleware[] {
 /** Takes the form of an action. */
 function sendRoute(phases: Phases, row: ActionRow): Middleware[] {
   const isKeptByGuard = row.recentSignIn === 'always' && row.showsStaleForm !== true
-  return requireAdmin(phases, isKeptByGuard, async (ctx, admin) => {
+  const needs = { scope: row.scope, needsRecentSignIn: isKeptByGuard }
+  return requireAdmin(phases, needs, async (ctx, admin) => {
     const form = await readForm(phases, row, ctx, admin)
     const target = await row.find(paramsOf(ctx))
     const typed = row.read(form, target)
@@ -194,13 +207,17 @@ const paramsOf = (ctx: Context): Record<string, string> =>
   (ctx as Context & { params: Record<string, string> }).params
 
 function show(
-  { render }: Phases,
+  { render, mayOpen }: Phases,
   ctx: Context,
-  { account }: Admin,
+  { account, by }: Admin,
   page: ConsolePage,
   status = 200,
 ): void {
-  sendHtml(ctx, render(page, account), { status, runsScripts: true })
+  sendHtml(
+    ctx,
+    render(page, account, (href) => mayOpen(by, href)),
+    { status, runsScripts: true },
+  )
 }
 
 function sendDownload(ctx: Context, { filename, contentType, content }: Download): void {

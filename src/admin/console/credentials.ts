@@ -21,6 +21,7 @@ export const credentialRows = (deps: ConsoleDeps): Row[] => [
 const credentials = ({ apps, issuer, clock }: ConsoleDeps): Row =>
   page({
     path: '/admin/apps/:id/credentials',
+    scope: 'admin:apps:read',
     async show({ params, query }) {
       const app = await apps.get(params.id)
       const secrets = secretFacts(app, clock())
@@ -61,6 +62,7 @@ const createSecret = ({ services, getChangeable }: ConsoleDeps): Row =>
   confirmation({
     name: 'secret.create',
     path: '/admin/apps/:id/secrets/new',
+    scope: 'admin:apps:write',
     async find({ id }): Promise<App> {
       const app = await getChangeable(id)
       if (!isConfidential(app)) throw new AppError('not_found')
@@ -127,6 +129,7 @@ const revokeSecret = ({ services, getChangeable, clock }: ConsoleDeps): Row =>
   confirmation({
     name: 'secret.revoke',
     path: '/admin/apps/:id/secrets/:secretId/revoke',
+    scope: 'admin:apps:write',
     async find({ id, secretId }) {
       const app = await getChangeable(id)
       const secrets = secretFacts(app, clock())

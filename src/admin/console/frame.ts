@@ -4,11 +4,11 @@ import type { Badge } from './labels.ts'
 
 /** The parts of the console. */
 export const SECTIONS = [
-  { id: 'apps', label: 'Apps', href: '/admin/apps' },
-  { id: 'scopes', label: 'Scopes', href: '/admin/scopes' },
-  { id: 'accounts', label: 'Accounts', href: '/admin/accounts' },
-  { id: 'activity', label: 'Activity', href: '/admin/activity' },
-  { id: 'keys', label: 'Keys', href: '/admin/keys' },
+  { id: 'apps', label: 'Apps', href: '/admin/apps', scope: 'admin:apps:read' },
+  { id: 'scopes', label: 'Scopes', href: '/admin/scopes', scope: 'admin:scopes:read' },
+  { id: 'accounts', label: 'Accounts', href: '/admin/accounts', scope: 'admin:accounts:read' },
+  { id: 'activity', label: 'Activity', href: '/admin/activity', scope: 'admin:audit:read' },
+  { id: 'keys', label: 'Keys', href: '/admin/keys', scope: 'admin:keys:read' },
 ] as const
 export type Section = (typeof SECTIONS)[number]['id']
 

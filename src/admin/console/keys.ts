@@ -33,6 +33,7 @@ export const keyRows = (deps: ConsoleDeps): Row[] => [list(deps), rotate(deps), 
 const list = ({ keyRing }: ConsoleDeps): Row =>
   page({
     path: PATH,
+    scope: 'admin:keys:read',
     show: ({ query }) => ({
       template: 'keys',
       frame: {
@@ -58,6 +59,7 @@ const rotate = ({ keyRing, services }: ConsoleDeps): Row =>
   confirmation({
     name: 'key.rotate',
     path: `${PATH}/rotate`,
+    scope: 'admin:keys:write',
     find: (): Rotation => ({ from: keyRing.rotatableFrom() }),
     recentSignIn: 'always',
     once: false,
@@ -99,6 +101,7 @@ const reseal = ({ services }: ConsoleDeps): Row =>
   confirmation({
     name: 'key.reseal',
     path: `${PATH}/reseal`,
+    scope: 'admin:keys:write',
     find: () => undefined,
     recentSignIn: 'always',
     once: false,

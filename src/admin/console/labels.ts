@@ -1,6 +1,6 @@
 // How the console writes times, numbers, states and addresses. Called by its pages and templates.
 import type { App, AppStatus, AppType } from '../../model/app.ts'
-import type { Account } from '../../model/account.ts'
+import type { Account, Role } from '../../model/account.ts'
 
 /** A state in one word; the tone is colour besides, never instead. */
 export interface Badge {
@@ -31,6 +31,21 @@ export const TYPE_LABELS: Record<AppType, { label: string; sentence: string }> =
     label: 'API (resource server)',
     sentence: 'Receives access tokens and verifies them with this server.',
   },
+}
+
+/** What each role is called, and what it permits. */
+export const ROLE_LABELS: Record<Role, { label: string; sentence: string }> = {
+  member: { label: 'Member', sentence: 'Signs in and connects apps. No access to this console.' },
+  support: {
+    label: 'Support',
+    sentence: 'Sees accounts. For members: reset links, ending sessions, deactivating.',
+  },
+  auditor: { label: 'Auditor', sentence: 'Sees everything in this console and changes nothing.' },
+  app_manager: {
+    label: 'App manager',
+    sentence: 'Manages apps and scopes. Sees no accounts and no keys.',
+  },
+  admin: { label: 'Admin', sentence: 'Does everything in this console.' },
 }
 
 const APP_BADGES: Record<AppStatus, Badge> = {

@@ -210,10 +210,17 @@ export interface ConsoleModels {
   accounts: {
     accounts: AccountFacts[]
     filter: { search: string; status: string; role: string }
+    roles: { value: string; label: string }[]
     narrowing: Narrowing
     pager: Pager
   }
-  account: { account: AccountFacts; isSelf: boolean; activityUrl: string }
+  account: {
+    account: AccountFacts
+    isSelf: boolean
+    /** Whether the admin's role permits acts on an account of this one. */
+    mayDecide: boolean
+    activityUrl: string
+  }
   link: { link: string; expiresAt: Date; account: AccountFacts }
   keys: { keys: (KeyFacts & { badge: Badge })[]; jwksUrl: string; resealUrl: string }
   confirmation: ConfirmationModel
@@ -228,8 +235,13 @@ export type ConsolePage = {
 
 /** The models of pages without navigation, for those who are not let in. */
 export interface BareModels {
-  /** For who is signed in and no admin. */
-  'admins-only': { account: { email: string; name: string | undefined }; otherUrl: string }
+  /** For who is signed in with a role that does not permit it. */
+  'admins-only': {
+    account: { email: string; name: string | undefined }
+    /** Absent for members, who may see nothing of the console. */
+    role: string | undefined
+    otherUrl: string
+  }
   'stale-form': {
     action: string
     hasFiles: boolean

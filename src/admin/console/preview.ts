@@ -20,6 +20,7 @@ export const previewRows = ({ previews, catalogue, getChangeable }: ConsoleDeps)
   action({
     name: 'app.try',
     path: '/admin/apps/:id/try',
+    scope: 'admin:apps:write',
     async find({ id }): Promise<App> {
       const app = await getChangeable(id)
       if (app.type === 'resource_server') throw new AppError('not_found')
@@ -50,6 +51,7 @@ export const previewRows = ({ previews, catalogue, getChangeable }: ConsoleDeps)
   }),
   page({
     path: PREVIEW_RETURN_PATH,
+    scope: 'admin:apps:write',
     show: async ({ search, admin }) =>
       resultPage(await previews.finish(new URLSearchParams(search), admin.by)),
   }),

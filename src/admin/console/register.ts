@@ -13,7 +13,8 @@ import {
 } from './app-form.ts'
 import { appFacts, appPath } from './app-frame.ts'
 import type { ConsoleDeps } from './console-deps.ts'
-import type { Frame } from './frame.ts'
+import { type Frame, SECTIONS } from './frame.ts'
+import { may, mayGiveScopes } from '../operator.ts'
 import { CONFIRMED_PATH } from './stale-form.ts'
 import { snippetsFor } from './snippets.ts'
 import { TYPE_LABELS } from './labels.ts'
@@ -34,6 +35,7 @@ const register = ({ apps, services, catalogue, issuer, lifetimes }: ConsoleDeps)
   action({
     name: 'app.register',
     path: PATH,
+    scope: 'admin:apps:write',
     find: () => undefined,
     read: (form) => ({
       values: form === undefined ? emptyAppForm() : readAppForm(form.fields),
@@ -54,7 +56,12 @@ const register = ({ apps, services, catalogue, issuer, lifetimes }: ConsoleDeps)
     page: ({ typed: { values, logo }, problems, isStale, signInAgainUrl, ...form }) => ({
       template: 'register',
       frame: frameOf('Register an app', { problems: formProblems(problems, FIELD_LABELS) }),
-      ...appFields({ values, problems, catalogue: catalogue(), lifetimes }),
+      ...appFields({
+        values,
+        problems,
+        catalogue: mayGiveScopes(form.admin.by, catalogue()),
+        lifetimes,
+      }),
       types: APP_TYPES.map((value) => ({ value, ...TYPE_LABELS[value] })),
       action: PATH,
       csrf: form.csrf,
@@ -96,6 +103,7 @@ const register = ({ apps, services, catalogue, issuer, lifetimes }: ConsoleDeps)
 /** Where somebody arrives who has signed in again beside a form that waits. */
 const confirmed = page({
   path: CONFIRMED_PATH,
+  scope: undefined,
   show: () => ({
     template: 'used-form',
     frame: frameOf('You are confirmed', { crumbs: [] }),
@@ -105,4 +113,11 @@ const confirmed = page({
   }),
 })
 
-const home = page({ path: '/admin', show: () => ({ redirectTo: '/admin/apps' }) })
+/** Leads to the first part of the console that the person may see. */
+const home = page({
+  path: '/admin',
+  scope: undefined,
+  show: ({ admin }) => ({
+    redirectTo: SECTIONS.find(({ scope }) => may(admin.by, scope))?.href ?? '/',
+  }),
+})

@@ -1,4 +1,5 @@
-// Who may use the console. Invariants: only who is signed in as an active admin at this moment;
+// Who may use the console. Invariants: only who is signed in and active and whose role, at this
+// moment, permits the page or action;
 // what is dangerous also needs a password that was given a short while ago; and a form that comes
 // too late is kept for its sender. Called by console.routes.ts for every row.
 import type { Context, Middleware } from 'koa'
@@ -9,9 +10,11 @@ import type { BatchedLimit } from '../../http/rate-limit.ts'
 import { requestFacts } from '../../http/request-context.ts'
 import { sendHtml } from '../../http/send-page.ts'
 import { type Clock, epochSeconds, MINUTE, SECOND } from '../../shared/clock.ts'
-import { ALL_ADMIN_SCOPES, type Operator } from '../operator.ts'
+import { may, type Operator } from '../operator.ts'
+import { type Power, ROLE_POWERS } from '../roles.ts'
 import type { Admin } from './action.ts'
 import type { RenderBare } from './console-views.ts'
+import { ROLE_LABELS } from './labels.ts'
 import { CONFIRMED_PATH, keepForm } from './stale-form.ts'
 
 /** How old a sign-in may be when a dangerous page is opened. */
@@ -38,13 +41,15 @@ export interface RequireAdminDeps {
 type Handler = (ctx: Context, admin: Admin) => Promise<void> | void
 
 /**
- * Returns the middleware before a route of the console; it calls the handler for active admins.
+ * Returns the middleware before a route of the console; it calls the handler for people whose role
+ * permits it.
  *
+ * @param scope what the role must permit
  * @param needsRecentSignIn asks for the password where it was given too long ago
  */
 export function requireAdmin(
   deps: RequireAdminDeps,
-  needsRecentSignIn: boolean,
+  { scope, needsRecentSignIn }: { scope: Power | undefined; needsRecentSignIn: boolean },
   handler: Handler,
 ): Middleware[] {
   return [
@@ -56,7 +61,9 @@ export function requireAdmin(
         await askWhoIsThere(deps, ctx)
         return
       }
-      if (account.role !== 'admin') {
+      const scopes = ROLE_POWERS[account.role]
+      const by: Operator = { id: account.id, scopes, ...requestFacts(ctx) }
+      if (scopes.size === 0 || (scope !== undefined && !may(by, scope))) {
         turnAway(deps, ctx, account)
         return
       }
@@ -65,7 +72,6 @@ export function requireAdmin(
         await askWhoIsThere(deps, ctx, 'again')
         return
       }
-      const by: Operator = { id: account.id, scopes: ALL_ADMIN_SCOPES, ...requestFacts(ctx) }
       await handler(ctx, { account, by, hasRecentSignIn })
     },
   ]
@@ -85,13 +91,15 @@ function isRecent({ clock }: RequireAdminDeps, ctx: Context, signedInAt: number)
   return epochSeconds(clock) - signedInAt <= RECENT_SECONDS + grace
 }
 
-function turnAway(deps: RequireAdminDeps, ctx: Context, { id, email, name }: Account): void {
+function turnAway(deps: RequireAdminDeps, ctx: Context, { id, email, name, role }: Account): void {
   const context = { ...requestFacts(ctx), actor: id }
-  const refusal = { accountId: id, reason: 'admin_needed', endpoint: 'admin' } as const
+  const reason = role === 'member' ? 'admin_needed' : 'power_missing'
+  const refusal = { accountId: id, reason, endpoint: 'admin' } as const
   deps.events.requestRefused(refusal, context)
   const html = deps.renderBare({
     template: 'admins-only',
     account: { email, name },
+    role: role === 'member' ? undefined : ROLE_LABELS[role].label,
     otherUrl: deps.signInUrl('/admin', 'other'),
   })
   sendHtml(ctx, html, { status: 403 })

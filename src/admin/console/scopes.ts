@@ -81,6 +81,7 @@ export const scopeRows = (deps: ConsoleDeps): Row[] => [
 const list = ({ apps, catalogue }: ConsoleDeps): Row =>
   page({
     path: PATH,
+    scope: 'admin:scopes:read',
     async show({ query }) {
       const counts = await apps.countByScope()
       const scopes = [...catalogue().values()]
@@ -114,6 +115,7 @@ const create = (deps: ConsoleDeps): Row =>
   action({
     name: 'scope.create',
     path: `${PATH}/new`,
+    scope: 'admin:scopes:write',
     find: () => undefined,
     read: (form) => (form === undefined ? EMPTY : readForm(form.fields)),
     recentSignIn: 'never',
@@ -135,6 +137,7 @@ const edit = (deps: ConsoleDeps): Row =>
   action({
     name: 'scope.edit',
     path: `${PATH}/:name`,
+    scope: 'admin:scopes:write',
     find: ({ name }) => deps.scopes.get(name),
     read(sent, scope): Edit {
       if (sent === undefined) return { form: formOf(scope), version: scope.version }
@@ -170,6 +173,7 @@ const remove = ({ scopes, apps, services }: ConsoleDeps): Row =>
   confirmation({
     name: 'scope.remove',
     path: `${PATH}/:name/remove`,
+    scope: 'admin:scopes:write',
     async find({ name }) {
       const { sentence } = await scopes.get(name)
       return { name, sentence, use: useOf(name, await apps.countOfScope(name)) }
