@@ -45,8 +45,15 @@ const OPENING = new RegExp(
 const ATTRIBUTE = /([A-Za-z_][A-Za-z0-9_.:-]*)\s*=\s*(?:"([^"<]*)"|'([^'<]*)')/g
 const TEXT = /[^<]+/y
 
+/** Letters beyond ASCII may be written as numbers: no markup and no keyword is made of them. */
 const hasOnlyKnownEntities = (text: string): boolean =>
-  !text.replace(/&(?:amp|lt|gt|quot|apos);/g, '').includes('&')
+  !text
+    .replace(/&(?:amp|lt|gt|quot|apos);/g, '')
+    .replace(/&#(?:x([0-9a-f]{1,6})|(\d{1,7}));/gi, (whole, hex?: string, decimal?: string) => {
+      const code = hex === undefined ? Number(decimal) : parseInt(hex, 16)
+      return code >= 0xa0 && code <= 0xd7ff ? '' : whole
+    })
+    .includes('&')
 
 /**
  * Returns what stands against drawing the bytes, or `undefined`; in every case of doubt there is

@@ -97,6 +97,7 @@ describe('an SVG that can only be drawn is taken', () => {
       'style="enable-background:new 0 0 24 24;"',
     ),
     svg('<text x="1">Hello<tspan>there</tspan></text>'),
+    svg('<title>Aerom&#xe9;xico &#233;</title>'),
     `<svg ${XMLNS}/>`,
     svg(
       '<defs><path id="a" d=""/></defs><use href="#a"/><use xlink:href="#a" x="2"/>',
