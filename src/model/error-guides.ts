@@ -94,6 +94,10 @@ export const REFUSAL_GUIDES: Readonly<Record<ErrorCode, ReasonMessage>> = {
     'A change was based on an outdated version.',
     'Read it again and repeat the change.',
   ),
+  precondition_weak: message(
+    'A change came with a weak ETag, which a proxy that compresses answers had made.',
+    'Turn compression off for /admin/api in the proxy, or send the tag without W/.',
+  ),
   input_refused: message('The input was invalid. Nothing was changed.', API_CLIENT),
   idempotency_key_invalid: message('The Idempotency-Key was malformed.', API_CLIENT),
   idempotency_key_reused: message(

@@ -73,6 +73,11 @@ export const ERRORS = {
     'precondition_failed',
     'It was changed in the meantime: read it again and repeat your change.',
   ),
+  precondition_weak: row(
+    412,
+    'precondition_failed',
+    'The tag in If-Match is weak (W/"…"): a proxy that compresses answers made it so. Turn compression off there for /admin/api, or send the tag without W/.',
+  ),
   input_refused: row(422, 'input_refused', 'Nothing was changed: the input breaks rules.'),
   idempotency_key_invalid: row(
     400,

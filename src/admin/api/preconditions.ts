@@ -11,13 +11,16 @@ const STRONG = /(W\/)?"([^"]*)"/g
 /**
  * Reads If-Match (RFC 9110 §13.1.1); weak tags never match there.
  *
- * @throws {AppError} `precondition_missing` without one, `parameter_invalid` for what is none
+ * @throws {AppError} `precondition_missing` without one, `parameter_invalid` for what is none,
+ * `precondition_weak` where all tags are weak: ours are strong, a proxy that compresses made them
  */
 export function readIfMatch(header: string | undefined): Expected {
   if (header === undefined) throw new AppError('precondition_missing')
   if (header.trim() === '*') return { kind: 'any' }
   if (!TAGS.test(header)) throw new AppError('parameter_invalid', { about: 'If-Match' })
-  const versions = [...header.matchAll(STRONG)].flatMap(([, weak, tag = '']) =>
+  const tags = [...header.matchAll(STRONG)]
+  if (tags.every(([, weak]) => weak !== undefined)) throw new AppError('precondition_weak')
+  const versions = tags.flatMap(([, weak, tag = '']) =>
     weak === undefined && /^[1-9]\d{0,9}$/.test(tag) ? [Number(tag)] : [],
   )
   return { kind: 'versions', versions }

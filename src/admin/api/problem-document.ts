@@ -30,6 +30,7 @@ export const PROBLEM_CODES = [
   'power_missing',
   'precondition_missing',
   'precondition_failed',
+  'precondition_weak',
   'input_refused',
   'idempotency_key_invalid',
   'idempotency_key_reused',
