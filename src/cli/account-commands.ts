@@ -13,10 +13,10 @@ import { AppError } from '../shared/errors.ts'
 import {
   accountJson,
   accountText,
+  exportJson,
+  exportText,
   importJson,
   importText,
-  leftOut,
-  leftOutText,
   linkJson,
   linkText,
   accountListText,
@@ -320,13 +320,13 @@ are left as they are, so an import may be repeated. Lines that are refused are l
     const converted = source && convert(source, await joined(text), await hashConfigOf(hashConfig))
     return session.withAdminServices(async (services) => {
       const summary = await services.accounts.import(
-        converted === undefined ? withProgress(text, session) : asLines(converted.rows),
+        withProgress(converted === undefined ? text : asLines(converted.rows), session),
         { format: converted === undefined ? format : 'ndjson', dryRun },
         OPERATOR,
       )
       return {
-        json: { ...importJson(summary, dryRun), ...(converted && { leftOut: leftOut(converted) }) },
-        text: importText(summary, dryRun) + (converted ? leftOutText(converted) : ''),
+        json: { ...importJson(summary, dryRun), ...(converted && exportJson(converted)) },
+        text: importText(summary, dryRun) + (converted ? exportText(converted) : ''),
         exitCode: summary.refused === 0 ? 0 : 1,
       }
     })
@@ -336,8 +336,9 @@ are left as they are, so an import may be repeated. Lines that are refused are l
 const hashConfigOf = async (path: string | undefined): Promise<string | undefined> =>
   path === undefined ? undefined : decodeWhole(await readFlagFile(path, 'hash-config'), path)
 
-const asLines = (rows: readonly SourceRow[]): AsyncIterable<string> =>
-  Readable.from(rows.map((row) => `${JSON.stringify(row)}\n`))
+/** One line for each account of the export, so that a problem is told by its number in it. */
+const asLines = (rows: readonly (SourceRow | undefined)[]): AsyncIterable<string> =>
+  Readable.from(rows.map((row) => `${row === undefined ? '' : JSON.stringify(row)}\n`))
 
 const PROGRESS_MILLIS = 2000
 

@@ -71,10 +71,27 @@ export function importText(summary: ImportOutcome, dryRun: boolean): string {
   return `${created} ${verb}, ${existing} existed already and stay as they are, ${refused} refused.\n${problemList(shown, (field) => field)}${more}`
 }
 
-/** What of an export is no account here, by its reason. */
-export const leftOut = ({ left }: Converted): Record<string, number> => Object.fromEntries(left)
+const passwordsOf = ({ rows }: Converted): { withPassword: number; withoutPassword: number } => {
+  const read = rows.filter((row) => row !== undefined)
+  const withPassword = read.filter((row) => row.password_hash !== undefined).length
+  return { withPassword, withoutPassword: read.length - withPassword }
+}
 
-export const leftOutText = ({ left }: Converted): string =>
-  left.size === 0
+/** What was read of an export, and what of it is not here, by its reason. */
+export const exportJson = (converted: Converted): object => ({
+  ...passwordsOf(converted),
+  leftOut: Object.fromEntries(converted.left),
+  notTaken: Object.fromEntries(converted.dropped),
+})
+
+const counted = (title: string, counts: ReadonlyMap<string, number>): string =>
+  counts.size === 0
     ? ''
-    : `Left out:\n${[...left].map(([reason, count]) => `  - ${count} ${reason}\n`).join('')}`
+    : `${title}:\n${[...counts].map(([what, count]) => `  - ${count} × ${what}\n`).join('')}`
+
+export function exportText(converted: Converted): string {
+  const { withPassword, withoutPassword } = passwordsOf(converted)
+  const link = withoutPassword === 0 ? '' : ' (their owners need a link: otesse account reset)'
+  return `In the export: ${withPassword} accounts with a password, ${withoutPassword} without one${link}. A line above is the number of the account in it.
+${counted('Left out', converted.left)}${counted('Not taken along of the others', converted.dropped)}`
+}

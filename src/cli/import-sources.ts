@@ -14,10 +14,14 @@ export interface SourceRow {
 export type Source = 'keycloak' | 'auth0' | 'firebase'
 export const SOURCES: readonly Source[] = ['keycloak', 'auth0', 'firebase']
 
-/** What was left out, and why; counted, since exports have thousands. */
+/** What became of an export; reasons are counted, since exports have thousands of accounts. */
 export interface Converted {
-  rows: SourceRow[]
+  /** In the order of the export; `undefined` stands for an account that is left out. */
+  rows: (SourceRow | undefined)[]
+  /** Accounts that are left out, by their reason. */
   left: Map<string, number>
+  /** What is not taken along of accounts that are taken. */
+  dropped: Map<string, number>
 }
 
 type Json = Record<string, unknown>
@@ -49,12 +53,21 @@ function parse(text: string): unknown {
   }
 }
 
-function collect(items: unknown[], convertOne: (item: Json) => SourceRow | string): Converted {
-  const converted: Converted = { rows: [], left: new Map() }
+type Drop = (what: string) => void
+
+function collect(
+  items: unknown[],
+  convertOne: (item: Json, drop: Drop) => SourceRow | string,
+): Converted {
+  const converted: Converted = { rows: [], left: new Map(), dropped: new Map() }
+  const count = (counts: Map<string, number>, what: string): void =>
+    void counts.set(what, (counts.get(what) ?? 0) + 1)
   for (const item of items) {
-    const found = isObject(item) ? convertOne(item) : 'not an object'
-    if (typeof found === 'string') converted.left.set(found, (converted.left.get(found) ?? 0) + 1)
-    else converted.rows.push(found)
+    const found = isObject(item)
+      ? convertOne(item, (what) => count(converted.dropped, what))
+      : 'entries that are no objects'
+    if (typeof found === 'string') count(converted.left, found)
+    converted.rows.push(typeof found === 'string' ? undefined : found)
   }
   return converted
 }
@@ -65,33 +78,56 @@ const row = (email: string, name: string, hash: string): SourceRow => ({
   ...(hash !== '' && { password_hash: hash }),
 })
 
-// A realm as `kc.sh export` writes it, or one file of its users.
+const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
+const UNVERIFIED = 'the mark that an e-mail address was not verified'
+const SECOND_FACTORS = 'second factors'
+const FEDERATED = 'the tie to another identity provider of accounts without a password'
+
+// A realm as `kc.sh export` writes it, several of them, or one file of a realm's users.
 function convertKeycloak(text: string): Converted {
-  const realm = parse(text)
-  const users = isObject(realm) ? realm['users'] : undefined
-  if (!Array.isArray(users))
+  const file = parse(text)
+  const realms = (Array.isArray(file) ? (file as unknown[]) : [file]).filter(isObject)
+  const users = realms.map((realm) => realm['users']).filter((list) => Array.isArray(list))
+  if (users.length === 0)
     return refuse(
       'This is no realm of Keycloak with users: export it with "kc.sh export --users realm_file".',
     )
-  return collect(users, (user) => {
-    if (textOf(user['serviceAccountClientId']) !== '') return 'service accounts'
-    if (user['enabled'] === false) return 'disabled accounts'
-    const email = textOf(user['email']) || textOf(user['username'])
-    if (!email.includes('@')) return 'accounts without an e-mail address'
-    const name = [textOf(user['firstName']), textOf(user['lastName'])].filter(Boolean).join(' ')
-    const credentials = Array.isArray(user['credentials']) ? user['credentials'] : []
-    const password = credentials.find((one) => isObject(one) && one['type'] === 'password') as
-      Json | undefined
-    return row(email, name, password === undefined ? '' : keycloakHash(password))
-  })
+  return collect(users.flat(), convertKeycloakUser)
+}
+
+function convertKeycloakUser(user: Json, drop: Drop): SourceRow | string {
+  if (textOf(user['serviceAccountClientId']) !== '') return 'service accounts'
+  if (user['enabled'] === false) return 'disabled accounts'
+  const email = textOf(user['email']) || textOf(user['username'])
+  if (!email.includes('@')) return 'accounts without an e-mail address'
+  const name = [textOf(user['firstName']), textOf(user['lastName'])].filter(Boolean).join(' ')
+  const credentials = listOf(user['credentials']).filter(isObject)
+  const types = credentials.map((one) => textOf(one['type']))
+  const actions = listOf(user['requiredActions'])
+  const password = credentials.find((one) => one['type'] === 'password')
+  // Keycloak would have let nobody go on with it.
+  const mustChange = actions.includes('UPDATE_PASSWORD') || password?.['temporary'] === true
+  if (password !== undefined && mustChange) drop('passwords that their owners had to change')
+  if (types.includes('password-history')) drop('histories of old passwords')
+  if (types.some((type) => /^(?:[th]?otp|webauthn|recovery)/.test(type))) drop(SECOND_FACTORS)
+  if (actions.some((action) => action !== 'UPDATE_PASSWORD')) drop('required actions')
+  if (user['emailVerified'] === false) drop(UNVERIFIED)
+  const isFederated =
+    listOf(user['federatedIdentities']).length > 0 || textOf(user['federationLink']) !== ''
+  if (password === undefined && isFederated) drop(FEDERATED)
+  return row(email, name, password === undefined || mustChange ? '' : keycloakHash(password))
 }
 
 /**
  * A credential of Keycloak in the PHC form; one that is not understood under its algorithm's name.
  */
 function keycloakHash(credential: Json): string {
-  const data = parse(textOf(credential['credentialData']))
-  const secret = parse(textOf(credential['secretData']))
+  // Before Keycloak 8 everything was in the credential itself.
+  const isOld = 'hashedSaltedValue' in credential
+  const data = isOld ? credential : parse(textOf(credential['credentialData']))
+  const secret = isOld
+    ? { salt: credential['salt'], value: credential['hashedSaltedValue'] }
+    : parse(textOf(credential['secretData']))
   if (!isObject(data) || !isObject(secret)) return 'keycloak'
   const algorithm = textOf(data['algorithm'])
   const [salt, value] = [unpadded(textOf(secret['salt'])), unpadded(textOf(secret['value']))]
@@ -107,28 +143,75 @@ function keycloakHash(credential: Json): string {
     return Array.isArray(found) ? String(found[0]) : ''
   }
   if (algorithm === 'argon2')
-    return `$argon2${first('type')}$v=19$m=${first('memory')},t=${iterations},p=${first('parallelism')}$${salt}$${value}`
+    return `$argon2${first('type')}$v=${first('version') === '1.0' ? 16 : 19}$m=${first('memory')},t=${iterations},p=${first('parallelism')}$${salt}$${value}`
   return `keycloak ${algorithm}`
 }
 
 const unpadded = (base64: string): string => base64.replace(/=+$/, '')
 
-// The bulk export of a database connection with password hashes: one JSON object per line.
+const AUTH0_HASHES = ['passwordHash', 'password_hash', 'custom_password_hash']
+
+// The bulk export of a database connection with password hashes, one JSON object per line, or a
+// list in the form of Auth0's own import.
 function convertAuth0(text: string): Converted {
-  const lines = text.split('\n').filter((line) => line.trim() !== '')
-  const users = lines.map(parse)
-  const isExport = users.some((user) => isObject(user) && 'passwordHash' in user)
+  const whole = text.trimStart().startsWith('[') ? parse(text) : undefined
+  const users = Array.isArray(whole)
+    ? (whole as unknown[])
+    : text
+        .split('\n')
+        .filter((line) => line.trim() !== '')
+        .map(parse)
+  const isExport = users.some((user) => isObject(user) && AUTH0_HASHES.some((name) => name in user))
   if (!isExport)
     return refuse(
-      'No line of this file has a passwordHash: ask the support of Auth0 for the export with password hashes.',
+      'No account of this file has a passwordHash: ask the support of Auth0 for the export with password hashes.',
     )
-  return collect(users, (user) => {
+  return collect(users, (user, drop) => {
     const email = textOf(user['email'])
     if (email === '') return 'accounts without an e-mail address'
     if (user['blocked'] === true) return 'blocked accounts'
     const name = textOf(user['name'])
-    return row(email, name === email ? '' : name, textOf(user['passwordHash']))
+    const custom = user['custom_password_hash']
+    const hash =
+      textOf(user['passwordHash']) ||
+      textOf(user['password_hash']) ||
+      (isObject(custom) ? auth0Hash(custom) : '')
+    if (user['email_verified'] === false) drop(UNVERIFIED)
+    if (listOf(user['mfa_factors']).length > 0) drop(SECOND_FACTORS)
+    if (hash === '' && listOf(user['identities']).length > 0) drop(FEDERATED)
+    return row(email, name === email ? '' : name, hash)
   })
+}
+
+/** A `custom_password_hash` in the PHC form, or what names its form where it cannot be taken. */
+function auth0Hash(custom: Json): string {
+  const algorithm = textOf(custom['algorithm'])
+  const [hash, salt] = [custom['hash'], custom['salt']]
+  if (!isObject(hash)) return `auth0 ${algorithm}`
+  const value = textOf(hash['value'])
+  const password = custom['password']
+  const encoding = isObject(password) ? textOf(password['encoding']) : ''
+  if (encoding !== '' && encoding !== 'utf8') return `auth0 ${algorithm} of ${encoding}`
+  if (['argon2', 'bcrypt', 'pbkdf2'].includes(algorithm)) return value
+  if (algorithm === 'scrypt') {
+    const number = (name: string, usual: number): number => Number(custom[name] ?? usual)
+    const ln = Math.log2(number('cost', 16_384))
+    const [r, p] = [number('blockSize', 8), number('parallelization', 1)]
+    const salted = isObject(salt) ? bytesOf(salt, 'utf8') : Buffer.alloc(0)
+    const [saltText, derived] = [salted, bytesOf(hash, 'base64')].map((bytes) =>
+      unpadded(bytes.toString('base64')),
+    )
+    return `$scrypt$ln=${ln},r=${r},p=${p}$${saltText}$${derived}`
+  }
+  // The import says of these that they protect nobody.
+  return /^(?:md[45]|sha\d+|hmac|ldap)$/.test(algorithm) ? '{SHA}' : `auth0 ${algorithm}`
+}
+
+const ENCODINGS: readonly BufferEncoding[] = ['base64', 'hex', 'utf8']
+
+function bytesOf(part: Json, usual: BufferEncoding): Buffer {
+  const encoding = ENCODINGS.find((one) => one === part['encoding']) ?? usual
+  return Buffer.from(textOf(part['value']), encoding)
 }
 
 // `firebase auth:export people.json --format=json`, and the project's hash parameters.
@@ -140,13 +223,16 @@ function convertFirebase(text: string, parameters: string | undefined): Converte
       'This is no export of Firebase: write it with "firebase auth:export people.json".',
     )
   const prefix = firebasePrefix(parameters)
-  return collect(users, (user) => {
+  return collect(users, (user, drop) => {
     const email = textOf(user['email'])
     if (email === '') return 'accounts without an e-mail address'
     if (user['disabled'] === true) return 'disabled accounts'
     const hash = standard(textOf(user['passwordHash']))
     const salt = standard(textOf(user['salt']))
     const name = textOf(user['displayName'])
+    if (user['emailVerified'] === false) drop(UNVERIFIED)
+    if (listOf(user['mfaInfo']).length > 0) drop(SECOND_FACTORS)
+    if (hash === '' && listOf(user['providerUserInfo']).length > 0) drop(FEDERATED)
     return row(email, name, hash === '' ? '' : `${prefix}$${salt}$${hash}`)
   })
 }

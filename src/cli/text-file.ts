@@ -48,10 +48,23 @@ export async function* decodeText(
 export const decodeWhole = (bytes: Uint8Array, file: string): Promise<string> =>
   joined(decodeText([bytes], file))
 
-/** Returns all of a text that arrives in pieces. */
+// A string cannot be much longer.
+const MAX_CHARACTERS = 500_000_000
+
+/** Returns all of a text that arrives in pieces. @throws {Refusal} where it is too long for one */
 export async function joined(pieces: AsyncIterable<string>): Promise<string> {
   let text = ''
-  for await (const piece of pieces) text += piece
+  for await (const piece of pieces) {
+    if (text.length + piece.length > MAX_CHARACTERS)
+      throw inputRefusal([
+        {
+          field: 'path',
+          rule: 'file-large',
+          sentence: 'The file is larger than 500 MB: export it in several files.',
+        },
+      ])
+    text += piece
+  }
   return text
 }
 

@@ -1,4 +1,6 @@
 // Exports of other programs become rows whose hashes are right for the passwords that they had.
+import { scrypt } from 'node:crypto'
+import { promisify } from 'node:util'
 import { hashProblem, verifyForeignHash } from '../../../src/accounts/imported-hash.ts'
 import { convert } from '../../../src/cli/import-sources.ts'
 import { Refusal } from '../../../src/cli/session.ts'
@@ -59,7 +61,10 @@ test('a realm of Keycloak: names, each kind of hash, and what is left out', asyn
       { username: 'nobody' },
     ],
   }
-  const { rows, left } = convert('keycloak', JSON.stringify(realm), undefined)
+  const { rows: all, left } = convert('keycloak', JSON.stringify(realm), undefined)
+  // Those that are left out keep their place, by which a problem of another one is found.
+  expect(all.map((row) => row === undefined)).toEqual([...Array(5).fill(false), true, true, true])
+  const rows = all.filter((row) => row !== undefined)
   expect(rows.map(({ email, name }) => [email, name])).toEqual([
     ['ada@example.com', 'Ada Lovelace'],
     ['bob@example.com', undefined],
@@ -77,6 +82,83 @@ test('a realm of Keycloak: names, each kind of hash, and what is left out', asyn
   ])
 })
 
+test('of an account of Keycloak is told what does not come along', async () => {
+  const otp = { type: 'otp' }
+  const history = { ...credential('pbkdf2', 1000, SHA1), type: 'password-history' }
+  const password = credential('pbkdf2', 1000, SHA1)
+  const users = [
+    { email: 'a@example.com', emailVerified: false, credentials: [history, otp, password] },
+    {
+      email: 'b@example.com',
+      requiredActions: ['UPDATE_PASSWORD', 'VERIFY_EMAIL'],
+      credentials: [password],
+    },
+    { email: 'c@example.com', federatedIdentities: [{ identityProvider: 'google' }] },
+    { email: 'd@example.com', federationLink: 'ldap', credentials: [] },
+    // Before Keycloak 8.
+    {
+      email: 'e@example.com',
+      credentials: [
+        {
+          type: 'password',
+          hashedSaltedValue: SHA512,
+          salt: SALT,
+          hashIterations: 1000,
+          algorithm: 'pbkdf2-sha512',
+        },
+      ],
+    },
+  ]
+  // Several realms of one file.
+  const file = [
+    { realm: 'a', users: users.slice(0, 2) },
+    { realm: 'b', users: users.slice(2) },
+  ]
+  const { rows, dropped } = convert('keycloak', JSON.stringify(file), undefined)
+  expect(rows.map((row) => row?.password_hash !== undefined)).toEqual([
+    true,
+    false,
+    false,
+    false,
+    true,
+  ])
+  expect(await isRight(rows[4]?.password_hash)).toBe(true)
+  expect([...dropped]).toEqual([
+    ['histories of old passwords', 1],
+    ['second factors', 1],
+    ['the mark that an e-mail address was not verified', 1],
+    ['passwords that their owners had to change', 1],
+    ['required actions', 1],
+    ['the tie to another identity provider of accounts without a password', 2],
+  ])
+})
+
+test('a list in the form of the import of Auth0, with hashes of other programs', async () => {
+  const derived = await promisify(scrypt)(PASSWORD, Buffer.from('salt'), 32)
+  const custom = (algorithm: string, value: string, more: object = {}) => ({
+    email: `${algorithm}@example.com`,
+    custom_password_hash: { algorithm, hash: { value, encoding: 'hex' }, ...more },
+  })
+  const users = [
+    custom('scrypt', (derived as Buffer).toString('hex'), {
+      salt: { value: 'salt', encoding: 'utf8' },
+      keylen: 32,
+      cost: 16384,
+    }),
+    custom('pbkdf2', `$pbkdf2-sha512$i=1000,l=64$${SALT}$${SHA512}`),
+    custom('sha256', 'ab'.repeat(32)),
+    custom('bcrypt', '$2b$10$abc', { password: { encoding: 'utf16le' } }),
+    { email: 'google@example.com', identities: [{ provider: 'google-oauth2' }] },
+  ]
+  const { rows, dropped } = convert('auth0', JSON.stringify(users), undefined)
+  expect(await isRight(rows[0]?.password_hash)).toBe(true)
+  expect(await isRight(rows[1]?.password_hash)).toBe(true)
+  expect(await isRight(rows[2]?.password_hash)).toMatch(/fast digest/)
+  expect(await isRight(rows[3]?.password_hash)).toMatch(/not known/)
+  expect(rows[4]).toEqual({ email: 'google@example.com' })
+  expect(dropped.size).toBe(1)
+})
+
 test('the bulk export of Auth0', () => {
   const hash = '$2b$10$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW'
   const lines = [
@@ -84,7 +166,7 @@ test('the bulk export of Auth0', () => {
     { email: 'bob@example.com', name: 'Bob', blocked: true, passwordHash: hash },
   ]
   const { rows, left } = convert('auth0', lines.map((one) => JSON.stringify(one)).join('\n'), '')
-  expect(rows).toEqual([{ email: 'ada@example.com', password_hash: hash }])
+  expect(rows).toEqual([{ email: 'ada@example.com', password_hash: hash }, undefined])
   expect([...left]).toEqual([['blocked accounts', 1]])
 })
 
