@@ -76,7 +76,7 @@ export const ERRORS = {
   precondition_weak: row(
     412,
     'precondition_failed',
-    'The tag in If-Match is weak (W/"…"): a proxy that compresses answers made it so. Turn compression off there for /admin/api, or send the tag without W/.',
+    'The tag in If-Match is weak, because a proxy that compresses answers put W/ before it. Turn compression off there for /admin/api, or send the tag without W/.',
   ),
   input_refused: row(422, 'input_refused', 'Nothing was changed: the input breaks rules.'),
   idempotency_key_invalid: row(
