@@ -31,7 +31,10 @@ export const may = (by: Operator, power: Power): boolean => hasPower(by.scopes, 
 
 /** @throws {AppError} `power_missing` about the scope that the operator lacks */
 export function assertMay(by: Operator, scope: Power): void {
-  if (!may(by, scope)) throw new AppError('power_missing', { about: scope })
+  if (may(by, scope)) return
+  // Only roles have the part; a client is told of the scope that it can have.
+  const about = scope === 'accounts:support' ? 'admin:accounts:write' : scope
+  throw new AppError('power_missing', { about })
 }
 
 /** Returns the scopes without the admin scopes that the operator lacks, and so cannot give. */
