@@ -167,6 +167,15 @@ const signInEvents = (record: RecordEvent) => ({
     record('code.issued', undefined, facts, undefined, context),
 })
 
+// What follows a question mark may be about a person.
+const QUERY = /\?[^]*/
+
+/** @param received the value that the request was refused for, safe to show */
+const refusalData = (facts: { endpoint: string; received?: string | undefined }): Data => ({
+  endpoint: facts.endpoint,
+  ...(facts.received !== undefined && { received: facts.received.replace(QUERY, '?...') }),
+})
+
 /** Tokens and grants. */
 const tokenEvents = (record: RecordEvent) => ({
   tokenIssued: (facts: OfApp & { grantType: string }, context?: EventContext) =>
@@ -196,9 +205,9 @@ const tokenEvents = (record: RecordEvent) => ({
   grantsRevoked: (facts: Subject & { reason: RevocationReason }, context?: EventContext) =>
     record('grants.revoked', facts.reason, facts, undefined, context),
   requestRefused: (
-    facts: Subject & { reason: ErrorCode; endpoint: string },
+    facts: Subject & { reason: ErrorCode; endpoint: string; received?: string | undefined },
     context?: EventContext,
-  ) => record('request.refused', facts.reason, facts, { endpoint: facts.endpoint }, context),
+  ) => record('request.refused', facts.reason, facts, refusalData(facts), context),
   /** Somebody handed in a secret or token of ours that was found where it must not be. */
   leakReported: (
     facts: Subject & { kind: string; wasLive: boolean; secretId?: string },

@@ -7,6 +7,7 @@ import { addAccountCommands } from './account-commands.ts'
 import { addAppCommands } from './app-commands.ts'
 import { flagOfSetting } from './app-flags.ts'
 import { addApplyCommand } from './apply-command.ts'
+import { addEventCommands } from './event-commands.ts'
 import { addExportCommand } from './export-command.ts'
 import { addKeyCommands } from './key-commands.ts'
 import { problemList } from './layout.ts'
@@ -121,6 +122,7 @@ Exit codes: 0 done, 1 failed or refused, 2 written wrongly.`,
   addApplyCommand(program, does)
   addExportCommand(program, does)
   addAccountCommands(program, does)
+  addEventCommands(program, does)
   addTokenCommands(program, does)
   addKeyCommands(program, does)
   addStoreCommands(program, does)

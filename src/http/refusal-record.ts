@@ -5,17 +5,22 @@ import { requestFacts, type RequestFacts } from './request-context.ts'
 
 /** Writes the event of a refusal. */
 export type WriteRefusal = (
-  facts: { appId: string | undefined; reason: ErrorCode; endpoint: string },
+  facts: {
+    appId: string | undefined
+    reason: ErrorCode
+    endpoint: string
+    received: string | undefined
+  },
   request: RequestFacts,
 ) => void
 
 /** Creates the recorder. */
 export const createRefusalRecord =
   (write: WriteRefusal) =>
-  (call: HttpCall, { appId, code: reason, status }: AppError): void => {
+  (call: HttpCall, { appId, code: reason, status, came }: AppError): void => {
     // A path that nobody serves is not an event; and what failed on our side is in the log.
     if (reason === 'not_found' || status >= 500) return
-    write({ appId, reason, endpoint: endpointOf(call.path) }, requestFacts(call))
+    write({ appId, reason, endpoint: endpointOf(call.path), received: came }, requestFacts(call))
   }
 
 const ENDPOINT = /^\/(?:oauth\/)?([a-z-]+)/

@@ -208,6 +208,50 @@ describe.each(BACKENDS)('otesse on %s stores', (backend) => {
     })
   })
 
+  test('finds why a request was refused by the request_id of the answer', async () => {
+    let requestId = ''
+    let redirected = ''
+    const create = ['app', 'create', '--type', 'web', '--name', 'Refused']
+    const { clientId } = (await done([
+      ...create,
+      '--redirect-uri',
+      'https://yourapp.com/callback',
+    ])) as Record<string, string>
+    {
+      await using server = await startTestApp({ backend, stores, overrides: SECRETS })
+      const answer = await fetch(`${server.url}/oauth/token`, {
+        method: 'POST',
+        body: new URLSearchParams({ grant_type: 'implicit', client_id: clientId ?? '' }),
+      })
+      requestId = ((await answer.json()) as { request_id: string }).request_id
+      const query = new URLSearchParams({
+        client_id: clientId ?? '',
+        redirect_uri: 'https://yourapp.com/other?email=ada@example.com',
+      })
+      const page = await fetch(`${server.url}/oauth/authorize?${query.toString()}`)
+      redirected = page.headers.get('x-request-id') ?? ''
+    }
+    expect(await done(['event', 'list', '--request', requestId])).toMatchObject({
+      events: [{ name: 'request.refused', reason: 'grant_type_unsupported', requestId }],
+      next: null,
+    })
+    const [event] = (
+      (await done(['event', 'list', '--request', redirected])) as { events: object[] }
+    ).events
+    expect(event).toMatchObject({
+      reason: 'authorize_redirect_uri_unknown',
+      appId: clientId,
+      // Who it was about is nobody's business here.
+      data: { endpoint: 'authorize', received: 'https://yourapp.com/other?...' },
+    })
+    const { stdout } = await otesse(['event', 'list', '--request', redirected])
+    expect(stdout).toContain('Add exactly this redirect URI under Edit')
+    const none = await otesse(['event', 'list', '--request', 'req_none'])
+    expect(none).toMatchObject({ code: 0 })
+    expect(none.stdout).toMatch(/^No matching events/)
+    expect(await otesse(['event', 'list', '--limit', '0'])).toMatchObject({ code: 2 })
+  })
+
   test('looks at a healthy installation and finds nothing to complain about but what is away', async () => {
     const alone = await otesse(['doctor', '--no-issuer', '--json'])
     expect(alone.json()).toMatchObject({ healthy: true, summary: { fail: 0 } })

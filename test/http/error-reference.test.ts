@@ -2,7 +2,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { ERROR_GUIDES } from '../../src/model/error-guides.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
-import { createScopes, registerApp, type TestClient } from '../support/builders.ts'
+import { createBrowser } from '../support/browser-flow.ts'
+import {
+  createAccount,
+  createScopes,
+  PASSWORD,
+  registerApp,
+  type TestClient,
+} from '../support/builders.ts'
 import { send } from '../support/oauth-client.ts'
 import { waitUntil } from '../support/server-process.ts'
 
@@ -53,6 +60,27 @@ describe('RFC 6749 §5.2 — a refusal carries error_uri and request_id', () => 
     expect(await found()).toMatchObject([
       { name: 'request.refused', reason: 'grant_not_allowed', appId: machine.id },
     ])
+  })
+
+  it('finds its event in the console: among all, and at the app', async () => {
+    const secret = { client_id: machine.id, client_secret: machine.secret ?? '' }
+    const { body } = await post('token', { grant_type: 'implicit', ...secret })
+    const { body: other } = await post('token', { grant_type: 'refresh_token', ...secret })
+    const id = String(other['request_id'])
+    const list = () => server.services.stores.events.list({ requestId: id })
+    await waitUntil('the event', async () => (await list()).events.length > 0)
+    const { email } = await createAccount(server, { password: PASSWORD, role: 'admin' })
+    const browser = createBrowser(server)
+    const page = await browser.open(`${server.issuer}/sign-in?to=/admin/apps`)
+    await browser.submit(page, 'to=%2Fadmin%2Fapps', { email, password: PASSWORD })
+    for (const path of ['/admin/activity', `/admin/apps/${machine.id}/activity`]) {
+      const { html } = await browser.open(`${server.issuer}${path}?request=${id}`)
+      expect(html).toContain(`<code>${id}</code>`)
+      expect(html).not.toContain(String(body['request_id']))
+      const none = await browser.open(`${server.issuer}${path}?request=req_none`)
+      expect(none.html).not.toContain(id)
+      expect(none.html).toMatch(/No matching events|no event of that request/)
+    }
   })
 
   it('shows the grant type that came', async () => {

@@ -86,7 +86,12 @@ function recordAuthorizations(provider: Provider, { events, previews }: EngineDe
     ;(ctx.state as EngineState).refusal = refusal
     if (isOrdinary(refusal)) return
     events.requestRefused(
-      { appId: ctx.oidc.client?.clientId, reason: refusal.code, endpoint: 'authorize' },
+      {
+        appId: ctx.oidc.client?.clientId,
+        reason: refusal.code,
+        endpoint: 'authorize',
+        received: refusal.came,
+      },
       contextOf(ctx, ctx.oidc.params?.['redirect_uri']),
     )
   })
