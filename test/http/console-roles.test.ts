@@ -71,6 +71,7 @@ describe('a role', () => {
     [() => accountAt(member, '/end-sessions'), ['support', 'admin']],
     [() => '/admin/activity', ['auditor', 'admin']],
     [() => '/admin/activity/export', ['auditor', 'admin']],
+    [() => '/admin/tokens', ['admin']],
     [() => '/admin/keys', ['auditor', 'admin']],
     [() => '/admin/keys/rotate', ['admin']],
   ]

@@ -14,6 +14,7 @@ import type { AppService } from '../app-service.ts'
 import type { AppPreviews } from '../app-preview.ts'
 import type { KeyService } from '../key-service.ts'
 import type { ScopeService } from '../scope-service.ts'
+import type { TokenService } from '../token-service.ts'
 
 export interface ConsoleDeps {
   issuer: string
@@ -29,7 +30,13 @@ export interface ConsoleDeps {
   usage: Pick<UsageStore, 'list'>
   /** Tells how many authorizations of an app may be alive; `isMore` where counting stopped. */
   countGrants: (appId: string) => Promise<{ count: number; isMore: boolean }>
-  services: { apps: AppService; scopes: ScopeService; keys: KeyService; accounts: AccountService }
+  services: {
+    apps: AppService
+    scopes: ScopeService
+    keys: KeyService
+    accounts: AccountService
+    tokens: TokenService
+  }
   previews: AppPreviews
   /** The server's lifetimes, for apps that have none of their own. */
   lifetimes: { accessTtlSeconds: number; refreshTtlSeconds: number }

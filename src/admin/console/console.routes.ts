@@ -36,6 +36,7 @@ import { previewRows } from './preview.ts'
 import { registrationRows } from './register.ts'
 import { redirect, requireAdmin, type RequireAdminDeps } from './require-admin.ts'
 import { scopeRows } from './scopes.ts'
+import { tokenRows } from './tokens.ts'
 import { CONFIRMED_PATH } from './stale-form.ts'
 import { formIdOf, newFormId, type UsedForms } from './used-forms.store.ts'
 
@@ -49,6 +50,7 @@ const rowsOf = (deps: ConsoleDeps): Row[] => [
   ...appStatusRows(deps),
   ...credentialRows(deps),
   ...previewRows(deps),
+  ...tokenRows(deps),
   ...activityRows(deps),
   ...scopeRows(deps),
   ...accountRows(deps),

@@ -7,6 +7,7 @@ export const SECTIONS = [
   { id: 'apps', label: 'Apps', href: '/admin/apps', scope: 'admin:apps:read' },
   { id: 'scopes', label: 'Scopes', href: '/admin/scopes', scope: 'admin:scopes:read' },
   { id: 'accounts', label: 'Accounts', href: '/admin/accounts', scope: 'admin:accounts:read' },
+  { id: 'tokens', label: 'Tokens', href: '/admin/tokens', scope: 'admin:tokens:write' },
   { id: 'activity', label: 'Activity', href: '/admin/activity', scope: 'admin:audit:read' },
   { id: 'keys', label: 'Keys', href: '/admin/keys', scope: 'admin:keys:read' },
 ] as const

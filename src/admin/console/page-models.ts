@@ -105,6 +105,20 @@ export interface PreviewPart {
   code: string
 }
 
+/** One line of what is known of a token. */
+export interface Fact {
+  label: string
+  value: string
+  href: string | undefined
+}
+
+/** What was found out about one token, or became of it. */
+export interface TokenResult {
+  title: string
+  badge: Badge | undefined
+  facts: Fact[]
+}
+
 /** The models by the name of their template. */
 export interface ConsoleModels {
   apps: {
@@ -222,6 +236,8 @@ export interface ConsoleModels {
     activityUrl: string
   }
   link: { link: string; expiresAt: Date; account: AccountFacts }
+  tokens: Omit<FormModel, 'cancelUrl'> & StaleModel & { text: string; problems: string[] }
+  'token-results': { results: TokenResult[]; link: string }
   keys: { keys: (KeyFacts & { badge: Badge })[]; jwksUrl: string; resealUrl: string }
   confirmation: ConfirmationModel
   /** One plain statement and the way on. */
