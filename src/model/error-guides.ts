@@ -136,7 +136,7 @@ export const REFUSAL_GUIDES: Readonly<Record<ErrorCode, ReasonMessage>> = {
   ),
   client_authentication_malformed: message(
     'The Authorization header was not a well-formed Basic header.',
-    'Send “Basic ” followed by the base64 of client ID, colon and secret.',
+    'Send “Basic ” followed by the base64 of client ID, colon and secret. If an HTTP interceptor adds an access token to every request, leave this endpoint out of it.',
   ),
   client_unknown: message(
     'No app has that client ID.',

@@ -130,8 +130,12 @@ function presentedClient(
   return basic
 }
 
+// Named only where it is surely a scheme: a header may be a bare secret.
+const OTHER_SCHEME = /^(?:bearer|dpop|digest|negotiate)(?= )/i
+
 function parseBasic(header: string): PresentedClient {
-  const malformed = (): AppError => new AppError('client_authentication_malformed')
+  const malformed = (): AppError =>
+    new AppError('client_authentication_malformed', { came: OTHER_SCHEME.exec(header)?.[0] })
   const match = /^basic +([A-Za-z0-9+/]+={0,2})$/i.exec(header)
   if (match === null) throw malformed()
   const pair = Buffer.from(match[1] ?? '', 'base64').toString('utf8')

@@ -132,7 +132,7 @@ export const ERRORS = {
   client_authentication_malformed: row(
     401,
     'invalid_client',
-    'The Authorization header is not a well-formed Basic header.',
+    'The Authorization header is not a well-formed Basic header {came}.',
   ),
   client_unknown: row(
     401,

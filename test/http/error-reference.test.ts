@@ -83,6 +83,23 @@ describe('RFC 6749 §5.2 — a refusal carries error_uri and request_id', () => 
     }
   })
 
+  it.each([
+    ['Bearer otesse_at_x', ' (it was Bearer).'],
+    ['hunter2-hunter2 x', '.'],
+    ['Basic !', '.'],
+  ])('names the scheme of the header %s, and nothing that may be a secret', async (header, end) => {
+    const { status, body, text } = await send(`${server.url}/oauth/token`, {
+      method: 'POST',
+      headers: { authorization: header },
+      body: new URLSearchParams({ grant_type: 'client_credentials' }),
+    })
+    expect(status).toBe(401)
+    expect(body.error_description).toBe(
+      `The Authorization header is not a well-formed Basic header${end}`,
+    )
+    expect(text).not.toMatch(/hunter2|otesse_at/)
+  })
+
   it('shows the grant type that came', async () => {
     const { body } = await post('token', { grant_type: 'implicit "', client_id: machine.id })
     expect(body.error_description).toBe(
