@@ -13,6 +13,7 @@ RUN npm ci
 COPY tsconfig.json tsconfig.build.json ./
 COPY migrations migrations
 COPY views views
+COPY providers providers
 COPY src src
 RUN npm run build && npm prune --omit=dev
 

@@ -10,7 +10,7 @@ const LEVELS = [
   ['shared'],
   ['model'],
   ['config', 'storage', 'http'],
-  ['accounts', 'apps', 'grants', 'keys', 'audit', 'revocations'],
+  ['accounts', 'apps', 'grants', 'keys', 'audit', 'revocations', 'providers'],
   ['oauth', 'sign-in', 'connected-apps', 'admin', 'gateway'],
   [
     ...[

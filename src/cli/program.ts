@@ -11,6 +11,7 @@ import { addEventCommands } from './event-commands.ts'
 import { addExportCommand } from './export-command.ts'
 import { addKeyCommands } from './key-commands.ts'
 import { problemList } from './layout.ts'
+import { addProviderCommands } from './provider-commands.ts'
 import { addScopeCommands } from './scope-commands.ts'
 import { addSecretCommands } from './secret-commands.ts'
 import { addServerCommands } from './server-commands.ts'
@@ -125,6 +126,7 @@ Exit codes: 0 done, 1 failed or refused, 2 written wrongly.`,
   addEventCommands(program, does)
   addTokenCommands(program, does)
   addKeyCommands(program, does)
+  addProviderCommands(program, does)
   addStoreCommands(program, does)
   // Without a command there is nothing to do: people get the help, scripts an error.
   program.action(() => {

@@ -38,6 +38,10 @@ it('imports no file that only the sources have', async () => {
   expect(wrong).toEqual([])
 })
 
+it('has the catalogue of providers', async () => {
+  expect((await otesse('provider', 'list')).stdout).toContain('zendesk')
+})
+
 it('migrates, and runs commands on the stores', async () => {
   expect((await otesse('migrate')).stdout).toContain('0001_accounts')
   expect((await otesse('migrate', '--check')).stdout).toBe('The database is up to date.\n')

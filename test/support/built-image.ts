@@ -19,7 +19,8 @@ export async function buildImage(): Promise<BuiltImage> {
   const out = join(directory, 'dist')
   const compiler = join(ROOT, 'node_modules/typescript/bin/tsc')
   await run(process.execPath, [compiler, '-p', join(ROOT, 'tsconfig.build.json'), '--outDir', out])
-  await cp(join(ROOT, 'views'), join(out, 'views'), { recursive: true })
+  for (const folder of ['views', 'providers'])
+    await cp(join(ROOT, folder), join(out, folder), { recursive: true })
   await cp(join(ROOT, 'package.json'), join(directory, 'package.json'))
   await symlink(join(ROOT, 'node_modules'), join(directory, 'node_modules'))
   return {

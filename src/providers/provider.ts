@@ -1,0 +1,92 @@
+// A provider: the facts about a foreign system to which people connect. The same shape is a file of
+// the catalogue and what an admin writes. Member names are those of the file.
+
+/** How clients are recognised, and requests and answers are written, at a provider's endpoints. */
+export interface ProviderAuth {
+  readonly authorize_url: string
+  readonly token_url: string
+  readonly revoke_url?: string
+  readonly pkce?: 'required' | 'yes' | 'ignored' | 'no'
+  /** Between the scopes of a request and of an answer; a space where it is left out. */
+  readonly scope_separator?: ' ' | ',' | '+'
+  /** Where the client secret goes; the body where it is left out. */
+  readonly client_auth?: 'basic' | 'post' | 'both'
+  /** How a token request is written; a form where it is left out. */
+  readonly body?: 'form' | 'json'
+  /** How an answer is written if nothing else is asked for; JSON where it is left out. */
+  readonly answer?: 'json' | 'form'
+  /** Where an error is: in the status, or in an answer with status 200. */
+  readonly errors?: 'status' | 'in_answer'
+  readonly extra_authorize?: Readonly<Record<string, string>>
+  readonly extra_token?: Readonly<Record<string, string>>
+}
+
+/** How long tokens live; what is left out is not known. */
+export interface ProviderLife {
+  readonly access_seconds?: number
+  readonly refresh_days?: number
+  readonly refresh_idle_days?: number
+  /** Whether a refresh ends the refresh token that was used. */
+  readonly rotates?: 'yes' | 'no' | 'optional'
+  /** Which member of an answer says when the access token ends. */
+  readonly expiry?: 'expires_in' | 'expires_at' | 'none'
+}
+
+/** A value that a connection brings for the placeholders in addresses: a subdomain, a region. */
+export interface ProviderConfig {
+  readonly name: string
+  readonly label: string
+  /** One class of characters and its length: `^[a-z0-9-]{1,63}$`. */
+  readonly pattern?: string
+  /** The only values; these may have dots. */
+  readonly choices?: readonly string[]
+}
+
+/** Where a credential goes in a call. */
+export interface ProviderApi {
+  readonly base_url?: string
+  /** `Authorization` where it is left out. */
+  readonly header?: string
+  /** `Bearer` where it is left out; empty for the bare value. */
+  readonly prefix?: string
+}
+
+/** A value that people type to connect by key. */
+export interface ProviderField {
+  readonly name: string
+  readonly label: string
+  readonly secret: boolean
+  readonly hint?: string
+}
+
+/** A request that tells whether a credential works. */
+export interface ProviderCheck {
+  readonly method: 'GET' | 'POST'
+  readonly url: string
+}
+
+/** A page on which facts were read. */
+export interface ProviderSource {
+  readonly page: string
+  /** The day, `YYYY-MM-DD`. */
+  readonly read: string
+  /** Paths of members: `auth.token_url`, or `auth` for all of its members. */
+  readonly facts: readonly string[]
+}
+
+/** A provider of the catalogue, or one that an admin wrote. */
+export interface Provider {
+  readonly key: string
+  readonly name: string
+  readonly kind: 'oauth2' | 'keys'
+  /** `confirmed`: each fact has a page on which it was read. `custom` where it is left out. */
+  readonly status?: 'confirmed' | 'unconfirmed' | 'custom'
+  readonly docs_url?: string
+  readonly auth?: ProviderAuth
+  readonly life?: ProviderLife
+  readonly config?: readonly ProviderConfig[]
+  readonly api?: ProviderApi
+  readonly check?: ProviderCheck
+  readonly fields?: readonly ProviderField[]
+  readonly sources?: readonly ProviderSource[]
+}
