@@ -235,6 +235,7 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     ['scope-new', () => '/admin/scopes/new'],
     ['scope-edit', () => '/admin/scopes/bookings%3Aread'],
     ['scope-remove', () => '/admin/scopes/bookings%3Aread/remove'],
+    ['tokens', () => '/admin/tokens'],
     ['accounts', () => '/admin/accounts'],
     ['invite', () => '/admin/accounts/new'],
     ['account', () => `/admin/accounts/${member}`],
