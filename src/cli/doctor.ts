@@ -11,7 +11,7 @@ import { createPurgeJobStore } from '../grants/purge-job.store.ts'
 import { createKeyStore, type StoredKey } from '../keys/key.store.ts'
 import { openKeyRing } from '../keys/key-ring.ts'
 import { makeOwnSecrets } from '../own-secrets.ts'
-import { MINUTE, SECOND, systemClock } from '../shared/clock.ts'
+import { MINUTE, systemClock } from '../shared/clock.ts'
 import { databaseTime, type OpenDatabase } from '../storage/database.ts'
 import { createLocalInvalidation } from '../storage/invalidation.ts'
 import { pendingMigrations } from '../storage/migrate.ts'
@@ -19,7 +19,9 @@ import { missingPermissions } from '../storage/redis-permissions.ts'
 import { checkRedis } from '../storage/redis-check.ts'
 import { reachRedis, redisTime } from '../storage/redis.ts'
 import { storeProblem } from '../storage/store-problems.ts'
+import { judgeClock } from './doctor-clock.ts'
 import { checkIssuer } from './doctor-issuer.ts'
+import { checkProxy, checkTrustedProxies, type ProbedApp } from './doctor-proxies.ts'
 import { checkClientSecrets } from './doctor-secrets.ts'
 import type { Finding } from './finding.ts'
 import type { Outcome, Session } from './session.ts'
@@ -32,9 +34,17 @@ export async function examine(
   const findings: Finding[] = []
   const config = readSettings(session, findings)
   if (config !== undefined) {
-    const keys = await checkDatabase(session, config, findings)
+    const { issuer } = config.server
+    const { keys, app } = await checkDatabase(session, config, findings)
     await addRedisFindings(session, config, findings)
-    if (withIssuer) findings.push(...(await checkIssuer(config.server.issuer, keys)))
+    findings.push(checkTrustedProxies(config))
+    if (withIssuer) {
+      const found = await checkIssuer(issuer, keys)
+      findings.push(...found)
+      // What does not answer at all cannot be asked for more.
+      if (found.every(({ status }) => status === 'ok'))
+        findings.push(...(await checkProxy(issuer, app)))
+    }
   }
   const count = (status: Finding['status']): number =>
     findings.filter((finding) => finding.status === status).length
@@ -78,12 +88,18 @@ function readSettings(session: Session, findings: Finding[]): Config | undefined
   }
 }
 
-/** Checks the database and what is in it. @returns the signing keys, where they could be read */
+/** What the look at the public address needs of the database, as far as it could be read. */
+interface Stored {
+  keys?: readonly StoredKey[]
+  app?: ProbedApp | undefined
+}
+
+/** Checks the database and what is in it. */
 async function checkDatabase(
   session: Session,
   config: Config,
   findings: Finding[],
-): Promise<readonly StoredKey[] | undefined> {
+): Promise<Stored> {
   const add = (check: string, status: Finding['status'], sentence: string): void =>
     void findings.push({ check, status, sentence })
   try {
@@ -97,7 +113,7 @@ async function checkDatabase(
       // The embedded mode brings itself up to date when the server starts.
       const status = config.stores.kind === 'embedded' ? 'warn' : 'fail'
       add('migrations', status, `These are missing: ${missing.join(', ')}. Run: otesse migrate`)
-      return undefined
+      return {}
     }
     add('migrations', 'ok', 'The schema is the newest.')
     if (config.stores.kind === 'networked')
@@ -108,12 +124,15 @@ async function checkDatabase(
     const secretsOf = async () => config.secrets ?? (await makeOwnSecrets(config))
     const serverKeysOf = async () => createServerKeys((await secretsOf()).secretKeys)
     const now = new Date(systemClock())
-    findings.push(await checkClientSecrets(createAppStore(opened.db), serverKeysOf, now))
-    return await checkKeys(secretsOf, opened, findings)
+    const apps = createAppStore(opened.db)
+    findings.push(await checkClientSecrets(apps, serverKeysOf, now))
+    const keys = await checkKeys(secretsOf, opened, findings)
+    const active = await apps.list({ statuses: ['active'], limit: 50 })
+    return { keys, app: active.find(({ redirectUris }) => redirectUris.length > 0) }
   } catch (error) {
     if (error instanceof StartRefused) add('database', 'warn', `Not looked at: ${error.message}.`)
     else add('database', 'fail', storeProblem(error) ?? `It refuses: ${messageOf(error)}.`)
-    return undefined
+    return {}
   }
 }
 
@@ -222,20 +241,6 @@ async function addRedisFindings(
     if (error instanceof StartRefused) add('fail', error.message)
     else add('fail', storeProblem(error) ?? `It refuses: ${messageOf(error)}.`)
   }
-}
-
-const CLOCK_WARN_MILLIS = 2 * SECOND
-const CLOCK_FAIL_MILLIS = 30 * SECOND
-
-/** Compares a clock with ours, allowing for the way there and back. */
-function judgeClock(check: string, theirs: number, sent: number, received: number): Finding {
-  const offset = theirs < sent ? theirs - sent : Math.max(0, theirs - received)
-  const distance = Math.abs(offset)
-  const where = `It is ${(distance / SECOND).toFixed(1)} s ${offset > 0 ? 'ahead of' : 'behind'} this machine`
-  if (distance <= CLOCK_WARN_MILLIS)
-    return { check, status: 'ok', sentence: 'It agrees with this machine.' }
-  const status = distance > CLOCK_FAIL_MILLIS ? 'fail' : 'warn'
-  return { check, status, sentence: `${where}: let NTP set both, tokens live by the clock.` }
 }
 
 /** The driver's words, which name hosts and databases but never passwords; one line of them. */
