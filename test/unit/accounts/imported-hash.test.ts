@@ -137,6 +137,12 @@ describe('A hash that was made elsewhere', () => {
     expect(await verifyForeignHash(hash, Buffer.from('user2password'))).toBe(false)
   })
 
+  // Its four blocks would cost six seconds; the first one proves enough.
+  test('is taken with the most iterations that Keycloak sets: 1 300 000 of SHA-1, 64 bytes', () => {
+    const derived = Buffer.alloc(64, 7).toString('base64')
+    expect(hashProblem(`$pbkdf2-sha1$i=1300000$c2FsdHNhbHRzYWx0c2FsdA$${derived}`)).toBeUndefined()
+  })
+
   test.each(['$2a$', '$2b$', '$2y$'])('is checked: bcrypt %s', async (prefix) => {
     const hash = BCRYPT_VECTOR.replace('$2a$', prefix)
     expect(hashProblem(hash)).toBeUndefined()
@@ -158,7 +164,7 @@ describe('A hash that was made elsewhere', () => {
     `$pbkdf2-sha256$0$${SALT}$${DERIVED}`,
     `$pbkdf2-md5$1000$${SALT}$${DERIVED}`,
     `pbkdf2_sha256$1000$salt$${DERIVED}${DERIVED}${DERIVED}`,
-    `$pbkdf2-sha1$i=500001,l=64$${SALT}$${DERIVED}${DERIVED}`,
+    `$pbkdf2-sha1$i=2000001,l=64$${SALT}$${DERIVED}${DERIVED}`,
     `$scrypt$ln=19,r=8,p=1$${SALT}$${DERIVED}`,
     `$scrypt$ln=14,r=8,p=99$${SALT}$${DERIVED}`,
     `scrypt:1000:8:1$salt$${'ab'.repeat(32)}`,
