@@ -33,7 +33,7 @@ const HOMES = [
   home(
     'koa',
     imports('koa|@koa/router'),
-    /^(http|oauth)\/|\.routes\.ts$|^(app|serve)\.ts$|^compose\/|^admin\/(console\/(require-admin|stale-form)|api\/request-body)\.ts$|^sign-in\/(ports|session)\.ts$/,
+    /^(http|oauth)\/|\.routes\.ts$|^(app|serve)\.ts$|^compose\/|^admin\/(console\/(require-admin|stale-form)|api\/request-body)\.ts$|^sign-in\/(ports|session|app-of-page|failed-attempt)\.ts$/,
   ),
   home('oidc-provider', imports('oidc-provider'), /^oauth\//),
   home('SQL', imports('kysely|pg|@electric-sql/pglite'), /^(storage|migrations)\/|\.store\.ts$/),

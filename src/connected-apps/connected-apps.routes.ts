@@ -16,7 +16,6 @@ import type { BatchedLimit } from '../http/rate-limit.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { sendPage } from '../http/send-page.ts'
 import type { Views } from '../http/views.ts'
-import { AppError } from '../shared/errors.ts'
 import {
   type Connection,
   type ConnectionSources,
@@ -98,7 +97,11 @@ async function askToDisconnect(
 ): Promise<void> {
   const { appId } = ctx.params
   const connection = await findConnection(sources, id, appId)
-  if (connection === undefined) throw new AppError('not_found')
+  // Back, or another tab, after it was disconnected: the list says what is left.
+  if (connection === undefined) {
+    redirect(ctx, PATH)
+    return
+  }
   sendPage(ctx, views, {
     kind: 'disconnect',
     account: { email, name },

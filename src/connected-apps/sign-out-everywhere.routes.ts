@@ -6,6 +6,7 @@ import type { Context } from 'koa'
 import type { Account } from '../model/account.ts'
 import type { Events } from '../audit/events.ts'
 import type { Csrf } from '../http/csrf.ts'
+import { outcomeToShow, redirectToOutcome } from '../http/form-outcome.ts'
 import { limitPages } from '../http/limit-pages.ts'
 import type { BatchedLimit } from '../http/rate-limit.ts'
 import { requestFacts } from '../http/request-context.ts'
@@ -14,6 +15,7 @@ import type { Views } from '../http/views.ts'
 import type { ConnectedAppsFolderPage } from './pages.ts'
 
 export interface SignOutEverywhereDeps {
+  issuer: string
   /** Returns the account that is signed in in this browser. */
   findUser: (ctx: Context) => Promise<Account | undefined>
   /** Where somebody signs in who is not. */
@@ -42,6 +44,14 @@ export function createSignOutEverywhereRouter(deps: SignOutEverywhereDeps): Rout
   router.get(PATH, limited, async function askToSignOutEverywhere(ctx: Context) {
     const user = await deps.findUser(ctx)
     if (user === undefined) {
+      const done = outcomeToShow(ctx, deps.issuer) as { apps?: unknown } | undefined
+      if (done !== undefined) {
+        sendPage(ctx, views, {
+          kind: 'signed-out-everywhere',
+          areAppsDisconnected: done.apps === true,
+        })
+        return
+      }
       ctx.status = 303
       ctx.set('Cache-Control', 'no-store')
       ctx.redirect(deps.signInUrl)
@@ -69,7 +79,7 @@ export function createSignOutEverywhereRouter(deps: SignOutEverywhereDeps): Rout
     events.sessionEnded({ accountId: user.id, reason: 'signed_out_everywhere' }, context)
     if (apps) events.grantsRevoked({ accountId: user.id, reason: 'user' }, context)
     await deps.signOut(ctx)
-    sendPage(ctx, views, { kind: 'signed-out-everywhere', areAppsDisconnected: apps })
+    redirectToOutcome(ctx, deps.issuer, PATH, { apps })
   })
 
   return router

@@ -14,7 +14,8 @@ import { sendPage } from '../http/send-page.ts'
 import type { Views } from '../http/views.ts'
 import { AppError } from '../shared/errors.ts'
 import { createFormKeys, type FormKeys } from '../http/form-key.ts'
-import { type Login, problemOf } from './login.ts'
+import { failureToShow, redirectToFailure } from './failed-attempt.ts'
+import type { Login } from './login.ts'
 import type { Interactions, SignInEvents } from './ports.ts'
 import { type FindUser, startSession } from './session.ts'
 import type { SignInFolderPage } from './pages.ts'
@@ -106,9 +107,7 @@ async function signIn(deps: DirectSignInDeps, formKeys: FormKeys, ctx: Context):
     goOn(ctx, task)
     return
   }
-  const { status, problem, retryAfterSeconds } = problemOf(outcome)
-  if (retryAfterSeconds !== undefined) ctx.set('Retry-After', String(retryAfterSeconds))
-  showSignIn(deps, formKeys, ctx, task, user, { status, email, problem })
+  redirectToFailure(ctx, deps.issuer, signInAddress(task.path, task.mode), { outcome, email })
 }
 
 /** @throws {AppError} `parameter_invalid` where it leads to no destination */
@@ -123,19 +122,14 @@ function taskOf({ destinations }: DirectSignInDeps, ctx: Context): SignInTask {
 }
 
 function showSignIn(
-  { views, csrf }: DirectSignInDeps,
+  { issuer, views, csrf }: DirectSignInDeps,
   formKeys: FormKeys,
   ctx: Context,
   task: SignInTask,
   user: Account | undefined,
-  attempt: { status: number; email: string; problem: string | undefined } = {
-    status: 200,
-    email: '',
-    problem: undefined,
-  },
 ): void {
-  const { status, email, problem } = attempt
   const isAgain = asksAgain(task, user)
+  const { status, email, problem } = failureToShow(ctx, issuer, isAgain) ?? FIRST_ATTEMPT
   sendPage(
     ctx,
     views,
@@ -154,6 +148,8 @@ function showSignIn(
     { status },
   )
 }
+
+const FIRST_ATTEMPT = { status: 200, email: '', problem: undefined }
 
 /** To an address of ours, so that form-action 'self' covers the redirect too. */
 function goOn(ctx: Context, { path }: SignInTask): void {

@@ -7,6 +7,7 @@ import { ERRORS_PATH } from '../http/error-reference.routes.ts'
 import { ownPath, webAddress } from '../http/safe-links.ts'
 import { sendPage } from '../http/send-page.ts'
 import type { Views } from '../http/views.ts'
+import { appOnErrorPage } from './app-of-page.ts'
 import type { ErrorPage } from './pages.ts'
 
 interface Message {
@@ -134,6 +135,7 @@ export function createErrorPages(
         title,
         what,
         next,
+        app: appOnErrorPage(ctx),
         code,
         guideUrl: `${ERRORS_PATH}/${error.page}`,
         came: error.came,

@@ -34,8 +34,13 @@ export type LoginOutcome =
 
 /**
  * What the page says of an attempt that failed: one thing of every rejection, whatever its reason.
+ *
+ * @param isAgain only the password was asked for
  */
-export function problemOf(outcome: Exclude<LoginOutcome, { kind: 'signed-in' }>): {
+export function problemOf(
+  outcome: Exclude<LoginOutcome, { kind: 'signed-in' }>,
+  isAgain = false,
+): {
   status: number
   problem: string
   retryAfterSeconds: number | undefined
@@ -43,7 +48,9 @@ export function problemOf(outcome: Exclude<LoginOutcome, { kind: 'signed-in' }>)
   if (outcome.kind === 'rejected')
     return {
       status: 422,
-      problem: 'That e-mail address and password do not match.',
+      problem: isAgain
+        ? 'That password is not correct.'
+        : 'That e-mail address and password do not match.',
       retryAfterSeconds: undefined,
     }
   const { retryAfterSeconds } = outcome

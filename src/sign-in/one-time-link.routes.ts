@@ -7,6 +7,7 @@ import { WELCOME_PATH, type AccountLinks, type LinkPurpose } from '../accounts/a
 import type { Account } from '../model/account.ts'
 import { PASSWORD_RULE } from '../accounts/passwords.ts'
 import type { Csrf } from '../http/csrf.ts'
+import { outcomeToShow, redirectToOutcome } from '../http/form-outcome.ts'
 import { limitPages } from '../http/limit-pages.ts'
 import type { Parameters } from '../http/parameters.ts'
 import type { BatchedLimit } from '../http/rate-limit.ts'
@@ -40,6 +41,14 @@ export interface OneTimeLinkDeps {
 
 type Problems = OneTimeLinkPage['problems']
 
+/** A form that was refused, without its passwords, until its page shows what was wrong. */
+interface KeptForm {
+  typed: { email: string; name: string }
+  problems: Problems
+}
+
+const EMPTY_FORM: KeptForm = { typed: { email: '', name: '' }, problems: {} }
+
 const PATH = `${WELCOME_PATH}/:token`
 
 /** Creates the router of /welcome. */
@@ -48,7 +57,8 @@ export function createOneTimeLinkRouter(deps: OneTimeLinkDeps): Router {
   const router = new Router({ strict: true, sensitive: true })
   const limited = limitPages(deps.perAddress)
   router.get(PATH, limited, async function showLink(ctx: Context) {
-    show(deps, formKeys, ctx, await purposeOf(deps, ctx), { email: '', name: '' }, {})
+    const kept = outcomeToShow(ctx, deps.issuer) as KeptForm | undefined
+    show(deps, formKeys, ctx, await purposeOf(deps, ctx), kept ?? EMPTY_FORM)
   })
   router.post(PATH, limited, (ctx: Context) => useLink(deps, formKeys, ctx))
   return router
@@ -63,7 +73,8 @@ async function useLink(deps: OneTimeLinkDeps, formKeys: FormKeys, ctx: Context):
     if (form.get('again') !== form.get('password')) throw new InputRefused({ again: NOT_THE_SAME })
     await goOn(deps, ctx, await spend(deps, ctx, token, purpose, form))
   } catch (error) {
-    show(deps, formKeys, ctx, purpose, typed, { ...problemsOf(error) })
+    const kept: KeptForm = { typed, problems: problemsOf(error) }
+    redirectToOutcome(ctx, deps.issuer, addressOf(token), kept)
   }
 }
 
@@ -117,8 +128,7 @@ function show(
   formKeys: FormKeys,
   ctx: Context,
   purpose: LinkPurpose,
-  typed: { email: string; name: string },
-  problems: Problems,
+  { typed, problems }: KeptForm,
 ): void {
   const token = tokenOf(ctx)
   sendPage(
@@ -127,7 +137,7 @@ function show(
     {
       kind: 'one-time-link',
       purpose: purpose.kind,
-      action: `${WELCOME_PATH}/${encodeURIComponent(token)}`,
+      action: addressOf(token),
       csrf: csrf.token(bindingOf(formKeys.hold(ctx), token)),
       email: purpose.kind === 'setup' ? typed.email : purpose.account.email,
       name: typed.name,
@@ -167,6 +177,8 @@ function problemsOf(error: unknown): Problems {
       throw error
   }
 }
+
+const addressOf = (token: string): string => `${WELCOME_PATH}/${encodeURIComponent(token)}`
 
 const tokenOf = (ctx: Context): string =>
   String((ctx as Context & { params: Record<string, unknown> }).params['token'])

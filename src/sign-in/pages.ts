@@ -100,6 +100,8 @@ export interface ErrorPage {
   what: string
   /** What the user can do now. */
   next: string
+  /** The app to start again at; its name replaces `next`. */
+  app: AppCard | undefined
   code: string
   /** Explains the error to the app's developer; on our own origin. */
   guideUrl: string

@@ -21,6 +21,8 @@ export interface Interactions {
   signIn(ctx: Context, proof: Proof): Promise<string>
   approve(ctx: Context, approval: { accountId: string; scopes: string[] }): Promise<string>
   deny(ctx: Context): Promise<string>
+  /** Asks the engine to look again at who is signed in. */
+  lookAgain(ctx: Context): Promise<string>
   /** Signs the user out and asks anew who is there. */
   switchAccount(ctx: Context): Promise<string>
   /** Signs a user in who did not come from an app. */

@@ -1,10 +1,11 @@
 // The pages on an app's way through us: sign in, allow or deny, use another account. Invariants:
 // what is asked and allowed comes from the engine's interaction, never from a form; and no form is
-// answered with a redirect. Browsers apply form-action to the whole chain of redirects after a
-// form, so a page that goes on by itself is what lets every page say "forms only to us".
+// answered with a redirect that leads away from us. Browsers apply form-action to the whole chain
+// of redirects after a form, so a page that goes on by itself is what lets every page say "forms
+// only to us".
 import type { Scope } from '../model/scope.ts'
 import Router from '@koa/router'
-import type { Context } from 'koa'
+import type { Context, Next } from 'koa'
 import type { Account } from '../model/account.ts'
 import { parseEmail } from '../accounts/account-input.ts'
 import { appCard } from '../apps/app-card.ts'
@@ -20,7 +21,9 @@ import { sendPage } from '../http/send-page.ts'
 import type { Views } from '../http/views.ts'
 import { AppError } from '../shared/errors.ts'
 import { consentQuestion, recipientOf } from './consent.ts'
-import { type Login, problemOf } from './login.ts'
+import { appOfPage, nameAppOnErrorPage, rememberAppOfPage } from './app-of-page.ts'
+import { failureToShow, redirectToFailure, type ShownAttempt } from './failed-attempt.ts'
+import type { Login } from './login.ts'
 import type {
   FindAccount,
   FindApp,
@@ -29,6 +32,7 @@ import type {
   SignInEvents,
 } from './ports.ts'
 import type { SignInFolderPage } from './pages.ts'
+import type { FindUser } from './session.ts'
 
 export interface SignInDeps {
   issuer: string
@@ -36,6 +40,8 @@ export interface SignInDeps {
   login: Login
   browserCookie: BrowserCookie
   accounts: FindAccount
+  /** Returns the account that is signed in in this browser. */
+  findUser: FindUser
   findApp: FindApp
   consents: RememberedConsents
   /** Every scope that exists now. */
@@ -55,6 +61,7 @@ const PATH = '/interaction/:uid'
 export function createSignInRouter(deps: SignInDeps): Router {
   const router = new Router({ strict: true, sensitive: true })
   const limited = limitPages(deps.perAddress)
+  router.use((ctx, next) => nameAppOfStalePage(deps, ctx, next))
   router.get(PATH, limited, (ctx: Visit) => showInteraction(deps, ctx))
   router.post(`${PATH}/login`, limited, (ctx: Visit) => signIn(deps, ctx))
   router.post(`${PATH}/approve`, limited, (ctx: Visit) => approve(deps, ctx))
@@ -63,10 +70,30 @@ export function createSignInRouter(deps: SignInDeps): Router {
   return router
 }
 
+/** Whoever comes back to a step that is over is told at which app to start again. */
+async function nameAppOfStalePage(deps: SignInDeps, ctx: Context, next: Next): Promise<void> {
+  try {
+    await next()
+  } catch (error) {
+    if (error instanceof AppError && STALE.has(error.code)) {
+      const appId = appOfPage(ctx, deps.issuer)
+      const app = appId === undefined ? undefined : await deps.findApp(appId)
+      if (app?.status === 'active') nameAppOnErrorPage(ctx, appCard(app))
+    }
+    throw error
+  }
+}
+
+const STALE: ReadonlySet<string> = new Set(['interaction_expired', 'interaction_foreign'])
+
 async function showInteraction(deps: SignInDeps, ctx: Visit): Promise<void> {
   const pending = await deps.interactions.get(ctx, ctx.params.uid)
-  if (pending.prompt === 'login') await showSignIn(deps, ctx, pending)
-  else await showConsent(deps, ctx, pending)
+  rememberAppOfPage(ctx, deps.issuer, pathOf(pending.uid), pending.appId)
+  if (pending.prompt === 'consent') await showConsent(deps, ctx, pending)
+  // Signed in in another tab since this one asked: the engine looks again at who is there.
+  else if (pending.accountId === undefined && (await deps.findUser(ctx)) !== undefined)
+    goOn(deps, ctx, await deps.interactions.lookAgain(ctx))
+  else await showSignIn(deps, ctx, pending)
 }
 
 async function signIn(deps: SignInDeps, ctx: Visit): Promise<void> {
@@ -83,9 +110,7 @@ async function signIn(deps: SignInDeps, ctx: Visit): Promise<void> {
     goOn(deps, ctx, await deps.interactions.signIn(ctx, outcome))
     return
   }
-  const { status, problem, retryAfterSeconds } = problemOf(outcome)
-  if (retryAfterSeconds !== undefined) ctx.set('Retry-After', String(retryAfterSeconds))
-  await showSignIn(deps, ctx, pending, { status, email, problem })
+  redirectToFailure(ctx, deps.issuer, pathOf(pending.uid), { outcome, email })
 }
 
 async function approve(deps: SignInDeps, ctx: Visit): Promise<void> {
@@ -166,17 +191,13 @@ async function showSignIn(
   deps: SignInDeps,
   ctx: Context,
   pending: PendingInteraction,
-  attempt: { status: number; email: string; problem: string | undefined } = {
-    status: 200,
-    email: parseEmail(pending.loginHint ?? '') ?? '',
-    problem: undefined,
-  },
 ): Promise<void> {
   const [app, account] = await Promise.all([
     getApp(deps, pending.appId),
     findActiveAccount(deps, pending),
   ])
-  const { status, email, problem } = attempt
+  const { status, email, problem } =
+    failureToShow(ctx, deps.issuer, account !== undefined) ?? firstAttempt(pending)
   const base = pathOf(pending.uid)
   sendPage(
     ctx,
@@ -195,6 +216,12 @@ async function showSignIn(
     { status, keepsOpener: true },
   )
 }
+
+const firstAttempt = ({ loginHint }: PendingInteraction): ShownAttempt => ({
+  status: 200,
+  email: parseEmail(loginHint ?? '') ?? '',
+  problem: undefined,
+})
 
 async function showConsent(
   deps: SignInDeps,

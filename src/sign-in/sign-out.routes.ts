@@ -60,7 +60,10 @@ export function createSignOutRouter(deps: SignOutDeps): Router {
       const context = { ...requestFacts(ctx), actor: accountId }
       events.sessionEnded({ accountId, reason: 'signed_out' }, context)
     }
-    sendPage(ctx, views, { kind: 'signed-out' })
+    // The page says it where nobody is signed in, so that Back and reload repeat no form.
+    ctx.status = 303
+    ctx.set('Cache-Control', 'no-store')
+    ctx.redirect(PATH)
   })
   return router
 }

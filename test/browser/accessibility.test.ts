@@ -320,12 +320,13 @@ describe('by keyboard alone', () => {
 
     await untilHeading(page, /wants access/)
     expect(await tab(page)).toMatchObject({ name: 'Not you? Use another account', isMarked: true })
+    await tabTo(page, 'Allow')
+    expect(await tab(page)).toMatchObject({ name: 'Deny', isMarked: true })
     expect(await tab(page)).toMatchObject({ name: 'Technical names', isMarked: true })
     await photograph(page, 'consent-focus')
     await page.keyboard.press('Space')
     await page.getByText('bookings:read', { exact: true }).waitFor()
-    await tabTo(page, 'Allow')
-    expect(await tab(page)).toMatchObject({ name: 'Deny', isMarked: true })
+    await page.keyboard.press('Shift+Tab')
     await page.keyboard.press('Shift+Tab')
     await page.keyboard.press('Enter')
     await untilHeading(page, 'You are back at Working Planner')
@@ -348,10 +349,10 @@ describe('by keyboard alone', () => {
     }
     expect(stops).toEqual([
       'Not you? Use another account',
-      'Technical names',
       'Connected apps (opens in a new tab)',
       'Allow',
       'Deny',
+      'Technical names',
       'Website (opens in a new tab)',
       'Privacy policy (opens in a new tab)',
       'Terms of use (opens in a new tab)',

@@ -66,7 +66,9 @@ async function untilConnected(page: Page): Promise<void> {
 async function untilOver(page: Page): Promise<void> {
   await untilHeading(page, 'This page is no longer valid')
   const words = await wordsOn(page)
-  expect(words).toContain('What you can do Go back to the app you came from and start again')
+  expect(words).toMatch(
+    /What you can do Go back to (the app you came from|\w+ Planner) and start again there/,
+  )
   expect(words).toMatch(/Error interaction_\w+ \(400\) Request \S+$/)
 }
 
@@ -113,6 +115,66 @@ describe('a page that was used', () => {
     await untilConnected(visitor.page)
     await press(second, 'Deny')
     await untilOver(second)
+  })
+})
+
+describe('a form that was refused', () => {
+  it('repeats nothing on Back and reload: the e-mail stays, the password does not', async () => {
+    const person = await aPerson(server)
+    await using visitor = await atSignIn()
+    const { page } = visitor
+    let forms = 0
+    page.on('request', (request) => (forms += request.method() === 'POST' ? 1 : 0))
+    await signIn(page, { ...person, password: 'mistyped' })
+    await page.getByRole('alert').waitFor()
+    expect(page.url()).not.toContain(encodeURIComponent(person.email))
+    expect(await page.getByLabel('E-mail address').inputValue()).toBe(person.email)
+    expect(await page.getByLabel('Password').inputValue()).toBe('')
+    await page.reload()
+    await page.getByRole('alert').waitFor()
+    expect(forms).toBe(1)
+    await page.getByLabel('Password').fill(person.password)
+    await press(page, 'Sign in')
+    await untilAsked(page)
+    const sent = forms
+    await page.goBack()
+    await untilOver(page)
+    expect(await wordsOn(page)).toContain('Go back to Studio Planner')
+    expect(forms).toBe(sent)
+  })
+})
+
+describe('two tabs', () => {
+  it('go on together once somebody has signed in in one of them', async () => {
+    const person = await aPerson(server)
+    await using visitor = await atSignIn()
+    const second = await visitor.openTab()
+    await second.goto(studio.startUrl())
+    await untilHeading(second, 'Sign in')
+    await signIn(visitor.page, person)
+    await untilAsked(visitor.page)
+    await second.reload()
+    await untilAsked(second)
+    await press(second, 'Allow')
+    await untilConnected(second)
+  })
+})
+
+describe('consent for five permissions', () => {
+  it.each([
+    { width: 1280, height: 800 },
+    { width: 390, height: 844 },
+  ])('has its buttons in view at %j', async (size) => {
+    await using visitor = await openVisitor(browser)
+    const { page } = visitor
+    await page.setViewportSize(size)
+    await page.goto(studio.startUrl({ scope: ALL_SCOPES.slice(0, 5).join(' ') }))
+    await signIn(page, await aPerson(server))
+    await untilAsked(page)
+    for (const name of ['Allow', 'Deny']) {
+      const box = (await page.getByRole('button', { name, exact: true }).boundingBox())!
+      expect(box.y + box.height).toBeLessThanOrEqual(size.height)
+    }
   })
 })
 

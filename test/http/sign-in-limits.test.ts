@@ -20,7 +20,11 @@ async function openSignIn(server: TestApp, browser: Browser = createBrowser(serv
       },
       body: new URLSearchParams({ csrf, email, password }).toString(),
     })
-    return answer.status
+    // What was wrong is shown by the page that the form's answer leads to.
+    const next = answer.headers.get('location') ?? ''
+    if (!next.includes('shows=')) return answer.status
+    const headers = { 'x-forwarded-for': address }
+    return (await browser.request(new URL(next, server.issuer).href, { headers })).status
   }
 }
 

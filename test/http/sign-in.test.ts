@@ -200,7 +200,8 @@ describe.each(BACKENDS)('on %s', (backend) => {
       expect(page.html).toContain(`value="${email}"`)
       // Not for the person at another address.
       const fields = { csrf: csrfOf(page), email, password: PASSWORD }
-      const onward = await post(browser, page.url, fields, elsewhere)
+      const action = `${new URL(page.url).origin}${new URL(page.url).pathname}/login`
+      const onward = await post(browser, action, fields, elsewhere)
       expect(onward.status).toBe(200)
       expect(onward.headers.get('refresh')).toMatch(/^0;url=/)
     })
@@ -456,7 +457,7 @@ describe.each(BACKENDS)('on %s', (backend) => {
       backAtApp(await browser.approve(consent))
       const late = await browser.approve(consent)
       expect(late.status).toBe(400)
-      expect(wordsOf(late)).toContain('Go back to the app')
+      expect(wordsOf(late)).toContain('Go back to Studio Planner and start again there.')
     })
 
     it('for signing in do not fit an interaction that waits for consent, nor the other way round', async () => {
@@ -518,7 +519,9 @@ describe.each(BACKENDS)('on %s', (backend) => {
       const browser = createBrowser(server)
       const url = `${server.issuer}/sign-out`
       expect(wordsOf(await browser.open(url))).toContain('You are signed out')
-      expect((await post(browser, url, {})).status).toBe(200)
+      const sent = await post(browser, url, {})
+      expect(sent.status).toBe(303)
+      expect(sent.headers.get('location')).toBe('/sign-out')
     })
   })
 

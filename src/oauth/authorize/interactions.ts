@@ -26,6 +26,8 @@ export interface EngineInteractions {
   signIn(ctx: Context, proof: LoginProof): Promise<string>
   approve(ctx: Context, approval: Approval): Promise<string>
   deny(ctx: Context): Promise<string>
+  /** Lets the engine look again at who is signed in. */
+  lookAgain(ctx: Context): Promise<string>
   /** Signs the user out and asks anew who is there. */
   switchAccount(ctx: Context): Promise<string>
   /** Signs a user in who did not come from an app; see startLoginSession. */
@@ -64,6 +66,7 @@ export const createInteractions = (deps: InteractionDeps): EngineInteractions =>
   // prompt-policy.ts.
   approve: (ctx, approval) => finish(deps, ctx, { consent: {}, approval }),
   deny: (ctx) => finish(deps, ctx, DENIED, true),
+  lookAgain: (ctx) => finish(deps, ctx, {}, true),
   async switchAccount(ctx) {
     const url = await finish(deps, ctx, {}, true)
     const session = await sessionOf(deps, ctx)

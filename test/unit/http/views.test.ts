@@ -101,6 +101,7 @@ const anError = (over: Partial<ErrorPage> = {}): ErrorPage => ({
   title: 'This link is no longer good',
   what: 'It was already used.',
   next: 'Start again in the app.',
+  app: undefined,
   code: 'interaction_expired',
   guideUrl: '/errors/interaction_expired',
   came: undefined,
@@ -416,7 +417,6 @@ describe('consent', () => {
     expect(text).not.toMatch(/Add customers\s*Sensitive/)
     expect(text).toContain('customers:read')
     expect(text).toContain('The access goes to app.planner.example')
-    expect(text).toContain('Your password is never shared')
     expect(text).toContain('disconnect this app at any time')
   })
 
@@ -459,12 +459,12 @@ describe('consent', () => {
 
   it('puts Allow and Deny beside each other, after everything that is to be read', () => {
     const html = views.render(aConsent({ heldPermissions: aConsent().newPermissions }))
-    const form = /<form class="choice"[\s\S]*?<\/form>/.exec(html)?.[0] ?? ''
+    const form = /<form class="choice choice-in-view"[\s\S]*?<\/form>/.exec(html)?.[0] ?? ''
     expect(form).toContain('action="/consent/1/approve"')
     expect(form).toMatch(
       />Allow<\/button>\s*<button[^>]*formaction="\/consent\/1\/deny">Deny<\/button>/,
     )
-    expect(html.lastIndexOf('<details')).toBeLessThan(html.indexOf('>Allow<'))
+    expect(html.indexOf('Already allowed')).toBeLessThan(html.indexOf('>Allow<'))
   })
 })
 
