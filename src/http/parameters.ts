@@ -1,10 +1,11 @@
 // The parameters of a back-channel request: a JSON object or a form, read strictly into one flat
 // list of texts (RFC 6749 §3.2 and appendix B). Invariant: a parameter is there at most once, is a
 // text, and an empty one counts as absent; whatever else arrives is a clear `invalid_request`, and
-// nothing that was sent is repeated in the answer.
+// nothing that was sent is repeated in the answer. Only `resource` may be sent several times: its
+// values are one text with spaces between, which no resource can contain.
 import type { IncomingMessage } from 'node:http'
 import { AppError } from '../shared/errors.ts'
-import { decodeUtf8, readBytes } from './body.ts'
+import { decodeUtf8, mediaTypeOf, readBytes } from './body.ts'
 
 /** The parameters of one request, by name. */
 export type Parameters = ReadonlyMap<string, string>
@@ -17,20 +18,18 @@ const BODY_LIMIT_BYTES = 64 * 1024
  * @throws {AppError} `body_…` and `parameter_…`
  */
 export async function readParameters(request: IncomingMessage): Promise<Parameters> {
-  const type = contentType(request.headers['content-type'])
+  const type = contentType(request)
   const text = decodeUtf8(await readBytes(request, BODY_LIMIT_BYTES))
   return type === 'json' ? parseJson(text) : parseForm(text)
 }
 
-function contentType(header: string | undefined): 'json' | 'form' {
+function contentType(request: IncomingMessage): 'json' | 'form' {
   // How nearly all of them write it.
-  if (header === 'application/x-www-form-urlencoded') return 'form'
-  const [type = '', ...parameters] = (header ?? '').toLowerCase().split(';')
-  const charset = parameters.map((part) => part.trim()).find((part) => part.startsWith('charset='))
-  if (charset === undefined || /^charset="?utf-?8"?$/.test(charset)) {
-    if (type.trim() === 'application/json') return 'json'
-    if (type.trim() === 'application/x-www-form-urlencoded') return 'form'
-  }
+  if (request.headers['content-type'] === 'application/x-www-form-urlencoded') return 'form'
+  // Neither type has a charset parameter, so one that is sent means nothing.
+  const type = mediaTypeOf(request)
+  if (type === 'application/json') return 'json'
+  if (type === 'application/x-www-form-urlencoded') return 'form'
   throw new AppError('body_type_unsupported')
 }
 
@@ -51,10 +50,14 @@ function parseForm(text: string): Parameters {
     const name = decodeForm(equals < 0 ? pair : pair.slice(0, equals))
     const value = equals < 0 ? '' : decodeForm(pair.slice(equals + 1))
     // RFC 6749 §3.2: parameters MUST NOT be included more than once.
-    if (seen.has(name)) throw new AppError('parameter_duplicated', { about: name })
+    // RFC 8707 §2: "Multiple resource parameters MAY be used".
+    if (seen.has(name) && name !== 'resource')
+      throw new AppError('parameter_duplicated', { about: name })
     seen.add(name)
     // RFC 6749 §3.2: parameters sent without a value MUST be treated as if they were omitted.
-    if (value !== '') parameters.set(name, value)
+    if (value === '') continue
+    const before = name === 'resource' ? parameters.get(name) : undefined
+    parameters.set(name, before === undefined ? value : `${before} ${value}`)
   }
   return parameters
 }

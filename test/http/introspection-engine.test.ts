@@ -133,10 +133,9 @@ const DIFFERENCES: readonly Difference[] = [
     then: () => invalidRequest,
   },
   {
-    what: 'parameters that nobody knows must not be repeated either, and escapes and charset must be right',
+    what: 'parameters that nobody knows must not be repeated either, and escapes must be right',
     why: 'RFC 6749 §3.2 and appendix B: no parameter more than once, UTF-8 only; the engine reads what it can',
-    when: ({ body }) =>
-      isOneOf(body, 'unknown parameter twice', 'broken escape', 'form, charset latin1'),
+    when: ({ body }) => isOneOf(body, 'unknown parameter twice', 'broken escape'),
     then: () => invalidRequest,
   },
   {

@@ -1,7 +1,7 @@
 // POST /oauth/token for the app itself (RFC 6749 §4.4).
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
 import { createScopes, registerApp } from '../support/builders.ts'
-import { createOAuthClient, type OAuthClient } from '../support/oauth-client.ts'
+import { createOAuthClient, type OAuthClient, send } from '../support/oauth-client.ts'
 
 const API = 'https://api.otesse.com/v1'
 
@@ -120,6 +120,29 @@ describe.each(BACKENDS)('the client_credentials grant, %s', (backend) => {
       ])
     })
 
+    it('takes resource more than once, and binds the token to each that it names', async () => {
+      const { id, secret } = bound.client
+      const ask = (...resources: string[]) =>
+        send(`${server.url}/oauth/token`, {
+          method: 'POST',
+          body: new URLSearchParams([
+            ['grant_type', 'client_credentials'],
+            ['client_id', id],
+            ['client_secret', secret ?? ''],
+            ...resources.map((resource) => ['resource', resource]),
+          ] as [string, string][]),
+        })
+      const reports = 'https://reports.otesse.com'
+      const both = await ask(reports, API, reports)
+      expect(both.status).toBe(200)
+      const { body } = await bound.introspect(both.body['access_token'])
+      expect(body['aud']).toEqual([reports, API])
+      expect(await ask(API, 'https://evil.example')).toMatchObject({
+        status: 400,
+        body: { error: 'invalid_target' },
+      })
+    })
+
     it('refuses an audience that is not the app’s with invalid_target', async () => {
       expect(await bound.credentials({ resource: 'https://evil.example' })).toMatchObject({
         status: 400,
@@ -142,6 +165,11 @@ describe.each(BACKENDS)('the client_credentials grant, %s', (backend) => {
       }
       expect(await status('https://api.example.com')).toBe(401)
       expect(await status(`${server.issuer}/admin/api/v1`)).toBe(200)
+      // An API that is shown such a token could use it at the admin API.
+      const two = `https://api.example.com ${server.issuer}/admin/api/v1`
+      expect(await admin.credentials({ scope: 'admin:apps:read', resource: two })).toMatchObject({
+        body: { error: 'invalid_target' },
+      })
     })
 
     it('binds a token with admin scopes to the admin API where nothing was asked for', async () => {

@@ -66,6 +66,8 @@ describe('RFC 6749 §3.2 — bodies that are understood', () => {
     ['JSON with quotes and colons in a value', () => goodJson({ x: '"a": \\"b\\": {' }), JSON_TYPE],
     ['a form', () => goodForm(), FORM_TYPE],
     ['a form with a charset', () => goodForm(), 'application/x-www-form-urlencoded; charset=UTF-8'],
+    ['a form that names another charset', () => goodForm(), `${FORM_TYPE}; charset=ISO-8859-1`],
+    ['JSON that names another charset', () => goodJson(), `${JSON_TYPE};charset=x`],
     ['a form with empty parameters', () => `${goodForm()}&scope=&&audience`, FORM_TYPE],
     [
       'a form with encoded names',
@@ -206,18 +208,6 @@ describe('RFC 6749 §5.2 — invalid_request', () => {
       /application\/json or application/,
     ],
     ['another JSON', () => goodJson(), 'application/jwt', /application\/json or application/],
-    [
-      'JSON in UTF-16',
-      () => goodJson(),
-      'application/json; charset=utf-16',
-      /application\/json or application/,
-    ],
-    [
-      'a form in Latin 1',
-      () => goodForm(),
-      'application/x-www-form-urlencoded; charset=iso-8859-1',
-      /application\/json or application/,
-    ],
   ])('%s (%#)', async (_, body, type, description) => {
     expect(await post(body(), type)).toMatchObject(invalidRequest(description))
   })
@@ -398,7 +388,7 @@ describe('paths that are not written as they are', () => {
     '/OAUTH/AUTHORIZE',
     '/.well-known/openid-configuration/',
     '/oauth/JWKS',
-    '/token',
+    '/token/',
   ])('%s is not there', async (path) => {
     const answer = await new Promise<number | undefined>((resolve, reject) => {
       const { port } = new URL(server.url)

@@ -10,8 +10,8 @@ import { termsFor } from './token-terms.ts'
 export interface CredentialsRequest {
   /** All that it may have, where it names none. */
   scopes: readonly string[] | undefined
-  /** `resource` (RFC 8707 §2) or `audience`. */
-  audience: string | undefined
+  /** Every `resource` (RFC 8707 §2), or `audience`. */
+  audiences: readonly string[] | undefined
 }
 
 export const clientCredentials: GrantType<CredentialsRequest> = {
@@ -23,9 +23,10 @@ export const clientCredentials: GrantType<CredentialsRequest> = {
 
   parse(parameters) {
     const scope = parameters.get('scope')
+    const resource = parameters.get('resource') ?? parameters.get('audience')
     return {
       scopes: scope === undefined ? undefined : parseScopeList(scope),
-      audience: parameters.get('resource') ?? parameters.get('audience'),
+      audiences: resource === undefined ? undefined : [...new Set(resource.split(' '))],
     }
   },
 
@@ -34,7 +35,7 @@ export const clientCredentials: GrantType<CredentialsRequest> = {
     return deps.grants.issueToApp(
       app,
       scopes,
-      audienceOf(app, request.audience, scopes, deps.adminAudience),
+      audienceOf(app, request.audiences, scopes, deps.adminAudience),
       termsFor(app, deps.settings),
     )
   },
@@ -65,14 +66,15 @@ function scopesOf(
  */
 function audienceOf(
   app: App,
-  asked: string | undefined,
+  asked: readonly string[] | undefined,
   scopes: readonly string[],
   adminAudience: string,
 ): readonly string[] | undefined {
   const isForAdmin = scopes.some(isAdminScope)
-  if (app.audiences.length === 0) return isForAdmin ? [asked ?? adminAudience] : undefined
+  if (isForAdmin && asked !== undefined && asked.length > 1) throw new AppError('target_unknown')
+  if (app.audiences.length === 0) return isForAdmin ? (asked ?? [adminAudience]) : undefined
   if (asked === undefined)
     return isForAdmin && app.audiences.includes(adminAudience) ? [adminAudience] : app.audiences
-  if (!app.audiences.includes(asked)) throw new AppError('target_unknown')
-  return [asked]
+  if (!asked.every((name) => app.audiences.includes(name))) throw new AppError('target_unknown')
+  return asked
 }

@@ -57,7 +57,7 @@ export const createTokensInProcess = (deps: InProcessDeps): TokensInProcess => (
     describeOutcome(app, deps, () => {
       assertMayUse(clientCredentials, app)
       const asked = parseScopeList(scopes.join(' '))
-      return clientCredentials.issue({ app }, { scopes: asked, audience: undefined }, deps)
+      return clientCredentials.issue({ app }, { scopes: asked, audiences: undefined }, deps)
     }),
 })
 
