@@ -165,5 +165,6 @@ const listRoutesOf = ({ stack }: Router): { method: string; path: string }[] =>
     methods.filter((method) => method !== 'HEAD').map((method) => ({ method, path: String(path) })),
   )
 
-const MACHINE_PATH = /^\/(?:oauth\/(?!authorize)|\.well-known\/|healthz|readyz)/
+const MACHINE_PATH =
+  /^\/(?:oauth\/(?!authorize)|\.well-known\/|healthz|readyz|(?:token|revoke|introspect)\/?$)/
 const isPagePath = (path: string): boolean => !MACHINE_PATH.test(path)

@@ -27,7 +27,7 @@ import { createStrangerLimit } from './authorize/stranger-limit.ts'
 import { clientRouter } from './client-endpoint.ts'
 import { createIntrospectionEndpoint } from './introspect/introspection-endpoint.ts'
 import { createMetadataRouter } from './metadata/metadata.routes.ts'
-import { PATHS } from './paths.ts'
+import { PATHS, SHORT_PATHS } from './paths.ts'
 import { createRevocationEndpoint } from './revoke/revocation-endpoint.ts'
 import { createSigner, type Signer } from './signer.ts'
 import type { GrantDeps } from './token/grant-type.ts'
@@ -100,7 +100,7 @@ export function createAuthorizationServer(deps: AuthorizationServerDeps): Author
     routers: [
       ...[...endpoints].map(([path, endpoint]) =>
         clientRouter(path, endpoint, {
-          preflight: path !== PATHS.introspect,
+          preflight: path !== PATHS.introspect && path !== SHORT_PATHS.introspect,
           preflightsPerAddress: readsPerAddress,
         }),
       ),
@@ -146,10 +146,16 @@ function createEndpoints(
     onIntrospected: (appId: string, outcome: 'active' | 'inactive') =>
       audit.count('token.introspected', appId, outcome),
   }
+  const introspect = createIntrospectionEndpoint(introspection)
+  const exchange = createTokenEndpoint(token)
+  const revoke = createRevocationEndpoint({ phases, grants, events })
   return new Map([
-    [PATHS.introspect, createIntrospectionEndpoint(introspection)],
-    [PATHS.token, createTokenEndpoint(token)],
-    [PATHS.revoke, createRevocationEndpoint({ phases, grants, events })],
+    [PATHS.introspect, introspect],
+    [PATHS.token, exchange],
+    [PATHS.revoke, revoke],
+    [SHORT_PATHS.introspect, introspect],
+    [SHORT_PATHS.token, exchange],
+    [SHORT_PATHS.revoke, revoke],
   ])
 }
 

@@ -9,3 +9,13 @@ export const PATHS = {
   jwks: '/oauth/jwks',
   interaction: '/interaction',
 } as const
+
+/**
+ * Shorter addresses that clients guess, and what they lead to. The metadata does not name them.
+ */
+export const SHORT_PATHS = {
+  authorize: '/authorize',
+  token: '/token',
+  revoke: '/revoke',
+  introspect: '/introspect',
+} as const

@@ -7,13 +7,15 @@ import { decodeUtf8, mediaTypeOf, readBytes } from '../../http/body.ts'
 import { limitPages } from '../../http/limit-pages.ts'
 import type { BatchedLimit } from '../../http/rate-limit.ts'
 import { AppError } from '../../shared/errors.ts'
-import { PATHS } from '../paths.ts'
+import { PATHS, SHORT_PATHS } from '../paths.ts'
 import { assertBounded, normaliseAuthorizationQuery } from './authorization-request.ts'
 import type { Engine } from './engine/engine.ts'
 import type { PreviewGuard } from './preview-guard.ts'
 
 // Above every bound of a query, so that the parameter that is too long is named.
 const MOST_FORM_BYTES = 65_536
+
+const ADDRESSES = [PATHS.authorize, SHORT_PATHS.authorize]
 
 /** Creates the routes of the authorization endpoint. */
 export function createAuthorizeRouter(deps: {
@@ -36,15 +38,16 @@ export function createAuthorizeRouter(deps: {
     if (ctx.status === 303) ctx.status = 302
   }
 
-  router.get(PATHS.authorize, limited, async function authorize(ctx: Context) {
+  router.get(ADDRESSES, limited, async function authorize(ctx: Context) {
     assertBounded(ctx.querystring)
     await previews.assertOwnRequest(new URLSearchParams(ctx.querystring), () => deps.signedIn(ctx))
     normaliseAuthorizationQuery(ctx)
+    ctx.path = PATHS.authorize
     await run(ctx)
   })
   // OpenID Connect Core §3.1.2.1. The browser comes back by GET: on a form that another site has
   // sent, it holds back the cookies of the login session.
-  router.post(PATHS.authorize, limited, async function authorizeByForm(ctx: Context) {
+  router.post(ADDRESSES, limited, async function authorizeByForm(ctx: Context) {
     if (mediaTypeOf(ctx.req) !== 'application/x-www-form-urlencoded')
       throw new AppError('body_type_unsupported')
     const form = decodeUtf8(await readBytes(ctx.req, MOST_FORM_BYTES))
