@@ -24,6 +24,7 @@ import { createRateLimiter } from './http/rate-limit.ts'
 import { createReadiness } from './http/readiness.ts'
 import { createRefusalRecord } from './http/refusal-record.ts'
 import { createRequestTimer, requestContext } from './http/request-context.ts'
+import { refuseTwoHosts } from './http/two-hosts.ts'
 import type { Infrastructure } from './infrastructure.ts'
 import { createInspector, type Services } from './services.ts'
 import { createErrorPages } from './sign-in/error-pages.ts'
@@ -146,7 +147,7 @@ function createListener(
   for (const router of parts.routers) koa.use(router.routes())
   const handle = koa.callback()
   return function listen(request, response) {
-    if (takeFastPath(request, response)) return
+    if (refuseTwoHosts(request, response) || takeFastPath(request, response)) return
     setAnswerHeaders(response, answerHeaders)
     void handle(request, response)
   }

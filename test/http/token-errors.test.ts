@@ -405,3 +405,19 @@ describe('paths that are not written as they are', () => {
     expect(answer).toBe(404)
   })
 })
+
+it('RFC 9112 §3.2 — two Host headers are refused, on the fast path and elsewhere', async () => {
+  const { port } = new URL(server.url)
+  const ask = (path: string, hosts: string) =>
+    new Promise<string>((resolve, reject) => {
+      let text = ''
+      const socket = connect(Number(port), '127.0.0.1')
+      socket.setEncoding('utf8')
+      socket.on('data', (part: string) => (text += part))
+      socket.once('error', reject).once('end', () => resolve(text.slice(0, 12)))
+      socket.write(`${path} HTTP/1.1\r\n${hosts}Content-Length: 0\r\nConnection: close\r\n\r\n`)
+    })
+  for (const path of ['GET /healthz', 'POST /oauth/token', 'GET /oauth/jwks'])
+    expect(await ask(path, 'Host: a.example\r\nhOST: b.example\r\n')).toBe('HTTP/1.1 400')
+  expect(await ask('GET /oauth/jwks', 'Host: a.example\r\n')).toBe('HTTP/1.1 200')
+})

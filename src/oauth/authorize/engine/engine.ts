@@ -8,6 +8,7 @@ import { requestFacts } from '../../../http/request-context.ts'
 import type { Logger } from '../../../shared/logger.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { createProvider, type ProviderDeps } from './configuration.ts'
+import { redirectAsItCame } from '../redirect-as-it-came.ts'
 import { tellApp } from '../refused-by-redirect.ts'
 import { cameIn, detailOf, isOrdinary, isSentByRedirect, refusalOf } from './errors.ts'
 import { runProvider } from './internals.ts'
@@ -61,6 +62,7 @@ export function createEngine(deps: EngineDeps): Engine {
       await runProvider(provider, ctx)
       const { engineFailure, refusal } = ctx.state as EngineState
       if (engineFailure !== undefined) throw engineFailure
+      redirectAsItCame(ctx)
       if (refusal !== undefined) tellApp(ctx, refusal, deps.issuer)
     },
   }
