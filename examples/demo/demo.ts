@@ -36,7 +36,8 @@ interface Addresses {
 export async function runDemo(session: Session, flags: DemoFlags): Promise<number> {
   const addresses = await chooseAddresses(flags, session.env)
   if (flags.fresh === true) await forget(flags.dataDir)
-  if (!session.isJson) session.terminal.warn('Starting. The first time takes some seconds …\n')
+  if (!session.isJson)
+    session.terminal.warn('Starting. The first start can take up to a minute …\n')
   const config = loadConfig(demoSettings(flags, addresses))
   const stopped = stopSignal()
   await using stack = new AsyncDisposableStack()

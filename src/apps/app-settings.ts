@@ -148,7 +148,7 @@ export const APP_SETTINGS = {
     api: { description: 'Where people return to; matched exactly.' },
     cli: {
       flag: '--redirect-uri <uri>',
-      help: 'where people come back to; may be repeated',
+      help: 'where people return to; may be repeated',
       label: 'Redirect URIs',
     },
     console: { label: 'Redirect URIs' },

@@ -51,7 +51,7 @@ deleted: scopes and apps that the file does not name stay as they are, and --pru
 In a pipeline:
   $ otesse apply -f apps.yaml --dry-run --exit-code --json
 
-Exit codes: 0 done, 1 failed or refused, 2 written wrongly, 3 there are differences (--exit-code).`,
+Exit codes: 0 done, 1 failed or refused, 2 usage error, 3 there are differences (--exit-code).`,
     )
   does(apply, async (session) => {
     const flags = apply.opts<ApplyFlags>()

@@ -114,7 +114,7 @@ Examples:
       --redirect-uri https://dashboard.example.com/callback --scope bookings:read
   $ otesse doctor
 
-Exit codes: 0 done, 1 failed or refused, 2 written wrongly.`,
+Exit codes: 0 done, 1 failed or refused, 2 usage error.`,
     )
   addServerCommands(program, does)
   addAppCommands(program, does)

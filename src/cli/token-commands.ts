@@ -18,7 +18,7 @@ interface RevokeFlags {
 
 /** Adds `otesse token …`. */
 export function addTokenCommands(program: Command, does: Does): void {
-  const token = program.command('token').description('look into tokens, end them')
+  const token = program.command('token').description('inspect and revoke tokens')
   const inspect = token
     .command('inspect')
     .description('say what a token, code or client secret is, and whether it works')

@@ -115,7 +115,7 @@ export const ERRORS = {
   link_invalid: row(
     400,
     'link_invalid',
-    'This link is not valid any more: it was used, has expired, or a newer one was made.',
+    'This link is no longer valid: it was used, has expired, or was replaced by a newer one.',
   ),
 
   // The client

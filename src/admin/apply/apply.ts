@@ -13,7 +13,7 @@ import type { Declaration } from './declaration.ts'
 import type { AppStep, CurrentState, Plan, ScopeStep } from './plan.ts'
 
 /** Why apps that a file no longer names are suspended; admins read it. */
-const PRUNED = 'The file in which this app is kept does not name it any more.'
+const PRUNED = 'The file that manages this app no longer lists it.'
 
 const PAGE = 200
 
