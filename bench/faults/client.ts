@@ -1,6 +1,5 @@
 // The one way to the servers under test: every request is recorded before it is sent and its answer
-// before it is used. Whatever fails on the
-// way is an outcome and no exception.
+// before it is used. Whatever fails on the way is an outcome and no exception.
 import { type Findings } from './findings.ts'
 import { findLeak } from './leaks.ts'
 import type { Node } from './node.ts'

@@ -1,6 +1,5 @@
-// What was looked at and what was found wrong, by invariant. A finding that docs/ documents as
-// a bound is counted apart; everything else
-// fails the run.
+// What was looked at and what was found wrong, by invariant. A finding that docs/ documents as a
+// bound is counted apart; everything else fails the run.
 
 export const INVARIANTS = {
   I1: 'no acknowledged token is lost',

@@ -1,6 +1,6 @@
 // What the record says about every code and token: when it was handed out, what ended it and when,
-// and from when on nobody can know. Pure
-// functions of the entries; the judge and the last questions are made from it.
+// and from when on nobody can know. Pure functions of the entries; the judge and the last questions
+// are made from it.
 import type { Action, Answered, Asked, Entry, OperatorAct, Owner } from './recorder.ts'
 
 export interface Operation extends Asked {

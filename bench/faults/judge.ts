@@ -1,7 +1,6 @@
 // Looks over the whole record, load and last questions together, and says what was kept and what
-// was broken. Pure: it asks nobody. A token is
-// "unknown" only where an answer was lost; a documented bound excuses what it names and nothing
-// else.
+// was broken. Pure: it asks nobody. A token is "unknown" only where an answer was lost; a
+// documented bound excuses what it names and nothing else.
 import type { Findings, Invariant } from './findings.ts'
 import {
   didNothing,

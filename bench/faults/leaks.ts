@@ -1,6 +1,5 @@
 // What must not be seen in answers, pages and logs while things fail: secrets, tokens, addresses
-// with passwords, and in answers the insides
-// of the program.
+// with passwords, and in answers the insides of the program.
 import { ENCRYPTION_KEY, PASSWORD, SECRET_KEY } from './setup.ts'
 
 // The codes that an app gets by a redirect are 400 answers' business as well, so every kind of

@@ -1,6 +1,5 @@
 // The mixed load: many small actors, each doing one thing over and over at a bounded rate, against
-// the nodes in turn. What each of them draws
-// by lot comes from one seed.
+// the nodes in turn. What each of them draws by lot comes from one seed.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client, Reply } from './client.ts'
 import type { Node } from './node.ts'

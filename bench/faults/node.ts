@@ -1,6 +1,6 @@
 // One server under test, as a process of its own at a fixed address: started from what was built,
-// ended in any way, started again. What it
-// wrote to its log in all its lives is kept for the look at leaks.
+// ended in any way, started again. What it wrote to its log in all its lives is kept for the look
+// at leaks.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findFreePort } from '../../test/support/ports.ts'

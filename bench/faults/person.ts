@@ -1,6 +1,5 @@
 // A person with a browser who signs in and allows apps. The browser keeps its cookies and goes to
-// whichever server it is sent to, as behind
-// one load balancer.
+// whichever server it is sent to, as behind one load balancer.
 import { randomBytes } from 'node:crypto'
 import { createBrowser, type Page } from '../../test/support/browser-flow.ts'
 import type { Visit } from './client.ts'

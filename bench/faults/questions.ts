@@ -1,7 +1,6 @@
 // The last questions, when all is quiet again: what every token of the record is worth now, at
-// every node. They are recorded like the load, and
-// judged with it. What changes something (a refresh, a code presented again) comes after what only
-// looks.
+// every node. They are recorded like the load, and judged with it. What changes something (a
+// refresh, a code presented again) comes after what only looks.
 import type { Client } from './client.ts'
 import {
   didNothing,

@@ -1,7 +1,6 @@
 // The record of everything that was asked and answered: one JSON object a line, appended and
-// synchronised before anything else happens, so
-// that it is true whatever ends this process. It holds tokens in clear: it lives in a private
-// directory and goes with it.
+// synchronised before anything else happens, so that it is true whatever ends this process. It
+// holds tokens in clear: it lives in a private directory and goes with it.
 import { closeSync, fdatasyncSync, openSync, readFileSync, writeSync } from 'node:fs'
 
 /**

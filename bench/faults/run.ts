@@ -1,6 +1,5 @@
 // `npm run faults`: hurts built servers on real stores in the ways of the catalogue, and prints
-// what held. Ends with 1 when anything was broken
-// beyond a documented bound.
+// what held. Ends with 1 when anything was broken beyond a documented bound.
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { FAULTS } from './catalogue.ts'

@@ -1,6 +1,6 @@
 // What the servers under test know before anything happens: scopes, apps and people, made by the
-// command line as an operator makes them. Done
-// once; each world then starts from a copy of the database, or of the data directory.
+// command line as an operator makes them. Done once; each world then starts from a copy of the
+// database, or of the data directory.
 import { execFile } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,7 +1,6 @@
 // A piece of network between the servers and a store: a TCP proxy of our own that can be slow,
-// deaf, cut, moved to another store, or answer
-// in the words of a pooler. Faults of the network happen here and nowhere else; the loopback of the
-// machine is left alone.
+// deaf, cut, moved to another store, or answer in the words of a pooler. Faults of the network
+// happen here and nowhere else; the loopback of the machine is left alone.
 import { once } from 'node:events'
 import { createServer, connect, type AddressInfo, type Socket } from 'node:net'
 import { resetConnection } from '../../test/support/tcp-proxy.ts'

@@ -1,6 +1,6 @@
 // Everything that a fault happens to: real stores on free ports, the network between, and one or
-// more built servers. Each variant of a fault
-// gets a world of its own; the PostgreSQL server is shared, its databases are not.
+// more built servers. Each variant of a fault gets a world of its own; the PostgreSQL server is
+// shared, its databases are not.
 import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'

@@ -1,5 +1,7 @@
-// Many accounts at once, from a file, with the password hashes that they had elsewhere. Invariants: an account that exists is left as it is, so that an
-// import may be repeated; a line that is refused is named and stops no other; what is written in a batch is written whole. Called by admin/.
+// Many accounts at once, from a file, with the password hashes that they had elsewhere. Invariants:
+// an account that exists is left as it is, so that an import may be repeated; a line that is
+// refused is named and stops no other; what is written in a batch is written whole. Called by
+// admin/.
 import { type Clock, dateNow } from '../shared/clock.ts'
 import { AppError } from '../shared/errors.ts'
 import { newAccountId } from '../shared/ids.ts'
@@ -41,7 +43,8 @@ export interface ImportEvents {
 /**
  * Imports the rows of a file: `email`, and where they are there `name`, `role` and `password_hash`.
  *
- * @throws {AppError} `temporarily_unavailable`; what was written before stays, and the same file can be imported again
+ * @throws {AppError} `temporarily_unavailable`; what was written before stays, and the same file
+ * can be imported again
  */
 export type ImportAccounts = (
   rows: AsyncIterable<string>,
@@ -69,7 +72,8 @@ export function createAccountImport(deps: {
       summary.existing += batch.length - written.size
       if (!options.dryRun)
         for (const { account } of batch)
-          // The others are told as a number: a hundred thousand events would push everything else out of the queue.
+          // The others are told as a number: a hundred thousand events would push everything else
+          // out of the queue.
           if (account.role === 'admin' && written.has(account.id))
             events?.accountCreated({ accountId: account.id, role: account.role }, context)
       batch = []

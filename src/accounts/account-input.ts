@@ -1,5 +1,6 @@
-// What may become an account: e-mail, name, password and reason as people type them. Invariant: nothing reaches the database that it cannot
-// hold (NUL, broken UTF-16), and one e-mail has one key however it is typed.
+// What may become an account: e-mail, name, password and reason as people type them. Invariant:
+// nothing reaches the database that it cannot hold (NUL, broken UTF-16), and one e-mail has one key
+// however it is typed.
 import { domainToASCII } from 'node:url'
 import { AppError } from '../shared/errors.ts'
 import { passwordProblem } from './passwords.ts'

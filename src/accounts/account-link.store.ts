@@ -1,5 +1,6 @@
-// One-time links in the database. Invariants: a link is spent in the same transaction that does what it is for, so that of many uses at once exactly
-// one happens; while nothing has been done with it, it is not spent. Called by account-links.ts alone.
+// One-time links in the database. Invariants: a link is spent in the same transaction that does
+// what it is for, so that of many uses at once exactly one happens; while nothing has been done
+// with it, it is not spent. Called by account-links.ts alone.
 import { type Database, withDatabase, type WriteAlong } from '../storage/database.ts'
 import type { AccountLinkRow } from '../storage/schema.ts'
 import {
@@ -54,9 +55,11 @@ export interface AccountLinkStore {
    */
   spendOnSetup(hash: string, admin: AccountToInsert, at: Date): Promise<boolean>
   /**
-   * Spends a link of an account on a password. What the password before gave ends, see writePassword.
+   * Spends a link of an account on a password. What the password before gave ends, see
+   * writePassword.
    *
-   * @returns the account as it is now, the kind of the link, and whether there was a password before; `undefined` where the link is spent or has expired
+   * @returns the account as it is now, the kind of the link, and whether there was a password
+   * before; `undefined` where the link is spent or has expired
    */
   spendOnPassword(
     hash: string,
@@ -143,7 +146,8 @@ export function createAccountLinkStore(db: Database): AccountLinkStore {
             .select('account_id')
             .where('hash', '=', hash)
             .executeTakeFirst()
-          // The account before the link, as everywhere: whoever takes them the other way round would wait for us for ever.
+          // The account before the link, as everywhere: whoever takes them the other way round
+          // would wait for us for ever.
           const account =
             typeof link?.account_id === 'string'
               ? await holdAccount(transaction, link.account_id)

@@ -1,6 +1,7 @@
-// One-time links: to become the first admin, to accept an invitation, to choose a new password. Invariants: whoever has a link's token can do what it
-// is for, once, until it expires; only its hash is kept; looking at a link never spends it, because mail scanners and previews look. Called by
-// admin/ (making), sign-in/ (using), serve.ts (setup) and background-jobs.ts.
+// One-time links: to become the first admin, to accept an invitation, to choose a new password.
+// Invariants: whoever has a link's token can do what it is for, once, until it expires; only its
+// hash is kept; looking at a link never spends it, because mail scanners and previews look. Called
+// by admin/ (making), sign-in/ (using), serve.ts (setup) and background-jobs.ts.
 import { dateNow, DAY, type Clock } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
@@ -55,10 +56,12 @@ export interface AccountLinks {
   /** Makes a link with which the first admin is created; none where some admin can sign in already. */
   makeSetup(issuer: string, context?: ActContext): Promise<OneTimeLink | undefined>
   /**
-   * Makes a link with which the owner of an account chooses a password: an invitation where there is none yet. Links made for the account before end.
+   * Makes a link with which the owner of an account chooses a password: an invitation where there
+   * is none yet. Links made for the account before end.
    *
    * @param account as it was when somebody decided that a link may be made
-   * @throws {AppError} `not_found` where it is not active, `conflict` where its role has changed since
+   * @throws {AppError} `not_found` where it is not active, `conflict` where its role has changed
+   * since
    */
   make(
     account: Account,
@@ -83,7 +86,8 @@ export interface AccountLinks {
   /**
    * Spends a setup link on the first admin.
    *
-   * @throws {AppError} `link_invalid`; `already_exists`, `parameter_invalid` about `email`, `name` or `password`, which leave the link as it is
+   * @throws {AppError} `link_invalid`; `already_exists`, `parameter_invalid` about `email`, `name`
+   * or `password`, which leave the link as it is
    */
   setUp(
     token: string,
@@ -91,11 +95,13 @@ export interface AccountLinks {
     context?: ActContext,
   ): Promise<Account>
   /**
-   * Spends a link on a password. Where there was one before, all login sessions and grants of the account end with it, by a job written in the same
-   * transaction, with the reason `password_changed`: a reset is what people ask for when somebody else got in.
+   * Spends a link on a password. Where there was one before, all login sessions and grants of the
+   * account end with it, by a job written in the same transaction, with the reason
+   * `password_changed`: a reset is what people ask for when somebody else got in.
    *
    * @returns the account, and whether such a job was written
-   * @throws {AppError} `link_invalid`; `parameter_invalid` about `password`, which leaves the link as it is
+   * @throws {AppError} `link_invalid`; `parameter_invalid` about `password`, which leaves the link
+   * as it is
    */
   choosePassword(
     token: string,

@@ -1,5 +1,6 @@
-// Statements about accounts that several transactions are made of. Invariants: whoever may take the last admin away holds `holdAdmins` first; accounts are
-// held before their links. Called by account.store.ts and account-link.store.ts.
+// Statements about accounts that several transactions are made of. Invariants: whoever may take the
+// last admin away holds `holdAdmins` first; accounts are held before their links. Called by
+// account.store.ts and account-link.store.ts.
 import { type Selectable, sql, type Transaction } from 'kysely'
 import { AppError } from '../shared/errors.ts'
 import { type Database, isUniqueViolation } from '../storage/database.ts'
@@ -54,8 +55,9 @@ export async function insertAccount(
 }
 
 /**
- * Waits until no other transaction is changing who is an admin, and keeps others waiting until this one ends. Always the first statement, so that
- * nobody waits for it while holding what its holder needs.
+ * Waits until no other transaction is changing who is an admin, and keeps others waiting until this
+ * one ends. Always the first statement, so that nobody waits for it while holding what its holder
+ * needs.
  */
 export async function holdAdmins(transaction: Transaction<Tables>): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtext('otesse-auth admins'))`.execute(transaction)
@@ -79,8 +81,8 @@ export async function hasAdmin(
 
 /**
  * Ends everything of an account: what was begun before counts nowhere from the end of the
- * transaction on, and a job removes it. What is
- * begun later carries a higher generation and is not meant.
+ * transaction on, and a job removes it. What is begun later carries a higher generation and is not
+ * meant.
  *
  * @returns the account's new generation; `undefined` where there is no such account
  */

@@ -1,6 +1,7 @@
-// Accounts in the database. Invariants: a deactivation or a new password and the job that purges the account's tokens and sessions are one
-// transaction, so that neither exists without the other; whatever could take the last admin away waits for others that could. Called by accounts.ts
-// and account-import.ts.
+// Accounts in the database. Invariants: a deactivation or a new password and the job that purges
+// the account's tokens and sessions are one transaction, so that neither exists without the other;
+// whatever could take the last admin away waits for others that could. Called by accounts.ts and
+// account-import.ts.
 import { sql, type Transaction } from 'kysely'
 import { type Database, withDatabase, type WriteAlong } from '../storage/database.ts'
 import type { Tables } from '../storage/schema.ts'
@@ -52,7 +53,8 @@ export interface AccountStore {
   /** Lists by e-mail, those whose key comes after `after`. */
   list(query: AccountPageQuery): Promise<{ account: Account; emailKey: string }[]>
   /**
-   * Changes an account if it is still of that version; a change that changes nothing leaves the version as it is.
+   * Changes an account if it is still of that version; a change that changes nothing leaves the
+   * version as it is.
    *
    * @throws {AppError} `last_admin`
    */
@@ -63,7 +65,8 @@ export interface AccountStore {
     at: Date,
   ): Promise<AccountEdit | undefined>
   /**
-   * Writes another password; where there was one before, also the job that ends what was signed in with it.
+   * Writes another password; where there was one before, also the job that ends what was signed in
+   * with it.
    *
    * @returns whether there is such an account
    */

@@ -1,6 +1,7 @@
-// People who can sign in. Invariants: every rejected login costs the same work and differs only in the reason kept for the event log; an
-// account that was deactivated is written down first, then forgotten by every process, and its tokens and sessions are purged by the job
-// written with it. Called by sign-in/, oauth/ (is the account active?), admin/ and the command line.
+// People who can sign in. Invariants: every rejected login costs the same work and differs only in
+// the reason kept for the event log; an account that was deactivated is written down first, then
+// forgotten by every process, and its tokens and sessions are purged by the job written with it.
+// Called by sign-in/, oauth/ (is the account active?), admin/ and the command line.
 import { dateNow, epochSeconds, SECOND, type Clock } from '../shared/clock.ts'
 import { AppError, isUnavailable } from '../shared/errors.ts'
 import type { WriteAlong } from '../storage/database.ts'
@@ -101,7 +102,8 @@ export interface Accounts {
   /**
    * Creates an account.
    *
-   * @throws {AppError} `already_exists`; `parameter_invalid` about `email`, `name` or `password` (its detail says what to do better)
+   * @throws {AppError} `already_exists`; `parameter_invalid` about `email`, `name` or `password`
+   * (its detail says what to do better)
    */
   create(input: NewAccount, context?: ActContext, along?: WriteAlong<Account>): Promise<Account>
   /** Checks an e-mail and a password. @throws {AppError} `temporarily_unavailable` when too many checks wait */
@@ -120,8 +122,8 @@ export interface Accounts {
   /** Lists accounts by e-mail. @throws {AppError} `parameter_invalid` for a cursor that is not ours */
   list(query?: AccountQuery): Promise<AccountPage>
   /**
-   * Changes name or role, if the account is still of that version. All processes act on another role at once, and links that were made for the
-   * account before end with the change.
+   * Changes name or role, if the account is still of that version. All processes act on another
+   * role at once, and links that were made for the account before end with the change.
    *
    * @throws {AppError} `not_found`; `last_admin`; `parameter_invalid` about `name`
    */
@@ -132,8 +134,8 @@ export interface Accounts {
     context?: ActContext,
   ): Promise<AccountUpdate>
   /**
-   * Replaces the password. The person is signed out everywhere and all their tokens are revoked, by a job that is written in the same transaction:
-   * whoever knew the old password may have used it.
+   * Replaces the password. The person is signed out everywhere and all their tokens are revoked, by
+   * a job that is written in the same transaction: whoever knew the old password may have used it.
    *
    * @throws {AppError} `not_found`; `parameter_invalid` about `password`
    */

@@ -1,8 +1,7 @@
 // The queue of slow work, such as a check of a password. Invariants: little runs at once and little
-// waits; groups (networks) take turns, so
-// that one that sends a flood waits behind itself; where the queue is full the longest group gives
-// way, not whoever comes last; and known
-// places have a lane of their own, which strangers can neither fill nor hold up.
+// waits; groups (networks) take turns, so that one that sends a flood waits behind itself; where
+// the queue is full the longest group gives way, not whoever comes last; and known places have a
+// lane of their own, which strangers can neither fill nor hold up.
 import { AppError } from '../shared/errors.ts'
 
 /** From where a piece of work is asked for. */

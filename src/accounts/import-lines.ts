@@ -1,5 +1,6 @@
-// The lines of an import file, CSV or NDJSON, as rows of known columns. Invariant: every line that is not empty comes out once, as a row or with what is
-// wrong with it, under its own number. Called by account-import.ts.
+// The lines of an import file, CSV or NDJSON, as rows of known columns. Invariant: every line that
+// is not empty comes out once, as a row or with what is wrong with it, under its own number. Called
+// by account-import.ts.
 import type { Problem } from '../model/problem.ts'
 import { MAX_RECORD_CHARACTERS, readCsv } from './csv.ts'
 

@@ -1,6 +1,8 @@
-// Human passwords: argon2id (RFC 9106) on libuv's threads. Invariants: few at once and a bounded queue, so that a flood of logins can neither
-// exhaust memory (19 MiB each, 256 MiB at most for an imported hash) nor starve the process; a check costs one argon2 verification whether or not there is anything to compare with. A hash that
-// was imported in another form costs its own work on top until the first login replaces it: till then, time tells that the account was imported.
+// Human passwords: argon2id (RFC 9106) on libuv's threads. Invariants: few at once and a bounded
+// queue, so that a flood of logins can neither exhaust memory (19 MiB each, 256 MiB at most for an
+// imported hash) nor starve the process; a check costs one argon2 verification whether or not there
+// is anything to compare with. A hash that was imported in another form costs its own work on top
+// until the first login replaces it: till then, time tells that the account was imported.
 import * as argon2 from 'argon2'
 import { randomBase62 } from '../shared/crypto.ts'
 import { createFairQueue, type QueuePlace } from './fair-queue.ts'
@@ -54,10 +56,12 @@ export interface Passwords {
 /** `outdated` is right as well: the hash is to be made anew from what was typed. */
 export type PasswordCheck = 'wrong' | 'right' | 'outdated'
 
-// NIST SP 800-63B wants one Unicode normalisation before hashing, or one password typed on two keyboards would be two.
+// NIST SP 800-63B wants one Unicode normalisation before hashing, or one password typed on two
+// keyboards would be two.
 const bytesOf = (password: string): Buffer => Buffer.from(password.normalize('NFC'))
 
-// NUL ends the password in C libraries, and a lone half of a surrogate pair would become the same replacement character as any other.
+// NUL ends the password in C libraries, and a lone half of a surrogate pair would become the same
+// replacement character as any other.
 const UNUSABLE = /\0|\p{Cs}/u
 
 /**
@@ -91,7 +95,8 @@ export function passwordProblem(password: string): string | undefined {
  * Creates the password checker; makes one hash to compare with when there is no account.
  *
  * @param options.waiting shows how many checks wait
- * @param options.concurrency checks at once; libuv's pool has four threads and files and DNS need some
+ * @param options.concurrency checks at once; libuv's pool has four threads and files and DNS need
+ * some
  */
 export async function createPasswords(
   options: {

@@ -1,6 +1,6 @@
-// What is wrong with an account that an operator handed in, all at once and in words for the one who typed it; the accounts themselves stop at the
-// first. Invariant: what has no problem here is taken by accounts/. Called by account-service.ts
-// and by the command line before it asks for more.
+// What is wrong with an account that an operator handed in, all at once and in words for the one
+// who typed it; the accounts themselves stop at the first. Invariant: what has no problem here is
+// taken by accounts/. Called by account-service.ts and by the command line before it asks for more.
 import { parseEmail, parseLine } from '../accounts/account-input.ts'
 import { passwordProblem } from '../accounts/passwords.ts'
 import { quoted } from '../model/plain-text.ts'

@@ -45,8 +45,9 @@ export interface AccountService {
     along?: WriteAlong<Invited>,
   ): Promise<InviteOutcome>
   /**
-   * Makes a link with which the owner chooses a new password; links made before stop working. For an account that has no password yet it is
-   * another invitation. @throws {AppError} `not_found` also where the account is deactivated
+   * Makes a link with which the owner chooses a new password; links made before stop working. For
+   * an account that has no password yet it is another invitation. @throws {AppError} `not_found`
+   * also where the account is deactivated
    */
   reset(id: string, by: Operator, along?: WriteAlong<OneTimeLink>): Promise<OneTimeLink>
   /** @throws {AppError} `last_admin` */
@@ -62,8 +63,9 @@ export interface AccountService {
   /** Signs the owner out everywhere; apps keep their access. */
   endSessions(id: string, by: Operator): Promise<Account>
   /**
-   * Creates accounts from the rows of a file, with the password hashes that they bring: argon2, bcrypt and PBKDF2, see accounts/imported-hash.ts.
-   * A line that cannot be taken is refused by its number and stops no other; one that makes an admin needs `admin:roles:write`.
+   * Creates accounts from the rows of a file, with the password hashes that they bring: argon2,
+   * bcrypt and PBKDF2, see accounts/imported-hash.ts. A line that cannot be taken is refused by its
+   * number and stops no other; one that makes an admin needs `admin:roles:write`.
    *
    * @param rows CSV or NDJSON, as text; the first line of CSV names the columns
    * @param dryRun looks at everything and writes nothing
@@ -149,7 +151,8 @@ export function createAccountService(deps: {
     async update(id, version, change, by) {
       const before = await target(id, by, 'admin:accounts:write')
       assertMayDecideOver(by, change.role)
-      // What was looked at is what is changed: an account that became an admin's in the meantime has another version.
+      // What was looked at is what is changed: an account that became an admin's in the meantime
+      // has another version.
       if (before.version !== version) return { kind: 'conflict', account: before }
       const problems = accountProblems(change)
       if (problems.length > 0) return { kind: 'refused', problems }

@@ -1,5 +1,6 @@
-// Trying an app out: the real flow, run by an admin to see what the app would get. Invariants: what comes of it is ended before it is shown, and what is
-// shown opens nothing; it counts only for the admin who began it; the app's own address is never called, and nothing is remembered for the app.
+// Trying an app out: the real flow, run by an admin to see what the app would get. Invariants: what
+// comes of it is ended before it is shown, and what is shown opens nothing; it counts only for the
+// admin who began it; the app's own address is never called, and nothing is remembered for the app.
 // Called by the console.
 import { actsForUsers, type App } from '../model/app.ts'
 import type { AppRegistry } from '../apps/app-registry.ts'

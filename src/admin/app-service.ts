@@ -1,5 +1,7 @@
-// What admins do to apps: the registry's functions, each with its audit event and the question whether the operator may. Console, API and command
-// line all come through here. Invariant: an act that changed something is recorded with actor, target and what changed; one that was refused changed nothing.
+// What admins do to apps: the registry's functions, each with its audit event and the question
+// whether the operator may. Console, API and command line all come through here. Invariant: an act
+// that changed something is recorded with actor, target and what changed; one that was refused
+// changed nothing.
 import type { App, AppChange, AppInput } from '../model/app.ts'
 import type {
   AppRegistry,
@@ -84,7 +86,8 @@ export function createAppService(deps: {
       // The input may be of any type; what is no list of scopes is refused by the registry.
       const { scopes } = input as { scopes?: unknown }
       if (Array.isArray(scopes)) assertMayHandOn(by, { scopes: scopes.map(String) })
-      // Looked at before anything is written, so that a refused logo does not leave an app without one behind.
+      // Looked at before anything is written, so that a refused logo does not leave an app without
+      // one behind.
       const picture = logo === undefined ? undefined : checkLogo(logo.bytes, logo.contentType)
       if (picture?.kind === 'refused') {
         const verdict = apps.check(input)

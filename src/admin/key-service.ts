@@ -1,4 +1,5 @@
-// What admins do to the signing keys, with audit events. Console, API and command line all come through here.
+// What admins do to the signing keys, with audit events. Console, API and command line all come
+// through here.
 import type { Events } from '../audit/events.ts'
 import type { KeyFacts, KeyRing } from '../keys/key-ring.ts'
 import { assertMay, contextOf, type Operator } from './operator.ts'

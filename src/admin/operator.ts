@@ -1,6 +1,7 @@
 // Who administers, and what they may. Invariant: nobody can hand on an admin scope that they do not
 // have: not by giving it to an app, not by making a secret of an app that has it, and not through
-// an account with a role. The admin services ask here; console, API and command line only say who it is.
+// an account with a role. The admin services ask here; console, API and command line only say who
+// it is.
 import type { App } from '../model/app.ts'
 import { ADMIN_SCOPE_NAMES, isAdminScope } from '../apps/scope.ts'
 import type { EventContext } from '../audit/events.ts'
@@ -46,8 +47,7 @@ export const mayGiveScopes = <T>(
 
 /**
  * Asserts that the operator holds every admin scope that an app has, or is to have: deciding over
- * an app
- * is acting with its scopes.
+ * an app is acting with its scopes.
  *
  * @throws {AppError} `power_missing`
  */

@@ -1,6 +1,5 @@
 // What admins do to the catalogue of scopes, with audit events. Console, API and command line all
-// come
-// through here.
+// come through here.
 import { SCOPE_SETTING_NAMES } from '../apps/scope-settings.ts'
 import type { Scope } from '../model/scope.ts'
 import type { ScopeCatalogue, ScopeOutcome, ScopeUpdateOutcome } from '../apps/scope-catalogue.ts'

@@ -1,6 +1,6 @@
-// What the form of a text alone tells: whether it is a token of ours, of which kind, of which family. Needs no I/O, because every token of ours
-// ends with a checksum. Used by the token service, and to explain a text to the one who handed it
-// in.
+// What the form of a text alone tells: whether it is a token of ours, of which kind, of which
+// family. Needs no I/O, because every token of ours ends with a checksum. Used by the token
+// service, and to explain a text to the one who handed it in.
 import { isClientSecret, parseToken, TOKEN_PATTERN } from '../shared/token-format.ts'
 
 /** How the kinds are called, in answers and events. */

@@ -1,9 +1,8 @@
 // What admins do about tokens: look into one, end what one stands for, hand in one that was found
-// where it must not be. Console, API and
-// command line all come through here. Invariants: the text that is handed in goes nowhere but into
-// look-ups by its hash, never into an event, a
-// log or an error; what is not of our form costs no I/O; of any number of reports of one token one
-// writes the event of its end.
+// where it must not be. Console, API and command line all come through here. Invariants: the text
+// that is handed in goes nowhere but into look-ups by its hash, never into an event, a log or an
+// error; what is not of our form costs no I/O; of any number of reports of one token one writes the
+// event of its end.
 import type { App } from '../model/app.ts'
 import type { InspectToken } from '../model/token-status.ts'
 import type { AppRegistry } from '../apps/app-registry.ts'
@@ -85,11 +84,9 @@ export interface TokenService {
   revokeAllOfApp(appId: string, by: Operator): Promise<void>
   /**
    * Takes in a secret, token or code that was found where it must not be, and with `revoke` ends
-   * it: a secret with the
-   * tokens that the app got for itself, a token with its whole family, also where that very token
-   * is dead already, because whoever leaked it
-   * may have leaked its successors. It needs no admin scope of the app: the holder of the text
-   * could act as the app.
+   * it: a secret with the tokens that the app got for itself, a token with its whole family, also
+   * where that very token is dead already, because whoever leaked it may have leaked its
+   * successors. It needs no admin scope of the app: the holder of the text could act as the app.
    */
   report(text: string, options: { revoke: boolean }, by: Operator): Promise<LeakOutcome>
 }
@@ -251,8 +248,7 @@ async function liveGrant(
 
 /**
  * The grant whose token this is, or was. A refresh token proves itself, however old; of a dead
- * access token only the form is known, and
- * that its family is there.
+ * access token only the form is known, and that its family is there.
  */
 async function familyOf(
   deps: TokenServiceDeps,
@@ -387,8 +383,8 @@ async function inspectToken(
 
 /**
  * Whether the whole family is lost with this token. A code that was used up lies in many histories
- * and opens nothing; an app's own tokens
- * do not follow from one another, so that a dead one says nothing of the others.
+ * and opens nothing; an app's own tokens do not follow from one another, so that a dead one says
+ * nothing of the others.
  */
 const endsFamily = ({ kind }: ParsedToken, grant: Grant, wasLive: boolean): boolean =>
   wasLive || (kind !== 'code' && grant.accountId !== undefined)

@@ -1,6 +1,5 @@
 // The apps that requests ask for, from memory where they are there. Invariant: after an
-// invalidation
-// nobody gets what was read before it (model/loading-cache.ts).
+// invalidation nobody gets what was read before it (model/loading-cache.ts).
 import { type App, isClientId } from '../model/app.ts'
 import { createLoadingCache, type LoadingCache } from '../model/loading-cache.ts'
 import { SECOND, type Clock } from '../shared/clock.ts'

@@ -1,6 +1,5 @@
 // An app as people see it on a page. Invariant: its links are plain web addresses, and its logo
-// comes
-// from our own origin. Called by sign-in/ and connected-apps/.
+// comes from our own origin. Called by sign-in/ and connected-apps/.
 import { ownPath, type SafeLink, webAddress } from '../http/safe-links.ts'
 import type { App } from '../model/app.ts'
 

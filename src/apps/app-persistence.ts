@@ -1,6 +1,5 @@
 // What the registry asks of its database, and where its answers come from. Deleted apps are found,
-// but no
-// longer change.
+// but no longer change.
 import type { App, AppSecret, AppSettings, AppStatus, AppType } from '../model/app.ts'
 import type { Database, WriteAlong } from '../storage/database.ts'
 import type { Logo } from './logo.ts'

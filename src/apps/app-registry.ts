@@ -1,6 +1,8 @@
-// Registered apps: register, find, change, shut down, and check their secrets. The one set of functions behind the console, the admin API and
-// the command line. Invariant: a change is in the database before anybody hears of it, and after the call returns this process no longer acts
-// on the state before it; other processes follow within a second. The token endpoints live on find() and checkSecret(): no I/O on a hit.
+// Registered apps: register, find, change, shut down, and check their secrets. The one set of
+// functions behind the console, the admin API and the command line. Invariant: a change is in the
+// database before anybody hears of it, and after the call returns this process no longer acts on
+// the state before it; other processes follow within a second. The token endpoints live on find()
+// and checkSecret(): no I/O on a hit.
 import { isScopeName } from '../model/scope.ts'
 import {
   freezeApp,
@@ -99,8 +101,8 @@ export interface AppPage {
 
 /**
  * The registry. AdminServices on an app that does not exist, or was deleted, throw `not_found`; a
- * database that is away throws
- * `temporarily_unavailable`. Disposing writes the last uses of secrets down.
+ * database that is away throws `temporarily_unavailable`. Disposing writes the last uses of secrets
+ * down.
  */
 export interface AppRegistry extends AsyncDisposable {
   /** Tells what register() would say of the input, and changes nothing. @param previous the app, where it is one that changes */
@@ -115,15 +117,15 @@ export interface AppRegistry extends AsyncDisposable {
     along?: WriteAlong<RegisteredApp>,
   ): Promise<RegisterOutcome>
   /**
-   * Finds an app by its client id for a request: from memory for up to 30 s, suspended ones too, deleted ones never. An id that is not
-   * of our form costs no I/O.
+   * Finds an app by its client id for a request: from memory for up to 30 s, suspended ones too,
+   * deleted ones never. An id that is not of our form costs no I/O.
    */
   find(clientId: string): Promise<App | undefined>
   /** Finds the app of a handle in the database; deleted ones have none any more. */
   findByHandle(handle: string): Promise<App | undefined>
   /**
-   * Finds whose secret a text is, for reports of leaks: in the database, and without a word about its use. Text that is no secret of ours costs
-   * no I/O.
+   * Finds whose secret a text is, for reports of leaks: in the database, and without a word about
+   * its use. Text that is no secret of ours costs no I/O.
    */
   findBySecret(
     text: string,
@@ -133,8 +135,8 @@ export interface AppRegistry extends AsyncDisposable {
   /** Reads an app from the database, deleted ones too. @throws {AppError} `not_found` */
   get(id: string): Promise<App>
   /**
-   * Checks a client secret (RFC 6749 §2.3.1) in constant time, without I/O, and notes its use. The status of the app is the
-   * caller's to check.
+   * Checks a client secret (RFC 6749 §2.3.1) in constant time, without I/O, and notes its use. The
+   * status of the app is the caller's to check.
    */
   checkSecret(app: App, presented: string): SecretVerdict
   /** Changes settings if `version` is still the app's version; keys that are not there stay, `undefined` empties a setting. */
@@ -420,8 +422,7 @@ const createSecret: OnRegistry<'createSecret'> = async (registry, id, options = 
   if (outcome === 'too-many')
     return refuse('secret', 'secret-too-many', 'Two secrets are live already: revoke one first.')
   if (outcome === 'unknown-app') throw notFound()
-  // Answered from what the transaction wrote: nothing can fail between the commit and the
-  // answer.
+  // Answered from what the transaction wrote: nothing can fail between the commit and the answer.
   await registry.publisher.publish(id)
   return outcomeOf(outcome.app)
 }

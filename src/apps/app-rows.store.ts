@@ -1,8 +1,6 @@
 // The rows of apps and their secrets, read and changed within a statement or transaction of
-// somebody else.
-// Invariant: the row of an app is always locked before those of its secrets, or two changes could
-// wait for
-// each other. Called by app.store.ts and app-secrets.store.ts alone.
+// somebody else. Invariant: the row of an app is always locked before those of its secrets, or two
+// changes could wait for each other. Called by app.store.ts and app-secrets.store.ts alone.
 import { type Insertable, type Selectable, type Transaction, sql } from 'kysely'
 import {
   canActForItself,
@@ -97,8 +95,8 @@ export async function touch(trx: Transaction<Tables>, id: string, at: Date): Pro
 
 /**
  * Ends what the app has: its own tokens, and with `grants` also those of people. What was begun
- * before counts nowhere from the end of the
- * transaction on. Returns the new generation; `undefined` where there is no such app.
+ * before counts nowhere from the end of the transaction on. Returns the new generation; `undefined`
+ * where there is no such app.
  */
 export async function raise(
   trx: Transaction<Tables>,

@@ -1,8 +1,6 @@
 // The rules of apps: those that a setting has by its kind, and those of single settings. Invariant:
-// a rule
-// looks at settings and their surroundings and finds what is wrong; it neither throws nor looks
-// anything
-// up. Called by client-metadata.ts; the admin API lists the rules.
+// a rule looks at settings and their surroundings and finds what is wrong; it neither throws nor
+// looks anything up. Called by client-metadata.ts; the admin API lists the rules.
 import type { Scope } from '../model/scope.ts'
 import { isPlainLine, isPlainText, lengthOf, quoted } from '../model/plain-text.ts'
 import {
@@ -282,8 +280,7 @@ const OWN_RULES: Partial<Record<SettingName, readonly AppRule[]>> = {
   clientCredentials: [
     {
       // RFC 6749 §4.4: "MUST only be used by confidential clients"; a resource server only asks
-      // what
-      // tokens are worth.
+      // what tokens are worth.
       name: 'client-credentials-type',
       field: 'clientCredentials',
       reads: ['type'],

@@ -1,6 +1,5 @@
 // The secrets of apps in Postgres (or PGlite): the part of app.store.ts that is about them.
-// Invariant: of two
-// admins who add the last allowed secret at once, one is refused.
+// Invariant: of two admins who add the last allowed secret at once, one is refused.
 import { sql } from 'kysely'
 import { withDatabase } from '../storage/database.ts'
 import { inTransaction, lock, raise, readApp, secretRow, touch } from './app-rows.store.ts'

@@ -1,10 +1,7 @@
 // The settings of an app, one row each. Rows of the database, rules, members of the admin API,
-// fields of
-// the console, flags of the command line, files of `otesse apply` and texts are all made from this
-// table.
-// Invariant: a row for each member of AppSettings, and none besides; the order is that of rules,
-// problems
-// and lists of settings.
+// fields of the console, flags of the command line, files of `otesse apply` and texts are all made
+// from this table. Invariant: a row for each member of AppSettings, and none besides; the order is
+// that of rules, problems and lists of settings.
 import { beginsOnItsOwn, type App, type AppSettings, type AppType } from '../model/app.ts'
 import type { AppRow } from '../storage/schema.ts'
 import type { Setting, SettingKind } from './setting.ts'

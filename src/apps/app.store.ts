@@ -1,8 +1,6 @@
 // Apps and their logos in Postgres (or PGlite). Invariant: each change is one transaction that also
-// raises
-// the app's version, and shutting an app down writes, in that same transaction, the job that kills
-// its
-// tokens, so that nothing is ever half shut down.
+// raises the app's version, and shutting an app down writes, in that same transaction, the job that
+// kills its tokens, so that nothing is ever half shut down.
 import { type Transaction, sql } from 'kysely'
 import { type Database, isUniqueViolation, withDatabase } from '../storage/database.ts'
 import type { Tables } from '../storage/schema.ts'
@@ -53,8 +51,7 @@ export const createAppStore = (db: Database): AppStore => ({
 
 /**
  * Does work in a transaction; `taken` is the answer where another app has the handle, the one
- * unique
- * column that an admin writes.
+ * unique column that an admin writes.
  */
 async function unlessTaken<T, Taken>(
   db: Database,

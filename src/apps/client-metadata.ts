@@ -1,8 +1,7 @@
 // What somebody hands in about an app, checked whole. Invariant: whatever comes in, of whatever
-// type, the
-// answer is either settings that keep every rule or the list of all problems at once; nothing is
-// thrown,
-// looked up or changed. Called by app-registry.ts for console, API, command line and files.
+// type, the answer is either settings that keep every rule or the list of all problems at once;
+// nothing is thrown, looked up or changed. Called by app-registry.ts for console, API, command line
+// and files.
 import { unknownSetting } from './setting.ts'
 import type { Problem, Refused } from '../model/problem.ts'
 import { actsForUsers, APP_TYPES, type AppSettings, type AppType } from '../model/app.ts'
@@ -86,10 +85,8 @@ function readShapes(input: Record<string, unknown>): {
 
 /**
  * Sets what an app of that type has no choice about. RFC 9700 §2.1.1: "public clients MUST use
- * PKCE";
- * RFC 9700 §4.14.2: their refresh tokens rotate. An app that does not act for users has neither
- * codes nor
- * refresh tokens, so the switches mean nothing there and are off.
+ * PKCE"; RFC 9700 §4.14.2: their refresh tokens rotate. An app that does not act for users has
+ * neither codes nor refresh tokens, so the switches mean nothing there and are off.
  */
 function settle(settings: AppSettings): AppSettings {
   const { type } = settings
@@ -122,13 +119,11 @@ export type AppVerdict = { readonly kind: 'accepted'; readonly settings: AppSett
  * Checks everything that somebody hands in about an app and tells all problems at once.
  *
  * Takes values of any type, since files and API bodies hold what they like. Unknown fields are
- * refused,
- * because a misspelt one would silently do nothing.
+ * refused, because a misspelt one would silently do nothing.
  *
  * @param input an AppInput, or what claims to be one
  * @returns the settings as they are stored: defaults filled in, hosts in punycode, what the type
- * dictates
- * set
+ * dictates set
  */
 export function checkAppInput(
   input: Readonly<Record<string, unknown>> | object,

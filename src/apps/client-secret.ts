@@ -1,5 +1,6 @@
-// Client secrets: made once, shown once, kept as a keyed hash. 256 random bits need no slow hash, which on the token endpoint would only be a
-// way to exhaust the server. Invariant: a comparison tells nothing through its duration, and never costs I/O.
+// Client secrets: made once, shown once, kept as a keyed hash. 256 random bits need no slow hash,
+// which on the token endpoint would only be a way to exhaust the server. Invariant: a comparison
+// tells nothing through its duration, and never costs I/O.
 import { equalInConstantTime, type ServerKeys, sha256 } from '../shared/crypto.ts'
 import { Secret } from '../shared/secret.ts'
 import { isClientSecret, newClientSecret } from '../shared/token-format.ts'
@@ -34,7 +35,8 @@ function findSecret(app: App, presented: string, keys: ServerKeys): AppSecret | 
   if (app.secrets.length === 0 || !isClientSecret(presented)) return undefined
   for (const key of keys.all(PURPOSE)) {
     const hash = key.mac(presented)
-    // Ending early tells which of the app's own secrets it was to somebody who has it, and nothing to anybody else.
+    // Ending early tells which of the app's own secrets it was to somebody who has it, and nothing
+    // to anybody else.
     const found = app.secrets.find((secret) => equalInConstantTime(hash, secret.hash))
     if (found !== undefined) return found
   }
@@ -46,8 +48,9 @@ export const secretHashes = (text: string, keys: ServerKeys): string[] =>
   isClientSecret(text) ? keys.all(PURPOSE).map((key) => key.mac(text)) : []
 
 /**
- * Creates a finder that remembers which secrets it has recognised, by their SHA-256, for as long as the app object lives: an app sends the same
- * secret with each request, and the keyed hash costs several times a plain one. A changed app is another object and is looked at anew.
+ * Creates a finder that remembers which secrets it has recognised, by their SHA-256, for as long as
+ * the app object lives: an app sends the same secret with each request, and the keyed hash costs
+ * several times a plain one. A changed app is another object and is looked at anew.
  */
 export function createSecretFinder(
   keys: ServerKeys,

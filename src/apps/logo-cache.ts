@@ -1,6 +1,6 @@
 // Logos by their id, from memory where they are there. Invariant: an id costs no query of its own.
-// Ids come from strangers, who can
-// invent any number: those that are looked up while a query is under way share the next one.
+// Ids come from strangers, who can invent any number: those that are looked up while a query is
+// under way share the next one.
 import { LRUCache } from 'lru-cache'
 import { isLogoId, type Logo, MAX_LOGO_BYTES } from './logo.ts'
 

@@ -1,5 +1,6 @@
-// Logos of apps: which bytes are taken and under which name they are kept. Invariant: the type of a stored logo is what its bytes are, never
-// what the uploader said; the name is the SHA-256 of the bytes, so that a URL with it never changes its content.
+// Logos of apps: which bytes are taken and under which name they are kept. Invariant: the type of a
+// stored logo is what its bytes are, never what the uploader said; the name is the SHA-256 of the
+// bytes, so that a URL with it never changes its content.
 import { sha256Hex } from '../shared/crypto.ts'
 import { findSvgProblem } from './inert-svg.ts'
 import { imageSize, MAX_SIDE } from './image-size.ts'
@@ -11,8 +12,9 @@ export const MAX_LOGO_BYTES = 256 * 1024
 export type LogoType = 'image/png' | 'image/jpeg' | 'image/webp' | 'image/svg+xml'
 
 /**
- * A stored logo. Whoever serves an SVG also sends `Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; sandbox` and
- * `X-Content-Type-Options: nosniff`: a second lock behind the check of its content.
+ * A stored logo. Whoever serves an SVG also sends `Content-Security-Policy: default-src 'none';
+ * style-src 'unsafe-inline'; sandbox` and `X-Content-Type-Options: nosniff`: a second lock behind
+ * the check of its content.
  */
 export interface Logo {
   /** SHA-256 of the bytes in hex. */
@@ -58,7 +60,8 @@ const refused = (rule: string, sentence: string, value?: string): LogoVerdict =>
 /**
  * Checks an uploaded logo by its content.
  *
- * @param contentType what the uploader says that it is (parameters are ignored); a contradiction to the content is refused
+ * @param contentType what the uploader says that it is (parameters are ignored); a contradiction to
+ * the content is refused
  */
 export function checkLogo(bytes: Uint8Array, contentType: string): LogoVerdict {
   if (bytes.length === 0) return refused('logo-empty', 'The file is empty.')

@@ -1,5 +1,6 @@
-// Scopes as people read them: sentences under the heading of what they touch. Invariant: every scope that is named is shown; none is hidden
-// because nobody described it. Called by sign-in/ (what is asked) and connected-apps/ (what was allowed).
+// Scopes as people read them: sentences under the heading of what they touch. Invariant: every
+// scope that is named is shown; none is hidden because nobody described it. Called by sign-in/
+// (what is asked) and connected-apps/ (what was allowed).
 import type { Scope } from '../model/scope.ts'
 
 /** Permissions that touch the same thing, in plain words. */
@@ -12,7 +13,8 @@ const SIGN_IN_SCOPE = 'openid'
 const UNDESCRIBED_GROUP = 'Other access'
 
 /**
- * Groups scopes by what they touch: who you are first, then by the alphabet. A scope that is named twice is shown once.
+ * Groups scopes by what they touch: who you are first, then by the alphabet. A scope that is named
+ * twice is shown once.
  *
  * @param catalogue every scope that exists; built-in ones make the first group
  */

@@ -1,6 +1,8 @@
-// Which redirect URIs an app may register, as one ordered table of rules, and which presented URI matches. A code or an error goes to whatever
-// matches, so the rules take nothing that two parsers could read in two ways: each URI is taken apart by the grammar of RFC 3986 and must
-// come out of the WHATWG parser, which browsers use, as it went in. Called by client-metadata.ts and, for matching, by the authorization endpoint.
+// Which redirect URIs an app may register, as one ordered table of rules, and which presented URI
+// matches. A code or an error goes to whatever matches, so the rules take nothing that two parsers
+// could read in two ways: each URI is taken apart by the grammar of RFC 3986 and must come out of
+// the WHATWG parser, which browsers use, as it went in. Called by client-metadata.ts and, for
+// matching, by the authorization endpoint.
 import { domainToUnicode } from 'node:url'
 import type { AppType } from '../model/app.ts'
 
@@ -65,8 +67,8 @@ const ofWeb = { appliesTo: 'http and https', applies: isWebScheme }
 const isPrivate = (uri: Candidate): boolean => !isWebScheme(uri)
 const ofPrivate = { appliesTo: 'private-use schemes', applies: isPrivate }
 
-// Schemes that run, read or open something on the person's own machine. Any scheme without a dot is refused; these are told apart so that
-// the sentence says that it is not a matter of spelling.
+// Schemes that run, read or open something on the person's own machine. Any scheme without a dot is
+// refused; these are told apart so that the sentence says that it is not a matter of spelling.
 const DANGEROUS_SCHEMES =
   /^(javascript|vbscript|livescript|data|file|filesystem|blob|about|view-source|jar|intent|content|chrome|chrome-extension|moz-extension|resource|ms-[a-z-]+|shell|mailto|tel|sms|ftp|ws|wss|ssh|telnet|ldap|smb)$/i
 
@@ -82,7 +84,8 @@ const ANSWER_PARAMETERS: ReadonlySet<string> = new Set([
 ])
 
 const ASCII = /^[\x00-\x7F]*$/
-// RFC 1123 labels (with the underscore, which real host names have), or anything that is not ASCII and so becomes punycode.
+// RFC 1123 labels (with the underscore, which real host names have), or anything that is not ASCII
+// and so becomes punycode.
 const LABEL =
   /^[a-z0-9_\u0080-\u{10FFFF}](?:[a-z0-9_\u0080-\u{10FFFF}-]*[a-z0-9_\u0080-\u{10FFFF}])?$/iu
 const isIpv6 = (host: string): boolean => /^\[[0-9a-f:.]+\]$/i.test(host)
@@ -96,8 +99,8 @@ function parsedHost(host: string): string | undefined {
   }
 }
 
-// An internationalised label must become an xn-- label and a plain one must stay: ｅxample.com and example。com otherwise turn into
-// example.com behind the reader's back.
+// An internationalised label must become an xn-- label and a plain one must stay: ｅxample.com and
+// example。com otherwise turn into example.com behind the reader's back.
 function looksLikeAnother(host: string): boolean {
   const written = host.split('.')
   const parsed = (parsedHost(host) ?? '').split('.')
@@ -107,7 +110,8 @@ function looksLikeAnother(host: string): boolean {
   )
 }
 
-// An xn-- label that decodes to nothing but ASCII, or not at all, is one that parsers disagree about.
+// An xn-- label that decodes to nothing but ASCII, or not at all, is one that parsers disagree
+// about.
 const hasBrokenPunycode = (host: string): boolean =>
   host.split('.').some((label) => label.startsWith('xn--') && ASCII.test(domainToUnicode(label)))
 
@@ -116,7 +120,8 @@ const withStoredHost = (uri: Candidate): string =>
     ? uri.text
     : uri.text.replace(`//${uri.host}`, `//${parsedHost(uri.host) ?? uri.host}`)
 
-// The last net: whatever slipped past the named rules must at least read the same for us and for a browser.
+// The last net: whatever slipped past the named rules must at least read the same for us and for a
+// browser.
 function readsDifferently(uri: Candidate): boolean {
   const text = withStoredHost(uri)
   try {
@@ -136,8 +141,9 @@ function readsDifferently(uri: Candidate): boolean {
 const DOT_SEGMENT = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i
 
 /**
- * The rules of redirect URIs in the order in which they are asked. Order matters: what makes a text dangerous to show comes first, then what
- * makes it no URI, then the scheme, then the host, then the rest; each rule may rely on those before it.
+ * The rules of redirect URIs in the order in which they are asked. Order matters: what makes a text
+ * dangerous to show comes first, then what makes it no URI, then the scheme, then the host, then
+ * the rest; each rule may rely on those before it.
  */
 export const REDIRECT_URI_RULES: readonly UriRule[] = [
   {
@@ -203,8 +209,8 @@ export const REDIRECT_URI_RULES: readonly UriRule[] = [
     sentence: 'Only public apps (mobile, desktop) may use a scheme of their own: use https.',
   },
   {
-    // RFC 8252 §7.1: a private-use scheme is a reversed domain name, "at a minimum, any private-use URI scheme that doesn't contain a
-    // period character ("." ) SHOULD be rejected".
+    // RFC 8252 §7.1: a private-use scheme is a reversed domain name, "at a minimum, any private-use
+    // URI scheme that doesn't contain a period character ("." ) SHOULD be rejected".
     ...ofPrivate,
     name: 'uri-scheme-without-domain',
     refuses: ({ scheme }) => !/^[a-z][a-z-]*(?:\.[a-z0-9](?:[a-z0-9+-]*[a-z0-9])?)+$/.test(scheme),
@@ -270,7 +276,8 @@ export const REDIRECT_URI_RULES: readonly UriRule[] = [
     sentence: 'The host has characters that only look like letters or dots: write plain ones.',
   },
   {
-    // 127.1, 0x7f.1, 2130706433 and [0:0:0:0:0:0:0:1] are all spellings of an address that a reader, or a filter, does not see.
+    // 127.1, 0x7f.1, 2130706433 and [0:0:0:0:0:0:0:1] are all spellings of an address that a
+    // reader, or a filter, does not see.
     ...ofWeb,
     name: 'uri-host-spelling',
     refuses: ({ host }) =>
@@ -281,8 +288,9 @@ export const REDIRECT_URI_RULES: readonly UriRule[] = [
       'The host is not valid, or is an address in an unusual spelling: write the usual one.',
   },
   {
-    // RFC 8252 §8.3 allows http for loopback alone. `localhost` is NOT RECOMMENDED there, since it may resolve elsewhere, but not forbidden,
-    // and every development server uses it: it is taken, matched exactly, and does not get the free port of the literal addresses.
+    // RFC 8252 §8.3 allows http for loopback alone. `localhost` is NOT RECOMMENDED there, since it
+    // may resolve elsewhere, but not forbidden, and every development server uses it: it is taken,
+    // matched exactly, and does not get the free port of the literal addresses.
     ...ofWeb,
     name: 'uri-http-not-loopback',
     refuses: ({ scheme, host }) => scheme === 'http' && !LOOPBACK_HOSTS.has(host),
@@ -368,8 +376,9 @@ function withoutLoopbackPort(uri: string): string | undefined {
 }
 
 /**
- * Returns whether a presented redirect URI is one that the app registered: the same string, or, for a public app on a loopback address
- * literal, the same string but for the port, which the operating system chose (RFC 8252 §7.3). `localhost` has no free port: RFC 8252 §8.3.
+ * Returns whether a presented redirect URI is one that the app registered: the same string, or, for
+ * a public app on a loopback address literal, the same string but for the port, which the operating
+ * system chose (RFC 8252 §7.3). `localhost` has no free port: RFC 8252 §8.3.
  */
 export function matchesRedirectUri(
   app: { readonly type: AppType; readonly redirectUris: readonly string[] },

@@ -1,5 +1,6 @@
-// The catalogue of scopes, whole in memory: built-in ones and those of the database. Invariant: current() is an immutable snapshot that answers
-// without I/O; a change on any node is in every node's snapshot within a second, and at the latest with the poll 30 s later.
+// The catalogue of scopes, whole in memory: built-in ones and those of the database. Invariant:
+// current() is an immutable snapshot that answers without I/O; a change on any node is in every
+// node's snapshot within a second, and at the latest with the poll 30 s later.
 import { isScopeName, type Scope } from '../model/scope.ts'
 import { SECOND, dateNow, type Clock } from '../shared/clock.ts'
 import { AppError } from '../shared/errors.ts'
@@ -55,7 +56,8 @@ export interface ScopeCatalogue extends AsyncDisposable {
   /** Replaces everything but the name, if `version` is still the scope's. @throws {AppError} `not_found` */
   update(input: ScopeInput, version: number): Promise<ScopeUpdateOutcome>
   /**
-   * Takes a scope out: it can no longer be asked for. Apps that may ask for it keep naming it, to no effect.
+   * Takes a scope out: it can no longer be asked for. Apps that may ask for it keep naming it, to
+   * no effect.
    *
    * @throws {AppError} `not_found`, also for built-in scopes
    */

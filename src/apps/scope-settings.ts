@@ -1,9 +1,7 @@
 // The settings of a scope, one row each: what admins decide about it beside its name, which never
-// changes.
-// Rows of the database, members of the admin API, flags of the command line and files of `otesse
-// apply`
-// are made from this table. Invariant: a row for each setting; the order is that of lists and
-// problems.
+// changes. Rows of the database, members of the admin API, flags of the command line and files of
+// `otesse apply` are made from this table. Invariant: a row for each setting; the order is that of
+// lists and problems.
 import type { Scope } from '../model/scope.ts'
 import type { ScopeRow } from '../storage/schema.ts'
 import type { Setting } from './setting.ts'

@@ -1,6 +1,5 @@
 // The scope catalogue's rows. Invariants: a name is there once; built-in scopes are never rows; a
-// scope that
-// is created under the name of a removed one has another incarnation, and no app has it.
+// scope that is created under the name of a removed one has another incarnation, and no app has it.
 import type { Scope } from '../model/scope.ts'
 import { type Insertable, type Selectable, sql, type Transaction } from 'kysely'
 import type { NewScope } from './scope.ts'

@@ -1,8 +1,6 @@
 // The scopes that every server has, and the rules of those that admins add: a name that apps ask
-// for and the
-// sentence that people read before they allow it. Called by scope-catalogue.ts for console, API,
-// command
-// line and files.
+// for and the sentence that people read before they allow it. Called by scope-catalogue.ts for
+// console, API, command line and files.
 import { isScopeName, type Scope } from '../model/scope.ts'
 import { makeScopeSettings, SCOPE_SETTINGS, type ScopeSettingName } from './scope-settings.ts'
 import { type Setting, unknownSetting } from './setting.ts'
@@ -158,8 +156,7 @@ export type ScopeCheck = { readonly kind: 'accepted'; readonly scope: NewScope }
 
 /**
  * Checks a scope that somebody wants to add or change and tells all problems at once; takes values
- * of any
- * type.
+ * of any type.
  */
 export function checkScope(input: Readonly<Record<string, unknown>> | object): ScopeCheck {
   const given = input as Readonly<Record<string, unknown>>

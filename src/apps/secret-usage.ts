@@ -1,5 +1,6 @@
-// Remembers in memory when secrets were last used and writes it down in the background, all of them in one statement. Invariant: a request
-// never waits for it, a secret is written at most once a minute, and what could not be written is tried again with the next batch.
+// Remembers in memory when secrets were last used and writes it down in the background, all of them
+// in one statement. Invariant: a request never waits for it, a secret is written at most once a
+// minute, and what could not be written is tried again with the next batch.
 import { MINUTE, dateNow, type Clock } from '../shared/clock.ts'
 
 /** Where uses are written. */
@@ -50,7 +51,8 @@ export function createSecretUsage(deps: { store: SecretUsageStore; clock: Clock 
     try {
       await store.noteSecretUses(batch)
     } catch {
-      // The date of a last use is no reason to fail anything: it goes into the next batch unless something newer is there.
+      // The date of a last use is no reason to fail anything: it goes into the next batch unless
+      // something newer is there.
       for (const [id, at] of batch) if (!waiting.has(id)) waiting.set(id, at)
       schedule()
     }

@@ -1,13 +1,11 @@
 // What a row of a table of settings says. The tables of apps and of scopes are made of such rows,
-// and the
-// admin API, the command line and the console read both alike.
+// and the admin API, the command line and the console read both alike.
 import { quoted } from '../model/plain-text.ts'
 import type { Problem } from '../model/problem.ts'
 
 /**
  * What a value is: one `line` of text, a text of several `lines`, an https `link`, a `list` of
- * texts, a
- * `switch`, a number of `seconds`, a `handle`, or the `type` of an app.
+ * texts, a `switch`, a number of `seconds`, a `handle`, or the `type` of an app.
  */
 export type SettingKind =
   'line' | 'lines' | 'link' | 'handle' | 'list' | 'switch' | 'seconds' | 'type'

@@ -1,5 +1,6 @@
-// What happened, kept three ways: a row for the audit trail, a counter for the metrics and the daily usage, a line for the log. Requests only
-// ever write to memory; the queue and the counters are written out in the background, and once more when this is disposed.
+// What happened, kept three ways: a row for the audit trail, a counter for the metrics and the
+// daily usage, a line for the log. Requests only ever write to memory; the queue and the counters
+// are written out in the background, and once more when this is disposed.
 import type { Clock } from '../shared/clock.ts'
 import type { Logger } from '../shared/logger.ts'
 import type { Metrics } from '../shared/metrics.ts'

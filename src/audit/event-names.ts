@@ -1,4 +1,5 @@
-// The closed list of business events: how loud each is in the log, and whether it is counted per app and day. events.ts has one function for each.
+// The closed list of business events: how loud each is in the log, and whether it is counted per
+// app and day. events.ts has one function for each.
 
 interface EventKind {
   /** `warn` is for what an operator should look at: guessing, theft, replay. */

@@ -1,5 +1,6 @@
-// Events on their way to the database, off the request path. Invariants: never more than `queueSize` of them (the oldest are dropped and
-// counted), one write at a time, in order, and a write that failed is repeated until it succeeds or its events have been dropped.
+// Events on their way to the database, off the request path. Invariants: never more than
+// `queueSize` of them (the oldest are dropped and counted), one write at a time, in order, and a
+// write that failed is repeated until it succeeds or its events have been dropped.
 import type { Logger } from '../shared/logger.ts'
 import { endsWithin } from './deadline.ts'
 

@@ -1,5 +1,6 @@
-// Events in the database, append-only. Invariants: writing a batch twice writes it once (a connection may break after the commit), and no
-// event can make its batch unwritable. Called by the event queue, the admin's pages and API, and the sweeper.
+// Events in the database, append-only. Invariants: writing a batch twice writes it once (a
+// connection may break after the commit), and no event can make its batch unwritable. Called by the
+// event queue, the admin's pages and API, and the sweeper.
 import { type Selectable, sql } from 'kysely'
 import { AppError } from '../shared/errors.ts'
 import { TOKEN_PATTERN } from '../shared/token-format.ts'
@@ -76,7 +77,8 @@ export interface EventStore {
   removeOlderThan(before: Date, limit?: number): Promise<number>
 }
 
-// JSON.stringify escapes NUL and lone halves of surrogate pairs, and Postgres refuses both in jsonb: one of them would block the queue.
+// JSON.stringify escapes NUL and lone halves of surrogate pairs, and Postgres refuses both in
+// jsonb: one of them would block the queue.
 const UNSTORABLE = /(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f][0-9a-f]{2})/g
 
 /** Writes the batch as JSON that Postgres takes, without anything that looks like a token of ours. */

@@ -1,5 +1,6 @@
-// One function per business event. Each counts it, queues its row and writes one log line. Invariants: nothing here throws into a request or
-// waits for anything; no token, code, secret, password or typed e-mail address is ever part of an event. Called from everywhere above.
+// One function per business event. Each counts it, queues its row and writes one log line.
+// Invariants: nothing here throws into a request or waits for anything; no token, code, secret,
+// password or typed e-mail address is ever part of an event. Called from everywhere above.
 import type { Clock } from '../shared/clock.ts'
 import type { ErrorCode } from '../shared/errors.ts'
 import { newEventId } from '../shared/ids.ts'
@@ -56,8 +57,8 @@ function createCounters(events: {
 }
 
 /**
- * Ids in the order of the events, so that two of one millisecond stay in order: random for the process, then counted. Digits sort alike in every
- * collation of the database.
+ * Ids in the order of the events, so that two of one millisecond stay in order: random for the
+ * process, then counted. Digits sort alike in every collation of the database.
  */
 function createIdSequence(): () => string {
   const prefix = newEventId().slice(0, 16)
@@ -85,8 +86,8 @@ function createRecord(deps: EventsDeps) {
   const counterOf = createCounters(deps.metrics.events)
   const nextId = createIdSequence()
   const isLetThrough = createRefusalLimiter(clock, deps.refusalRowsPerSecond ?? 50)
-  // The members of a line are chosen here and none is secret; redaction by name would cost more than all the rest together.
-  // What looks like a token is still cut out of the finished line.
+  // The members of a line are chosen here and none is secret; redaction by name would cost more
+  // than all the rest together. What looks like a token is still cut out of the finished line.
   const lines = logger.child({}, { redact: [] as never })
 
   function record(

@@ -1,4 +1,5 @@
-// Keeps a flood of refused requests from pushing everybody else's events out of the queue. Called by events.ts for request.refused only.
+// Keeps a flood of refused requests from pushing everybody else's events out of the queue. Called
+// by events.ts for request.refused only.
 import { SECOND, type Clock } from '../shared/clock.ts'
 
 /**

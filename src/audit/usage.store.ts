@@ -1,5 +1,6 @@
-// How often what happened, by day, app, name and reason. Invariant: adding is atomic per statement, and rows are always locked in one order,
-// so that several processes that add at once do not deadlock. Called by usage.ts and the dashboard.
+// How often what happened, by day, app, name and reason. Invariant: adding is atomic per statement,
+// and rows are always locked in one order, so that several processes that add at once do not
+// deadlock. Called by usage.ts and the dashboard.
 import { sql } from 'kysely'
 import { AppError } from '../shared/errors.ts'
 import { withDatabase, type Database } from '../storage/database.ts'

@@ -1,5 +1,5 @@
-// Daily counters in memory, added to the database every few seconds. Invariant: what could not be written stays counted. The hot paths call
-// count(); it must stay a map look-up.
+// Daily counters in memory, added to the database every few seconds. Invariant: what could not be
+// written stays counted. The hot paths call count(); it must stay a map look-up.
 import { DAY, type Clock } from '../shared/clock.ts'
 import type { Logger } from '../shared/logger.ts'
 import { endsWithin } from './deadline.ts'
@@ -44,7 +44,8 @@ export function openUsage(deps: {
     return day
   }
 
-  // What is counted is mostly what was counted just before; comparing four texts costs less than joining them.
+  // What is counted is mostly what was counted just before; comparing four texts costs less than
+  // joining them.
   let last: UsageCount | undefined
 
   function add(onDay: string, appId: string, name: string, reason: string, count: number): void {

@@ -1,6 +1,6 @@
 // otesse account: people who can sign in. Invariant: a password comes from standard input, from a
-// prompt that
-// does not show it, or is made here; never from an argument, which other processes can see.
+// prompt that does not show it, or is made here; never from an argument, which other processes can
+// see.
 import { createReadStream } from 'node:fs'
 import { extname } from 'node:path'
 import { Readable } from 'node:stream'

@@ -1,6 +1,6 @@
 // otesse app: register, look up, change, switch off. The rules are the registry's own, permission
-// and events those of the admin services; here flags
-// become their input and their answers become text.
+// and events those of the admin services; here flags become their input and their answers become
+// text.
 import type { Command } from 'commander'
 import { type App, type AppInput, type AppStatus, isClientId } from '../model/app.ts'
 import type { AppRegistry } from '../apps/app-registry.ts'

@@ -1,7 +1,6 @@
 // The flags that describe an app, and how they, and the file beside them, become the input of the
 // registry. The rules about values are the registry's; here is only what a command line adds:
-// spelling,
-// lists, files.
+// spelling, lists, files.
 import { readFile } from 'node:fs/promises'
 import { dirname, extname, resolve } from 'node:path'
 import { type Command, Option } from 'commander'

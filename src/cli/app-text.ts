@@ -1,4 +1,5 @@
-// How an app is shown: as JSON for scripts, as text for people. Invariant: the hashes of its secrets stay inside.
+// How an app is shown: as JSON for scripts, as text for people. Invariant: the hashes of its
+// secrets stay inside.
 import type { App } from '../model/app.ts'
 import { ALL_SETTINGS, SETTING_NAMES, type SettingName } from '../apps/app-settings.ts'
 import type { SettingKind } from '../apps/setting.ts'

@@ -1,5 +1,6 @@
-// otesse apply: scopes and apps kept in a file, in git. Invariants: everything in the file is checked before anything is changed; a secret that was
-// made is shown, or written to a file of its owner's alone, also where a later step fails; nothing is ever deleted.
+// otesse apply: scopes and apps kept in a file, in git. Invariants: everything in the file is
+// checked before anything is changed; a secret that was made is shown, or written to a file of its
+// owner's alone, also where a later step fails; nothing is ever deleted.
 import { isConfidential } from '../model/app.ts'
 import { open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
@@ -59,7 +60,8 @@ Exit codes: 0 done, 1 failed or refused, 2 usage error, 3 there are differences 
     const { readDeclarationText } = await import('./declaration-file.ts')
     const file = readDeclarationText(await readText(session, flags.file))
     const { logos, missing } = await readLogos(file.declaration, flags.file)
-    // All problems at once; those that only the catalogue and the registered apps can tell come with them where the shape is right.
+    // All problems at once; those that only the catalogue and the registered apps can tell come
+    // with them where the shape is right.
     const early = [...file.problems, ...file.withLines(missing)]
     if (flags.prune === true && !file.declaration.hasApps && early.length === 0)
       throw inputRefusal([

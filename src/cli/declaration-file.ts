@@ -1,4 +1,5 @@
-// A file of scopes and apps as it is read from disk: YAML, of which JSON is a part. Invariant: every problem has the line of what it is about.
+// A file of scopes and apps as it is read from disk: YAML, of which JSON is a part. Invariant:
+// every problem has the line of what it is about.
 import { isMap, isNode, isScalar, LineCounter, parseDocument, type Document } from 'yaml'
 import {
   type Declaration,

@@ -1,4 +1,5 @@
-// The doctor's look at the public address, as an app sees it: through DNS, TLS and every proxy on the way.
+// The doctor's look at the public address, as an app sees it: through DNS, TLS and every proxy on
+// the way.
 import type { StoredKey } from '../keys/key.store.ts'
 import { SECOND } from '../shared/clock.ts'
 import type { Finding } from './finding.ts'

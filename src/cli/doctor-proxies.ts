@@ -1,6 +1,6 @@
-// The doctor's look at the proxy before the server, from outside: what it says of itself in settings,
-// and what it does to large headers and to tags. It asks as an app does and changes nothing; the
-// long answer is a refused authorization request, which is in the log of events.
+// The doctor's look at the proxy before the server, from outside: what it says of itself in
+// settings, and what it does to large headers and to tags. It asks as an app does and changes
+// nothing; the long answer is a refused authorization request, which is in the log of events.
 import type { App } from '../model/app.ts'
 import type { Config } from '../config/config.ts'
 import { SECOND, systemClock } from '../shared/clock.ts'

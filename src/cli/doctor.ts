@@ -1,5 +1,6 @@
-// otesse doctor: looks at everything that the server stands on and says what to do about what is wrong. Invariant: it changes nothing, and one
-// check that fails does not keep the others from being made.
+// otesse doctor: looks at everything that the server stands on and says what to do about what is
+// wrong. Invariant: it changes nothing, and one check that fails does not keep the others from
+// being made.
 import { createAccountStore } from '../accounts/account.store.ts'
 import { createAppStore } from '../apps/app.store.ts'
 import { createServerKeys } from '../shared/crypto.ts'

@@ -1,4 +1,5 @@
-// otesse export: what is there as a file for otesse apply, so that a team can begin to keep its apps in git.
+// otesse export: what is there as a file for otesse apply, so that a team can begin to keep its
+// apps in git.
 import type { Command } from 'commander'
 import { allApps } from '../admin/apply/apply.ts'
 import { type Exported, toDeclaration } from '../admin/apply/export.ts'

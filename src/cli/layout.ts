@@ -1,4 +1,5 @@
-// Plain text that people read: facts in two columns, tables, problems. Only spaces, so that it also reads well in a log.
+// Plain text that people read: facts in two columns, tables, problems. Only spaces, so that it also
+// reads well in a log.
 import { stripVTControlCharacters } from 'node:util'
 import type { Problem } from '../model/problem.ts'
 

@@ -1,4 +1,5 @@
-// A plan as people read it before they say yes: what is made, changed setting by setting, left as it is, suspended; and the same as data.
+// A plan as people read it before they say yes: what is made, changed setting by setting, left as
+// it is, suspended; and the same as data.
 import type { Change } from '../model/diff.ts'
 import type { AppStep, Plan, ScopeStep } from '../admin/apply/plan.ts'
 import type { Terminal } from './terminal.ts'
@@ -124,5 +125,6 @@ const listChanges = (
   ...after.filter((value) => !before.includes(value)).map((value): ['+', string] => ['+', value]),
 ]
 
-// Texts are quoted, so that a change of a space can be seen and nothing in them reaches the terminal as a control character.
+// Texts are quoted, so that a change of a space can be seen and nothing in them reaches the
+// terminal as a control character.
 const shown = (value: unknown): string => (value === undefined ? '(none)' : JSON.stringify(value))

@@ -1,5 +1,6 @@
-// The commands and flags of `otesse`, and how one of them is run: parsed, done, shown, turned into an exit code. Invariant: the process ends by
-// itself once everything is closed, so nothing that was written is cut off.
+// The commands and flags of `otesse`, and how one of them is run: parsed, done, shown, turned into
+// an exit code. Invariant: the process ends by itself once everything is closed, so nothing that
+// was written is cut off.
 import { inspect } from 'node:util'
 import { Command, CommanderError, Option } from 'commander'
 import type { Environment } from '../config/config.ts'

@@ -1,6 +1,5 @@
 // otesse secret: a second secret for an app, the end of an old one, the report of one that was
-// found where
-// it must not be.
+// found where it must not be.
 import type { Command } from 'commander'
 import type { LeakOutcome } from '../admin/token-service.ts'
 import { getNamedApp } from './app-commands.ts'

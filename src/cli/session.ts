@@ -1,6 +1,6 @@
 // What every command works with: its surroundings, the open services, and the two ways in which it
-// can end. Invariants: with --json,
-// standard output is one JSON document whatever happened; what was opened is disposed before anything is shown, so that events are written.
+// can end. Invariants: with --json, standard output is one JSON document whatever happened; what
+// was opened is disposed before anything is shown, so that events are written.
 import { ALL_ADMIN_SCOPES, type Operator } from '../admin/operator.ts'
 import type { AdminServices } from '../compose/admin-services.ts'
 import { type Config, ConfigError, type Environment, loadConfig } from '../config/config.ts'
@@ -133,8 +133,9 @@ export function createSession(
   }
 }
 
-// Loaded when it is needed, so that help and mistyped commands do not wait for it. Not inside the function that has `await using`: there
-// TypeScript 6.0 leaves the `.ts` of an import() as it is, and what was built cannot find its own files.
+// Loaded when it is needed, so that help and mistyped commands do not wait for it. Not inside the
+// function that has `await using`: there TypeScript 6.0 leaves the `.ts` of an import() as it is,
+// and what was built cannot find its own files.
 async function loadServices() {
   const { openInfrastructure } = await import('../infrastructure.ts')
   const { openServices } = await import('../services.ts')

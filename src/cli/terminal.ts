@@ -1,5 +1,6 @@
-// Where a command reads and writes: standard streams, prompts without echo, colours where a person looks. Invariant: a secret comes in by
-// standard input or a prompt that does not show it, never as an argument, which every process on the machine could read.
+// Where a command reads and writes: standard streams, prompts without echo, colours where a person
+// looks. Invariant: a secret comes in by standard input or a prompt that does not show it, never as
+// an argument, which every process on the machine could read.
 import { createInterface } from 'node:readline'
 import { buffer } from 'node:stream/consumers'
 import { Writable } from 'node:stream'

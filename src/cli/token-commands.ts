@@ -1,5 +1,6 @@
-// otesse token: what a string that looks like one of our tokens is worth right now, and the end of tokens. The token comes from standard input
-// or a prompt, never as an argument, which every process on the machine could read.
+// otesse token: what a string that looks like one of our tokens is worth right now, and the end of
+// tokens. The token comes from standard input or a prompt, never as an argument, which every
+// process on the machine could read.
 import type { Command } from 'commander'
 import type { RevokeOutcome, TokenInspection } from '../admin/token-service.ts'
 import type { Services } from '../services.ts'

@@ -1,5 +1,6 @@
-// What must hold between settings. Each check is a small named function that returns its complaints; the list at the end is the order in
-// which they are told. Errors forbid to start, warnings are logged at boot.
+// What must hold between settings. Each check is a small named function that returns its
+// complaints; the list at the end is the order in which they are told. Errors forbid to start,
+// warnings are logged at boot.
 import { isIP } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import type { Secret } from '../shared/secret.ts'
@@ -16,7 +17,8 @@ export interface Checked {
 type Check = (checked: Checked) => readonly string[]
 
 const SECRET_CHARACTERS = 32
-// 32 random hex digits have 14 different ones on average; below this it is a phrase that somebody repeated.
+// 32 random hex digits have 14 different ones on average; below this it is a phrase that somebody
+// repeated.
 const SECRET_DIFFERENT_CHARACTERS = 8
 
 const complain = (isWrong: boolean, sentence: string): string[] => (isWrong ? [sentence] : [])

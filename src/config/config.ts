@@ -1,6 +1,7 @@
-// Reads the environment once, at start: every value parsed, every problem told at the same time, the result frozen.
-// Invariant: a Config that exists is complete and consistent, and nothing in it prints a secret. Called by main.ts and cli.ts only; the
-// rest of the server is handed the values that it needs.
+// Reads the environment once, at start: every value parsed, every problem told at the same time,
+// the result frozen. Invariant: a Config that exists is complete and consistent, and nothing in it
+// prints a secret. Called by main.ts and cli.ts only; the rest of the server is handed the values
+// that it needs.
 import { readFileSync } from 'node:fs'
 import type { Secret } from '../shared/secret.ts'
 import { crossCheck } from './checks.ts'

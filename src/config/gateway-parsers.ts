@@ -1,5 +1,6 @@
-// Parses the settings of /oauth/verify: the names of the identity headers, and rules by method and path. Like parsers.ts: an Error says what to
-// write. Their values have the shapes that gateway/ works with.
+// Parses the settings of /oauth/verify: the names of the identity headers, and rules by method and
+// path. Like parsers.ts: an Error says what to write. Their values have the shapes that gateway/
+// works with.
 import { isScopeName } from '../model/scope.ts'
 
 /** The names of the identity headers, by what they carry. */

@@ -1,5 +1,6 @@
-// Turns the text of an environment variable into a typed value. A parser throws an Error whose sentence says what to write; it never
-// repeats the text, which may be a secret. Called by the table in settings.ts.
+// Turns the text of an environment variable into a typed value. A parser throws an Error whose
+// sentence says what to write; it never repeats the text, which may be a secret. Called by the
+// table in settings.ts.
 import { isIP } from 'node:net'
 import { Secret } from '../shared/secret.ts'
 

@@ -1,7 +1,6 @@
 // THE table of settings: environment name, parser, default, what it means. From it come the typed
 // Config, the check for unknown names, and docs/settings.md (a test compares them). A setting
-// exists
-// when it has a row here.
+// exists when it has a row here.
 import type { LogLevel } from '../shared/logger.ts'
 import type { Secret } from '../shared/secret.ts'
 import * as gateway from './gateway-parsers.ts'

@@ -1,9 +1,11 @@
-// Finds OTESSE_… variables that no setting reads: a typing error must not leave a limit or a secret at its default unseen.
+// Finds OTESSE_… variables that no setting reads: a typing error must not leave a limit or a secret
+// at its default unseen.
 import { listSettings } from './settings.ts'
 
 // The test-suite's own variables live in the same environment.
 const NOT_OURS = /^OTESSE_TEST_/
-// Kubernetes puts these into every pod beside a Service whose name begins with "otesse"; nobody wrote them.
+// Kubernetes puts these into every pod beside a Service whose name begins with "otesse"; nobody
+// wrote them.
 const SERVICE_LINK =
   /^OTESSE_(\w+_)?SERVICE_(HOST|PORT(_\w+)?)$|^OTESSE_(\w+_)?PORT_\d+_(TCP|UDP)(_\w+)?$/
 const SERVICE_LINK_URL = /^(tcp|udp):\/\//

@@ -1,6 +1,6 @@
-// A user signs out everywhere: in all browsers, this one included, and on request of all apps
-// too. Invariants: only the user who is signed in is signed out, nothing in an address or a form
-// says who is meant; and the answer is sent when no sign-in counts any more.
+// A user signs out everywhere: in all browsers, this one included, and on request of all apps too.
+// Invariants: only the user who is signed in is signed out, nothing in an address or a form says
+// who is meant; and the answer is sent when no sign-in counts any more.
 import Router from '@koa/router'
 import type { Context } from 'koa'
 import type { Account } from '../model/account.ts'

@@ -13,8 +13,7 @@ export interface Rule {
 }
 
 // Slashes, dots and percent signs that hide in an escape, letters that did not need one, what some
-// servers read as a slash or cut off (a line's
-// end, other control characters).
+// servers read as a slash or cut off (a line's end, other control characters).
 const HIDDEN = /%(?:[01][0-9a-f]|7f|2[35def]|3[0-9bf]|4[1-9a-f]|5[0-9acf]|6[1-9a-f]|7[0-9ae])/i
 const AMBIGUOUS = /[^\x21-\x7e]|[\\;#]|\/\/|\/\.{1,2}(?:\/|$)|%(?![0-9a-f]{2})/i
 
@@ -25,9 +24,8 @@ const UNSTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u2044\u2215\u2216\u29f5\u29f8\u29f9]
 
 /**
  * Tells whether the escapes of a path mean letters that stay what they are: UTF-8 (no overlong
- * slash), and nothing that an API which
- * normalises Unicode (NFKC) or ignores case would read as ASCII, such as a fullwidth slash, dot or
- * letter.
+ * slash), and nothing that an API which normalises Unicode (NFKC) or ignores case would read as
+ * ASCII, such as a fullwidth slash, dot or letter.
  */
 function hasOneReading(path: string): boolean {
   if (!BEYOND_ASCII.test(path)) return true

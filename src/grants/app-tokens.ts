@@ -1,5 +1,6 @@
-// Tokens that an app gets for itself (client_credentials). All of them hang on one grant whose id follows from the app's; revoking replaces
-// that grant by one of another epoch, so that older tokens stay dead. Invariant: one round trip once the grant is known to this process.
+// Tokens that an app gets for itself (client_credentials). All of them hang on one grant whose id
+// follows from the app's; revoking replaces that grant by one of another epoch, so that older
+// tokens stay dead. Invariant: one round trip once the grant is known to this process.
 import { LRUCache } from 'lru-cache'
 import { epochSeconds } from '../shared/clock.ts'
 import { base62Hash, randomBase62 } from '../shared/crypto.ts'

@@ -1,6 +1,8 @@
-// Reads that come up in one turn of the event loop share one command: under load a server looks many tokens up at once, and a command costs its
-// client more than its keys do. Invariant: each caller gets exactly its own values, of one moment; a failure is everybody's who waited for it.
-// Called by the Redis store; not for a Cluster, where the keys of two families may not meet in one command.
+// Reads that come up in one turn of the event loop share one command: under load a server looks
+// many tokens up at once, and a command costs its client more than its keys do. Invariant: each
+// caller gets exactly its own values, of one moment; a failure is everybody's who waited for it.
+// Called by the Redis store; not for a Cluster, where the keys of two families may not meet in one
+// command.
 
 /** Reads values by their keys, in order; `null` where there is none. */
 export type ReadKeys = (keys: string[]) => Promise<(string | null)[]>

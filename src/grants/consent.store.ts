@@ -1,7 +1,6 @@
 // Remembered consents in the database. Invariants: scopes are only ever added to a row that counts,
-// in one statement, so that two consents given at
-// the same moment both count; a consent of before the account's `consents_from` does not count,
-// whoever gave it. Called by consents.ts alone.
+// in one statement, so that two consents given at the same moment both count; a consent of before
+// the account's `consents_from` does not count, whoever gave it. Called by consents.ts alone.
 import { sql } from 'kysely'
 import { AppError } from '../shared/errors.ts'
 import { type Database, isForeignKeyViolation, withDatabase } from '../storage/database.ts'

@@ -1,5 +1,6 @@
-// What a person has allowed an app, remembered apart from the grants, so that it is not asked again. Invariant: forgetting a consent and
-// writing down the revocation of its grants are one transaction. Called by sign-in (find, remember), connected-apps (list) and disconnect.ts
+// What a person has allowed an app, remembered apart from the grants, so that it is not asked
+// again. Invariant: forgetting a consent and writing down the revocation of its grants are one
+// transaction. Called by sign-in (find, remember), connected-apps (list) and disconnect.ts
 // (forget).
 import { type Clock, dateNow } from '../shared/clock.ts'
 import type { ConsentStore, EndedConnection, RememberedConsent } from './consent.store.ts'
@@ -18,8 +19,9 @@ export interface Consents {
    */
   remember(accountId: string, appId: string, scopes: readonly string[]): Promise<void>
   /**
-   * Forgets what the account has allowed the app and writes down the revocation of its grants; disconnect.ts carries it out at once. Also
-   * for an app whose consent is never remembered: it may have grants all the same.
+   * Forgets what the account has allowed the app and writes down the revocation of its grants;
+   * disconnect.ts carries it out at once. Also for an app whose consent is never remembered: it may
+   * have grants all the same.
    *
    * @param reason the reason code that each revoked grant will carry
    * @returns the purge job

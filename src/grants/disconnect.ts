@@ -1,6 +1,6 @@
-// The end of one connection, of an account with an app, while the person waits. Invariant: when it returns, no token of the connection is
-// good any more and nothing is remembered; when it fails halfway, the rest is written down and the purger carries it out. Called by
-// connected-apps/.
+// The end of one connection, of an account with an app, while the person waits. Invariant: when it
+// returns, no token of the connection is good any more and nothing is remembered; when it fails
+// halfway, the rest is written down and the purger carries it out. Called by connected-apps/.
 import type { Consents } from './consents.ts'
 import type { Grant } from './grant.ts'
 import type { Grants } from './grants.ts'
@@ -29,7 +29,8 @@ export function createDisconnect(deps: {
   const { consents, grants, jobs, audit } = deps
   return async function disconnect(accountId, appId, reason) {
     const { jobId, generation } = await consents.forget(accountId, appId, reason)
-    // Not left to the purger: it may be busy with a larger job, or in another process, and the person was told "at once".
+    // Not left to the purger: it may be busy with a larger job, or in another process, and the
+    // person was told "at once".
     let count = 0
     const task = { kind: 'connection', accountId, appId, reason } as const
     for await (const { meant } of batchesOf(grants, task, generation)) {

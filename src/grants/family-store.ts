@@ -1,4 +1,5 @@
-// What the grants need of a store, and what they may rely on. Redis and the embedded store both satisfy it and pass the same contract suite.
+// What the grants need of a store, and what they may rely on. Redis and the embedded store both
+// satisfy it and pass the same contract suite.
 //
 //   family     g            the grant (JSON); its existence is what keeps every token of the family alive
 //              r            the refresh state (JSON)
@@ -13,8 +14,8 @@
 //   index      u:<account>, p:<app>  the ids of grants;  us:<account> the records of sessions
 //
 // <hash> is the SHA-256 of the bearer value, so that a dump of the store opens nothing. All names of one family live in one Cluster slot.
-// Invariants: a commit is atomic and happens only if all its expectations hold; what has expired is absent; what was answered is durable
-// as far as the store is.
+// Invariants: a commit is atomic and happens only if all its expectations hold; what has expired is
+// absent; what was answered is durable as far as the store is.
 import { GRANT, isEndName } from './grant.ts'
 
 /** What must hold for a commit to happen. */

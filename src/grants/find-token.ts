@@ -1,6 +1,5 @@
 // The look-ups of tokens and grants, each one round trip. Invariant: where the grant is gone
-// nothing
-// of the family is found.
+// nothing of the family is found.
 import { LRUCache } from 'lru-cache'
 import { type Clock, epochSeconds } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'

@@ -1,4 +1,5 @@
-// The records of a family, as they are stored, and the names under which they lie. Nothing bearer is in them: tokens are known by hash.
+// The records of a family, as they are stored, and the names under which they lie. Nothing bearer
+// is in them: tokens are known by hash.
 import type { ScopeGenerations } from './scope-generations.ts'
 
 /** What was authorized. Written once and never changed; where it is gone, every token of the family is dead. */
@@ -17,8 +18,7 @@ export interface Grant {
   incarnations?: ScopeGenerations
   /**
    * The account's and the app's generation of the moment at which the grant began, 0 where absent:
-   * it is dead where the
-   * account's or the app's `grantsFrom` is higher.
+   * it is dead where the account's or the app's `grantsFrom` is higher.
    */
   accountGeneration?: number
   appGeneration?: number
@@ -53,8 +53,8 @@ export interface RefreshRecord {
   code: string
   /**
    * The immediate predecessor and when it was replaced (milliseconds), while the current one was
-   * not used yet; `from` marks the network from
-   * which the replacement was asked for. `doubts` as of the last repeat.
+   * not used yet; `from` marks the network from which the replacement was asked for. `doubts` as of
+   * the last repeat.
    */
   previous?: { hash: string; replacedAt: number; from?: string; doubts?: number }
   /** How many of the last rotations, in a row, were repeated doubtfully (refresh-policy.ts). */

@@ -1,5 +1,5 @@
-// What issuing is made of: the terms, the outcomes, and the writes that an access token and a refresh state are.
-// Invariant: a grant outlives everything that was issued from it.
+// What issuing is made of: the terms, the outcomes, and the writes that an access token and a
+// refresh state are. Invariant: a grant outlives everything that was issued from it.
 import { type Clock, epochSeconds } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
 import type { ErrorCode } from '../shared/errors.ts'
@@ -115,7 +115,8 @@ export function accessPut(
 ) {
   const token = newAccessToken(grant.id)
   const issuedAt = epochSeconds(clock)
-  // The indexes know the grant for the slack after its end: until then whoever ends all grants of an account or app finds it.
+  // The indexes know the grant for the slack after its end: until then whoever ends all grants of
+  // an account or app finds it.
   const ttlSeconds = Math.min(
     terms.accessTtlSeconds,
     (grant.endsAt ?? Infinity) + GRANT_SLACK_SECONDS - issuedAt,

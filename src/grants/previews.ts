@@ -1,6 +1,8 @@
-// Previews: authorizations that an admin runs for an app from the console, to see what the app would get. Invariants: the address to which they come
-// back is good for nothing but a preview that was begun, by the person who began it, for ten minutes, once; what would redeem its code is sealed in
-// the store and nowhere else; no grant begins for that address without a place here. Used by the console (begin, take) and on the way there (find).
+// Previews: authorizations that an admin runs for an app from the console, to see what the app
+// would get. Invariants: the address to which they come back is good for nothing but a preview that
+// was begun, by the person who began it, for ten minutes, once; what would redeem its code is
+// sealed in the store and nowhere else; no grant begins for that address without a place here. Used
+// by the console (begin, take) and on the way there (find).
 import { type Clock, MINUTE } from '../shared/clock.ts'
 import { pkceChallenge, randomBase62, sha256 } from '../shared/crypto.ts'
 import type { Encryption, EncryptedPlace } from '../shared/encryption.ts'

@@ -1,6 +1,7 @@
-// The written-down revocations of whole accounts, apps and connections. Invariant: a job is held by one process at a time, for as long as its
-// lease, and leaves the table only when it is done. A lease and not a lock: PGlite has one connection, on which the embedded store writes too,
-// and a transaction held open over a revocation would wait for itself.
+// The written-down revocations of whole accounts, apps and connections. Invariant: a job is held by
+// one process at a time, for as long as its lease, and leaves the table only when it is done. A
+// lease and not a lock: PGlite has one connection, on which the embedded store writes too, and a
+// transaction held open over a revocation would wait for itself.
 import { sql } from 'kysely'
 import { type Database, withDatabase } from '../storage/database.ts'
 import { type PurgeTask, writePurgeJob } from '../storage/purge-outbox.ts'
@@ -14,8 +15,7 @@ export interface PurgeJob {
   task: PurgeTask
   /**
    * The task means grants with a lower generation: of the app (`appGeneration`) where it is about
-   * an app, otherwise of the account. Absent:
-   * all of them.
+   * an app, otherwise of the account. Absent: all of them.
    */
   generation: number | undefined
   /** How far the task has come; absent where nothing of it is done. */

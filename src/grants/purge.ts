@@ -63,7 +63,8 @@ export function createPurger(deps: PurgeDeps): Purger {
 
   const timer = setInterval(() => void (running ?? start()), POLL_MILLIS).unref()
 
-  // A job written while a round is under way may have been missed by it: then another round follows.
+  // A job written while a round is under way may have been missed by it: then another round
+  // follows.
   function start(): Promise<void> {
     if (isClosing) return Promise.resolve()
     if (running === undefined)

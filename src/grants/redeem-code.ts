@@ -31,7 +31,8 @@ import { LOST, retryCommit } from '../model/retry-commit.ts'
 /**
  * Exchanges a code for tokens, once.
  *
- * @param verify says what is wrong with the redemption (redirect URI, PKCE), if anything; runs before the code is spent
+ * @param verify says what is wrong with the redemption (redirect URI, PKCE), if anything; runs
+ * before the code is spent
  * @see RFC 6749 §4.1.2 the code is single-use and its reuse revokes what it gave; RFC 6749 §4.1.3
  */
 export async function redeemCode(

@@ -1,5 +1,6 @@
-// The short-lived store on Redis: single, Sentinel or Cluster. Invariant: every key of a family carries the hash tag {family}, so that
-// one MGET and one script see it whole; nothing here ever touches two slots in one command.
+// The short-lived store on Redis: single, Sentinel or Cluster. Invariant: every key of a family
+// carries the hash tag {family}, so that one MGET and one script see it whole; nothing here ever
+// touches two slots in one command.
 import { Cluster } from 'ioredis'
 import type { RedisClient } from '../storage/redis.ts'
 import { withRedis } from '../storage/redis.ts'
@@ -21,10 +22,9 @@ const INDEX_SLACK_MILLIS = 60_000
 // deadline, in milliseconds since the epoch by the clock of Redis; the shape, which is a character
 // for each of the first five, so far behind '0' as there are of them, and one for each expectation:
 // present (+), absent (-), equal (=) or below a limit (<); then values: of an expectation what it
-// is
-// compared with, of a put the value and its life, of an extension and an increment the life; of all
-// indexes the time before which members have ended, then of each the end and the member. Lives and
-// times are in milliseconds. Returns a CommitAnswer.
+// is compared with, of a put the value and its life, of an extension and an increment the life; of
+// all indexes the time before which members have ended, then of each the end and the member. Lives
+// and times are in milliseconds. Returns a CommitAnswer.
 const COMMIT = `
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
@@ -79,9 +79,10 @@ for at = key, #KEYS do redis.call('DEL', KEYS[at]) end
 return now * 4
 `
 
-// The script is one command per number of keys: only then is the first argument a key, by which ioredis gathers the commits of a moment into
-// one batch per Cluster node. With the number as an argument, commits for different nodes met in one batch and were refused.
-// ioredis copies the names of all commands into each pipeline that it makes, so there are few.
+// The script is one command per number of keys: only then is the first argument a key, by which
+// ioredis gathers the commits of a moment into one batch per Cluster node. With the number as an
+// argument, commits for different nodes met in one batch and were refused. ioredis copies the names
+// of all commands into each pipeline that it makes, so there are few.
 const MOST_KEYS = 10
 const commandFor = (keyCount: number, isEnding = false): string =>
   `${isEnding ? 'otesseEnd' : 'otesseCommit'}${keyCount}`

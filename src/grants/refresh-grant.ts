@@ -1,4 +1,5 @@
-// The use of a refresh token. Invariant: a family has one current refresh token; concurrent uses of one token give one successor.
+// The use of a refresh token. Invariant: a family has one current refresh token; concurrent uses of
+// one token give one successor.
 import { epochSeconds } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
 import type { ParsedToken } from '../shared/token-format.ts'
@@ -45,9 +46,11 @@ export interface RefreshRequest {
 }
 
 /**
- * Exchanges a refresh token for an access token, and where the app's tokens rotate for its one successor.
+ * Exchanges a refresh token for an access token, and where the app's tokens rotate for its one
+ * successor.
  *
- * A replaced token that comes back outside the grace revokes the family: either the app or a thief holds a copy.
+ * A replaced token that comes back outside the grace revokes the family: either the app or a thief
+ * holds a copy.
  *
  * @see RFC 6749 §6, RFC 9700 §4.14.2
  */

@@ -1,5 +1,5 @@
-// What a presented refresh token means, as a pure function of the family's state. Ordered by hash and generation, never by clocks; the
-// clock only closes the grace window.
+// What a presented refresh token means, as a pure function of the family's state. Ordered by hash
+// and generation, never by clocks; the clock only closes the grace window.
 import type { RefreshRecord } from './grant.ts'
 
 /** What to do with a presented refresh token. */
@@ -34,9 +34,8 @@ export const isAhead = (state: RefreshRecord, { generation }: PresentedRefresh):
 
 /**
  * How often the grace answers for one rotation. More than the workers of one app that meet at a
- * token, and a bound for whoever copied one. What
- * comes beyond it is a replaced token without the excuse of a lost answer: reuse (RFC 9700
- * §4.14.2).
+ * token, and a bound for whoever copied one. What comes beyond it is a replaced token without the
+ * excuse of a lost answer: reuse (RFC 9700 §4.14.2).
  */
 export const MOST_REPEATS = 50
 

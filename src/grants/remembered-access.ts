@@ -1,7 +1,8 @@
-// Remembers for some seconds what access tokens are worth, so that a server asks its store once for many checks of one token. Off unless the
-// operator wants it. Invariants: a token is forgotten as soon as the log of revocations names it, its family or everything; while the log has
-// not been heard for longer than the bound, nothing that is remembered is believed; and an answer of the store that was overtaken by a
-// revocation on its way is used once and not remembered.
+// Remembers for some seconds what access tokens are worth, so that a server asks its store once for
+// many checks of one token. Off unless the operator wants it. Invariants: a token is forgotten as
+// soon as the log of revocations names it, its family or everything; while the log has not been
+// heard for longer than the bound, nothing that is remembered is believed; and an answer of the
+// store that was overtaken by a revocation on its way is used once and not remembered.
 import { LRUCache } from 'lru-cache'
 import { type Clock, epochSeconds, SECOND } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'

@@ -83,8 +83,7 @@ export async function revokeGrant(
   if (grant !== undefined) onDead?.(grant)
   // Also of a grant that ended a short while ago: the caller that ended it may not have got so far,
   // and an entry too many costs nothing. Before the indexes: where it fails, a purge finds the
-  // grant
-  // once more and publishes its end again.
+  // grant once more and publishes its end again.
   if (grant !== undefined || earlier !== undefined || listed !== undefined)
     await publishEnd(deps, { family: grantId, reason, ...earlier, copy }, grant)
   await leaveIndexes(deps.store, grantId, { ...grant, ...listed })

@@ -1,7 +1,6 @@
 // Which scope a name means. A scope that was removed and created again is another scope, told apart
-// by its incarnation (apps/scope.store.ts).
-// Invariant: what names a scope carries its incarnation from the moment at which it was granted; 0,
-// which most have, is left out.
+// by its incarnation (apps/scope.store.ts). Invariant: what names a scope carries its incarnation
+// from the moment at which it was granted; 0, which most have, is left out.
 
 /** The incarnations of scopes by name; 0 where a name is not there. */
 export type ScopeGenerations = Readonly<Record<string, number>>

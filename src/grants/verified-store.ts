@@ -1,6 +1,5 @@
 // The store as far as it is verified: an answer counts only if it came from a copy that knows what
-// has
-// ended, and no other copy can have given it. Costs no trip. Called by open-stores.ts.
+// has ended, and no other copy can have given it. Costs no trip. Called by open-stores.ts.
 import { AppError } from '../shared/errors.ts'
 import type { ShortLivedStore } from './family-store.ts'
 

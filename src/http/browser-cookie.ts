@@ -1,6 +1,6 @@
 // The cookie by which a browser is recognised in which somebody signed in before. What it says is
-// made and read in sign-in/; here is how it
-// travels: signed, out of reach of scripts, not sent along by foreign pages, and only to this host.
+// made and read in sign-in/; here is how it travels: signed, out of reach of scripts, not sent
+// along by foreign pages, and only to this host.
 import type { Context } from 'koa'
 
 /** Reads and writes the cookie. */

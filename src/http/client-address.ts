@@ -118,8 +118,7 @@ export function limitKey(address: string): string {
 
 /**
  * Returns the network around an address, of which somebody may have all: IPv6 by /48, which anybody
- * gets from a tunnel broker, IPv4
- * by /24. For a second, wider count on what writes or hashes.
+ * gets from a tunnel broker, IPv4 by /24. For a second, wider count on what writes or hashes.
  */
 export function networkKey(address: string): string {
   const key = limitKey(address)

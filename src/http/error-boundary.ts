@@ -1,7 +1,7 @@
 // Where an exception becomes a response, on the fast path and under Koa alike. The admin API alone
-// has an answer of its own, problem documents. Invariant: the outside sees the table's sentence, the
-// request id and the page about the error, nothing else; detail and cause go to the log under the
-// same id.
+// has an answer of its own, problem documents. Invariant: the outside sees the table's sentence,
+// the request id and the page about the error, nothing else; detail and cause go to the log under
+// the same id.
 import type { Context, Middleware, Next } from 'koa'
 import { AppError } from '../shared/errors.ts'
 import type { Logger } from '../shared/logger.ts'

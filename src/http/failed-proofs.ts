@@ -1,8 +1,7 @@
 // The budget of wrong client secrets, tokens and gateway credentials. Invariants: only failures
-// count, after they were judged, so that a
-// right secret is heard however many wrong ones came from its address or for its client; and what
-// strangers fail at takes nothing
-// from the budgets of honest apps.
+// count, after they were judged, so that a right secret is heard however many wrong ones came from
+// its address or for its client; and what strangers fail at takes nothing from the budgets of
+// honest apps.
 import type { BatchedLimit } from './rate-limit.ts'
 import type { LimitOutcome } from './limit.ts'
 

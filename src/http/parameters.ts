@@ -49,8 +49,8 @@ function parseForm(text: string): Parameters {
     const equals = pair.indexOf('=')
     const name = decodeForm(equals < 0 ? pair : pair.slice(0, equals))
     const value = equals < 0 ? '' : decodeForm(pair.slice(equals + 1))
-    // RFC 6749 §3.2: parameters MUST NOT be included more than once.
-    // RFC 8707 §2: "Multiple resource parameters MAY be used".
+    // RFC 6749 §3.2: parameters MUST NOT be included more than once. RFC 8707 §2: "Multiple
+    // resource parameters MAY be used".
     if (seen.has(name) && name !== 'resource')
       throw new AppError('parameter_duplicated', { about: name })
     seen.add(name)

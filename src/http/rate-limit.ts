@@ -1,9 +1,8 @@
 // Limits of two kinds. A batched limit, over rate-limiter-flexible, decides in this process and
-// settles with Redis in the background: for
-// the paths that carry every API call, which must not pay a trip for it. A strict limit
-// (strict-limit.ts) asks Redis each time: for
-// sign-in, where each try counts. Both count in fixed windows that begin with the first hit of a
-// key. app.ts creates one limiter.
+// settles with Redis in the background: for the paths that carry every API call, which must not pay
+// a trip for it. A strict limit (strict-limit.ts) asks Redis each time: for sign-in, where each try
+// counts. Both count in fixed windows that begin with the first hit of a key. app.ts creates one
+// limiter.
 import { LRUCache } from 'lru-cache'
 import type { RateLimiterRes } from 'rate-limiter-flexible'
 import { RateLimiterRedis } from 'rate-limiter-flexible'

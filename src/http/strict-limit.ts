@@ -1,9 +1,8 @@
 // A limit that is exact over all processes: each try is a member of a set in Redis, under an id of
-// its own. Invariants: a try is counted
-// once however often it is sent, and taking it back takes back this one and no other, also where
-// nobody knows whether it arrived; so an
-// outage counts against nobody, and gives nobody tries that they have used. Counts in fixed windows
-// that begin with a key's first try.
+// its own. Invariants: a try is counted once however often it is sent, and taking it back takes
+// back this one and no other, also where nobody knows whether it arrived; so an outage counts
+// against nobody, and gives nobody tries that they have used. Counts in fixed windows that begin
+// with a key's first try.
 import { LRUCache } from 'lru-cache'
 import { SECOND, type Clock } from '../shared/clock.ts'
 import { randomBase62, sha256 } from '../shared/crypto.ts'

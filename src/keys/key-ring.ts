@@ -1,6 +1,8 @@
-// The keys that sign id_tokens: next → current → retired. A key is published while it is next, signs while it is current, and is still published
-// for a while after it has retired, so that a rotation breaks nobody: not a relying party with an older JWKS, nor a node that has not heard yet.
-// Invariant: a private key is in clear only in this process's memory; in the database it is sealed to its row.
+// The keys that sign id_tokens: next → current → retired. A key is published while it is next,
+// signs while it is current, and is still published for a while after it has retired, so that a
+// rotation breaks nobody: not a relying party with an older JWKS, nor a node that has not heard
+// yet. Invariant: a private key is in clear only in this process's memory; in the database it is
+// sealed to its row.
 import { DAY, SECOND, dateNow, type Clock } from '../shared/clock.ts'
 import { createSigningKey } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
@@ -60,14 +62,16 @@ export interface KeyRing extends AsyncDisposable {
    *
    * @param options.isEmergency does so although some relying parties may not know the next keys yet
    * @throws {AppError} `keys_too_young`, about when it will be possible
-   * @returns whether this call did it; `false` when another node rotated at the same moment, which is as good
+   * @returns whether this call did it; `false` when another node rotated at the same moment, which
+   * is as good
    */
   rotate(options?: { isEmergency?: boolean }): Promise<boolean>
   /** Returns from when on a rotation breaks nobody; `undefined` where that is now. */
   rotatableFrom(): Date | undefined
   /**
-   * Seals all private keys anew under the current encryption key, so that an older one can leave the configuration. For when every node
-   * has the new key: one that lacks it could no longer start.
+   * Seals all private keys anew under the current encryption key, so that an older one can leave
+   * the configuration. For when every node has the new key: one that lacks it could no longer
+   * start.
    *
    * @returns how many were sealed under an older one
    */
@@ -193,9 +197,11 @@ async function rotateCurrent(
 }
 
 /**
- * Opens the ring: reads the keys, and makes the first current and next one of each algorithm where there are none.
+ * Opens the ring: reads the keys, and makes the first current and next one of each algorithm where
+ * there are none.
  *
- * @param deps.algorithms the first is what id_tokens are signed with unless the app asks for another; ES256 alone by default
+ * @param deps.algorithms the first is what id_tokens are signed with unless the app asks for
+ * another; ES256 alone by default
  * @param deps.retiredPublishedSeconds how long a retired key still verifies; 7 days by default
  * @param deps.onRefreshFailed hears why a reading in the background failed; the keys in memory stay
  * @throws {Error} naming OTESSE_ENCRYPTION_KEY when a key does not open with it

@@ -1,5 +1,5 @@
-// The rows of signing keys. Invariant: each algorithm has at most one current key, whoever races whom: a unique index decides about the first,
-// a row lock about each rotation.
+// The rows of signing keys. Invariant: each algorithm has at most one current key, whoever races
+// whom: a unique index decides about the first, a row lock about each rotation.
 import type { Selectable } from 'kysely'
 import { isUniqueViolation, withDatabase, type Database } from '../storage/database.ts'
 import type { SigningKeyRow } from '../storage/schema.ts'

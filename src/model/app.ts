@@ -1,5 +1,5 @@
-// What an app (a registered OAuth client) is, as everybody above the database sees it. Invariant: an App is frozen through and through, so
-// that one cached object can be handed to every request.
+// What an app (a registered OAuth client) is, as everybody above the database sees it. Invariant:
+// an App is frozen through and through, so that one cached object can be handed to every request.
 
 /** The kinds of app; RFC 6749 §2.1 calls `web`, `machine` and `resource_server` confidential and `public` public. */
 export const APP_TYPES = ['web', 'public', 'machine', 'resource_server'] as const

@@ -1,6 +1,6 @@
 // What happened and what to do about it, for each reason code: the one table behind the pages of
-// /errors/, docs/errors.md, and the activity pages of the console. Invariant: a code without a guide
-// does not compile. Nothing here depends on a request, so that any of it may be public.
+// /errors/, docs/errors.md, and the activity pages of the console. Invariant: a code without a
+// guide does not compile. Nothing here depends on a request, so that any of it may be public.
 import { type ErrorCode, ERRORS, errorPageOf } from '../shared/errors.ts'
 
 /** What is said of one reason. */

@@ -1,7 +1,6 @@
 // Things by id, kept in this process for a while, so that the hot paths need no database.
-// Invariant:
-// what was read before a change was published is never found after it. Forgetting an id also
-// detaches the load under way: those who asked before get its result, and the cache does not.
+// Invariant: what was read before a change was published is never found after it. Forgetting an id
+// also detaches the load under way: those who asked before get its result, and the cache does not.
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../shared/clock.ts'
 
@@ -23,8 +22,7 @@ export interface LoadingCache<T> {
  * Creates the cache over `load`. A failed load is not remembered.
  *
  * @param bounds.absent bounds of the ids that do not exist, which have a cache of their own, so
- * that
- * invented ids do not push real ones out; without it they are loaded each time
+ * that invented ids do not push real ones out; without it they are loaded each time
  */
 export function createLoadingCache<T extends object>(
   load: (id: string) => Promise<T | undefined>,

@@ -1,6 +1,5 @@
 // Text that shows as what it is: nothing invisible, nothing that turns the reading direction
-// around,
-// nothing that Postgres cannot keep.
+// around, nothing that Postgres cannot keep.
 
 // Half a character: Postgres keeps no such text.
 const LONE_SURROGATE = /\p{Cs}/u

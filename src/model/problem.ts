@@ -1,6 +1,5 @@
 // One problem with what somebody handed in. Invariant: problems are values, never exceptions, so
-// that
-// all of them come back at once.
+// that all of them come back at once.
 
 /** Why one value was refused. */
 export interface Problem {

@@ -1,7 +1,6 @@
 // The loop around every change of a family: read, decide, commit, and read again where somebody
-// else committed first. Invariant: it has one
-// ending. Whoever loses at every attempt is told to try again; contention is never told as a
-// refusal, which an app would take for the end.
+// else committed first. Invariant: it has one ending. Whoever loses at every attempt is told to try
+// again; contention is never told as a refusal, which an app would take for the end.
 import { AppError } from '../shared/errors.ts'
 
 /** How often a commit is tried again after losing against another one, before giving up. */

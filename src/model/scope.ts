@@ -1,6 +1,5 @@
 // A scope of the catalogue, and how its name is written. Invariant: a scope name is one token of
-// RFC 6749
-// §3.3 that also survives lists written with commas, which generic connectors send.
+// RFC 6749 §3.3 that also survives lists written with commas, which generic connectors send.
 
 /** One scope of the catalogue. */
 export interface Scope {
@@ -14,8 +13,7 @@ export interface Scope {
   readonly deprecated: boolean
   /**
    * The resource server that it belongs to (RFC 8707 §2), for those who read the catalogue; absent
-   * where
-   * it is for all.
+   * where it is for all.
    */
   readonly audience: string | undefined
   /** Goes up by one with every change; the ETag of the admin API. */

@@ -42,8 +42,7 @@ export function allowOrigin(call: HttpCall, app: App): void {
 
 /**
  * Lets every web page read the answer: a refusal before it is known who asks, in which nothing
- * stands of anybody. Without it a page
- * sees a network error and no Retry-After.
+ * stands of anybody. Without it a page sees a network error and no Retry-After.
  */
 export function letEveryPageRead(call: HttpCall): void {
   if (call.req.headers.origin === undefined) return

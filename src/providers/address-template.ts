@@ -45,8 +45,9 @@ export function addressProblem(
   return placeProblem(address, config)
 }
 
-// A placeholder is a whole label of the host or a whole segment of the path. In the host, two labels
-// that are written out come after it, or its values are listed: else people would choose the host.
+// A placeholder is a whole label of the host or a whole segment of the path. In the host, two
+// labels that are written out come after it, or its values are listed: else people would choose the
+// host.
 function placeProblem(address: string, config: readonly ProviderConfig[]): string | undefined {
   const [, host = '', rest = ''] = /^https:\/\/([^/?]*)(.*)$/.exec(address) ?? []
   const [path = '', query = ''] = rest.split('?')

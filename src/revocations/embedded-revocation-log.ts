@@ -1,5 +1,5 @@
-// The log of a single process: a ring in memory. A restart begins another log, in which no id of the earlier one is found, so that whoever
-// followed that is told to forget everything.
+// The log of a single process: a ring in memory. A restart begins another log, in which no id of
+// the earlier one is found, so that whoever followed that is told to forget everything.
 import type { Clock } from '../shared/clock.ts'
 import { createFollowers } from './followers.ts'
 import { isAfter, type LoggedRevocation, type RevocationLog } from './revocation-log.ts'

@@ -1,8 +1,7 @@
 // What was ended, written down in the database. Invariants: whoever can read a number can read
-// every row below it, because the counter is
-// raised in the statement that inserts and stays locked until that is committed; a row stays until
-// no copy of the short-lived store can know
-// what it ends. Called by endings.ts and catch-up.ts.
+// every row below it, because the counter is raised in the statement that inserts and stays locked
+// until that is committed; a row stays until no copy of the short-lived store can know what it
+// ends. Called by endings.ts and catch-up.ts.
 import { sql } from 'kysely'
 import { type Database, withDatabase } from '../storage/database.ts'
 

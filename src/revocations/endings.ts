@@ -1,10 +1,8 @@
 // The end of a family or of one token, after the store has forgotten it and before anybody is
-// answered: written down in the database and
-// appended to the log of revocations, both at once. Invariants: what was answered as ended is in
-// the database, so that no failover, crash or
-// restore of the short-lived store brings it back; endings of one moment share a statement, so that
-// a flood costs few; what could not be
-// written is tried again until it can. Called by grants/.
+// answered: written down in the database and appended to the log of revocations, both at once.
+// Invariants: what was answered as ended is in the database, so that no failover, crash or restore
+// of the short-lived store brings it back; endings of one moment share a statement, so that a flood
+// costs few; what could not be written is tried again until it can. Called by grants/.
 import type { Logger } from '../shared/logger.ts'
 import type { Replication } from '../storage/replication.ts'
 import type { EndedStore, Ending } from './ended.store.ts'

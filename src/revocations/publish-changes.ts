@@ -1,5 +1,6 @@
-// A change of an app, an account or the catalogue of scopes changes what tokens are worth: it goes into the log of revocations beside the
-// channel between our own processes. Invariant: the log is told after our processes, so that whoever asks again is told the new state.
+// A change of an app, an account or the catalogue of scopes changes what tokens are worth: it goes
+// into the log of revocations beside the channel between our own processes. Invariant: the log is
+// told after our processes, so that whoever asks again is told the new state.
 import type { Revocation, RevocationLog } from './revocation-log.ts'
 
 type Topic = 'app' | 'account' | 'scopes' | 'keys'

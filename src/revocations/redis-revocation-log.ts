@@ -1,6 +1,7 @@
-// The log that many processes share: one Redis Stream, which each process reads on a connection of its own. Invariants: followers are told in
-// the order of the stream; whenever the connection was lost, the entry read last must still be in the stream, or followers hear of a gap;
-// contact is told only when Redis has just answered that there is nothing more.
+// The log that many processes share: one Redis Stream, which each process reads on a connection of
+// its own. Invariants: followers are told in the order of the stream; whenever the connection was
+// lost, the entry read last must still be in the stream, or followers hear of a gap; contact is
+// told only when Redis has just answered that there is nothing more.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../shared/errors.ts'
 import type { Logger } from '../shared/logger.ts'
@@ -15,7 +16,8 @@ import {
   type RevocationLog,
 } from './revocation-log.ts'
 
-// About an hour at 30 revocations a second; whoever was away for longer forgets everything, which is correct and only costs questions.
+// About an hour at 30 revocations a second; whoever was away for longer forgets everything, which
+// is correct and only costs questions.
 const MOST_ENTRIES = 100_000
 const MOST_UNPUBLISHED = 10_000
 const READ_AT_ONCE = 500
@@ -106,8 +108,9 @@ export function openRedisRevocationLog(
           checkedAt = performance.now()
         }
         const rows = await readRows(own, key, position)
-        // Entries may have left the log before they were read; not if the one before them is still there. Looked at after the read, because
-        // the client repeats a read by itself on a new connection.
+        // Entries may have left the log before they were read; not if the one before them is still
+        // there. Looked at after the read, because the client repeats a read by itself on a new
+        // connection.
         const before = position
         if (rows.length > 0) await findPlace(own)
         if (position !== before) continue

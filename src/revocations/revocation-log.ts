@@ -1,10 +1,12 @@
-// What the log of revocations is: an ordered list that every process can append to and read on from any entry. Whoever remembers what a token is
-// worth follows it. Invariants: what is appended is told to every follower of every process, in one order, or the follower is told that it
-// missed something; an entry names a token by its hash alone, so nobody can use or guess one from it.
+// What the log of revocations is: an ordered list that every process can append to and read on from
+// any entry. Whoever remembers what a token is worth follows it. Invariants: what is appended is
+// told to every follower of every process, in one order, or the follower is told that it missed
+// something; an entry names a token by its hash alone, so nobody can use or guess one from it.
 
 /**
- * What is not to be believed any more. `token` is named by the SHA-256 of the token in base64url, the others by their id: everything that hangs
- * on the grant, the app or the account has to be looked at anew. `all` stands for more than the log could name.
+ * What is not to be believed any more. `token` is named by the SHA-256 of the token in base64url,
+ * the others by their id: everything that hangs on the grant, the app or the account has to be
+ * looked at anew. `all` stands for more than the log could name.
  */
 export interface Revocation {
   kind: 'token' | 'grant' | 'app' | 'account' | 'all'
@@ -29,7 +31,8 @@ export interface RevocationFollower {
 
 export interface RevocationLog extends AsyncDisposable {
   /**
-   * Appends, after the store has forgotten what is revoked. What cannot be appended is tried again until it can.
+   * Appends, after the store has forgotten what is revoked. What cannot be appended is tried again
+   * until it can.
    *
    * @throws {AppError} `temporarily_unavailable`
    */
@@ -43,7 +46,8 @@ export interface RevocationLog extends AsyncDisposable {
   /**
    * Reads up to `limit` entries after an id.
    *
-   * @returns `undefined` where the log does not know the entry of that id (any more), so that some may have been missed
+   * @returns `undefined` where the log does not know the entry of that id (any more), so that some
+   * may have been missed
    * @throws {AppError} `temporarily_unavailable`
    */
   readAfter(id: string, limit: number): Promise<LoggedRevocation[] | undefined>

@@ -1,4 +1,5 @@
-// The only place that reads the time. Everything that needs "now" takes a Clock, so that tests can hold it still.
+// The only place that reads the time. Everything that needs "now" takes a Clock, so that tests can
+// hold it still.
 
 /** Gives the current time in milliseconds since the epoch. */
 export type Clock = () => number

@@ -1,12 +1,13 @@
 // Randomness, hashing, keyed hashing and comparison: the only user of node:crypto beside
-// encryption.ts.
-// Invariant: every comparison of secret material is constant-time, every random string is unbiased.
+// encryption.ts. Invariant: every comparison of secret material is constant-time, every random
+// string is unbiased.
 import * as crypto from 'node:crypto'
 import type { Secret } from './secret.ts'
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const BASE = 62
-// The largest multiple of 62 below 256: bytes from here on are thrown away, or the first letters would come up more often.
+// The largest multiple of 62 below 256: bytes from here on are thrown away, or the first letters
+// would come up more often.
 const UNBIASED_BELOW = 248
 
 const pool = Buffer.allocUnsafe(4096)
@@ -44,7 +45,8 @@ export function base62Number(value: number, width: number): string {
   return out
 }
 
-// The value of each ASCII character, -1 where it is none: each API call reads a number, so no search for each of its digits.
+// The value of each ASCII character, -1 where it is none: each API call reads a number, so no
+// search for each of its digits.
 const DIGITS = Int8Array.from({ length: 128 }, (_, code) =>
   ALPHABET.indexOf(String.fromCharCode(code)),
 )
@@ -116,7 +118,8 @@ function createMacKey(bytes: Buffer): MacKey {
     base62(text, length) {
       let out = ''
       for (let round = 0; out.length < length; round += 1) {
-        // One digest gives 31 characters on average; a second round is for the rare digest with many bytes thrown away.
+        // One digest gives 31 characters on average; a second round is for the rare digest with
+        // many bytes thrown away.
         const bytes = digest(round === 0 ? text : `${text} ${round}`, 'binary')
         for (let at = 0; at < bytes.length && out.length < length; at += 1) {
           const byte = bytes.charCodeAt(at)

@@ -1,5 +1,6 @@
-// Encryption at rest: AES-256-GCM envelopes `version.keyId.nonce.ciphertext.tag` whose additional data is the row they belong to.
-// Invariant: an encrypted value that is moved to another row, column or table cannot be decrypted.
+// Encryption at rest: AES-256-GCM envelopes `version.keyId.nonce.ciphertext.tag` whose additional
+// data is the row they belong to. Invariant: an encrypted value that is moved to another row,
+// column or table cannot be decrypted.
 import * as crypto from 'node:crypto'
 import type { Secret } from './secret.ts'
 

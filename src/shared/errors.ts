@@ -1,6 +1,7 @@
-// One closed table: reason code → HTTP status → OAuth error → public sentence. The code is stable, goes to the event log and the metrics,
-// and tells an admin why a request was refused; the sentence is all that the outside sees.
-// Invariant: what is private (detail, cause) never shares a field with what is public (the sentence, and `about`: a name that we chose).
+// One closed table: reason code → HTTP status → OAuth error → public sentence. The code is stable,
+// goes to the event log and the metrics, and tells an admin why a request was refused; the sentence
+// is all that the outside sees. Invariant: what is private (detail, cause) never shares a field
+// with what is public (the sentence, and `about`: a name that we chose).
 
 import { TOKEN_PATTERN } from './token-format.ts'
 
@@ -9,7 +10,8 @@ interface ErrorRow {
   /** The `error` member on the wire (RFC 6749 §5.2, RFC 6750 §3.1). */
   error: string
   /**
-   * Plain ASCII without quotes or backslashes (RFC 6749 §5.2); `{about}` is replaced by the name of a parameter, `{came}` by the value that came.
+   * Plain ASCII without quotes or backslashes (RFC 6749 §5.2); `{about}` is replaced by the name of
+   * a parameter, `{came}` by the value that came.
    */
   sentence: string
   /** Which page explains it, where that is not the one of its own code: codes that look alike from outside share one. */
@@ -310,7 +312,8 @@ export const ERRORS = {
     'The gateway in front of this API asks for something that the authorization server does not understand.',
   ),
 
-  // The authorization endpoint: on a page while the redirect URI is not trusted, to the app once it is
+  // The authorization endpoint: on a page while the redirect URI is not trusted, to the app once it
+  // is
   authorize_client_id_missing: row(400, 'invalid_request', 'The parameter client_id is missing.'),
   authorize_app_unknown: row(
     400,
@@ -440,8 +443,8 @@ const UNSAFE_LETTERS = /[^\x21\x23-\x5B\x5D-\x7E]+/g
 const USER_PART = /\/\/[^/?#]*@/
 
 /**
- * Writes a value from outside so that it can stand in any answer: percent-encoded, at most 200 characters, without what may be a password or a
- * token.
+ * Writes a value from outside so that it can stand in any answer: percent-encoded, at most 200
+ * characters, without what may be a password or a token.
  */
 function shownValue(value: string): string {
   const safe = value

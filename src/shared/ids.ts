@@ -1,4 +1,5 @@
-// Identifiers of the product's nouns. Base62 keeps them free of characters that need escaping in Basic headers, URLs and forms.
+// Identifiers of the product's nouns. Base62 keeps them free of characters that need escaping in
+// Basic headers, URLs and forms.
 import { randomBase62 } from './crypto.ts'
 
 /** Makes an account id: the `sub` that resource servers see. */

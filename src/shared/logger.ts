@@ -1,5 +1,6 @@
-// Structured logs. Invariant: no token, code, secret or password is ever written, whatever a caller passes: known fields are redacted by
-// name, and anything that looks like one of our tokens is cut out of the finished line.
+// Structured logs. Invariant: no token, code, secret or password is ever written, whatever a caller
+// passes: known fields are redacted by name, and anything that looks like one of our tokens is cut
+// out of the finished line.
 import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino'
 import { TOKEN_PATTERN } from './token-format.ts'
 
@@ -24,8 +25,8 @@ const SECRET_FIELDS = [
 ]
 
 const TEXT = String.raw`"(?:[^"\\]|\\.)*"`
-// A field of such a name and its value: a text, a list of texts, a number. The finished line is searched, and not the object, because there
-// every depth costs the same.
+// A field of such a name and its value: a text, a list of texts, a number. The finished line is
+// searched, and not the object, because there every depth costs the same.
 const SECRET_FIELD = new RegExp(
   String.raw`("(?:${SECRET_FIELDS.join('|')})":)(?:${TEXT}|\[(?:${TEXT}|[^\]"])*\]|[\w.+-]+)`,
   'gi',

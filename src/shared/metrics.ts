@@ -1,4 +1,5 @@
-// The prom-client registry and every metric that we publish, in one place. Labels are of low cardinality: never an id, never an address.
+// The prom-client registry and every metric that we publish, in one place. Labels are of low
+// cardinality: never an id, never an address.
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 
 /** Creates a registry of its own for each server, so that several can live in one process (tests). */

@@ -1,5 +1,6 @@
-// Keeps a copy of something stored elsewhere fresh: reads it again on demand and at intervals. Invariant: refresh() resolves only after a read
-// that began after the call, so that whoever heard of a change and refreshed has seen it; never two reads at once, never more than one waiting.
+// Keeps a copy of something stored elsewhere fresh: reads it again on demand and at intervals.
+// Invariant: refresh() resolves only after a read that began after the call, so that whoever heard
+// of a change and refreshed has seen it; never two reads at once, never more than one waiting.
 
 /** Keeps a copy fresh; disposing stops the interval and waits for a running read. */
 export interface PolledCopy extends AsyncDisposable {
@@ -13,7 +14,8 @@ export interface PolledCopy extends AsyncDisposable {
  * Creates the refresher of a copy; it reads nothing before the first call or the first interval.
  *
  * @param read reads and takes over the new state
- * @param onFailed hears why a read in the background failed; the copy stays as it was and the next interval tries again
+ * @param onFailed hears why a read in the background failed; the copy stays as it was and the next
+ * interval tries again
  */
 export function createPolledCopy(deps: {
   read: () => Promise<void>

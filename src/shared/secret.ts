@@ -1,4 +1,5 @@
-// A value that must not be printed. It shows as [redacted] wherever it is logged, serialised or interpolated; only reveal() gives it out.
+// A value that must not be printed. It shows as [redacted] wherever it is logged, serialised or
+// interpolated; only reveal() gives it out.
 import { inspect } from 'node:util'
 
 const REDACTED = '[redacted]'

@@ -9,9 +9,8 @@
 //
 // 16 + 27 base62 characters are 256 bits, 160 of them secret. The refresh token's authenticity code
 // tells a replayed token of long ago from an invented one without storing every token that ever
-// was.
-// Rotation moves a family to the newest server key: a successor is always made under the current
-// key.
+// was. Rotation moves a family to the newest server key: a successor is always made under the
+// current key.
 import { crc32 } from 'node:zlib'
 import {
   base62Number,
@@ -127,8 +126,7 @@ export interface RefreshTokenForm {
   genuineGeneration(token: string): number | undefined
   /**
    * Returns the one successor of a genuine token under the current key: always the same for the
-   * same
-   * predecessor, so that repeating a lost answer needs nothing stored in clear.
+   * same predecessor, so that repeating a lost answer needs nothing stored in clear.
    */
   successor(token: string): string
   /**
@@ -141,8 +139,7 @@ export interface RefreshTokenForm {
 
 /**
  * Creates the form over the server's keys. Tokens of an older key stay genuine while it is
- * configured;
- * what is made from now on, successors too, is made under the current key alone.
+ * configured; what is made from now on, successors too, is made under the current key alone.
  */
 export function createRefreshTokenForm(keys: ServerKeys): RefreshTokenForm {
   const purpose = 'refresh-token'

@@ -1,6 +1,6 @@
-// Which app a page on its way through us belongs to, kept in a signed cookie on that page's path: the
-// engine forgets a step when it is over, and whoever comes back to it wants to start again at the
-// app. Invariant: the cookie names the app to this browser only, and opens nothing.
+// Which app a page on its way through us belongs to, kept in a signed cookie on that page's path:
+// the engine forgets a step when it is over, and whoever comes back to it wants to start again at
+// the app. Invariant: the cookie names the app to this browser only, and opens nothing.
 import type { Context } from 'koa'
 import type { AppCard } from '../apps/app-card.ts'
 import { HOUR } from '../shared/clock.ts'

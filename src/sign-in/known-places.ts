@@ -1,9 +1,8 @@
 // The browsers and networks that have signed an account in before, so that a flood of strangers
-// does not keep its owner out. Invariants: a
-// browser proves itself by a cookie that only we can make, for exactly the accounts that were
-// signed in in it; nothing in the cookie or in
-// the store tells which these are; and being known opens nothing: it only spares a small number of
-// tries the limits of strangers.
+// does not keep its owner out. Invariants: a browser proves itself by a cookie that only we can
+// make, for exactly the accounts that were signed in in it; nothing in the cookie or in the store
+// tells which these are; and being known opens nothing: it only spares a small number of tries the
+// limits of strangers.
 import { DAY } from '../shared/clock.ts'
 import { equalInConstantTime, type MacKey, randomBase62 } from '../shared/crypto.ts'
 

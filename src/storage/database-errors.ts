@@ -1,7 +1,6 @@
 // Tells what an error of the database means. Invariant: only the server's answer about a statement
-// of ours counts as our fault; everything else
-// that a driver throws (the network, name resolution, TLS, a pooler, a server that starts, stops or
-// is full) means "not now".
+// of ours counts as our fault; everything else that a driver throws (the network, name resolution,
+// TLS, a pooler, a server that starts, stops or is full) means "not now".
 import { AppError } from '../shared/errors.ts'
 
 // SQLSTATE classes, and single states, in which the server speaks of itself and not of the
@@ -88,8 +87,7 @@ export function isConnectionFailure(error: unknown): error is Error {
 
 /**
  * Runs database work and turns "not now" into `temporarily_unavailable`. Stores wrap each query in
- * it, so that nobody above sees a driver's
- * error.
+ * it, so that nobody above sees a driver's error.
  */
 export async function withDatabase<T>(work: () => Promise<T>): Promise<T> {
   try {

@@ -1,5 +1,6 @@
-// Opens the database: Postgres by URL, or PGlite (Postgres in this process) in a directory. Both speak the same SQL through Kysely.
-// Invariant: a database that is away makes callers fail within two seconds with `temporarily_unavailable`, never hang.
+// Opens the database: Postgres by URL, or PGlite (Postgres in this process) in a directory. Both
+// speak the same SQL through Kysely. Invariant: a database that is away makes callers fail within
+// two seconds with `temporarily_unavailable`, never hang.
 import { dirname } from 'node:path'
 import { Kysely, PGliteDialect, sql, type Transaction } from 'kysely'
 import type { Logger } from '../shared/logger.ts'

@@ -1,6 +1,7 @@
-// Keeps an embedded data directory to one process: two PGlites on one directory destroy it. The lock is a file beside the directory with
-// the owner's pid. Invariant: a lock whose owner is dead, also after kill -9 or a restart of the machine, is taken over; one whose owner
-// lives never is. Called by database.ts.
+// Keeps an embedded data directory to one process: two PGlites on one directory destroy it. The
+// lock is a file beside the directory with the owner's pid. Invariant: a lock whose owner is dead,
+// also after kill -9 or a restart of the machine, is taken over; one whose owner lives never is.
+// Called by database.ts.
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { readFileSync } from 'node:fs'
 import { randomBase62 } from '../shared/crypto.ts'
@@ -30,7 +31,8 @@ export async function lockDirectory(directory: string): Promise<AsyncDisposable>
   const mine = `${process.pid} ${birthOf(process.pid) ?? ''}\n`
   await writeFile(draft, mine, { mode: 0o600 })
   try {
-    // link() and not an exclusive open: the lock appears together with its content, so that nobody ever reads half of it.
+    // link() and not an exclusive open: the lock appears together with its content, so that nobody
+    // ever reads half of it.
     while (!(await linked(draft, path))) await removeIfStale(path)
   } finally {
     await rm(draft, { force: true })
@@ -64,7 +66,8 @@ async function removeIfStale(path: string): Promise<void> {
     if (hasCode(error, 'ENOENT')) return
     throw error
   }
-  // Between our look and the rename, another process may have taken the stale lock over: then this is its lock, and it gets it back.
+  // Between our look and the rename, another process may have taken the stale lock over: then this
+  // is its lock, and it gets it back.
   if ((await contentOf(aside)) !== found) await linked(aside, path)
   await rm(aside, { force: true })
 }
@@ -74,7 +77,8 @@ function livingOwner(content: string): number | undefined {
   const [pidText = '', birth = ''] = content.trim().split(' ')
   const pid = Number(pidText)
   if (!Number.isSafeInteger(pid) || pid <= 0 || !isAlive(pid)) return undefined
-  // After a restart another process has the number: in a container it is even likely to be the same small one.
+  // After a restart another process has the number: in a container it is even likely to be the same
+  // small one.
   const birthNow = birthOf(pid)
   return birth !== '' && birthNow !== undefined && birth !== birthNow ? undefined : pid
 }
@@ -93,7 +97,8 @@ function birthOf(pid: number): string | undefined {
   try {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The program's name is in parentheses and may have spaces; the start is the 22nd field, the 20th after it.
+    // The program's name is in parentheses and may have spaces; the start is the 22nd field, the
+    // 20th after it.
     const start = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
     return start === undefined ? undefined : `${boot}/${start}`
   } catch {

@@ -1,9 +1,8 @@
 // What ioredis, pg and the servers behind them say in words alone, with no code beside them: the
-// one
-// place that knows an error by its message. Each row is met by the real library or server in
+// one place that knows an error by its message. Each row is met by the real library or server in
 // test/contract/driver-messages.test.ts. Whatever has a code is known by it: errno and OpenSSL
-// codes
-// in connection-problems.ts, SQLSTATE in database-errors.ts, codes of replies in redis-replies.ts.
+// codes in connection-problems.ts, SQLSTATE in database-errors.ts, codes of replies in
+// redis-replies.ts.
 const MESSAGES = {
   /** ioredis: a command, a connection or a read waited in vain. */
   redisTimeout: /^Command timed out|^Socket timeout/,

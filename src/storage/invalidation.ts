@@ -1,5 +1,6 @@
-// Tells every process that something durable changed, so that caches forget it within milliseconds. Redis pub/sub, or only this process
-// when embedded. Invariant: whoever missed messages is told so (onGap) and must empty its caches.
+// Tells every process that something durable changed, so that caches forget it within milliseconds.
+// Redis pub/sub, or only this process when embedded. Invariant: whoever missed messages is told so
+// (onGap) and must empty its caches.
 import { EventEmitter } from 'node:events'
 import { Cluster, type Redis } from 'ioredis'
 import { AppError } from '../shared/errors.ts'
@@ -79,8 +80,8 @@ export async function openRedisInvalidation(
   let reconnecting: NodeJS.Timeout | undefined
   let isClosed = false
 
-  // ioredis' own reconnecting and its Cluster subscriber are not used: they tell nobody when the subscription is back, and only from then on
-  // is nothing missed any more.
+  // ioredis' own reconnecting and its Cluster subscriber are not used: they tell nobody when the
+  // subscription is back, and only from then on is nothing missed any more.
   async function subscribe(): Promise<void> {
     const connection = connectionFor(client)
     subscriber = connection

@@ -1,8 +1,7 @@
 // Brings the database to the newest schema by Kysely's Migrator, in one transaction that holds a
-// lock, so that several nodes may start at once.
-// Invariants: the server never serves a database that lacks a migration; nothing is left behind in
-// the session, which a pooler in transaction
-// mode gives to somebody else after the commit.
+// lock, so that several nodes may start at once. Invariants: the server never serves a database
+// that lacks a migration; nothing is left behind in the session, which a pooler in transaction mode
+// gives to somebody else after the commit.
 import { sql } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import * as accounts from '../../migrations/0001_accounts.ts'
@@ -25,7 +24,8 @@ import * as roles from '../../migrations/0028_roles.ts'
 import { type Database, withDatabase } from './database.ts'
 import { assertUsable } from './database-check.ts'
 
-// Named here and not read from a folder, so that the compiled server and the sources run the same list.
+// Named here and not read from a folder, so that the compiled server and the sources run the same
+// list.
 const MIGRATIONS: Record<string, Migration> = {
   '0001_accounts': accounts,
   '0002_apps': apps,

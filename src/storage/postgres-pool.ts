@@ -1,8 +1,7 @@
 // The pool of connections to Postgres, in the form that Kysely wants. Invariants: a lost connection
-// never ends the process, whatever waited on
-// it; a connection that failed, or did not answer in time, is never used again; the log has one
-// line when connections are lost and one
-// when they are back, with a message and a code and nothing else of the driver.
+// never ends the process, whatever waited on it; a connection that failed, or did not answer in
+// time, is never used again; the log has one line when connections are lost and one when they are
+// back, with a message and a code and nothing else of the driver.
 import { says } from './driver-messages.ts'
 import { isIP } from 'node:net'
 import { checkServerIdentity } from 'node:tls'
@@ -110,8 +109,8 @@ class PooledClient extends pg.Client {
     this.#choice = config.choice
     this.#place = place
     // pg tells of a lost connection twice: to the statement that waits, and by this event. The pool
-    // listens only while nobody uses the
-    // connection, and an event of this name without a listener ends the process.
+    // listens only while nobody uses the connection, and an event of this name without a listener
+    // ends the process.
     this.on('error', (error) => (this.failure ??= error))
   }
 

@@ -1,6 +1,6 @@
 // Directories that nobody else on the machine may look into: an embedded database trusts whoever
-// can write its files. Invariant: what is handed
-// back can be entered by its owner alone. Called by database.ts and own-secrets.ts.
+// can write its files. Invariant: what is handed back can be entered by its owner alone. Called by
+// database.ts and own-secrets.ts.
 import { chmod, mkdir, stat } from 'node:fs/promises'
 
 /**

@@ -1,6 +1,6 @@
 // How full Redis is, so that what anybody can cause is refused before memory ends and every write
-// with it. Invariant: nobody waits for
-// the answer; Redis is asked once a second at the most, and only while somebody wants to know.
+// with it. Invariant: nobody waits for the answer; Redis is asked once a second at the most, and
+// only while somebody wants to know.
 import type { Redis } from 'ioredis'
 import { SECOND } from '../shared/clock.ts'
 import { mastersOf } from './redis-connections.ts'

@@ -7,8 +7,7 @@ const isReply = (error: unknown): error is Error =>
 
 /**
  * Returns the code of an error reply, such as `READONLY`; where a script failed, that of what
- * failed
- * in it. Undefined for any other error.
+ * failed in it. Undefined for any other error.
  */
 export function replyCode(error: unknown): string | undefined {
   if (!isReply(error)) return undefined

@@ -1,5 +1,5 @@
-// Opens Redis: single, Sentinel or Cluster.
-// Invariant: a Redis that is away makes commands fail within two seconds with `temporarily_unavailable`, and it is found again by itself.
+// Opens Redis: single, Sentinel or Cluster. Invariant: a Redis that is away makes commands fail
+// within two seconds with `temporarily_unavailable`, and it is found again by itself.
 import { Cluster, Redis } from 'ioredis'
 import { AppError } from '../shared/errors.ts'
 import type { Logger } from '../shared/logger.ts'
@@ -11,7 +11,8 @@ import type { ConnectionOptions, RedisLocation } from './redis-location.ts'
 export type RedisClient = Redis | Cluster
 
 const COMMAND_TIMEOUT_MILLIS = 1500
-// Counts from the call, for what ioredis counts no time for: a Cluster that knows no node keeps commands back without an end.
+// Counts from the call, for what ioredis counts no time for: a Cluster that knows no node keeps
+// commands back without an end.
 const DEADLINE_MILLIS = 1600
 
 // A connection that has said nothing for so long, though it was asked, leads nowhere any more: the
@@ -202,8 +203,9 @@ interface Deadline {
   reject: ((error: Error) => void) | undefined
 }
 
-// All waits are equally long, so they end in the order in which they began: one queue and one timer serve them all, where a timer for each
-// command would cost more than the command's own bookkeeping.
+// All waits are equally long, so they end in the order in which they began: one queue and one timer
+// serve them all, where a timer for each command would cost more than the command's own
+// bookkeeping.
 const deadlines: Deadline[] = []
 let earliest = 0
 let timer: NodeJS.Timeout | undefined

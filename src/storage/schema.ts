@@ -1,4 +1,5 @@
-// The rows of the database, as Kysely sees them. One interface a table, singular columns in snake_case; the migrations create exactly these.
+// The rows of the database, as Kysely sees them. One interface a table, singular columns in
+// snake_case; the migrations create exactly these.
 import type { ColumnType, Generated } from 'kysely'
 import type { Role } from '../model/account.ts'
 

@@ -1,5 +1,6 @@
-// How lists look for part of a text. Invariant: what people type is never a pattern, and a search costs no more than its matches: two letters
-// are in too many texts for an index of parts, so they match beginnings alone.
+// How lists look for part of a text. Invariant: what people type is never a pattern, and a search
+// costs no more than its matches: two letters are in too many texts for an index of parts, so they
+// match beginnings alone.
 import { type RawBuilder, sql } from 'kysely'
 
 const FEWEST_FOR_PARTS = 3

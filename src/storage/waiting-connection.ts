@@ -1,4 +1,5 @@
-// A connection of one's own for commands that wait (XREAD BLOCK): on a shared one everybody else would wait along.
+// A connection of one's own for commands that wait (XREAD BLOCK): on a shared one everybody else
+// would wait along.
 import { Cluster } from 'ioredis'
 import { keepUsable, type RedisClient } from './redis.ts'
 

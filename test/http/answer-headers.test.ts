@@ -1,6 +1,5 @@
 // The headers of every answer: the routers are asked for their routes, and the answers that come
-// from elsewhere (the fast path, errors, what has no
-// route) are listed here.
+// from elsewhere (the fast path, errors, what has no route) are listed here.
 import { createApp } from '../../src/app.ts'
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
 import { createScopes, registerApp, type TestClient } from '../support/builders.ts'

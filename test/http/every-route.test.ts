@@ -1,6 +1,6 @@
 // Every route that the server has is bounded: the routers themselves are asked for their routes,
-// and each is called from one address
-// until it says 429. A route that somebody adds without a limit fails here.
+// and each is called from one address until it says 429. A route that somebody adds without a limit
+// fails here.
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { createApp } from '../../src/app.ts'
 

@@ -9,8 +9,8 @@ import { buildImage } from '../support/built-image.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 
-// Two worlds are opened and judged; other tests run beside it. A run that does not end is killed, so
-// that the test fails with what it printed.
+// Two worlds are opened and judged; other tests run beside it. A run that does not end is killed,
+// so that the test fails with what it printed.
 const RUN_TIMEOUT_MILLIS = 400_000
 jest.setTimeout(RUN_TIMEOUT_MILLIS + 100_000)
 

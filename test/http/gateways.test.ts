@@ -1,6 +1,6 @@
 // The recipes of examples/gateways/, run for real in front of a sample API, asking our server:
-// nginx, Caddy, HAProxy and Apache from Debian's
-// packages, Envoy and Traefik as test/install-packages.sh fetches them.
+// nginx, Caddy, HAProxy and Apache from Debian's packages, Envoy and Traefik as
+// test/install-packages.sh fetches them.
 import { request } from 'node:http'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { createScopes, registerApp } from '../support/builders.ts'

@@ -1,6 +1,6 @@
 // What runs in production beside our code: the image and the composition on one machine. There is
-// no container engine here: their files are read,
-// and what they make Postgres and Redis do is done with the real programs.
+// no container engine here: their files are read, and what they make Postgres and Redis do is done
+// with the real programs.
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,6 +1,6 @@
 // What a change of scopes does to tokens that are out: a scope that was taken from an app leaves
-// them at once, and a scope that was removed and
-// created again is another scope, of which nothing that was given before has anything.
+// them at once, and a scope that was removed and created again is another scope, of which nothing
+// that was given before has anything.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
 import { approveInBrowser } from '../support/browser-flow.ts'

@@ -1,6 +1,5 @@
 // A database connection that is lost while a statement waits on it, in each way in which that
-// happens: the process lives, what waited is
-// answered 503, and it is ready again by itself.
+// happens: the process lives, what waited is answered 503, and it is ready again by itself.
 import pg from 'pg'
 import { openNetworkedStores, type TestStores } from '../support/app.ts'
 import { type PostgresServer, startPostgres } from '../support/backends.ts'

@@ -1,8 +1,7 @@
 // Reads the answer of `npm audit --json` from standard input and ends with 1 where it names a
-// vulnerability of high or critical severity. An answer that is
-// none (no network, a registry that does not know the question) is told and is no failure: then
-// nobody knows, and the change is not to blame.
-// See `npm run vulnerabilities`.
+// vulnerability of high or critical severity. An answer that is none (no network, a registry that
+// does not know the question) is told and is no failure: then nobody knows, and the change is not
+// to blame. See `npm run vulnerabilities`.
 import { text } from 'node:stream/consumers'
 
 interface AuditReport {

@@ -1,5 +1,5 @@
-// Real proxies of this machine with the configurations of examples/proxies/, in front of our server.
-// The files are used as they are; what a distribution puts around one is written here.
+// Real proxies of this machine with the configurations of examples/proxies/, in front of our
+// server. The files are used as they are; what a distribution puts around one is written here.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -18,8 +18,8 @@ export interface TcpProxy extends AsyncDisposable {
 }
 
 /**
- * Resets a connection. One that is already ending is only destroyed: Node refuses to reset it, never
- * closes its handle, and then spins for ever when the process should end.
+ * Resets a connection. One that is already ending is only destroyed: Node refuses to reset it,
+ * never closes its handle, and then spins for ever when the process should end.
  */
 export function resetConnection(socket: Socket): void {
   if (socket.writableEnded) socket.destroy()

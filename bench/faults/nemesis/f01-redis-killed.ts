@@ -1,6 +1,6 @@
 // F1: Redis is killed and comes back with what its own persistence kept. A killed process loses
-// nothing that it has written to its file; what
-// a machine that loses power would lose is cut off the file by hand.
+// nothing that it has written to its file; what a machine that loses power would lose is cut off
+// the file by hand.
 import { statSync, truncateSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Fault, Stage } from '../fault.ts'

@@ -1,6 +1,6 @@
 // F5: a server is killed in the middle of exchanges and refreshes. Each code is then the one
-// success or invalid_grant, each refresh token has
-// one living successor, and what was handed out works.
+// success or invalid_grant, each refresh token has one living successor, and what was handed out
+// works.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Fault, Stage } from '../fault.ts'
 import type { Node } from '../node.ts'

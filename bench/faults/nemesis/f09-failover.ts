@@ -1,6 +1,6 @@
 // F9: the replica is promoted while it lacks what the primary has acknowledged last. What was ended
-// stays ended; what was issued in that
-// moment is lost, which is what asynchronous replication means and what docs/guarantees.md says.
+// stays ended; what was issued in that moment is lost, which is what asynchronous replication means
+// and what docs/guarantees.md says.
 import { startRedis } from '../../../test/support/backends.ts'
 import { waitUntil } from '../../../test/support/server-process.ts'
 import type { Fault } from '../fault.ts'

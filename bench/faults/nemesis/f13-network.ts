@@ -1,6 +1,6 @@
-// F13: the network between the servers and their stores is slow, loses, and leaves connections
-// half open. A commit whose answer was lost is tried again, and must not take its own first
-// success for somebody else's.
+// F13: the network between the servers and their stores is slow, loses, and leaves connections half
+// open. A commit whose answer was lost is tried again, and must not take its own first success for
+// somebody else's.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Fault } from '../fault.ts'
 

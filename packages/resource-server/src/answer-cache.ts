@@ -1,5 +1,6 @@
-// Remembers what tokens are worth, by their hash. Invariants: never more than so many; a revocation reaches all tokens of a grant, an app or an
-// account in one step, however many there are, because they share a mark; the token longest unused leaves first.
+// Remembers what tokens are worth, by their hash. Invariants: never more than so many; a revocation
+// reaches all tokens of a grant, an app or an account in one step, however many there are, because
+// they share a mark; the token longest unused leaves first.
 import type { AccessToken, Verification } from './access-token.ts'
 
 /** Shared by all that hang on the same token, grant, app or account. */

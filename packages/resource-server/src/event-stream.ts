@@ -1,4 +1,5 @@
-// Reads server-sent events (the part of the HTML standard that a server of ours uses): fields id, event and data, and comments.
+// Reads server-sent events (the part of the HTML standard that a server of ours uses): fields id,
+// event and data, and comments.
 
 /** An event; a comment is one without a type. */
 export interface StreamEvent {

@@ -1,4 +1,5 @@
-// Asks the server what a token is worth (RFC 7662). Invariant: what is not a clear answer is an error and never a yes.
+// Asks the server what a token is worth (RFC 7662). Invariant: what is not a clear answer is an
+// error and never a yes.
 import type { AccessToken } from './access-token.ts'
 
 /** Where and as whom to ask. */
@@ -19,7 +20,8 @@ export function basicAuthorization(clientId: string, clientSecret: string): stri
  * Asks.
  *
  * @returns `undefined` where the token is worth nothing
- * @throws {Error} where the server is away, too slow, too busy, or does not know this client; never with the token in it
+ * @throws {Error} where the server is away, too slow, too busy, or does not know this client; never
+ * with the token in it
  */
 export async function introspect(
   token: string,
@@ -30,7 +32,8 @@ export async function introspect(
   try {
     response = await post(token, options, signal)
   } catch (error) {
-    // A kept connection may have been closed by its other end just now: asking twice changes nothing, so it is done at once.
+    // A kept connection may have been closed by its other end just now: asking twice changes
+    // nothing, so it is done at once.
     if (isTooLate(signal)) throw failure('took too long', error)
     try {
       response = await post(token, options, signal)

@@ -1,5 +1,6 @@
-// The revocations of the last seconds: an answer that the server was asked for before one of them arrived may be older than it.
-// Invariant: whatever is not remembered here any more counts as overtaken, never as safe.
+// The revocations of the last seconds: an answer that the server was asked for before one of them
+// arrived may be older than it. Invariant: whatever is not remembered here any more counts as
+// overtaken, never as safe.
 
 // By then every process of the server has heard of a change of an app or an account.
 const SETTLE_MILLIS = 2000

@@ -1,5 +1,6 @@
-// The same requirement as middleware of Koa, of Express and connect, as a hook of Fastify, and for Request and Response of the web. None of them is
-// imported: each is described by the few members that are used. Invariant: the next handler runs only for a call that may pass.
+// The same requirement as middleware of Koa, of Express and connect, as a hook of Fastify, and for
+// Request and Response of the web. None of them is imported: each is described by the few members
+// that are used. Invariant: the next handler runs only for a call that may pass.
 import type { AccessToken } from './access-token.ts'
 import { createJudge, type Refusal, type Requirement } from './requirement.ts'
 
@@ -62,8 +63,8 @@ export interface TokenGuard {
 }
 
 /**
- * Lets only calls pass that carry a live access token with the scopes (RFC 6750): 401 without or with a dead one, 403 where it lacks scopes,
- * 503 where the token cannot be checked.
+ * Lets only calls pass that carry a live access token with the scopes (RFC 6750): 401 without or
+ * with a dead one, 403 where it lacks scopes, 503 where the token cannot be checked.
  *
  * @throws {Error} where a scope or a name cannot stand in a header
  */

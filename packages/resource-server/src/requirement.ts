@@ -1,5 +1,6 @@
-// May this call pass? What an API requires, held against the token of one call, and the answers of RFC 6750 §3 for those that may not.
-// Invariant: a call passes only with a token that is known to be live, for this API, and to hold the scopes.
+// May this call pass? What an API requires, held against the token of one call, and the answers of
+// RFC 6750 §3 for those that may not. Invariant: a call passes only with a token that is known to
+// be live, for this API, and to hold the scopes.
 import type { AccessToken } from './access-token.ts'
 import type { Verifier } from './verifier.ts'
 
@@ -94,7 +95,8 @@ function createRefusals({ scopes = [], resourceMetadata, realm = 'api' }: Requir
   }
 
   return {
-    // RFC 6750 §3.1: a request that lacks any authentication information SHOULD NOT be told an error code.
+    // RFC 6750 §3.1: a request that lacks any authentication information SHOULD NOT be told an
+    // error code.
     missing: refusal(401, 'unauthorized', 'Send an access token: Authorization: Bearer (token).', {
       'WWW-Authenticate': `Bearer realm="${realm}"${scope}${metadata}`,
     }),

@@ -1,5 +1,7 @@
-// Follows the server's stream of revocations for as long as the verifier lives, across lost connections. Invariants: the feed is trusted only
-// while it was heard within the bound on a connection that had caught up, and for two seconds more when that broke; whatever may have been missed makes everything be forgotten.
+// Follows the server's stream of revocations for as long as the verifier lives, across lost
+// connections. Invariants: the feed is trusted only while it was heard within the bound on a
+// connection that had caught up, and for two seconds more when that broke; whatever may have been
+// missed makes everything be forgotten.
 import { monotonicMillis } from './clock.ts'
 import { createEventReader, type StreamEvent } from './event-stream.ts'
 
@@ -106,13 +108,15 @@ export function openRevocationFeed(options: FeedOptions, listener: FeedListener)
     try {
       for await (const chunk of body) {
         const now = monotonicMillis()
-        // This process stood still, or the network did: what arrives now may have been sent long ago. Only a new connection tells.
+        // This process stood still, or the network did: what arrives now may have been sent long
+        // ago. Only a new connection tells.
         if (isLive && now - heardAt > silenceMillis) throw new Error('The stream was silent.')
         for (const event of feed(decoder.decode(chunk, { stream: true }))) {
           if (event.type === 'live') clearTimeout(catchUp)
           if (take(event, now) === 'end') return
         }
-        // After the events: a sign of life vouches for what came with it only when that has been carried out.
+        // After the events: a sign of life vouches for what came with it only when that has been
+        // carried out.
         if (isLive) heardAt = now
       }
     } finally {

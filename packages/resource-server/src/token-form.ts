@@ -1,5 +1,6 @@
-// The form of an access token, known without asking anybody: `otesse_at_`, 43 letters of base62, and six more that are their CRC-32.
-// Invariant: what fails here was never an access token of the server, so refusing it needs no question.
+// The form of an access token, known without asking anybody: `otesse_at_`, 43 letters of base62,
+// and six more that are their CRC-32. Invariant: what fails here was never an access token of the
+// server, so refusing it needs no question.
 import { hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 

@@ -1,6 +1,7 @@
-// What a token is worth, without asking each time. Invariants: a yes is given only on an answer of the server that no revocation is known to have
-// overtaken; with the stream, nothing remembered is used once the stream was silent for the bound; never beyond the token's end; where the
-// server cannot be asked and nothing is remembered, there is no yes.
+// What a token is worth, without asking each time. Invariants: a yes is given only on an answer of
+// the server that no revocation is known to have overtaken; with the stream, nothing remembered is
+// used once the stream was silent for the bound; never beyond the token's end; where the server
+// cannot be asked and nothing is remembered, there is no yes.
 import type { AccessToken, Verification } from './access-token.ts'
 import { createAnswerCache, namesOf } from './answer-cache.ts'
 import { monotonicMillis, wallMillis } from './clock.ts'
@@ -92,7 +93,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
     recent.note(name, now)
     if (kind === 'token') {
       remembered.forget(key)
-      // A token never comes back, so there is nothing to ask. What hangs on the others may: an app is let work again.
+      // A token never comes back, so there is nothing to ask. What hangs on the others may: an app
+      // is let work again.
       refuse(key, now)
     } else if (kind === 'grant' || kind === 'app' || kind === 'account') remembered.revoke(name)
     else forgetAll()

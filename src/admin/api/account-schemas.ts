@@ -1,4 +1,5 @@
-// How an account looks on the wire of the admin API, in both directions. Invariant: a password comes in and never goes out, nor does its hash.
+// How an account looks on the wire of the admin API, in both directions. Invariant: a password
+// comes in and never goes out, nor does its hash.
 import type { OneTimeLink } from '../../accounts/account-links.ts'
 import { type Account, ROLES } from '../../model/account.ts'
 import {

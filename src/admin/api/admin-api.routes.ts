@@ -1,10 +1,7 @@
 // The admin API over HTTP: mounts every operation of the table and does for all of them what they
-// have in
-// common. Invariants: whatever goes wrong below the base path is answered with a problem document;
-// an
-// operation runs only for a client whose token and app have its scope; no cookie is looked at and
-// no
-// answer is kept by a cache.
+// have in common. Invariants: whatever goes wrong below the base path is answered with a problem
+// document; an operation runs only for a client whose token and app have its scope; no cookie is
+// looked at and no answer is kept by a cache.
 import Router from '@koa/router'
 import type { Context, Middleware, Next } from 'koa'
 import type { App } from '../../model/app.ts'

@@ -1,6 +1,5 @@
 // How an app looks on the wire of the admin API, in both directions. Invariant: the hash of a
-// secret is
-// never part of it.
+// secret is never part of it.
 import type { App, AppSecret } from '../../model/app.ts'
 import { ALL_SETTINGS } from '../../apps/app-settings.ts'
 import { membersOf, neededMembersOf, showSettings } from './setting-schemas.ts'

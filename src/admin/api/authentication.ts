@@ -1,8 +1,6 @@
 // Who calls the admin API: a machine app, by an access token that it got for itself. Invariants: a
-// scope
-// counts only as long as the token and the app both have it, so that taking it from the app works
-// at once;
-// no cookie, no token of a user and no token for another audience opens anything.
+// scope counts only as long as the token and the app both have it, so that taking it from the app
+// works at once; no cookie, no token of a user and no token for another audience opens anything.
 import type { App } from '../../model/app.ts'
 import type { ActiveToken, InspectToken } from '../../model/token-status.ts'
 import { type AdminScope, isAdminScope } from '../../apps/scope.ts'
@@ -57,7 +55,8 @@ export function challengeOf({
   about,
   status,
 }: AppError): string | undefined {
-  // RFC 6750 §3.1: a request that lacks any authentication information SHOULD NOT be told an error code.
+  // RFC 6750 §3.1: a request that lacks any authentication information SHOULD NOT be told an error
+  // code.
   if (code === 'token_missing') return SCHEME
   if (code === 'power_missing')
     return `${SCHEME}, error="${error}", error_description="${sentence}", scope="${about ?? ''}"`

@@ -1,4 +1,5 @@
-// The operation that answers the OpenAPI document itself. It is made once and can be kept by everybody.
+// The operation that answers the OpenAPI document itself. It is made once and can be kept by
+// everybody.
 import { sha256 } from '../../shared/crypto.ts'
 import { openApiDocument } from './openapi.ts'
 import type { ApiResource } from './operation.ts'

@@ -1,5 +1,6 @@
-// Answers kept for repeated requests of the admin API. Invariant: of any number of requests that claim a key at the same moment one gets it, by one
-// statement; and only who holds the claim writes its answer or lets it go. Called by idempotency.ts; the sweeper removes what has expired.
+// Answers kept for repeated requests of the admin API. Invariant: of any number of requests that
+// claim a key at the same moment one gets it, by one statement; and only who holds the claim writes
+// its answer or lets it go. Called by idempotency.ts; the sweeper removes what has expired.
 import { sql } from 'kysely'
 import { withDatabase, type Database, type OpenTransaction } from '../../storage/database.ts'
 
@@ -23,7 +24,8 @@ export type ClaimOutcome =
 /** Keeps answers. */
 export interface IdempotencyRecordStore {
   /**
-   * Claims a key that is free, has expired, or whose holder has been silent since `abandonedBefore`.
+   * Claims a key that is free, has expired, or whose holder has been silent since
+   * `abandonedBefore`.
    *
    * @param expiresAt when the key is free again
    */

@@ -91,7 +91,8 @@ export function createIdempotency(deps: {
           throw new AppError('idempotency_key_reused')
         case 'busy': {
           const waited = at.getTime() - outcome.since.getTime()
-          // Most answers take less than a second; one that has not come by then may have been abandoned.
+          // Most answers take less than a second; one that has not come by then may have been
+          // abandoned.
           const retryAfterSeconds =
             waited < SECOND ? 1 : Math.max(1, (ABANDONED_AFTER_MILLIS - waited) / SECOND)
           throw new AppError('idempotency_key_busy', { retryAfterSeconds })

@@ -1,5 +1,6 @@
-// Reads the JSON body of a request strictly: one object, UTF-8, no name twice. Invariant: what is read means the same to every reader of the
-// text; JSON.parse alone keeps the last of two equal names where others keep the first.
+// Reads the JSON body of a request strictly: one object, UTF-8, no name twice. Invariant: what is
+// read means the same to every reader of the text; JSON.parse alone keeps the last of two equal
+// names where others keep the first.
 import { AppError } from '../../shared/errors.ts'
 import type { JsonObject } from './operation.ts'
 

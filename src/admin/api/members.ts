@@ -1,5 +1,6 @@
-// From the members of a request's JSON to the input of the domain, and back to the wire's names in problems. Invariant: a member that the
-// operation does not name never becomes a setting, however it is spelt; the domain refuses it with the other problems.
+// From the members of a request's JSON to the input of the domain, and back to the wire's names in
+// problems. Invariant: a member that the operation does not name never becomes a setting, however
+// it is spelt; the domain refuses it with the other problems.
 import { unknownSetting } from '../../apps/setting.ts'
 import { quoted } from '../../model/plain-text.ts'
 import type { Problem } from '../../model/problem.ts'
@@ -19,8 +20,9 @@ export const wireName = (field: string): string =>
     : field.replace(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
 /**
- * Returns the members under the domain's names, null as `undefined`: where members are changed, absent keeps and null empties (RFC 7396).
- * Values are as they came; the domain looks at their types.
+ * Returns the members under the domain's names, null as `undefined`: where members are changed,
+ * absent keeps and null empties (RFC 7396). Values are as they came; the domain looks at their
+ * types.
  */
 export function toInput(members: JsonObject, schema: ObjectSchema): Record<string, unknown> {
   const input: Record<string, unknown> = {}

@@ -1,6 +1,5 @@
 // The OpenAPI 3.1 document of the admin API, made from the table of operations: what it says of
-// paths, scopes, parameters and bodies is what
-// the routes do, because both read the same rows.
+// paths, scopes, parameters and bodies is what the routes do, because both read the same rows.
 import { ERRORS } from '../../shared/errors.ts'
 import type { ApiResource, Operation, QueryParameter } from './operation.ts'
 import { PROBLEM_CODES, titleOf } from './problem-document.ts'

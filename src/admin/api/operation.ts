@@ -1,4 +1,5 @@
-// What an operation of the admin API is: one row of the table from which come its route, its checks and its description in the OpenAPI document.
+// What an operation of the admin API is: one row of the table from which come its route, its checks
+// and its description in the OpenAPI document.
 import type { Problem, Refused } from '../../model/problem.ts'
 import type { AdminScope } from '../../apps/scope.ts'
 import type { Operator } from '../operator.ts'
@@ -23,8 +24,7 @@ export type RequestBody =
       readonly optional?: boolean
       /**
        * Who refuses wrong members: the API by the schema, before the handler runs, or the domain,
-       * whose
-       * rules look at their types as well and tell all problems at once.
+       * whose rules look at their types as well and tell all problems at once.
        */
       readonly checkedBy: 'schema' | 'domain'
     }

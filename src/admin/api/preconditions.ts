@@ -1,4 +1,5 @@
-// Versions as ETags: what a client has read, what it wants to change. Invariant: a change is only made to the version that its author saw.
+// Versions as ETags: what a client has read, what it wants to change. Invariant: a change is only
+// made to the version that its author saw.
 import { AppError } from '../../shared/errors.ts'
 import type { Expected } from './operation.ts'
 

@@ -1,5 +1,6 @@
-// How the admin API tells errors: problem documents of RFC 9457, one mapping from AppError and from refused input. Invariant: a document has the
-// table's sentences and names that the client sent or that we chose, never a detail or a cause; its `type` resolves in the OpenAPI document.
+// How the admin API tells errors: problem documents of RFC 9457, one mapping from AppError and from
+// refused input. Invariant: a document has the table's sentences and names that the client sent or
+// that we chose, never a detail or a cause; its `type` resolves in the OpenAPI document.
 import type { Problem } from '../../model/problem.ts'
 import { type AppError, type ErrorCode, ERRORS } from '../../shared/errors.ts'
 import { wireName } from './members.ts'

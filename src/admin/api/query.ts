@@ -1,5 +1,6 @@
-// Reads the query of a request by the operation's own parameters. Invariant: a parameter that the operation does not know, comes twice or does not
-// fit its schema is an error, because a filter that silently did nothing would show more than was asked for.
+// Reads the query of a request by the operation's own parameters. Invariant: a parameter that the
+// operation does not know, comes twice or does not fit its schema is an error, because a filter
+// that silently did nothing would show more than was asked for.
 import { AppError } from '../../shared/errors.ts'
 import { isStorable } from '../../storage/timestamps.ts'
 import type { QueryParameter } from './operation.ts'

@@ -1,4 +1,5 @@
-// The bodies of requests as their operations take them: JSON and files whole and bounded, lines as they arrive.
+// The bodies of requests as their operations take them: JSON and files whole and bounded, lines as
+// they arrive.
 import type { Context } from 'koa'
 import { MAX_LOGO_BYTES } from '../../apps/logo.ts'
 import { decodeUtf8, hasBody, mediaTypeOf, readBytes, readText } from '../../http/body.ts'

@@ -1,5 +1,5 @@
-// Words for JSON Schema 2020-12, as OpenAPI 3.1 uses it. The schemas of the operations are written with them; requests are checked against the
-// same objects that the document shows.
+// Words for JSON Schema 2020-12, as OpenAPI 3.1 uses it. The schemas of the operations are written
+// with them; requests are checked against the same objects that the document shows.
 
 /** A schema, or a reference to a named one. */
 export type Schema = Readonly<Record<string, unknown>>

@@ -168,7 +168,8 @@ export const scopeOperations = (deps: Deps): ApiResource =>
         built_in: boolean('Every server has it; it cannot be changed.'),
         version: whole('Goes up with every change; the ETag.'),
       }),
-      // Not in the scope itself: its ETag is its version, which does not change when an app is registered.
+      // Not in the scope itself: its ETag is its version, which does not change when an app is
+      // registered.
       ScopeUse: answer({ apps_count: whole('Apps that may ask for it, deleted ones left out.') }),
     },
     operations: OPERATIONS,

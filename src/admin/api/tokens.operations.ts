@@ -1,4 +1,5 @@
-// The operations on tokens: look into one, end what it stands for, report one that leaked. Tokens come in bodies only: addresses end up in logs.
+// The operations on tokens: look into one, end what it stands for, report one that leaked. Tokens
+// come in bodies only: addresses end up in logs.
 import type { LeakOutcome, RevokeOutcome, TokenService, TokenInspection } from '../token-service.ts'
 import {
   BEGUN,

@@ -1,7 +1,7 @@
 // Reads the state that a plan needs, and carries a plan out through the services of admins: scopes
-// first, then apps, then suspensions. Invariants:
-// nothing is changed that somebody else has changed since the plan was made; what was done is told, and the secrets that were made are handed
-// over one by one as they come to be, also where a later step fails.
+// first, then apps, then suspensions. Invariants: nothing is changed that somebody else has changed
+// since the plan was made; what was done is told, and the secrets that were made are handed over
+// one by one as they come to be, also where a later step fails.
 import type { App } from '../../model/app.ts'
 import type { AppRegistry } from '../../apps/app-registry.ts'
 import type { ScopeCatalogue } from '../../apps/scope-catalogue.ts'
@@ -154,7 +154,8 @@ async function applyApp(
   return outcome.kind === 'updated' ? undefined : wordsOf(outcome.problems)
 }
 
-// The plan kept all rules, so what breaks one now was changed by somebody else: a handle that is taken, a scope that is gone.
+// The plan kept all rules, so what breaks one now was changed by somebody else: a handle that is
+// taken, a scope that is gone.
 const wordsOf = (problems: readonly { rule: string; sentence: string }[]): string =>
   problems.some(({ rule }) => rule === 'handle-taken')
     ? TAKEN

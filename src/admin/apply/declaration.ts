@@ -1,5 +1,6 @@
-// What a file declares, taken apart: which scopes and apps it names, and what is wrong with its shape. Invariant: whatever was read, of whatever
-// type, the answer is a declaration and the list of all problems, each with its place in the file; nothing is thrown or looked up. The values of
+// What a file declares, taken apart: which scopes and apps it names, and what is wrong with its
+// shape. Invariant: whatever was read, of whatever type, the answer is a declaration and the list
+// of all problems, each with its place in the file; nothing is thrown or looked up. The values of
 // settings are the business of plan.ts, which asks the same rules as every other face.
 import { isClientId, isHandle } from '../../model/app.ts'
 import { quoted } from '../../model/plain-text.ts'

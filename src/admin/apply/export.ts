@@ -1,5 +1,6 @@
-// What is there, written as a file that would change nothing when it is applied: where a team starts from that wants to keep its apps in git.
-// Invariant: settings that are as they are without being mentioned are left out; no secret and no built-in scope is in it.
+// What is there, written as a file that would change nothing when it is applied: where a team
+// starts from that wants to keep its apps in git. Invariant: settings that are as they are without
+// being mentioned are left out; no secret and no built-in scope is in it.
 import { defaultOfScope, SCOPE_SETTING_NAMES } from '../../apps/scope-settings.ts'
 import type { Scope } from '../../model/scope.ts'
 import { type App, isHandle } from '../../model/app.ts'

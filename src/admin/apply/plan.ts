@@ -1,10 +1,7 @@
 // From what a file declares and what is there now to what is to be done. Pure: the same file and
-// the same
-// state give the same plan, and a plan of what has been carried out is empty. Invariant: there is a
-// plan
-// only if every rule holds for everything in the file; apps are checked against the catalogue as
-// the file
-// will have made it, because scopes are applied first.
+// the same state give the same plan, and a plan of what has been carried out is empty. Invariant:
+// there is a plan only if every rule holds for everything in the file; apps are checked against the
+// catalogue as the file will have made it, because scopes are applied first.
 import type { Scope } from '../../model/scope.ts'
 import type { App, AppSettings } from '../../model/app.ts'
 import { type Change, changesOf } from '../../model/diff.ts'

@@ -112,8 +112,8 @@ export interface ActionRow<Path extends string = string, Target = unknown, Typed
   /** Where the form stands on the page of another action, it has no page of its own. */
   isPartOfOtherPage?: true
   /**
-   * When the password must have been given lately: before the form is shown; or only where the
-   * form asks for something dangerous, and then what was typed is kept.
+   * When the password must have been given lately: before the form is shown; or only where the form
+   * asks for something dangerous, and then what was typed is kept.
    */
   recentSignIn: 'always' | 'never' | ((target: Target, typed: Typed) => boolean)
   /** Its own page says that the form came too late; else stale-form.ts keeps what was typed. */

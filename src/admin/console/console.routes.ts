@@ -1,7 +1,7 @@
 // The console: its rows as routes. Invariant: every row goes through the same phases, so none can
-// forget one: somebody whose role permits it, a form of our own page that was made for this admin, this action and
-// this target, a recent sign-in where the row asks for one, once only where it must, and a form
-// that is shown again whenever nothing was changed.
+// forget one: somebody whose role permits it, a form of our own page that was made for this admin,
+// this action and this target, a recent sign-in where the row asks for one, once only where it
+// must, and a form that is shown again whenever nothing was changed.
 import Router from '@koa/router'
 import type { Context, Middleware } from 'koa'
 import type { Csrf } from '../../http/csrf.ts'

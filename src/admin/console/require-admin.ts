@@ -1,7 +1,7 @@
 // Who may use the console. Invariants: only who is signed in and active and whose role, at this
-// moment, permits the page or action;
-// what is dangerous also needs a password that was given a short while ago; and a form that comes
-// too late is kept for its sender. Called by console.routes.ts for every row.
+// moment, permits the page or action; what is dangerous also needs a password that was given a
+// short while ago; and a form that comes too late is kept for its sender. Called by
+// console.routes.ts for every row.
 import type { Context, Middleware } from 'koa'
 import type { Account } from '../../model/account.ts'
 import type { Events } from '../../audit/events.ts'

@@ -1,6 +1,6 @@
 // Login sessions by account, so that an account is signed out everywhere. They count no longer
-// anyway once the account's generation was raised
-// (engine-adapter.ts); this removes what is left of them.
+// anyway once the account's generation was raised (engine-adapter.ts); this removes what is left of
+// them.
 import type { IndexStore, RecordStore } from '../../grants/family-store.ts'
 import type { Clock } from '../../shared/clock.ts'
 import { sessionIndex } from './engine/adapter.ts'

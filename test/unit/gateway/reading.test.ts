@@ -1,4 +1,5 @@
-// How a question of a gateway is read: its preset, its requirement, the token of the call, and the challenge that a client gets.
+// How a question of a gateway is read: its preset, its requirement, the token of the call, and the
+// challenge that a client gets.
 import { readBearer } from '../../../src/http/bearer.ts'
 import { createProver, CREDENTIALS_HEADER, type Origin } from '../../../src/gateway/caller.ts'
 import { challengeFor } from '../../../src/gateway/challenge.ts'

@@ -1,4 +1,5 @@
-// What people read when something went wrong: every code has a page, and no page says more than the table.
+// What people read when something went wrong: every code has a page, and no page says more than the
+// table.
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import type { Context } from 'koa'

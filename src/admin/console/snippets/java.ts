@@ -1,5 +1,5 @@
-// For Java, with nothing but its standard library, which reads no JSON: the answers are printed with
-// what is secret in them left out.
+// For Java, with nothing but its standard library, which reads no JSON: the answers are printed
+// with what is secret in them left out.
 import { jsonQuote, type Language } from './language.ts'
 
 const FORM = String.raw`

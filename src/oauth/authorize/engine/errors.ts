@@ -122,8 +122,8 @@ export function isSentByRedirect(ctx: KoaContextWithOIDC, error: Error): boolean
 const isText = (value: unknown): boolean => textOf(value) !== undefined
 
 /**
- * Returns the parameters of the request that the engine is answering. The engine drops some of those
- * that it refuses.
+ * Returns the parameters of the request that the engine is answering. The engine drops some of
+ * those that it refuses.
  */
 export function cameIn(ctx: Context): CameIn {
   const { params = {} } = (ctx as Partial<KoaContextWithOIDC>).oidc ?? {}

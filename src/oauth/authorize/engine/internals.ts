@@ -148,9 +148,8 @@ export async function startLoginSession(
 
 /**
  * Ends a login session for good. The engine writes a session back at the end of each request, also
- * one that another request has ended meanwhile, and
- * under another identifier after a login; its uid stays, so the uid is what ends
- * (adapter.ts).
+ * one that another request has ended meanwhile, and under another identifier after a login; its uid
+ * stays, so the uid is what ends (adapter.ts).
  */
 export async function endLoginSession(session: InstanceType<Provider['Session']>): Promise<void> {
   const { adapter } = session as unknown as {
