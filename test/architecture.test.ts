@@ -9,7 +9,7 @@ import { posix } from 'node:path'
 const LEVELS = [
   ['shared'],
   ['model'],
-  ['config', 'storage', 'http'],
+  ['config', 'storage', 'http', 'outgoing'],
   ['accounts', 'apps', 'grants', 'keys', 'audit', 'revocations', 'providers'],
   ['oauth', 'sign-in', 'connected-apps', 'admin', 'gateway'],
   [
@@ -41,6 +41,12 @@ const HOMES = [
   home('password hashes', imports('argon2|@node-rs/bcrypt'), /^accounts\//),
   home('node:crypto', imports('(node:)?crypto'), /^shared\//),
   home('web crypto', /\bcrypto\.(subtle|getRandomValues|randomUUID)\b/, /^shared\//),
+  home(
+    'requests to other hosts',
+    /(?<![.\w])fetch\(|\bglobalThis\.fetch\b|\b(from|import)\b[\s(]*['"](undici|(node:)?(https|http2|dns|dns\/promises))['"]|\b(request|get|Agent|ClientRequest)\b.* from '(node:)?http'|^import (\* as )?\w+ from '(node:)?http'/,
+    // The doctor asks its own server; the console shows code that others run.
+    /^outgoing\/|^cli\/doctor-proxies\.ts$|^admin\/console\/snippets(\/.*)?\.ts$/,
+  ),
   home('process.env', /\bprocess\.env\b|from '(node:)?process'/, /^(main|cli)\.ts$/),
   home('the time of day', /\bDate\.now\b|\bnew Date(\(\)|(?![\w(]))/, /^shared\/clock\.ts$/),
 ]

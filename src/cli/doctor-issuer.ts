@@ -1,10 +1,11 @@
 // The doctor's look at the public address, as an app sees it: through DNS, TLS and every proxy on
 // the way.
 import type { StoredKey } from '../keys/key.store.ts'
+import { sendOutgoing, UNSAFE_DESTINATIONS } from '../outgoing/outgoing-request.ts'
 import { SECOND } from '../shared/clock.ts'
 import type { Finding } from './finding.ts'
 
-const TIMEOUT_MILLIS = 5 * SECOND
+const BOUNDS = { timeoutMillis: 5 * SECOND, maxBodyBytes: 1024 * 1024 }
 const DISCOVERY = '/.well-known/openid-configuration'
 
 interface Metadata {
@@ -68,18 +69,15 @@ const shown = (value: unknown): string =>
 
 /** Reads a JSON object; a text is what went wrong instead. */
 async function readJson(url: string): Promise<object | string> {
+  // The operator wrote the address, and it may well be on this machine.
+  const outcome = await sendOutgoing({ method: 'GET', url, ...BOUNDS }, UNSAFE_DESTINATIONS)
+  if (outcome.kind === 'failed')
+    return `does not answer${outcome.code === undefined ? '' : ` (${outcome.code})`}`
+  if (outcome.status !== 200) return `answers ${outcome.status}`
   try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MILLIS) })
-    if (!answer.ok) return `answers ${answer.status}`
-    const read: unknown = await answer.json()
+    const read: unknown = JSON.parse(outcome.body.toString('utf8'))
     return typeof read === 'object' && read !== null ? read : 'does not answer with JSON'
-  } catch (error) {
-    if (error instanceof SyntaxError) return 'does not answer with JSON'
-    const cause = error instanceof Error ? error.cause : undefined
-    const code =
-      typeof cause === 'object' && cause !== null && 'code' in cause
-        ? ` (${String(cause.code)})`
-        : ''
-    return `does not answer${code}`
+  } catch {
+    return 'does not answer with JSON'
   }
 }
