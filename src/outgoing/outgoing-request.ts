@@ -1,6 +1,6 @@
-// The only home of requests to other hosts. A name is resolved once, every address of it is checked,
-// and the connection goes to the checked addresses, so that DNS cannot answer differently a second
-// time. No redirects, no proxies from the environment; size and time are bounded.
+// The only home of requests to other hosts. A name is resolved once, every address of it is
+// checked, and the connection goes to the checked addresses, so that DNS cannot answer differently
+// a second time. No redirects, no proxies from the environment; size and time are bounded.
 //
 // Node's own client, and not fetch: fetch has no public way to choose the address.
 import type { LookupAddress } from 'node:dns'
