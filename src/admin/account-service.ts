@@ -11,7 +11,7 @@ import type { WriteAlong } from '../storage/database.ts'
 import type { Events } from '../audit/events.ts'
 import { accountProblems, EMAIL_TAKEN, OWN_ROLE } from './account-problems.ts'
 import { assertMay, contextOf, type Operator } from './operator.ts'
-import { missingFor, type Power } from './roles.ts'
+import { missingFor, type Permission } from './roles.ts'
 
 export type AccountOutcome = { kind: 'created'; account: Account } | Refused
 
@@ -99,9 +99,9 @@ export function createAccountService(deps: {
   async function target(
     id: string,
     by: Operator,
-    power: Power = 'accounts:support',
+    permission: Permission = 'accounts:support',
   ): Promise<Account> {
-    assertMay(by, power)
+    assertMay(by, permission)
     const account = await accounts.get(id)
     assertMayDecideOver(by, account.role)
     return account

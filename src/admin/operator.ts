@@ -6,19 +6,19 @@ import type { App } from '../model/app.ts'
 import { ADMIN_SCOPE_NAMES, isAdminScope } from '../apps/scope.ts'
 import type { EventContext } from '../audit/events.ts'
 import { AppError } from '../shared/errors.ts'
-import { hasPower, type Power } from './roles.ts'
+import { hasPermission, type Permission } from './roles.ts'
 
 /** The user, app or command line that administers. */
 export interface Operator {
   /** An account id, a client id, or `cli`: the actor of the audit event. */
   readonly id: string
-  readonly scopes: ReadonlySet<Power>
+  readonly scopes: ReadonlySet<Permission>
   readonly requestId?: string | undefined
   readonly address?: string | undefined
 }
 
 /** What everybody may who can run commands beside the database. */
-export const ALL_ADMIN_SCOPES: ReadonlySet<Power> = new Set(ADMIN_SCOPE_NAMES)
+export const ALL_ADMIN_SCOPES: ReadonlySet<Permission> = new Set(ADMIN_SCOPE_NAMES)
 
 /** Returns whom the event log names. */
 export const contextOf = ({ id, requestId, address }: Operator): EventContext => ({
@@ -28,10 +28,11 @@ export const contextOf = ({ id, requestId, address }: Operator): EventContext =>
 })
 
 /** Returns whether the operator may. */
-export const may = (by: Operator, power: Power): boolean => hasPower(by.scopes, power)
+export const may = (by: Operator, permission: Permission): boolean =>
+  hasPermission(by.scopes, permission)
 
 /** @throws {AppError} `power_missing` about the scope that the operator lacks */
-export function assertMay(by: Operator, scope: Power): void {
+export function assertMay(by: Operator, scope: Permission): void {
   if (may(by, scope)) return
   // Only roles have the part; a client is told of the scope that it can have.
   const about = scope === 'accounts:support' ? 'admin:accounts:write' : scope

@@ -7,7 +7,7 @@ import type { Role } from '../model/account.ts'
  * What an operator may: a scope of the admin API, or the part of `admin:accounts:write` that people
  * in support need: reset links, ending sessions, deactivating and reactivating members.
  */
-export type Power = AdminScope | 'accounts:support'
+export type Permission = AdminScope | 'accounts:support'
 
 const READS: readonly AdminScope[] = [
   'admin:apps:read',
@@ -18,11 +18,11 @@ const READS: readonly AdminScope[] = [
 ]
 
 /** What a person of that role may. */
-export const ROLE_POWERS: Readonly<Record<Role, ReadonlySet<Power>>> = {
+export const ROLE_PERMISSIONS: Readonly<Record<Role, ReadonlySet<Permission>>> = {
   member: new Set(),
-  support: new Set<Power>(['admin:accounts:read', 'accounts:support']),
+  support: new Set<Permission>(['admin:accounts:read', 'accounts:support']),
   auditor: new Set(READS),
-  app_manager: new Set<Power>([
+  app_manager: new Set<Permission>([
     'admin:apps:read',
     'admin:apps:write',
     'admin:scopes:read',
@@ -31,16 +31,23 @@ export const ROLE_POWERS: Readonly<Record<Role, ReadonlySet<Power>>> = {
   admin: new Set(ADMIN_SCOPE_NAMES),
 }
 
-/** Returns whether somebody with those powers has this one as well. */
-export const hasPower = (powers: ReadonlySet<Power>, power: Power): boolean =>
-  powers.has(power) || (power === 'accounts:support' && powers.has('admin:accounts:write'))
+/** Returns whether somebody with those permissions has this one as well. */
+export const hasPermission = (
+  permissions: ReadonlySet<Permission>,
+  permission: Permission,
+): boolean =>
+  permissions.has(permission) ||
+  (permission === 'accounts:support' && permissions.has('admin:accounts:write'))
 
 /**
- * Returns the first power that somebody lacks to give a role, or to act on the account of somebody
+ * Returns the first permission that somebody lacks to give a role, or to act on the account of somebody
  * who has it: whoever can reset a password can act as its owner.
  */
-export function missingFor(role: Role, powers: ReadonlySet<Power>): Power | undefined {
+export function missingFor(
+  role: Role,
+  permissions: ReadonlySet<Permission>,
+): Permission | undefined {
   if (role === 'member') return undefined
-  if (!powers.has('admin:roles:write')) return 'admin:roles:write'
-  return [...ROLE_POWERS[role]].find((power) => !hasPower(powers, power))
+  if (!permissions.has('admin:roles:write')) return 'admin:roles:write'
+  return [...ROLE_PERMISSIONS[role]].find((permission) => !hasPermission(permissions, permission))
 }

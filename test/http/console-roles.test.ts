@@ -151,7 +151,7 @@ describe('who gives a role', () => {
     expect((await server.services.accounts.get(account.id)).role).toBe('admin')
   })
 
-  it('has all powers of it', async () => {
+  it('has all permissions of it', async () => {
     const weak = await createAdminClient(server, [
       'admin:accounts:read',
       'admin:accounts:write',

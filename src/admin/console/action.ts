@@ -8,7 +8,7 @@ import type { UploadedFile } from '../../http/multipart.ts'
 import type { Parameters } from '../../http/parameters.ts'
 import type { WriteAlong } from '../../storage/database.ts'
 import type { Operator } from '../operator.ts'
-import type { Power } from '../roles.ts'
+import type { Permission } from '../roles.ts'
 import type { Frame, LinkTo } from './frame.ts'
 import type { ConsolePage } from './page-models.ts'
 import type { Query } from './paging.ts'
@@ -44,7 +44,7 @@ export interface Download {
 export interface PageRow<Path extends string = string> {
   path: Path
   /** What the role must permit; none for what every role may open. */
-  scope: Power | undefined
+  scope: Permission | undefined
   show(asked: {
     params: ParamsOf<Path>
     query: Query
@@ -108,7 +108,7 @@ export interface ActionRow<Path extends string = string, Target = unknown, Typed
   name: string
   path: Path
   /** What the role must permit to open the form and to send it. */
-  scope: Power | undefined
+  scope: Permission | undefined
   /** Where the form stands on the page of another action, it has no page of its own. */
   isPartOfOtherPage?: true
   /**

@@ -11,7 +11,7 @@ import { requestFacts } from '../../http/request-context.ts'
 import { sendHtml } from '../../http/send-page.ts'
 import { type Clock, epochSeconds, MINUTE, SECOND } from '../../shared/clock.ts'
 import { may, type Operator } from '../operator.ts'
-import { type Power, ROLE_POWERS } from '../roles.ts'
+import { type Permission, ROLE_PERMISSIONS } from '../roles.ts'
 import type { Admin } from './action.ts'
 import type { RenderBare } from './console-views.ts'
 import { ROLE_LABELS } from './labels.ts'
@@ -49,7 +49,7 @@ type Handler = (ctx: Context, admin: Admin) => Promise<void> | void
  */
 export function requireAdmin(
   deps: RequireAdminDeps,
-  { scope, needsRecentSignIn }: { scope: Power | undefined; needsRecentSignIn: boolean },
+  { scope, needsRecentSignIn }: { scope: Permission | undefined; needsRecentSignIn: boolean },
   handler: Handler,
 ): Middleware[] {
   return [
@@ -61,7 +61,7 @@ export function requireAdmin(
         await askWhoIsThere(deps, ctx)
         return
       }
-      const scopes = ROLE_POWERS[account.role]
+      const scopes = ROLE_PERMISSIONS[account.role]
       const by: Operator = { id: account.id, scopes, ...requestFacts(ctx) }
       if (scopes.size === 0 || (scope !== undefined && !may(by, scope))) {
         turnAway(deps, ctx, account)
