@@ -17,7 +17,7 @@ export interface KeyService {
     by: Operator,
     options?: { isEmergency?: boolean },
   ): Promise<{ rotated: boolean; keys: readonly KeyFacts[] }>
-  /** Seals the private keys anew under the current encryption key. @returns how many were sealed under an older one */
+  /** Re-encrypts the private keys under the current encryption key. @returns how many were encrypted under an older one */
   reseal(by: Operator): Promise<number>
 }
 

@@ -193,12 +193,12 @@ async function checkKeys(
     else
       add(
         'warn',
-        `${stale} of ${keys.length} are still sealed under an older key: keep it in OTESSE_ENCRYPTION_KEY after the new one.`,
+        `${stale} of ${keys.length} are still encrypted under an older key: keep it in OTESSE_ENCRYPTION_KEY after the new one.`,
       )
   } catch {
     add(
       'fail',
-      'OTESSE_ENCRYPTION_KEY does not open them: set the key that they were sealed under, after the new one where you have changed it.',
+      'OTESSE_ENCRYPTION_KEY does not open them: set the key that they were encrypted under, after the new one where you have changed it.',
     )
   }
   return keys

@@ -75,7 +75,7 @@ To rotate OTESSE_ENCRYPTION_KEY: write "new,old" on every server, restart them, 
   does(reseal, (session) =>
     session.withAdminServices(async (services) => {
       const resealed = await services.keys.reseal(OPERATOR)
-      return { json: { resealed }, text: `${resealed} sealed anew.\n` }
+      return { json: { resealed }, text: `${resealed} re-encrypted.\n` }
     }),
   )
 }

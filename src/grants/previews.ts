@@ -1,8 +1,8 @@
 // Previews: authorizations that an admin runs for an app from the console, to see what the app
 // would get. Invariants: the address to which they come back is good for nothing but a preview that
 // was begun, by the person who began it, for ten minutes, once; what would redeem its code is
-// sealed in the store and nowhere else; no grant begins for that address without a place here. Used
-// by the console (begin, take) and on the way there (find).
+// encrypted in the store and nowhere else; no grant begins for that address without a place here.
+// Used by the console (begin, take) and on the way there (find).
 import { type Clock, MINUTE } from '../shared/clock.ts'
 import { pkceChallenge, randomBase62, sha256 } from '../shared/crypto.ts'
 import type { Encryption, EncryptedPlace } from '../shared/encryption.ts'
@@ -62,10 +62,10 @@ export function createPreviews(deps: {
   const { store, box, clock } = deps
 
   async function read(family: string) {
-    const [sealed, grantId] = await store.read(family, [BEGUN, LED_TO])
-    if (sealed === undefined) return undefined
-    const preview = JSON.parse(box.decrypt(sealed, placeOf(family))) as Preview
-    return preview.endsAt > clock() ? { sealed, preview, grantId } : undefined
+    const [encrypted, grantId] = await store.read(family, [BEGUN, LED_TO])
+    if (encrypted === undefined) return undefined
+    const preview = JSON.parse(box.decrypt(encrypted, placeOf(family))) as Preview
+    return preview.endsAt > clock() ? { encrypted, preview, grantId } : undefined
   }
 
   return {
@@ -112,10 +112,10 @@ export function createPreviews(deps: {
       return retryCommit(async () => {
         const found = await read(family)
         if (found === undefined) return undefined
-        const { sealed, preview, grantId } = found
+        const { encrypted, preview, grantId } = found
         const done = await store.commit(family, {
           expect: [
-            { name: BEGUN, state: 'equals', value: sealed },
+            { name: BEGUN, state: 'equals', value: encrypted },
             grantId === undefined
               ? { name: LED_TO, state: 'absent' }
               : { name: LED_TO, state: 'equals', value: grantId },

@@ -2,7 +2,7 @@
 // signs while it is current, and is still published for a while after it has retired, so that a
 // rotation breaks nobody: not a relying party with an older JWKS, nor a node that has not heard
 // yet. Invariant: a private key is in clear only in this process's memory; in the database it is
-// sealed to its row.
+// bound to its row.
 import { DAY, SECOND, dateNow, type Clock } from '../shared/clock.ts'
 import { createSigningKey } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
@@ -69,11 +69,11 @@ export interface KeyRing extends AsyncDisposable {
   /** Returns from when on a rotation breaks nobody; `undefined` where that is now. */
   rotatableFrom(): Date | undefined
   /**
-   * Seals all private keys anew under the current encryption key, so that an older one can leave
+   * Re-encrypts all private keys under the current encryption key, so that an older one can leave
    * the configuration. For when every node has the new key: one that lacks it could no longer
    * start.
    *
-   * @returns how many were sealed under an older one
+   * @returns how many were encrypted under an older one
    */
   reseal(): Promise<number>
   /** Reads the keys again and tells the listeners if they have changed. */
@@ -84,7 +84,7 @@ export interface KeyRing extends AsyncDisposable {
 
 interface OpenKey extends KeyFacts {
   readonly jwk: PrivateJwk
-  readonly sealed: string
+  readonly encrypted: string
 }
 
 const placeOf = (kid: string): EncryptedPlace => ({
@@ -144,7 +144,7 @@ function openKey(box: Encryption, stored: StoredKey): OpenKey {
     text = box.decrypt(stored.encryptedPrivateJwk, placeOf(kid))
   } catch (cause) {
     throw new Error(
-      `The signing key ${kid} does not open: OTESSE_ENCRYPTION_KEY is not the one that it was sealed with. ` +
+      `The signing key ${kid} does not open: OTESSE_ENCRYPTION_KEY is not the one that it was encrypted with. ` +
         'Put that key back; while keys are being changed, name the new one first and the old one after it.',
       { cause },
     )
@@ -162,7 +162,7 @@ function openKey(box: Encryption, stored: StoredKey): OpenKey {
     activatedAt,
     retiredAt,
     jwk,
-    sealed: stored.encryptedPrivateJwk,
+    encrypted: stored.encryptedPrivateJwk,
   }
 }
 
@@ -304,11 +304,11 @@ export async function openKeyRing(deps: {
 
     async reseal() {
       let resealed = 0
-      for (const { kid, sealed } of keys) {
-        if (!box.isStale(sealed)) continue
+      for (const { kid, encrypted } of keys) {
+        if (!box.isStale(encrypted)) continue
         const place = placeOf(kid)
-        const anew = box.encrypt(box.decrypt(sealed, place), place)
-        if (await store.replaceEncrypted(kid, sealed, anew)) resealed += 1
+        const anew = box.encrypt(box.decrypt(encrypted, place), place)
+        if (await store.replaceEncrypted(kid, encrypted, anew)) resealed += 1
       }
       await changed()
       return resealed

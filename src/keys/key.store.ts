@@ -7,7 +7,7 @@ import type { SigningKeyRow } from '../storage/schema.ts'
 export type SigningAlg = SigningKeyRow['alg']
 export type KeyStatus = SigningKeyRow['status']
 
-/** A signing key whose private half is sealed. */
+/** A signing key whose private half is encrypted. */
 export interface StoredKey {
   /** The `kid`. */
   readonly id: string
@@ -44,7 +44,7 @@ export interface KeyStore {
    * nothing, after somebody else's, and where the next key is younger than it may be.
    */
   rotate(rotation: Rotation): Promise<boolean>
-  /** Replaces a sealed value by the same one sealed anew; returns whether it still was the old one. */
+  /** Replaces an encrypted value by the same one re-encrypted; returns whether it still was the old one. */
   replaceEncrypted(id: string, before: string, after: string): Promise<boolean>
 }
 

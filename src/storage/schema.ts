@@ -208,7 +208,7 @@ export interface KeptAnswerRow {
   fingerprint: string
   /** Null while the first request is being answered. */
   status: number | null
-  /** Sealed, because it may show a secret for the only time. */
+  /** Encrypted, because it may show a secret for the only time. */
   sealed_answer: string | null
   created_at: Timestamp
   expires_at: Timestamp

@@ -36,7 +36,7 @@ export interface IdempotencyRecordStore {
    */
   keep(
     claim: Claim,
-    answer: { status: number; sealed: string },
+    answer: { status: number; encrypted: string },
     transaction?: OpenTransaction,
   ): Promise<boolean>
   /**
@@ -92,11 +92,11 @@ export function createIdempotencyRecordStore(db: Database): IdempotencyRecordSto
         return { kind: 'busy', since: claim.at }
       }),
 
-    keep: (claim, { status, sealed }, transaction) =>
+    keep: (claim, { status, encrypted }, transaction) =>
       withDatabase(async () => {
         const { numUpdatedRows } = await (transaction ?? db)
           .updateTable('kept_answers')
-          .set({ status, sealed_answer: sealed })
+          .set({ status, sealed_answer: encrypted })
           .where(isMine(claim))
           .executeTakeFirst()
         return numUpdatedRows > 0n

@@ -1,7 +1,7 @@
 // Requests that may be sent again: with an Idempotency-Key, a creation that succeeded is done once,
 // however often and at whatever moment it is asked for, and each asker gets the same answer.
-// Invariants: the answer is kept sealed, because it may show a secret for the only time; what was
-// refused changed nothing and frees its key. Where the answer is kept in the transaction of the
+// Invariants: the answer is kept encrypted, because it may show a secret for the only time; what
+// was refused changed nothing and frees its key. Where the answer is kept in the transaction of the
 // act, both are there or neither, whatever fails: the row of the claim decides. For the others a
 // failure leaves the key busy for a minute, since nobody knows what came of it.
 import { DAY, dateNow, MINUTE, SECOND, type Clock } from '../../shared/clock.ts'
@@ -53,7 +53,7 @@ export function createIdempotency(deps: {
 
   const sealedOf = (claim: Claim, reply: Done) => ({
     status: reply.status,
-    sealed: box.encrypt(JSON.stringify(reply), placeOf(claim.key)),
+    encrypted: box.encrypt(JSON.stringify(reply), placeOf(claim.key)),
   })
 
   async function keep(claim: Claim, reply: Done): Promise<void> {

@@ -102,7 +102,7 @@ export const keyOperations = (deps: Deps): ApiResource =>
         answers: {
           200: {
             description: 'How it went.',
-            schema: answer({ resealed: whole('How many were sealed under an older one.') }),
+            schema: answer({ resealed: whole('How many were encrypted under an older one.') }),
           },
         },
         handle: async ({ service }, { by }) => done({ resealed: await service.reseal(by) }),

@@ -14,7 +14,7 @@ export const LATE_MAX_AGE = 'otesse_max_age'
 // §3.1 says to ignore them.
 const OPENID_ONLY = ['nonce', 'claims', 'id_token_hint']
 
-// Bytes of each value as it is before percent-encoding. What is seen in the wild fits: sealed
+// Bytes of each value as it is before percent-encoding. What is seen in the wild fits: encrypted
 // states of frameworks have about 1 kB, the longest redirect URI that can be registered 2000
 // characters.
 const MOST_BYTES: ReadonlyMap<string, number> = new Map([
