@@ -2,7 +2,7 @@
 // signs while it is current, and is still published for a while after it has retired, so that a
 // rotation breaks nobody: not a relying party with an older JWKS, nor a node that has not heard
 // yet. Invariant: a private key is in clear only in this process's memory; in the database it is
-// bound to its row.
+// encrypted and bound to its row.
 import { DAY, SECOND, dateNow, type Clock } from '../shared/clock.ts'
 import { createSigningKey } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
