@@ -1,14 +1,12 @@
 // otesse provider: the catalogue of foreign systems, and the check of a file that describes one.
 // Invariant: no command of these opens a store.
 import type { Command } from 'commander'
-import type { Problem } from '../model/problem.ts'
-import { readCatalogue } from '../providers/catalogue.ts'
 import type { Provider } from '../providers/provider.ts'
 import { readProvider } from '../providers/read-provider.ts'
 import { readFlagFile } from './app-flags.ts'
 import type { Does } from './command.ts'
-import { facts, table } from './layout.ts'
-import { inputRefusal, Refusal, type Session } from './session.ts'
+import { facts, type ShownProblem, table } from './layout.ts'
+import { Refusal, type Session } from './session.ts'
 import { decodeWhole } from './text-file.ts'
 
 /** Adds `otesse provider …`. */
@@ -23,8 +21,8 @@ export function addProviderCommands(program: Command, does: Does): void {
       'list the providers; for a confirmed one each fact has a page on which it was read',
     )
     .addHelpText('after', '\nExample:\n  $ otesse provider list --json')
-  does(list, () => {
-    const providers = readCatalogue()
+  does(list, async () => {
+    const providers = await catalogue()
     const rows = providers.map(({ key, name, kind, status = 'custom' }) => [
       key,
       name,
@@ -32,7 +30,7 @@ export function addProviderCommands(program: Command, does: Does): void {
       status,
     ])
     const text = table(['KEY', 'NAME', 'KIND', 'STATUS'], rows)
-    return Promise.resolve({ json: { providers }, text })
+    return { json: { providers }, text }
   })
 
   const show = provider
@@ -40,11 +38,11 @@ export function addProviderCommands(program: Command, does: Does): void {
     .description('show what is known about a provider, and where it was read')
     .argument('<key>')
     .addHelpText('after', '\nExample:\n  $ otesse provider show zoho')
-  does(show, (_session, key = '') => {
-    const found = readCatalogue().find((each) => each.key === key)
+  does(show, async (_session, key = '') => {
+    const found = (await catalogue()).find((each) => each.key === key)
     if (found === undefined)
       throw new Refusal('not_found', `No provider "${key}". List them: otesse provider list`)
-    return Promise.resolve({ json: found, text: providerText(found) })
+    return { json: found, text: providerText(found) }
   })
 
   const check = provider
@@ -58,30 +56,27 @@ The file has the shape that "show --json" prints; status and sources may be left
   $ otesse provider check crm.yaml`,
     )
   does(check, async (session, path = '') => {
-    const { provider: read, problems } = readProvider(await dataOf(session, path))
-    if (read === undefined) throw inputRefusal(problems)
+    const { readYaml } = await import('./yaml-file.ts')
+    const { data, problems: broken, lineOf } = readYaml(await textOf(session, path))
+    const { provider: read, problems } = readProvider(data)
+    if (broken.length > 0) throw fileRefusal(broken.map((each) => ({ ...each, ...SYNTAX })))
+    if (read === undefined)
+      throw fileRefusal(problems.map((each) => ({ ...each, line: lineOf(each.field.split('.')) })))
     return { json: read, text: `${read.name} has no problems.\n${providerText(read)}` }
   })
 }
 
-async function dataOf({ terminal }: Session, path: string): Promise<unknown> {
-  const text =
-    path === '-'
-      ? await terminal.readAll()
-      : await decodeWhole(await readFlagFile(path, 'file'), path)
-  const { parse } = await import('yaml')
-  try {
-    return parse(text, { prettyErrors: false, maxAliasCount: 100 }) as unknown
-  } catch (error) {
-    throw inputRefusal([syntaxProblem(error)])
-  }
-}
+// The YAML library is loaded by the commands that read files, and by no other.
+const catalogue = async (): Promise<readonly Provider[]> =>
+  (await import('../providers/catalogue.ts')).readCatalogue()
 
-const syntaxProblem = (error: unknown): Problem => ({
-  field: 'file',
-  rule: 'file-syntax',
-  sentence: `This is not well-formed YAML or JSON: ${(error as Error).message.slice(0, 200)}.`,
-})
+const textOf = async ({ terminal }: Session, path: string): Promise<string> =>
+  path === '-' ? terminal.readAll() : decodeWhole(await readFlagFile(path, 'file'), path)
+
+const SYNTAX = { field: 'file', rule: 'file-syntax' }
+
+const fileRefusal = (problems: readonly ShownProblem[]): Refusal =>
+  new Refusal('input_refused', 'The file has problems.', { problems })
 
 function providerText(provider: Provider): string {
   const { key, name, kind, status = 'custom', docs_url, auth, life, api, check } = provider
