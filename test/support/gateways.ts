@@ -3,14 +3,7 @@
 // written here; the file itself is used as it is. Invariant: recorders in front of the API and the
 // authorization server keep header names as they were written.
 import { execFile } from 'node:child_process'
-import {
-  appendFileSync,
-  chmodSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import {
   createServer,
   request as forward,
@@ -23,11 +16,11 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { getBinary, getPythonPackageBinary } from './binaries.ts'
+import { getBinary } from './binaries.ts'
+import { fillIn, launchExample, nginxRecipe, type Recipe, recipesIn } from './example-process.ts'
 import { onFreePort } from './ports.ts'
-import { createServerDirectory, launchServer, type Disturbable } from './server-process.ts'
+import { type Disturbable, waitUntil } from './server-process.ts'
 
 const EXAMPLES = fileURLToPath(new URL('../../examples/gateways/', import.meta.url))
 
@@ -58,37 +51,7 @@ export interface Gateway extends Disturbable {
   url: string
 }
 
-interface Recipe {
-  name: string
-  /** Writes what is around the example into the directory and returns the command. */
-  prepare: (directory: string, env: Record<string, string>) => { binary: string; args: string[] }
-  readyText: string
-}
-
 const MODULES = '/usr/lib/apache2/modules'
-
-/** Fills a template in as envsubst does: these names and no other dollar. */
-function fillIn(template: string, file: string, env: Record<string, string>): void {
-  const text = readFileSync(join(EXAMPLES, template), 'utf8')
-  writeFileSync(
-    file,
-    text.replace(/\$\{([A-Z_]+)\}/g, (_, name: string) => env[name] ?? ''),
-  )
-}
-
-function writeNginx(directory: string, env: Record<string, string>) {
-  fillIn('nginx/otesse.conf.template', join(directory, 'otesse.conf'), env)
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (kind) => `${kind}_temp_path ${directory}/${kind};`,
-  )
-  writeFileSync(
-    join(directory, 'nginx.conf'),
-    `${process.getuid?.() === 0 ? 'user root; ' : ''}daemon off; worker_processes 1; pid ${directory}/nginx.pid; error_log stderr notice;
-     events {} http { access_log off; ${temporary.join(' ')} include ${directory}/otesse.conf; }`,
-  )
-  const args = ['-p', directory, '-e', 'stderr', '-c', join(directory, 'nginx.conf')]
-  return { binary: getBinary('nginx', 'nginx'), args }
-}
 
 function writeApache(module: 'auth_openidc' | 'oauth2') {
   return (directory: string) => {
@@ -114,49 +77,12 @@ function writeApache(module: 'auth_openidc' | 'oauth2') {
   }
 }
 
-function writeEnvoy(directory: string, env: Record<string, string>) {
-  const file = join(directory, 'envoy.yaml')
-  fillIn('envoy/envoy.yaml.template', file, env)
-  const args = ['-c', file, '--concurrency', '1', '--disable-hot-restart', '--log-level', 'info']
-  return { binary: getPythonPackageBinary('envoy'), args }
-}
-
-function writeTraefik(directory: string, env: Record<string, string>) {
-  const file = join(directory, 'traefik.yaml')
-  fillIn('traefik/traefik.yaml.template', file, env)
-  // Says when it has the routes, which come from the other file.
-  appendFileSync(file, 'log:\n  level: DEBUG\n')
-  return { binary: getPythonPackageBinary('traefik'), args: [`--configFile=${file}`] }
-}
-
+const { caddy, haproxy, envoy, traefik } = recipesIn(EXAMPLES)
 const RECIPES = {
-  nginx: { name: 'nginx', prepare: writeNginx, readyText: 'start worker process ' },
-  caddy: {
-    name: 'caddy',
-    prepare: () => ({
-      binary: getBinary('caddy', 'caddy'),
-      args: ['run', '--adapter', 'caddyfile', '--config', join(EXAMPLES, 'caddy/Caddyfile')],
-    }),
-    readyText: 'serving initial configuration',
-  },
-  haproxy: {
-    name: 'haproxy',
-    prepare: () => ({
-      binary: getBinary('haproxy', 'haproxy'),
-      args: ['-W', '-f', join(EXAMPLES, 'haproxy/haproxy.cfg')],
-    }),
-    readyText: 'Loading success.',
-  },
-  envoy: {
-    name: 'envoy',
-    prepare: writeEnvoy,
-    readyText: 'all dependencies initialized. starting',
-  },
-  traefik: {
-    name: 'traefik',
-    prepare: writeTraefik,
-    readyText: 'Configuration received',
-  },
+  nginx: nginxRecipe('', (file, env) =>
+    fillIn(join(EXAMPLES, 'nginx/otesse.conf.template'), file, env),
+  ),
+  ...{ caddy, haproxy, envoy, traefik },
   'apache with mod_auth_openidc': {
     name: 'apache',
     prepare: writeApache('auth_openidc'),
@@ -182,9 +108,8 @@ export function startGateway(
   facts: GatewayFacts,
   tls: TlsFront,
 ): Promise<Gateway> {
-  const { name, prepare, readyText } = RECIPES[gateway]
+  const recipe = RECIPES[gateway]
   return onFreePort(async (port) => {
-    const directory = createServerDirectory(name)
     const env = {
       ...facts,
       AUTH_HOST: facts.AUTH_ADDRESS.split(':')[0] ?? '',
@@ -192,36 +117,18 @@ export function startGateway(
       API_HOST: facts.API_ADDRESS.split(':')[0] ?? '',
       API_PORT: facts.API_ADDRESS.split(':')[1] ?? '',
       GATEWAY_PORT: String(port),
-      GATEWAY_HOME: join(EXAMPLES, name),
-      HOME: directory,
+      GATEWAY_HOME: join(EXAMPLES, recipe.name),
       CA_FILE: tls.caFile,
-      // A proxy of this machine's own would stand between the gateway and 127.0.0.1.
-      NO_PROXY: '*',
     }
-    const { binary, args } = prepare(directory, env)
-    const assignments = Object.entries(env).map(([key, value]) => `${key}=${value}`)
-    const running = await launchServer({
-      binary: '/usr/bin/env',
-      args: [...assignments, binary, ...args],
-      directory,
-      readyText,
-      // Their workers go with them.
-      killSignal: 'SIGTERM',
-    })
+    const running = await launchExample(recipe, env)
     const url = `http://127.0.0.1:${port}`
-    await untilItKnowsItsRoutes(url)
+    // Traefik listens before it has applied its routes.
+    await waitUntil(`the routes of ${gateway}`, async () => {
+      const { status } = await fetch(`${url}/v1/bookings`)
+      return status !== 404
+    })
     return { ...running, url }
   })
-}
-
-/** Traefik listens before it has applied its routes. */
-async function untilItKnowsItsRoutes(url: string): Promise<void> {
-  for (let tries = 0; tries < 100; tries += 1) {
-    const { status } = await fetch(`${url}/v1/bookings`)
-    if (status !== 404) return
-    await sleep(50)
-  }
-  throw new Error(`${url} does not know the routes of its configuration`)
 }
 
 export interface SampleApi extends AsyncDisposable {
