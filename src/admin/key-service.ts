@@ -17,7 +17,11 @@ export interface KeyService {
     by: Operator,
     options?: { isEmergency?: boolean },
   ): Promise<{ rotated: boolean; keys: readonly KeyFacts[] }>
-  /** Re-encrypts the private keys under the current encryption key. @returns how many were encrypted under an older one */
+  /**
+   * Re-encrypts the private keys under the current encryption key.
+   *
+   * @returns how many were encrypted under an older one
+   */
   reseal(by: Operator): Promise<number>
 }
 

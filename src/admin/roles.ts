@@ -40,8 +40,8 @@ export const hasPermission = (
   (permission === 'accounts:support' && permissions.has('admin:accounts:write'))
 
 /**
- * Returns the first permission that somebody lacks to give a role, or to act on the account of somebody
- * who has it: whoever can reset a password can act as its owner.
+ * Returns the first permission that somebody lacks to give a role, or to act on the account of
+ * somebody who has it: whoever can reset a password can act as its owner.
  */
 export function missingFor(
   role: Role,

@@ -6,7 +6,12 @@ const CLOCK_WARN_MILLIS = 2 * SECOND
 const CLOCK_FAIL_MILLIS = 30 * SECOND
 
 /** Compares a clock with ours, allowing for the way there and back. */
-export function judgeClock(check: string, theirs: number, sent: number, received: number): Finding {
+export function compareClock(
+  check: string,
+  theirs: number,
+  sent: number,
+  received: number,
+): Finding {
   const offset = theirs < sent ? theirs - sent : Math.max(0, theirs - received)
   const distance = Math.abs(offset)
   const where = `It is ${(distance / SECOND).toFixed(1)} s ${offset > 0 ? 'ahead of' : 'behind'} this machine`

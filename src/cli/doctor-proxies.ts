@@ -4,7 +4,7 @@
 import type { App } from '../model/app.ts'
 import type { Config } from '../config/config.ts'
 import { SECOND, systemClock } from '../shared/clock.ts'
-import { judgeClock } from './doctor-clock.ts'
+import { compareClock } from './doctor-clock.ts'
 import type { Finding } from './finding.ts'
 
 const TIMEOUT_MILLIS = 5 * SECOND
@@ -120,5 +120,5 @@ async function checkClock(issuer: string): Promise<Finding | undefined> {
   const date = typeof answer === 'string' ? null : answer.headers.get('date')
   const theirs = date === null ? NaN : Date.parse(date)
   if (Number.isNaN(theirs)) return undefined
-  return judgeClock('issuer clock', theirs, sent - SECOND, received)
+  return compareClock('issuer clock', theirs, sent - SECOND, received)
 }

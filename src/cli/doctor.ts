@@ -20,7 +20,7 @@ import { missingPermissions } from '../storage/redis-permissions.ts'
 import { checkRedis } from '../storage/redis-check.ts'
 import { reachRedis, redisTime } from '../storage/redis.ts'
 import { storeProblem } from '../storage/store-problems.ts'
-import { judgeClock } from './doctor-clock.ts'
+import { compareClock } from './doctor-clock.ts'
 import { checkIssuer } from './doctor-issuer.ts'
 import { checkProxy, checkTrustedProxies, type ProbedApp } from './doctor-proxies.ts'
 import { checkClientSecrets } from './doctor-secrets.ts'
@@ -118,7 +118,7 @@ async function checkDatabase(
     }
     add('migrations', 'ok', 'The schema is the newest.')
     if (config.stores.kind === 'networked')
-      findings.push(judgeClock('database clock', theirs, sent, received))
+      findings.push(compareClock('database clock', theirs, sent, received))
     findings.push(await checkAdmins(opened))
     findings.push(await checkRevocations(opened))
     // Asked for when something needs them: embedded mode makes its own.
@@ -237,7 +237,7 @@ async function addRedisFindings(
         'fail',
         `Its user may not run these on keys that begin with ${stores.redis.prefix}: ${missing.join(', ')}. Allow them with ACL SETUSER; docs/operating.md lists all.`,
       )
-    findings.push(judgeClock('redis clock', theirs, sent, received))
+    findings.push(compareClock('redis clock', theirs, sent, received))
   } catch (error) {
     if (error instanceof StartRefused) add('fail', error.message)
     else add('fail', storeProblem(error) ?? `It refuses: ${messageOf(error)}.`)

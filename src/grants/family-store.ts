@@ -9,7 +9,8 @@
 //              x:<hash>     an access token that was revoked alone (JSON), until it would have expired
 //              e            says for some minutes that the grant has ended, or may not begin any
 // more
-//   preview    preview, preview-grant  an admin's preview of an app, encrypted, and the grant that it led to (previews.ts)
+//   preview    preview, preview-grant  an admin's preview of an app, encrypted, and the grant that
+//              it led to (previews.ts)
 //   record     s:<hash>     a login session;  su:<hash> the same by its uid;  i:<hash> an interaction
 //   index      u:<account>, p:<app>  the ids of grants;  us:<account> the records of sessions
 //

@@ -44,7 +44,7 @@ export interface KeyStore {
    * nothing, after somebody else's, and where the next key is younger than it may be.
    */
   rotate(rotation: Rotation): Promise<boolean>
-  /** Replaces an encrypted value by the same one re-encrypted; returns whether it still was the old one. */
+  /** Replaces a value by the same one re-encrypted; returns whether it still was the old one. */
   replaceEncrypted(id: string, before: string, after: string): Promise<boolean>
 }
 

@@ -14,7 +14,7 @@ interface ErrorRow {
    * a parameter, `{came}` by the value that came.
    */
   sentence: string
-  /** Which page explains it, where that is not the one of its own code: codes that look alike from outside share one. */
+  /** Which page explains it, where it has none of its own: codes that look alike share one. */
   page?: string
 }
 
@@ -424,7 +424,7 @@ interface ErrorFacts {
   about?: string
   /** The bytes that what it is about may have: public. */
   mostBytes?: number
-  /** The value that came, of a parameter that is no secret: public, and shown escaped and bounded. */
+  /** The value that came, of a parameter that is no secret: shown escaped and bounded. */
   came?: string | undefined
   /** For the log only. */
   detail?: string

@@ -28,7 +28,7 @@ export interface Language {
   resourceServer: string
 }
 
-/** The double-quoted literal that JavaScript, Python, Go and Java agree on, which is that of JSON. */
+/** The double-quoted literal of JSON, on which JavaScript, Python, Go and Java agree. */
 export const jsonQuote = (text: string): string => JSON.stringify(text)
 
 /** The single-quoted literal of PHP and Ruby, in which nothing is replaced. */
