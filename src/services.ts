@@ -131,7 +131,7 @@ export const createInspector = (
 ): InspectToken =>
   createTokenInspector({
     grants: { findAccess, findRefresh: grants.findRefresh },
-    findApp: (id) => apps.find(id),
+    apps,
     admitsGrant: accounts.admitsGrant,
     scopeExists: scopes.exists,
   })

@@ -115,7 +115,7 @@ export interface Accounts {
   /**
    * Returns whether the account is active and grants of that generation count, from the same cache.
    */
-  admitsGrant: (id: string, generation: number) => Promise<boolean>
+  admitsGrant: (id: string, generation: number) => boolean | Promise<boolean>
   /** Reads from the database. @throws {AppError} `not_found` */
   get(id: string): Promise<Account>
   findByEmail(email: string): Promise<Account | undefined>
@@ -223,9 +223,10 @@ export function createAccounts(deps: AccountsDeps): Accounts {
     authenticate: authenticate.bind(undefined, deps),
     find: (id) => cache.find(id),
     isActive: async (id) => (await cache.find(id))?.status === 'active',
-    async admitsGrant(id, generation) {
-      const account = await cache.find(id)
-      return account?.status === 'active' && generation >= account.grantsFrom
+    admitsGrant(id, generation) {
+      const known = cache.known(id)
+      if (known !== undefined) return countsFor(known, generation)
+      return cache.find(id).then((account) => countsFor(account, generation))
     },
     get,
     hasAdmin: () => store.hasAdmin(),
@@ -362,3 +363,6 @@ async function listAccounts(
     next: last && Buffer.from(last.emailKey).toString('base64url'),
   }
 }
+
+const countsFor = (account: Account | undefined, generation: number): boolean =>
+  account?.status === 'active' && generation >= account.grantsFrom

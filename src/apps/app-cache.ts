@@ -12,7 +12,7 @@ const BOUNDS = {
 }
 
 /** Finds apps by client id, from memory where it can. */
-export type AppCache = Pick<LoadingCache<App>, 'find' | 'isAtHand'>
+export type AppCache = Pick<LoadingCache<App>, 'known' | 'find' | 'isAtHand'>
 
 /** Creates the cache over a loader. */
 export function createAppCache(deps: {
@@ -24,6 +24,7 @@ export function createAppCache(deps: {
   deps.invalidation.on('app', (id) => cache.forget(id))
   deps.invalidation.onGap(() => cache.forgetAll())
   return {
+    known: (clientId) => cache.known(clientId),
     // What has not the form of a client id costs no look-up.
     find: (clientId) => (isClientId(clientId) ? cache.find(clientId) : Promise.resolve(undefined)),
     isAtHand: (clientId) => !isClientId(clientId) || cache.isAtHand(clientId),

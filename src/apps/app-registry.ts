@@ -172,6 +172,8 @@ export interface AppRegistry extends AsyncDisposable {
     contentType: string,
   ): Promise<{ readonly kind: 'updated'; readonly app: App } | Refused>
   removeLogo(id: string): Promise<App>
+  /** The app, where it is in memory: `find` for the hot paths. */
+  known(clientId: string): App | undefined
   /** Says whether `find` costs no query now. */
   isAtHand(clientId: string): boolean
   /** Finds a logo by its id, which is the SHA-256 of its bytes: what comes back may be cached for ever. */
@@ -259,6 +261,7 @@ export function createAppRegistry(
   return {
     check: (input, previous) => check(registry, input, previous),
     register: (input, logo, along) => counted(register(registry, input, logo, along)),
+    known: (clientId) => cache.known(clientId),
     find: (clientId) => cache.find(clientId),
     isAtHand: (clientId) => cache.isAtHand(clientId),
     findByHandle: (handle) =>

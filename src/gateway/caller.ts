@@ -20,10 +20,11 @@ export interface ResourceServer {
 export type Authenticate = (
   authorization: string,
   address: string,
-) => Promise<
+) => ClientCheck | Promise<ClientCheck>
+
+type ClientCheck =
   | { kind: 'authenticated'; app: ResourceServer }
   | { kind: 'refused'; app: { readonly id: string } | undefined; error: { readonly code: string } }
->
 
 export type CallerProof = { readonly kind: 'proven'; readonly caller: Caller } | Unproven
 
@@ -34,8 +35,8 @@ export interface Unproven {
   readonly appId: string | undefined
 }
 
-/** Finds out which gateway asks. */
-export type Prove = (origin: Origin) => Promise<CallerProof>
+/** Finds out which gateway asks; a promise only where a client has to be loaded. */
+export type Prove = (origin: Origin) => CallerProof | Promise<CallerProof>
 
 /** What is known of the connection that a question came over. */
 export interface Origin {
@@ -62,7 +63,7 @@ export interface ProverDeps {
 
 /** Creates the check. Costs no I/O for a known resource server. */
 export function createProver(deps: ProverDeps): Prove {
-  return async function prove(origin) {
+  return function prove(origin) {
     const credentials = origin.headers[CREDENTIALS_HEADER]
     if (credentials !== undefined && typeof credentials !== 'string')
       return unproven('credentials_sent_twice')
@@ -80,16 +81,17 @@ const unproven = (reason: string, appId?: string): CallerProof => ({
   appId,
 })
 
-async function proveByCredentials(
+function proveByCredentials(
   credentials: string,
   address: string,
   { authenticate }: ProverDeps,
-): Promise<CallerProof> {
-  const check = await authenticate(credentials, address)
-  return check.kind === 'authenticated'
-    ? provenBy(check.app)
-    : unproven(check.error.code, check.app?.id)
+): CallerProof | Promise<CallerProof> {
+  const check = authenticate(credentials, address)
+  return check instanceof Promise ? check.then(proofOf) : proofOf(check)
 }
+
+const proofOf = (check: ClientCheck): CallerProof =>
+  check.kind === 'authenticated' ? provenBy(check.app) : unproven(check.error.code, check.app?.id)
 
 async function proveByCertificate(appId: string, { findClient }: ProverDeps): Promise<CallerProof> {
   const app = await findClient(appId)

@@ -85,12 +85,13 @@ export function createVerifyRoutes(deps: VerifyDeps): FindFastRoute {
 async function verify(parts: Verify, call: HttpCall, preset: GatewayPreset): Promise<void> {
   const { address } = requestFacts(call)
   const { headers, rawHeaders, socket } = call.req
-  const proof = await parts.prove({
+  const proving = parts.prove({
     address,
     remoteAddress: socket.remoteAddress,
     headers,
     rawHeaders,
   })
+  const proof = proving instanceof Promise ? await proving : proving
   if (proof.kind === 'unproven') {
     refuseGateway(parts, call, preset, proof)
     return

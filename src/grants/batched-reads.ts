@@ -17,6 +17,12 @@ interface Waiting {
 /** Beyond it a command would keep the server busy for long enough that others notice. */
 const MOST_KEYS = 256
 
+/** Creates the reader that asks for each caller apart. @param read one command for many keys */
+export const createSingleReads =
+  (read: ReadKeys) =>
+  async (own: readonly string[]): Promise<(string | undefined)[]> =>
+    (await read([...own])).map((value) => value ?? undefined)
+
 /** Creates the reader. @param read one command for many keys */
 export function createBatchedReads(read: ReadKeys) {
   let keys: string[] = []

@@ -12,7 +12,7 @@ import {
   isEnding,
   type ShortLivedStore,
 } from './family-store.ts'
-import { createBatchedReads } from './batched-reads.ts'
+import { createBatchedReads, createSingleReads, type ReadKeys } from './batched-reads.ts'
 import { type CommitAnswer, createTimelyCommits } from './timely-commits.ts'
 
 // So long members stay after their end, for whoever looks for what was still under way then.
@@ -84,11 +84,11 @@ return now * 4
 // argument, commits for different nodes met in one batch and were refused. ioredis copies the names
 // of all commands into each pipeline that it makes, so there are few.
 const MOST_KEYS = 10
-const commandFor = (keyCount: number, isEnding = false): string =>
-  `${isEnding ? 'otesseEnd' : 'otesseCommit'}${keyCount}`
+const COMMIT_COMMANDS = Array.from({ length: MOST_KEYS }, (_, at) => `otesseCommit${at + 1}`)
 // What ends something is carried out also when memory is full, and makes room; what is issued is
 // refused then.
 const END = `#!lua flags=allow-oom${COMMIT}`
+const END_COMMANDS = Array.from({ length: MOST_KEYS }, (_, at) => `otesseEnd${at + 1}`)
 type CommitCommand = (...keysAndArgs: (string | number)[]) => Promise<CommitAnswer>
 
 // KEYS: the index. ARGV: now, how many, and for a place its end and a member that sorts right
@@ -107,16 +107,22 @@ return redis.call('ZRANGE', KEYS[1], from, from + ARGV[2] - 1, 'WITHSCORES')
 const WALK_COMMAND = 'otesseWalk'
 type WalkCommand = (...keysAndArgs: (string | number)[]) => Promise<string[]>
 
+/** The store, and a way to look at what each of its reading commands brings. */
+export interface RedisStore extends ShortLivedStore {
+  /** Returns `read` with something around every command: one command serves many reads. */
+  readThrough(around: (read: ReadKeys) => ReadKeys): ShortLivedStore['read']
+}
+
 /**
  * Creates the store on an open connection, which it does not close.
  *
  * @param keyPrefix keeps several servers on one Redis apart
  */
-export function createRedisStore(client: RedisClient, keyPrefix: string): ShortLivedStore {
-  for (let keyCount = 1; keyCount <= MOST_KEYS; keyCount += 1) {
-    client.defineCommand(commandFor(keyCount), { lua: COMMIT, numberOfKeys: keyCount })
-    client.defineCommand(commandFor(keyCount, true), { lua: END, numberOfKeys: keyCount })
-  }
+export function createRedisStore(client: RedisClient, keyPrefix: string): RedisStore {
+  for (const [at, name] of COMMIT_COMMANDS.entries())
+    client.defineCommand(name, { lua: COMMIT, numberOfKeys: at + 1 })
+  for (const [at, name] of END_COMMANDS.entries())
+    client.defineCommand(name, { lua: END, numberOfKeys: at + 1 })
   client.defineCommand(WALK_COMMAND, { lua: WALK, numberOfKeys: 1 })
   // What the scripts add to a client, which ioredis' types cannot know.
   const commands = client as unknown as Record<string, CommitCommand | undefined>
@@ -126,17 +132,19 @@ export function createRedisStore(client: RedisClient, keyPrefix: string): ShortL
   const familyKey = (family: string, name: string): string => `${keyPrefix}{${family}}:${name}`
   const recordKey = (key: string): string => keyPrefix + key
   const mget = (keys: string[]): Promise<(string | null)[]> => withRedis(() => client.mget(keys))
-  const readTogether = createBatchedReads(mget)
-  const readAlone = async (keys: string[]): Promise<(string | undefined)[]> =>
-    (await mget(keys)).map((value) => value ?? undefined)
-  const readKeys = client instanceof Cluster ? readAlone : readTogether
+  const readThrough: RedisStore['readThrough'] = (around) => {
+    const read = around(mget)
+    const readKeys = client instanceof Cluster ? createSingleReads(read) : createBatchedReads(read)
+    return (family, names) => readKeys(names.map((name) => familyKey(family, name)))
+  }
   const clock = createRedisClock(client)
   const commits = createTimelyCommits({
     clock,
     carryOut(family, change, deadline, isUndo) {
       const { keys, args } = scriptCall(change, `${keyPrefix}{${family}}:`, keyPrefix)
       // What takes something back makes room, too.
-      const command = commands[commandFor(keys.length, isUndo || isEnding(change))]
+      const names = isUndo || isEnding(change) ? END_COMMANDS : COMMIT_COMMANDS
+      const command = commands[names[keys.length - 1] ?? '']
       if (command === undefined)
         throw new Error(`a commit touches 1 to ${MOST_KEYS} names, not ${keys.length}`)
       return withRedis(() => command.call(client, ...keys, deadline, ...args))
@@ -173,7 +181,8 @@ export function createRedisStore(client: RedisClient, keyPrefix: string): ShortL
   }
 
   return {
-    read: (family, names) => readKeys(names.map((name) => familyKey(family, name))),
+    readThrough,
+    read: readThrough((read) => read),
     commit(family, change) {
       if (change.list === undefined || !(client instanceof Cluster))
         return commits.commit(family, change)
@@ -227,8 +236,8 @@ function scriptCall(
   familyPrefix: string,
   keyPrefix: string,
 ): { keys: string[]; args: (string | number)[] } {
-  const { expect, put = [], extend = [], increment = [], remove = [], list } = change
-  const entries = list?.entries ?? []
+  const { expect, put = NONE, extend = NONE, increment = NONE, remove = NONE, list } = change
+  const entries = list?.entries ?? NONE
   let shape = digit(expect) + digit(put) + digit(extend) + digit(increment) + digit(entries)
   const keys: string[] = []
   const args: (string | number)[] = [shape]
@@ -261,6 +270,8 @@ function scriptCall(
   for (const name of remove) keys.push(familyPrefix + name)
   return { keys, args }
 }
+
+const NONE: readonly never[] = []
 
 /** The length, which MOST_KEYS bounds, as one character that comes so far behind '0'. */
 const digit = ({ length }: readonly unknown[]): string => String.fromCharCode(48 + length)

@@ -43,7 +43,7 @@ function parseForm(text: string): Parameters {
   // strange name, and the rest missing.
   if (text.trimStart().startsWith('{')) throw new AppError('body_is_json')
   const parameters = new Map<string, string>()
-  const seen = new Set<string>()
+  let hasEmpty = false
   for (const pair of text.split('&')) {
     if (pair === '') continue
     const equals = pair.indexOf('=')
@@ -51,14 +51,14 @@ function parseForm(text: string): Parameters {
     const value = equals < 0 ? '' : decodeForm(pair.slice(equals + 1))
     // RFC 6749 §3.2: parameters MUST NOT be included more than once. RFC 8707 §2: "Multiple
     // resource parameters MAY be used".
-    if (seen.has(name) && name !== 'resource')
+    const before = parameters.get(name)
+    if (before !== undefined && name !== 'resource')
       throw new AppError('parameter_duplicated', { about: name })
-    seen.add(name)
-    // RFC 6749 §3.2: parameters sent without a value MUST be treated as if they were omitted.
-    if (value === '') continue
-    const before = name === 'resource' ? parameters.get(name) : undefined
-    parameters.set(name, before === undefined ? value : `${before} ${value}`)
+    if (value === '') hasEmpty = true
+    parameters.set(name, before === undefined ? value : `${before} ${value}`.trim())
   }
+  // RFC 6749 §3.2: parameters sent without a value MUST be treated as if they were omitted.
+  if (hasEmpty) for (const [name, value] of parameters) if (value === '') parameters.delete(name)
   return parameters
 }
 

@@ -10,6 +10,8 @@ export interface CacheBounds {
 }
 
 export interface LoadingCache<T> {
+  /** What is in memory, without a promise: `find` for the hot paths, which fall back to it. */
+  known(id: string): T | undefined
   /** Finds or loads; callers who want one id at the same time share one load. */
   find(id: string): Promise<T | undefined>
   /** Returns whether `find` needs no load of its own now. */
@@ -50,6 +52,7 @@ export function createLoadingCache<T extends object>(
   }
 
   return {
+    known: (id) => known.get(id),
     find(id) {
       const found = known.get(id)
       if (found !== undefined) return Promise.resolve(found)

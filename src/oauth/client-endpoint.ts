@@ -16,6 +16,7 @@ import { AppError } from '../shared/errors.ts'
 import {
   checkClient,
   type ClientAuthenticationDeps,
+  type ClientCheck,
   countRefusal,
 } from './client-authentication.ts'
 import { allowOrigin, answerPreflight, letEveryPageRead } from './cross-origin.ts'
@@ -62,7 +63,10 @@ export function createClientEndpoint<Selected>(
       assertWithin(phases.perAddress, address, call)
       throw error
     }
-    const app = await authenticate(call, phases, parameters, address)
+    const checking = checkClient(phases, call.req.headers.authorization, parameters, address)
+    // An app that is in memory is checked at once, without a turn of promises.
+    const check = checking instanceof Promise ? await checking : checking
+    const app = authenticatedApp(call, phases, check, address)
     try {
       assertWithin(phases.perAddress, address, call)
       // A public app proves nothing, so what it may ask is counted for each address apart.
@@ -75,21 +79,20 @@ export function createClientEndpoint<Selected>(
   }
 }
 
-async function authenticate(
+/** Lets the page that may read the answer do so. @throws {AppError} why the client is refused */
+function authenticatedApp(
   call: HttpCall,
   deps: ClientAuthenticationDeps,
-  parameters: Parameters,
+  check: ClientCheck,
   address: string,
-): Promise<App> {
-  const { authorization } = call.req.headers
-  const check = await checkClient(deps, authorization, parameters, address)
+): App {
   if (check.app !== undefined) allowOrigin(call, check.app)
   // Where it is not known whose page this is, and nothing in the answer is about anybody, each may
   // read it.
   else letEveryPageRead(call)
   if (check.kind === 'authenticated') return check.app
   const error = countRefusal(deps, check, address)
-  if (authorization !== undefined && error.status === 401) challengeByBasic(call)
+  if (call.req.headers.authorization !== undefined && error.status === 401) challengeByBasic(call)
   throw error
 }
 

@@ -4,6 +4,7 @@
 import { Cluster } from 'ioredis'
 import { appFamily } from '../../src/grants/app-tokens.ts'
 import { createVerifiedStore } from '../../src/grants/verified-store.ts'
+import { createRedisStore } from '../../src/grants/redis-family.store.ts'
 import { createEndAgain } from '../../src/grants/end-again.ts'
 import { createGrants } from '../../src/grants/grants.ts'
 import { openCatchUp, StoresDisagree } from '../../src/revocations/catch-up.ts'
@@ -64,8 +65,9 @@ describe.each(Object.entries(URLS))('on %s', (_name, url) => {
 
   /** What a server is made of, as far as this is about. */
   function openServer() {
-    const { store: bare, redis: client, prefix = '' } = opened
+    const { redis: client, prefix = '' } = opened
     if (client === undefined) throw new Error('this is about Redis')
+    const bare = createRedisStore(client, prefix)
     const log = { append: (entry: Revocation) => Promise.resolve(void told.push(entry)) }
     const endedStore = createEndedStore(database.db)
     const catchUp = openCatchUp({

@@ -10,9 +10,9 @@ import type { ScopeExists } from '../scope-list.ts'
 /** Creates the inspector. */
 export function createTokenInspector(deps: {
   grants: Pick<Grants, 'findAccess' | 'findRefresh'>
-  findApp: (appId: string) => Promise<App | undefined>
+  apps: { known(id: string): App | undefined; find(id: string): Promise<App | undefined> }
   /** Returns whether an account is active and its grants of that generation count. */
-  admitsGrant: (accountId: string, generation: number) => Promise<boolean>
+  admitsGrant: (accountId: string, generation: number) => boolean | Promise<boolean>
   scopeExists: ScopeExists
 }): InspectToken {
   return async function inspect(token) {
@@ -25,7 +25,8 @@ export function createTokenInspector(deps: {
         ? accessFacts(await deps.grants.findAccess(presented))
         : refreshFacts(await deps.grants.findRefresh(presented))
     if (found === undefined) return { active: false, reason: 'unknown' }
-    const app = await deps.findApp(found.grant.appId)
+    const { appId } = found.grant
+    const app = deps.apps.known(appId) ?? (await deps.apps.find(appId))
     if (app?.status !== 'active') return { active: false, reason: 'app_inactive' }
     const { accountId, accountGeneration = 0, appGeneration = 0 } = found.grant
     // What was ended counts no longer from then on, also where its removal is still under way.
@@ -34,7 +35,8 @@ export function createTokenInspector(deps: {
         return { active: false, reason: 'unknown' }
     } else {
       if (appGeneration < app.grantsFrom) return { active: false, reason: 'unknown' }
-      if (!(await deps.admitsGrant(accountId, accountGeneration)))
+      const admitted = deps.admitsGrant(accountId, accountGeneration)
+      if (!(typeof admitted === 'boolean' ? admitted : await admitted))
         return { active: false, reason: 'account_inactive' }
     }
     return {

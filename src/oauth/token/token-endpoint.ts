@@ -25,7 +25,7 @@ import { recordIssued, recordReuse, type TokenRecord } from './token-events.ts'
 export interface TokenEndpointDeps extends GrantDeps, TokenRecord {
   phases: ClientPhases
   /** Returns whether an account is active and its grants of that generation count. */
-  admitsGrant: (accountId: string, generation: number) => Promise<boolean>
+  admitsGrant: (accountId: string, generation: number) => boolean | Promise<boolean>
   issueIdToken: IssueIdToken
 }
 
