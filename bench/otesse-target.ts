@@ -61,6 +61,7 @@ export async function openOtesseTarget(
   const port = await findFreePort()
   const env = {
     NODE_ENV: 'production',
+    MALLOC_ARENA_MAX: '2',
     OTESSE_ISSUER: ISSUER,
     OTESSE_HOST: '127.0.0.1',
     OTESSE_PORT: String(port),
@@ -84,6 +85,8 @@ export async function openOtesseTarget(
   const server = stack.use(
     await openServerProcess({
       script: join(root, stores.built ? 'dist/src/main.js' : 'src/main.ts'),
+      // As package.json and the image start it.
+      nodeOptions: ['--max-semi-space-size=4'],
       env,
       pinned: stores.pinned,
       probed: stores.probed,

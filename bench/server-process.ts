@@ -19,6 +19,8 @@ export interface ServerCommand {
   /** A file that Node runs, relative to the project or absolute. */
   script: string
   args?: readonly string[]
+  /** Options of Node itself. */
+  nodeOptions?: readonly string[]
   env: Readonly<Record<string, string>>
   pinned: boolean
   /** Loads probe.ts, so that `ask` gets answers. */
@@ -61,7 +63,10 @@ export interface ServerProcess extends AsyncDisposable {
 export async function openServerProcess(command: ServerCommand): Promise<ServerProcess> {
   const startedAt = performance.now()
   const probe = new URL('probe.ts', import.meta.url).href
-  const nodeOptions = command.probed ? ['--expose-gc', '--import', probe] : []
+  const nodeOptions = [
+    ...(command.nodeOptions ?? []),
+    ...(command.probed ? ['--expose-gc', '--import', probe] : []),
+  ]
   const script = fileURLToPath(new URL(command.script, new URL('..', import.meta.url)))
   const [program, ...args] = onServerCore(
     [process.execPath, ...nodeOptions, script, ...(command.args ?? [])],
