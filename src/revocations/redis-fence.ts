@@ -56,7 +56,8 @@ export function createRedisFence(client: RedisClient, keyPrefix: string): Fence 
     ? TAGS.map((tag) => `${keyPrefix}fence:{${tag}}`)
     : [`${keyPrefix}fence`]
 
-  // The masters as they were read last, by key.
+  // The masters as they were read last, by key. Not as they were when a number was raised: that
+  // looks at no history, so a slot that had moved would later pass for another copy.
   let masters: readonly string[] = []
   const othersThan = (at: number): string[] =>
     [...new Set(masters)].filter((copy) => copy !== masters[at])
@@ -76,7 +77,6 @@ export function createRedisFence(client: RedisClient, keyPrefix: string): Fence 
       ),
     )
     const histories = answers.map(([, , history]) => history)
-    masters = answers.map(([, copy]) => copy)
     return {
       known: Math.min(...answers.map(([known]) => Number(known))),
       copies: answers.map(([, copy]) => copy),
@@ -85,7 +85,11 @@ export function createRedisFence(client: RedisClient, keyPrefix: string): Fence 
   }
 
   return {
-    read: async () => ask([], await losesNothingAtRestart(client), othersThan),
+    async read() {
+      const reading = await ask([], await losesNothingAtRestart(client), othersThan)
+      masters = reading.copies
+      return reading
+    },
     raise(copies, ranges) {
       const pairs = ranges.flatMap(({ first, last }) => [first, last])
       return ask(copies, false, () => pairs)

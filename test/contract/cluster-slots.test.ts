@@ -70,6 +70,8 @@ it('a fence that moved with its slot tells the same history, and one that was re
     return reading as unknown as FenceReading
   }
   const before = await read()
+  const otherServer = createRedisFence(client, 'moving:')
+  await otherServer.read()
 
   const key = `moving:fence:{${TAGS[0] ?? ''}}`
   const masters = client.nodes('master')
@@ -87,6 +89,14 @@ it('a fence that moved with its slot tells the same history, and one that was re
     await source.call('MIGRATE', host, port, moved, 0, 5000)
   for (const master of [target, source, ...masters])
     await master.call('CLUSTER', 'SETSLOT', slot, 'NODE', targetId!)
+  // A server that compares by raising sees the other master first there, and reads then.
+  await waitUntil('the slot to be found', () =>
+    otherServer.raise(before.copies, []).then(
+      () => true,
+      () => false,
+    ),
+  )
+  expect((await otherServer.read()).history).toBe(before.history)
   const after = await read()
   expect(after.copies[0]).not.toBe(before.copies[0])
   expect(after).toMatchObject({ history: before.history, known: before.known })
