@@ -17,7 +17,7 @@ import { openDatabase } from '../src/storage/database.ts'
 import { migrate } from '../src/storage/migrate.ts'
 import { findFreePort } from '../test/support/ports.ts'
 import { BENCH_REDIRECT_URI, BENCH_SCOPE } from './baselines/plain-provider.ts'
-import { openServerProcess } from './server-process.ts'
+import { AS_SHIPPED, openServerProcess } from './server-process.ts'
 import { mintInBatches } from './targets.ts'
 import type { AppCredentials, AppRole, Target, TargetStores } from './targets.ts'
 
@@ -61,7 +61,7 @@ export async function openOtesseTarget(
   const port = await findFreePort()
   const env = {
     NODE_ENV: 'production',
-    MALLOC_ARENA_MAX: '2',
+    ...AS_SHIPPED.env,
     OTESSE_ISSUER: ISSUER,
     OTESSE_HOST: '127.0.0.1',
     OTESSE_PORT: String(port),
@@ -85,8 +85,7 @@ export async function openOtesseTarget(
   const server = stack.use(
     await openServerProcess({
       script: join(root, stores.built ? 'dist/src/main.js' : 'src/main.ts'),
-      // As package.json and the image start it.
-      nodeOptions: ['--max-semi-space-size=4'],
+      nodeOptions: AS_SHIPPED.nodeOptions,
       env,
       pinned: stores.pinned,
       probed: stores.probed,

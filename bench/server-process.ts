@@ -14,6 +14,12 @@ const STOP_TIMEOUT_MILLIS = 10_000
 const POLL_MILLIS = 5
 const SHOWN_OUTPUT_CHARACTERS = 4000
 
+/** How package.json and the image start our server, beyond its settings. */
+export const AS_SHIPPED = {
+  nodeOptions: ['--max-semi-space-size=4'],
+  env: { MALLOC_ARENA_MAX: '2' },
+} as const
+
 /** What to start and how to tell that it is up. */
 export interface ServerCommand {
   /** A file that Node runs, relative to the project or absolute. */

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findFreePort } from '../../test/support/ports.ts'
 import { readResidentMebibytes } from '../load/process-cpu.ts'
-import { openServerProcess, type ServerProcess } from '../server-process.ts'
+import { AS_SHIPPED, openServerProcess, type ServerProcess } from '../server-process.ts'
 
 /** What changes with a start, and stays so for later ones. */
 export interface NodeLife {
@@ -64,7 +64,8 @@ export async function createNode({
       lives += 1
       running = await openServerProcess({
         script,
-        env: settings,
+        nodeOptions: AS_SHIPPED.nodeOptions,
+        env: { ...AS_SHIPPED.env, ...settings },
         pinned: false,
         probed: false,
         ready: {

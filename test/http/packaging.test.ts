@@ -65,6 +65,13 @@ describe('the image', () => {
       expect(stage).toMatch(/^node:\$\{NODE_VERSION\}-bookworm-slim(@sha256:[0-9a-f]{64})?( |\n)/)
   })
 
+  it('gives Node the options that npm start gives it', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: { start: string } }
+    expect(final).toContain(
+      `\nCMD ${JSON.stringify(scripts.start.split(' ')).replaceAll(',', ', ')}`,
+    )
+  })
+
   it('runs as a user whose number says that it is not root', () => {
     expect(final.match(/^USER .*$/gm)).toEqual(['USER 1000:1000'])
   })
