@@ -49,6 +49,7 @@ const SECTIONS: Readonly<Record<string, string>> = {
   signIn: 'Sign-in',
   limits: 'Limits',
   gateways: 'Gateways',
+  connections: 'Connections to other systems',
   events: 'Events',
   pages: 'Pages',
   unsafe: 'Unsafe choices',

@@ -8,7 +8,7 @@ import { type Clock, systemClock } from './shared/clock.ts'
 import { createServerKeys, type ServerKeys } from './shared/crypto.ts'
 import type { Logger } from './shared/logger.ts'
 import { createMetrics, type Metrics } from './shared/metrics.ts'
-import { createEncryption, type Encryption } from './shared/encryption.ts'
+import { createEncryption, createRowEncryption, type Encryption } from './shared/encryption.ts'
 import type { Database } from './storage/database.ts'
 
 /** The open infrastructure. */
@@ -20,6 +20,8 @@ export interface Infrastructure extends ShortLivedStores, AsyncDisposable {
   serverKeys: ServerKeys
   /** Encrypts what is kept in the database and must not be readable there. */
   sealedBox: Encryption
+  /** Encrypts the credentials of connections, each row under a key of its own. */
+  credentialEncryption: Encryption
   db: Database
   /** What was ended, as the database remembers it. */
   endedStore: EndedStore
@@ -51,6 +53,7 @@ export async function openInfrastructure(
     metrics,
     serverKeys: createServerKeys(secrets.secretKeys),
     sealedBox: createEncryption(secrets.encryptionKeys),
+    credentialEncryption: createRowEncryption(secrets.connectionsKeys ?? secrets.encryptionKeys),
     db,
     endedStore,
     [Symbol.asyncDispose]: () => open.disposeAsync(),

@@ -14,6 +14,10 @@ import { createScopeStore } from './apps/scope.store.ts'
 import { type Audit, openAudit } from './audit/audit.ts'
 import { createEventStore, type EventStore } from './audit/event.store.ts'
 import { createUsageStore, type UsageStore } from './audit/usage.store.ts'
+import { type ConnectionStore, createConnectionStore } from './connections/connection.store.ts'
+import { createIntegrationStore, type IntegrationStore } from './connections/integration.store.ts'
+import { createKnownProviders, type KnownProviders } from './connections/known-providers.ts'
+import { createProviderStore, type ProviderStore } from './connections/provider.store.ts'
 import { createConsentStore } from './grants/consent.store.ts'
 import { type Consents, createConsents } from './grants/consents.ts'
 import { createGrants, type Grants } from './grants/grants.ts'
@@ -38,6 +42,8 @@ export interface Services extends AsyncDisposable {
   consents: Consents
   previews: Previews
   audit: Audit
+  /** The systems that can be connected. */
+  providers: KnownProviders
   /** Asks the stores, and remembers nothing. */
   inspectToken: InspectToken
   /** What is read and written without a service in between. */
@@ -47,6 +53,9 @@ export interface Services extends AsyncDisposable {
     events: EventStore
     usage: UsageStore
     purgeJobs: PurgeJobStore
+    providers: ProviderStore
+    integrations: IntegrationStore
+    connections: ConnectionStore
   }
 }
 
@@ -61,6 +70,7 @@ export async function openServices(infrastructure: Infrastructure): Promise<Serv
     events: createEventStore(db),
     usage: createUsageStore(db),
     purgeJobs: createPurgeJobStore(db),
+    ...connectionStores(infrastructure),
   }
   const onRefreshFailed = (error: unknown): void =>
     logger.warn({ err: error }, 'a cached list could not be read again')
@@ -118,11 +128,18 @@ export async function openServices(infrastructure: Infrastructure): Promise<Serv
     consents: createConsents({ store: createConsentStore(db), clock, incarnations }),
     previews: createPreviews({ store, box, clock, issuer: config.server.issuer }),
     audit,
+    providers: createKnownProviders(stores.providers),
     inspectToken: createInspector({ accounts, apps, scopes, grants }, grants.findAccess),
     stores,
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   }
 }
+
+const connectionStores = ({ db, credentialEncryption }: Infrastructure) => ({
+  providers: createProviderStore(db),
+  integrations: createIntegrationStore(db, credentialEncryption),
+  connections: createConnectionStore(db, credentialEncryption),
+})
 
 /** Creates a token inspector that finds access tokens in its own way. */
 export const createInspector = (

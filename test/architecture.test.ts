@@ -9,8 +9,8 @@ import { posix } from 'node:path'
 const LEVELS = [
   ['shared'],
   ['model'],
-  ['config', 'storage', 'http', 'outgoing'],
-  ['accounts', 'apps', 'grants', 'keys', 'audit', 'revocations', 'providers'],
+  ['config', 'storage', 'http', 'outgoing', 'providers'],
+  ['accounts', 'apps', 'grants', 'keys', 'audit', 'revocations', 'connections'],
   ['oauth', 'sign-in', 'connected-apps', 'admin', 'gateway'],
   [
     ...[

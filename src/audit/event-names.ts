@@ -45,6 +45,11 @@ export const EVENTS = {
   'accounts.imported': act,
   'key.rotated': act,
   'keys.resealed': act,
+  'provider.saved': act,
+  'provider.removed': act,
+  'integration.created': act,
+  'integration.changed': act,
+  'integration.deleted': act,
   'leak.reported': { level: 'warn', isUsage: false },
 } as const satisfies Record<string, EventKind>
 

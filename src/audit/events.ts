@@ -296,6 +296,41 @@ const accountEvents = (record: RecordEvent) => ({
     record('keys.resealed', undefined, {}, { count: facts.count }, context),
 })
 
+/** Connections to other systems. */
+const connectionEvents = (record: RecordEvent) => ({
+  providerSaved: (facts: { provider: string }, context?: EventContext) =>
+    record('provider.saved', undefined, {}, { provider: facts.provider }, context),
+  providerRemoved: (facts: { provider: string }, context?: EventContext) =>
+    record('provider.removed', undefined, {}, { provider: facts.provider }, context),
+  integrationCreated: (facts: { integration: string; provider: string }, context?: EventContext) =>
+    record(
+      'integration.created',
+      undefined,
+      {},
+      { integration: facts.integration, provider: facts.provider },
+      context,
+    ),
+  integrationChanged: (facts: { integration: string; diff: Data }, context?: EventContext) =>
+    record(
+      'integration.changed',
+      undefined,
+      {},
+      { integration: facts.integration, diff: facts.diff },
+      context,
+    ),
+  integrationDeleted: (
+    facts: { integration: string; connections: number },
+    context?: EventContext,
+  ) =>
+    record(
+      'integration.deleted',
+      undefined,
+      {},
+      { integration: facts.integration, connections: facts.connections },
+      context,
+    ),
+})
+
 /** Creates the functions over their three outlets. */
 export function createEvents(deps: EventsDeps) {
   const record = createRecord(deps)
@@ -304,6 +339,7 @@ export function createEvents(deps: EventsDeps) {
     ...tokenEvents(record),
     ...appEvents(record),
     ...accountEvents(record),
+    ...connectionEvents(record),
   }
 }
 

@@ -10,6 +10,7 @@ import { flagOfSetting } from './app-flags.ts'
 import { addApplyCommand } from './apply-command.ts'
 import { addEventCommands } from './event-commands.ts'
 import { addExportCommand } from './export-command.ts'
+import { addIntegrationCommands } from './integration-commands.ts'
 import { addKeyCommands } from './key-commands.ts'
 import { problemList } from './layout.ts'
 import { addProviderCommands } from './provider-commands.ts'
@@ -76,8 +77,15 @@ function show(refusal: Refusal, terminal: Terminal, isJson: boolean): number {
 const FLAGS: Readonly<Record<string, string>> = {
   expiresAt: '--expires',
   secretsOut: '--secrets-out',
+  clientId: '--client-id',
+  clientSecret: '--client-secret',
+  ownerKinds: '--owner',
+  requiredScopes: '--required-scope',
+  proxyHosts: '--proxy-host',
+  proxyMethods: '--proxy-method',
 }
-const PLAIN_FLAGS = /^(logo|file|email|role|reason|sentence|group|audience|clear)$/
+const PLAIN_FLAGS =
+  /^(logo|file|email|role|reason|sentence|group|audience|clear|provider|kind|config)$/
 
 const flagOf = (field: string): string =>
   flagOfSetting(field) ?? FLAGS[field] ?? (PLAIN_FLAGS.test(field) ? `--${field}` : field)
@@ -128,6 +136,7 @@ Exit codes: 0 done, 1 failed or refused, 2 usage error.`,
   addTokenCommands(program, does)
   addKeyCommands(program, does)
   addProviderCommands(program, does)
+  addIntegrationCommands(program, does)
   addStoreCommands(program, does)
   // Without a command there is nothing to do: people get the help, scripts an error.
   program.action(() => {

@@ -1,12 +1,12 @@
-// otesse provider: the catalogue of foreign systems, and the check of a file that describes one.
-// Invariant: no command of these opens a store.
+// otesse provider: the catalogue of foreign systems, the check of a file that describes one, and
+// those that are added to the catalogue here. Invariant: what is about the catalogue opens no store.
 import type { Command } from 'commander'
 import type { Provider } from '../providers/provider.ts'
 import { readProvider } from '../providers/read-provider.ts'
 import { readFlagFile } from './app-flags.ts'
 import type { Does } from './command.ts'
 import { facts, type ShownProblem, table } from './layout.ts'
-import { Refusal, type Session } from './session.ts'
+import { OPERATOR, type Outcome, Refusal, type Session } from './session.ts'
 import { decodeWhole } from './text-file.ts'
 
 /** Adds `otesse provider …`. */
@@ -21,17 +21,9 @@ export function addProviderCommands(program: Command, does: Does): void {
       'list the providers; for a confirmed one each fact has a page on which it was read',
     )
     .addHelpText('after', '\nExample:\n  $ otesse provider list --json')
-  does(list, async () => {
-    const providers = await catalogue()
-    const rows = providers.map(({ key, name, kind, status = 'custom' }) => [
-      key,
-      name,
-      kind,
-      status,
-    ])
-    const text = table(['KEY', 'NAME', 'KIND', 'STATUS'], rows)
-    return { json: { providers }, text }
-  })
+  does(list, async () => listed(await catalogue()))
+
+  addCustom(provider, does)
 
   const show = provider
     .command('show')
@@ -56,14 +48,66 @@ The file has the shape that "show --json" prints; status and sources may be left
   $ otesse provider check crm.yaml`,
     )
   does(check, async (session, path = '') => {
-    const { readYaml } = await import('./yaml-file.ts')
-    const { data, problems: broken, lineOf } = readYaml(await textOf(session, path))
-    const { provider: read, problems } = readProvider(data)
-    if (broken.length > 0) throw fileRefusal(broken.map((each) => ({ ...each, ...SYNTAX })))
-    if (read === undefined)
-      throw fileRefusal(problems.map((each) => ({ ...each, line: lineOf(each.field.split('.')) })))
+    const read = await readDescription(session, path)
     return { json: read, text: `${read.name} has no problems.\n${providerText(read)}` }
   })
+}
+
+function addCustom(provider: Command, does: Does): void {
+  const add = provider
+    .command('add')
+    .description('add a provider of your own, or replace it; - reads standard input')
+    .argument('<provider.yaml>')
+    .addHelpText('after', '\nExample:\n  $ otesse provider add crm.yaml')
+  does(add, async (session, path = '') => {
+    const read = await readDescription(session, path)
+    return session.withAdminServices(async (services) => {
+      const outcome = await services.providers.save(read, OPERATOR)
+      if (outcome.kind === 'refused') throw fileRefusal(outcome.problems)
+      return { json: outcome.provider, text: providerText(outcome.provider) }
+    })
+  })
+
+  const custom = provider
+    .command('custom')
+    .description('list the providers of your own')
+    .addHelpText('after', '\nExample:\n  $ otesse provider custom --json')
+  does(custom, (session) =>
+    session.withServices(async ({ stores }) => listed(await stores.providers.list())),
+  )
+
+  const remove = provider
+    .command('remove')
+    .description('remove a provider of your own that no integration uses')
+    .argument('<key>')
+    .addHelpText('after', '\nExample:\n  $ otesse provider remove crm')
+  does(remove, (session, key = '') =>
+    session.withAdminServices(async (services) => {
+      const users = await services.providers.remove(key, OPERATOR)
+      if (users.length > 0)
+        throw new Refusal('in_use', `Nothing was changed: in use by ${users.join(', ')}.`)
+      return { json: { provider: { key }, removed: true }, text: `${key} is no more.\n` }
+    }),
+  )
+}
+
+const listed = (providers: readonly Provider[]): Outcome => ({
+  json: { providers },
+  text: table(
+    ['KEY', 'NAME', 'KIND', 'STATUS'],
+    providers.map(({ key, name, kind, status = 'custom' }) => [key, name, kind, status]),
+  ),
+})
+
+/** @throws {Refusal} with the problems, by line */
+async function readDescription(session: Session, path: string): Promise<Provider> {
+  const { readYaml } = await import('./yaml-file.ts')
+  const { data, problems: broken, lineOf } = readYaml(await textOf(session, path))
+  const { provider: read, problems } = readProvider(data)
+  if (broken.length > 0) throw fileRefusal(broken.map((each) => ({ ...each, ...SYNTAX })))
+  if (read === undefined)
+    throw fileRefusal(problems.map((each) => ({ ...each, line: lineOf(each.field.split('.')) })))
+  return read
 }
 
 // The YAML library is loaded by the commands that read files, and by no other.

@@ -3,16 +3,21 @@ import { createAccountImport } from '../accounts/account-import.ts'
 import { type AccountService, createAccountService } from '../admin/account-service.ts'
 import { type AppService, createAppService } from '../admin/app-service.ts'
 import { createKeyService, type KeyService } from '../admin/key-service.ts'
+import { createIntegrationService, type IntegrationService } from '../admin/integration-service.ts'
+import { createProviderService, type ProviderService } from '../admin/provider-service.ts'
 import { createScopeService, type ScopeService } from '../admin/scope-service.ts'
 import { createTokenService, type TokenService } from '../admin/token-service.ts'
 import type { Infrastructure } from '../infrastructure.ts'
 import type { Services } from '../services.ts'
+import type { Clock } from '../shared/clock.ts'
 
 /** All services of admins. */
 export interface AdminServices {
   accounts: AccountService
   apps: AppService
   scopes: ScopeService
+  integrations: IntegrationService
+  providers: ProviderService
   keys: KeyService
   tokens: TokenService
 }
@@ -34,6 +39,7 @@ export function createAdminServices(
     }),
     apps: createAppService({ apps, events }),
     scopes: createScopeService({ scopes, events }),
+    ...connectionServices(clock, scopes, { audit, providers: known.providers, stores }),
     keys: createKeyService({ keyRing, events }),
     tokens: createTokenService({
       apps,
@@ -48,3 +54,24 @@ export function createAdminServices(
     }),
   }
 }
+
+const connectionServices = (
+  clock: Clock,
+  scopes: Services['scopes'],
+  { audit: { events }, providers: known, stores }: Pick<Services, 'audit' | 'providers' | 'stores'>,
+) => ({
+  integrations: createIntegrationService({
+    integrations: stores.integrations,
+    scopes,
+    findProvider: known.find,
+    events,
+    clock,
+  }),
+  providers: createProviderService({
+    providers: stores.providers,
+    known,
+    integrations: stores.integrations,
+    events,
+    clock,
+  }),
+})

@@ -99,6 +99,7 @@ const eachSecret = (
   return [
     ...look('OTESSE_SECRET_KEY', reveal(values.secrets.secretKeys)),
     ...look('OTESSE_ENCRYPTION_KEY', reveal(values.secrets.encryptionKeys)),
+    ...look('OTESSE_CONNECTIONS_KEY', reveal(values.secrets.connectionsKeys)),
   ]
 }
 

@@ -23,10 +23,20 @@ export type StoresConfig =
 export interface SecretsConfig {
   readonly secretKeys: readonly Secret<string>[]
   readonly encryptionKeys: readonly Secret<string>[]
+  /** Those of credentials of connections, where they have keys of their own. */
+  readonly connectionsKeys?: readonly Secret<string>[] | undefined
 }
 
 type PlainSections =
-  'ops' | 'tokens' | 'signIn' | 'limits' | 'gateways' | 'events' | 'pages' | 'unsafe'
+  | 'ops'
+  | 'tokens'
+  | 'signIn'
+  | 'limits'
+  | 'gateways'
+  | 'connections'
+  | 'events'
+  | 'pages'
+  | 'unsafe'
 
 /** Everything that can be set, deeply frozen. */
 export interface Config extends Pick<SettingValues, PlainSections> {
@@ -145,7 +155,7 @@ function valueOf(
 
 function assemble(values: SettingValues, mode: Mode, warnings: readonly string[]): Config {
   const { server, database, redis, embedded, secrets, ...plain } = values
-  const { secretKeys, encryptionKeys } = secrets
+  const { secretKeys, encryptionKeys, connectionsKeys } = secrets
   const issuer = server.issuer ?? `http://localhost:${server.port}`
   return {
     ...plain,
@@ -161,7 +171,7 @@ function assemble(values: SettingValues, mode: Mode, warnings: readonly string[]
         : { kind: 'embedded', ...embedded },
     secrets:
       secretKeys !== undefined && encryptionKeys !== undefined
-        ? { secretKeys, encryptionKeys }
+        ? { secretKeys, encryptionKeys, connectionsKeys }
         : undefined,
     warnings,
   }

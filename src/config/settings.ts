@@ -209,6 +209,10 @@ const SETTINGS = {
       parse: parse.secretList,
       doc: 'The key that encrypts signing keys, and answers kept for repeated requests, in the database; written, rotated and made like OTESSE_SECRET_KEY.',
     }),
+    connectionsKeys: secret('OTESSE_CONNECTIONS_KEY', {
+      parse: parse.secretList,
+      doc: 'The key that encrypts the credentials of connections in the database; written and rotated like OTESSE_SECRET_KEY. Without it they are encrypted under OTESSE_ENCRYPTION_KEY.',
+    }),
   },
   tokens: {
     accessTtlSeconds: setting('OTESSE_ACCESS_TOKEN_TTL_SECONDS', {
@@ -403,6 +407,13 @@ const SETTINGS = {
     resourceMetadata: optional('OTESSE_VERIFY_RESOURCE_METADATA', {
       parse: parse.webUrl,
       doc: 'The URL of the metadata of your API (RFC 9728), told to clients that /oauth/verify refuses.',
+    }),
+  },
+  connections: {
+    enabled: setting('OTESSE_CONNECTIONS', {
+      parse: parse.flag,
+      default: false,
+      doc: 'Lets people and the company connect other systems, whose credentials this server keeps alive and gives to apps.',
     }),
   },
   events: {

@@ -17,7 +17,7 @@ import { requestFacts } from '../http/request-context.ts'
 import { sendPage } from '../http/send-page.ts'
 import type { Views } from '../http/views.ts'
 import {
-  type Connection,
+  type AppConnection,
   type ConnectionSources,
   findConnection,
   listConnections,
@@ -138,14 +138,14 @@ async function disconnect(
 async function justDisconnected(
   sources: ConnectionSources,
   ctx: Context,
-  connections: readonly Connection[],
+  connections: readonly AppConnection[],
 ): Promise<string | undefined> {
   const appId = new URLSearchParams(ctx.querystring).get('disconnected')
   if (appId === null || connections.some((each) => each.appId === appId)) return undefined
   return (await sources.findApp(appId))?.name
 }
 
-function describe(connection: Connection, catalogue: ReadonlyMap<string, Scope>): ConnectedApp {
+function describe(connection: AppConnection, catalogue: ReadonlyMap<string, Scope>): ConnectedApp {
   return {
     app: cardOf(connection),
     status: connection.app?.status ?? 'deleted',
@@ -164,7 +164,7 @@ const disconnectUrl = (appId: string): string => `${PATH}/${encodeURIComponent(a
  */
 const bindingOf = (accountId: string, appId: string): string => `disconnect ${accountId} ${appId}`
 
-const cardOf = ({ app, appId }: Pick<Connection, 'app' | 'appId'>): AppCard =>
+const cardOf = ({ app, appId }: Pick<AppConnection, 'app' | 'appId'>): AppCard =>
   app === undefined ? namelessCard(appId) : appCard(app)
 
 const namelessCard = (appId: App['id']): AppCard => ({

@@ -8,7 +8,7 @@ import type { Grant } from '../grants/grant.ts'
 import { AppError } from '../shared/errors.ts'
 
 /** One app and what it holds of an account. */
-export interface Connection {
+export interface AppConnection {
   appId: string
   /** Absent where the app is gone without a trace. */
   app: App | undefined
@@ -76,13 +76,13 @@ export async function listConnections(
   },
   accountId: string,
   bounds = BOUNDS,
-): Promise<{ connections: Connection[]; isCut: boolean }> {
+): Promise<{ connections: AppConnection[]; isCut: boolean }> {
   const [consents, granted] = await Promise.all([
     // One more than is shown tells whether there are more.
     sources.consents.listOfAccount(accountId, bounds.apps + 1),
     liveGrants(sources.grants, accountId, bounds),
   ])
-  const held = new Map<string, Omit<Connection, 'app'>>()
+  const held = new Map<string, Omit<AppConnection, 'app'>>()
   const add = (appId: string, scopes: readonly string[], since: Date, grants: number): void => {
     const known = held.get(appId) ?? { appId, scopes: [], since, grants: 0 }
     held.set(appId, {
@@ -115,7 +115,7 @@ export async function findConnection(
   sources: Parameters<typeof listConnections>[0],
   accountId: string,
   appId: string,
-): Promise<Pick<Connection, 'appId' | 'app' | 'grants'> | undefined> {
+): Promise<Pick<AppConnection, 'appId' | 'app' | 'grants'> | undefined> {
   const { connections, isCut } = await listConnections(sources, accountId)
   const met = connections.find((each) => each.appId === appId)
   if (met !== undefined || !isCut) return met
@@ -166,7 +166,7 @@ function inTurns(byApp: string[][], limit: number): string[] {
   return chosen
 }
 
-const nameOf = ({ app, appId }: Connection): string => app?.name ?? appId
+const nameOf = ({ app, appId }: AppConnection): string => app?.name ?? appId
 
-const byName = (left: Connection, right: Connection): number =>
+const byName = (left: AppConnection, right: AppConnection): number =>
   nameOf(left).localeCompare(nameOf(right), 'en') || (left.appId < right.appId ? -1 : 1)

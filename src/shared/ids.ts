@@ -19,3 +19,9 @@ export const newEventId = (): string => `evt_${randomBase62(20)}`
 
 /** Makes the id of a signing key (`kid`). */
 export const newKeyId = (): string => `key_${randomBase62(12)}`
+
+/** Makes the id of an integration. */
+export const newIntegrationId = (): string => `int_${randomBase62(16)}`
+
+/** Makes the id of a connection. */
+export const newConnectionId = (): string => `con_${randomBase62(20)}`

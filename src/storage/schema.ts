@@ -245,6 +245,106 @@ export interface EndedCounterRow {
   last: ColumnType<string, number, number>
 }
 
+/** A provider that an admin wrote; those of the catalogue are files. */
+export interface ProviderRow {
+  key: string
+  /** In the shape of a file of the catalogue. */
+  definition: Json<Record<string, unknown>>
+  version: ColumnType<number, number | undefined, number>
+  created_at: Timestamp
+  updated_at: Timestamp
+}
+
+export interface IntegrationRow {
+  id: string
+  /** The name in addresses, commands and the scope `connections:<handle>`; never changes. */
+  handle: string
+  name: string
+  provider_key: string
+  kind: 'oauth2' | 'client_credentials' | 'keys'
+  client_id: string | null
+  /** Encrypted, bound to this row. */
+  encrypted_client_secret: string | null
+  scopes: Json<string[]>
+  /** Without these no connection is made. */
+  required_scopes: Json<string[]>
+  audience: string | null
+  /** More parameters of authorization requests. */
+  parameters: Json<Record<string, string>>
+  /** Values for the placeholders in the provider's addresses that are the same for everybody. */
+  config: Json<Record<string, string>>
+  owner_kinds: Json<('account' | 'company')[]>
+  /** Machine apps that may use the connections of every owner. */
+  trusted_apps: Json<string[]>
+  proxy_hosts: Json<string[]>
+  proxy_methods: Json<string[]>
+  status: 'active' | 'misconfigured' | 'disabled'
+  status_reason: string | null
+  status_since: Timestamp
+  /** When a misconfigured integration tries one refresh again. */
+  next_probe_at: NullableTimestamp
+  /** Goes up by one with every change; the ETag of the admin API. */
+  version: ColumnType<number, number | undefined, number>
+  created_at: Timestamp
+  updated_at: Timestamp
+}
+
+export interface ConnectionRow {
+  id: string
+  integration_id: string
+  owner_kind: 'account' | 'company'
+  /** An account id; empty for the company. */
+  owner_id: string
+  /** Who connected it: an account id or `cli`. */
+  established_by: string | null
+  /** Whom the provider knows; empty where it does not say. */
+  external_id: string
+  external_label: string | null
+  granted_scopes: Json<string[]>
+  missing_scopes: Json<string[]>
+  /** Values for the placeholders in the provider's addresses. */
+  config: Json<Record<string, string>>
+  status: 'active' | 'failing' | 'expired' | 'disabled'
+  status_reason: string | null
+  status_since: Timestamp
+  access_expires_at: NullableTimestamp
+  refresh_expires_at: NullableTimestamp
+  refresh_failures: Counter
+  /** After a failure of the provider: not to be refreshed before. */
+  next_try_at: NullableTimestamp
+  /** When work in the background looks at it next; null: never. */
+  due_at: NullableTimestamp
+  last_refreshed_at: NullableTimestamp
+  last_used_at: NullableTimestamp
+  last_checked_at: NullableTimestamp
+  last_check: 'ok' | 'revoked' | 'unknown' | null
+  /** Goes up whenever the credentials change. */
+  generation: ColumnType<number, number | undefined, number>
+  /** Until when one process alone may refresh it. */
+  lease_until: NullableTimestamp
+  version: ColumnType<number, number | undefined, number>
+  created_at: Timestamp
+  updated_at: Timestamp
+}
+
+export interface CredentialRow {
+  connection_id: string
+  kind: string
+  /** The provider's field that was typed; empty for tokens. */
+  name: string
+  /** Encrypted, bound to this row. */
+  encrypted_value: string
+  created_at: Timestamp
+  expires_at: NullableTimestamp
+}
+
+export interface ConnectionUseRow {
+  connection_id: string
+  app_id: string
+  used_at: Timestamp
+  uses: ColumnType<string, number, number>
+}
+
 /** All tables. */
 export interface Tables {
   accounts: AccountRow
@@ -263,4 +363,9 @@ export interface Tables {
   grant_journal: GrantJournalRow
   ended_grants: EndedGrantRow
   ended_counter: EndedCounterRow
+  providers: ProviderRow
+  integrations: IntegrationRow
+  connections: ConnectionRow
+  credentials: CredentialRow
+  connection_uses: ConnectionUseRow
 }

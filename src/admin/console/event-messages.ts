@@ -41,6 +41,11 @@ export const EVENT_TITLES: Partial<Record<EventName, string>> = {
   'accounts.imported': 'Accounts imported',
   'key.rotated': 'Signing key rotated',
   'keys.resealed': 'Signing keys re-encrypted',
+  'provider.saved': 'Provider saved',
+  'provider.removed': 'Provider removed',
+  'integration.created': 'Integration created',
+  'integration.changed': 'Integration changed',
+  'integration.deleted': 'Integration deleted',
   'leak.reported': 'Leak reported',
 }
 

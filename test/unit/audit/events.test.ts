@@ -74,6 +74,11 @@ const CALLS: { [Name in keyof Events]: Parameters<Events[Name]>[0] } = {
   keysResealed: { count: 1 },
   leakReported: { ...app, kind: 'client secret', wasLive: true },
   keyRotated: { keyId: 'key_1', alg: 'ES256' },
+  providerSaved: { provider: 'crm' },
+  providerRemoved: { provider: 'crm' },
+  integrationCreated: { integration: 'crm', provider: 'crm' },
+  integrationChanged: { integration: 'crm', diff: { name: ['CRM', 'Sales'] } },
+  integrationDeleted: { integration: 'crm', connections: 2 },
 }
 
 const nameOf = (functionName: string): string =>

@@ -1,0 +1,76 @@
+// Providers that admins wrote, in the database. Those of the catalogue are files, and win over a
+// row of the same key.
+import { type Database, isUniqueViolation, withDatabase } from '../storage/database.ts'
+import type { Provider } from '../providers/provider.ts'
+
+/** Keeps custom providers. */
+export interface ProviderStore {
+  find(key: string): Promise<Provider | undefined>
+  list(): Promise<Provider[]>
+  /** Returns `false` where there is one of that key. */
+  insert(provider: Provider, at: Date): Promise<boolean>
+  /** Returns whether there was one of that key. */
+  replace(provider: Provider, at: Date): Promise<boolean>
+  /** Returns whether there was one. */
+  remove(key: string): Promise<boolean>
+}
+
+/** Creates the store over the database. */
+export function createProviderStore(db: Database): ProviderStore {
+  return {
+    find: (key) =>
+      withDatabase(async () => {
+        const row = await db
+          .selectFrom('providers')
+          .select('definition')
+          .where('key', '=', key)
+          .executeTakeFirst()
+        return row?.definition as Provider | undefined
+      }),
+
+    list: () =>
+      withDatabase(async () => {
+        const rows = await db.selectFrom('providers').select('definition').orderBy('key').execute()
+        return rows.map((row) => row.definition as unknown as Provider)
+      }),
+
+    insert: (provider, at) =>
+      withDatabase(async () => {
+        try {
+          await db
+            .insertInto('providers')
+            .values({
+              key: provider.key,
+              definition: JSON.stringify(provider),
+              created_at: at,
+              updated_at: at,
+            })
+            .execute()
+          return true
+        } catch (error) {
+          if (isUniqueViolation(error)) return false
+          throw error
+        }
+      }),
+
+    replace: (provider, at) =>
+      withDatabase(async () => {
+        const replaced = await db
+          .updateTable('providers')
+          .set((eb) => ({
+            definition: JSON.stringify(provider),
+            version: eb('version', '+', 1),
+            updated_at: at,
+          }))
+          .where('key', '=', provider.key)
+          .executeTakeFirst()
+        return replaced.numUpdatedRows > 0n
+      }),
+
+    remove: (key) =>
+      withDatabase(async () => {
+        const removed = await db.deleteFrom('providers').where('key', '=', key).executeTakeFirst()
+        return removed.numDeletedRows > 0n
+      }),
+  }
+}
