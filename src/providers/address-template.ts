@@ -4,6 +4,8 @@ import type { ProviderConfig } from './provider.ts'
 
 const PLACEHOLDER = /\{([a-z][a-z0-9_]*)\}/g
 const SAFE_PATTERN = /^\^\[[A-Za-z0-9_-]+\]\{\d{1,2},\d{1,3}\}\$$/
+// Reached only where OTESSE_UNSAFE_PRIVATE_DESTINATIONS has it: for trying things out.
+const LOOPBACK = /^(localhost|127\.0\.0\.1|\[::1\])$/
 // What would end a host label or a path segment, or begin another part of the address.
 const STRANGE = ['.', '/', '\\', '@', ':', '#', '?', '%', '[', ']', '&', ' ', '\t', '\n', '^', '`']
 
@@ -23,6 +25,43 @@ export function patternProblem(pattern: string): string | undefined {
     : `It accepts ${JSON.stringify(strange)}, which would change the address.`
 }
 
+/** Values for placeholders, by name. */
+export type ConfigValues = Readonly<Record<string, string>>
+
+/** A placeholder of an address has no value, or one that it does not accept. */
+export class ConfigValueMissing extends Error {
+  readonly member: string
+  constructor(member: string) {
+    super(`There is no valid value for the placeholder ${member}.`)
+    this.member = member
+  }
+}
+
+/** Says whether a placeholder accepts a value. */
+function acceptsConfigValue({ pattern, choices }: ProviderConfig, value: string): boolean {
+  if (choices !== undefined) return choices.includes(value)
+  return pattern !== undefined && new RegExp(pattern).test(value)
+}
+
+/**
+ * Puts values into the placeholders of an address.
+ *
+ * @throws {ConfigValueMissing} for the first one without a valid value
+ */
+export function fillAddress(
+  address: string,
+  config: readonly ProviderConfig[],
+  values: ConfigValues,
+): string {
+  return address.replace(PLACEHOLDER, (_, name: string) => {
+    const described = config.find((each) => each.name === name)
+    const value = Object.hasOwn(values, name) ? values[name] : undefined
+    if (described === undefined || value === undefined || !acceptsConfigValue(described, value))
+      throw new ConfigValueMissing(name)
+    return value
+  })
+}
+
 /** Says what is wrong with an address. @returns a sentence, or `undefined` */
 export function addressProblem(
   address: string,
@@ -39,7 +78,8 @@ export function addressProblem(
   } catch {
     return 'It is not an address. Begin with https://.'
   }
-  if (url.protocol !== 'https:') return 'It must begin with https://.'
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && LOOPBACK.test(url.hostname)))
+    return 'It must begin with https://. Only an address of this machine may begin with http://.'
   if (url.username !== '' || url.password !== '') return 'It must not have a user name in it.'
   if (filled.includes('#')) return 'It must not have a fragment (#).'
   return placeProblem(address, config)
@@ -49,7 +89,7 @@ export function addressProblem(
 // labels that are written out come after it, or its values are listed: else people would choose the
 // host.
 function placeProblem(address: string, config: readonly ProviderConfig[]): string | undefined {
-  const [, host = '', rest = ''] = /^https:\/\/([^/?]*)(.*)$/.exec(address) ?? []
+  const [, host = '', rest = ''] = /^https?:\/\/([^/?]*)(.*)$/.exec(address) ?? []
   const [path = '', query = ''] = rest.split('?')
   if (query.includes('{')) return 'A placeholder cannot be in the query.'
   const partial = [...host.split('.'), ...path.split('/')].find(

@@ -5,7 +5,13 @@
 export interface ProviderAuth {
   readonly authorize_url: string
   readonly token_url: string
+  /** Where refresh tokens are used, if not at the token URL. */
+  readonly refresh_url?: string
   readonly revoke_url?: string
+  /** How tokens are revoked there: as RFC 7009 says, or by a call with the token as its bearer. */
+  readonly revoke?: 'rfc7009' | 'bearer'
+  /** What `iss` must be where the callback brings one. */
+  readonly issuer?: string
   readonly pkce?: 'required' | 'yes' | 'ignored' | 'no'
   /** Between the scopes of a request and of an answer; a space where it is left out. */
   readonly scope_separator?: ' ' | ',' | '+'
@@ -17,6 +23,8 @@ export interface ProviderAuth {
   readonly answer?: 'json' | 'form'
   /** Where an error is: in the status, or in an answer with status 200. */
   readonly errors?: 'status' | 'in_answer'
+  /** The member of an answer that holds the tokens, such as `authed_user`; else they are on top. */
+  readonly answer_path?: string
   readonly extra_authorize?: Readonly<Record<string, string>>
   readonly extra_token?: Readonly<Record<string, string>>
 }
@@ -29,7 +37,7 @@ export interface ProviderLife {
   /** Whether a refresh ends the refresh token that was used. */
   readonly rotates?: 'yes' | 'no' | 'optional'
   /** Which member of an answer says when the access token ends. */
-  readonly expiry?: 'expires_in' | 'expires_at' | 'none'
+  readonly expiry?: 'expires_in' | 'expires_in_ms' | 'expires_at' | 'none'
 }
 
 /** A value that a connection brings for the placeholders in addresses: a subdomain, a region. */
@@ -40,6 +48,10 @@ export interface ProviderConfig {
   readonly pattern?: string
   /** The only values; these may have dots. */
   readonly choices?: readonly string[]
+  /** Who gives it: the person who connects, the provider's callback, or its answer with tokens. */
+  readonly from?: 'person' | 'callback' | 'answer'
+  /** What the provider calls it, where that is not `name`. */
+  readonly parameter?: string
 }
 
 /** Where a credential goes in a call. */
@@ -49,6 +61,10 @@ export interface ProviderApi {
   readonly header?: string
   /** `Bearer` where it is left out; empty for the bare value. */
   readonly prefix?: string
+  /** The parameter of the query that carries the credential; then no header does. */
+  readonly query?: string
+  /** User name and password of Basic, with the names of fields: `{sid}:{token}`. */
+  readonly basic?: string
 }
 
 /** A value that people type to connect by key. */
@@ -57,6 +73,15 @@ export interface ProviderField {
   readonly label: string
   readonly secret: boolean
   readonly hint?: string
+}
+
+/** Which account a connection leads to: members of the answer at `url`, or of the one with tokens. */
+export interface ProviderIdentity {
+  readonly url?: string
+  /** The path of what never changes: `team.id`. */
+  readonly id: string
+  /** The path of what people recognise. */
+  readonly label?: string
 }
 
 /** A request that tells whether a credential works. */
@@ -86,7 +111,14 @@ export interface Provider {
   readonly life?: ProviderLife
   readonly config?: readonly ProviderConfig[]
   readonly api?: ProviderApi
+  readonly identity?: ProviderIdentity
   readonly check?: ProviderCheck
   readonly fields?: readonly ProviderField[]
   readonly sources?: readonly ProviderSource[]
+}
+
+/** Returns how the provider's endpoints are used. @throws {Error} it is connected by keys */
+export function authOf({ key, auth }: Provider): ProviderAuth {
+  if (auth === undefined) throw new Error(`The provider ${key} is not connected by OAuth.`)
+  return auth
 }

@@ -46,6 +46,11 @@ const pattern: Check = (value) =>
   typeof value === 'string' ? patternProblem(value) : 'It must be text.'
 const name = text(/^[a-z][a-z0-9_]{0,40}$/, 'It must be lower-case letters, digits and _.')
 
+const path = text(
+  /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){0,5}$/,
+  'It must be a name, or names with dots between, such as team.id.',
+)
+
 const OWN_PARAMETERS =
   /^(client_(id|secret|assertion.*)|redirect_uri|state|scope|response_type|grant_type|code(_.*)?|refresh_token)$/
 const parameters: Check = (value) => {
@@ -69,13 +74,17 @@ const required = (check: Check): Rule => ({ isRequired: true, check })
 const AUTH: Shape = {
   authorize_url: required(address),
   token_url: required(address),
+  refresh_url: { check: address },
   revoke_url: { check: address },
+  revoke: { check: oneOf('rfc7009', 'bearer') },
+  issuer: { check: plainAddress },
   pkce: { check: oneOf('required', 'yes', 'ignored', 'no') },
   scope_separator: { check: oneOf(' ', ',', '+') },
   client_auth: { check: oneOf('basic', 'post', 'both') },
   body: { check: oneOf('form', 'json') },
   answer: { check: oneOf('json', 'form') },
   errors: { check: oneOf('status', 'in_answer') },
+  answer_path: { check: path },
   extra_authorize: { check: parameters },
   extra_token: { check: parameters },
 }
@@ -84,12 +93,14 @@ const LIFE: Shape = {
   refresh_days: { check: wholeNumber },
   refresh_idle_days: { check: wholeNumber },
   rotates: { check: oneOf('yes', 'no', 'optional') },
-  expiry: { check: oneOf('expires_in', 'expires_at', 'none') },
+  expiry: { check: oneOf('expires_in', 'expires_in_ms', 'expires_at', 'none') },
 }
 const CONFIG: Shape = {
   name: required(name),
   label: required(shortText),
   pattern: { check: pattern },
+  from: { check: oneOf('person', 'callback', 'answer') },
+  parameter: { check: path },
   choices: {
     each: required(text(/^[a-z0-9-]+(\.[a-z0-9-]+)*$/, 'It must be part of a host name.')),
   },
@@ -113,7 +124,17 @@ const PROVIDER: Shape = {
       base_url: { check: address },
       header: { check: header },
       prefix: { check: text(/^[!-~]{0,40}$/, 'It must be one word, or empty.') },
+      query: { check: text(/^[A-Za-z0-9_.-]{1,60}$/, 'It must be the name of a parameter.') },
+      basic: {
+        check: text(
+          /^[^:\s]{0,60}:[^:\s]{0,60}$/,
+          'It must be user:password, such as {sid}:{token}.',
+        ),
+      },
     },
+  },
+  identity: {
+    members: { url: { check: address }, id: required(path), label: { check: path } },
   },
   check: { members: { method: required(oneOf('GET', 'POST')), url: required(address) } },
   fields: {
@@ -164,7 +185,10 @@ function memberProblems(shape: Shape, value: unknown, path: string, all: Members
   return [...unknown, ...known]
 }
 
-function kindProblems({ kind, auth, fields = [] }: Provider): Problem[] {
+function kindProblems({ kind, auth, api, fields = [] }: Provider): Problem[] {
+  const named = [...(api?.basic ?? '').matchAll(/\{([^}]*)\}/g)].map(([, field]) => field)
+  if (named.some((field) => !fields.some((each) => each.name === field)))
+    return [problem('api.basic', 'It names a field that is not described in fields.')]
   if (kind === 'oauth2' && auth === undefined)
     return [problem('auth', 'A provider of kind oauth2 needs its addresses here.')]
   if (kind === 'keys' && !fields.some((field) => field.secret))
@@ -204,8 +228,8 @@ const isWithin = (fact: string, path: string): boolean =>
   fact === path || fact.startsWith(`${path}.`)
 
 /** The paths of what is claimed about a provider. */
-function factsOf({ auth, life, api, check }: Provider): string[] {
-  const groups = Object.entries({ auth, life, api, check })
+function factsOf({ auth, life, api, identity, check }: Provider): string[] {
+  const groups = Object.entries({ auth, life, api, identity, check })
   return groups.flatMap(([group, members]) =>
     Object.keys(members ?? {}).map((member) => `${group}.${member}`),
   )

@@ -22,7 +22,14 @@ it.each([
   [{ ...CRM, colour: 'red' }, 'colour'],
   [{ ...CRM, auth: { ...AUTH, pkce: 'plain' } }, 'auth.pkce'],
   [{ ...CRM, auth: { ...AUTH, token_url: 'http://crm.test/token' } }, 'auth.token_url'],
+  [{ ...CRM, auth: { ...AUTH, token_url: 'http://127.0.0.1.crm.test/' } }, 'auth.token_url'],
   [{ ...CRM, auth: { ...AUTH, token_url: 'https://a:b@crm.test/' } }, 'auth.token_url'],
+  [{ ...CRM, auth: { ...AUTH, revoke: 'delete' } }, 'auth.revoke'],
+  [{ ...CRM, auth: { ...AUTH, answer_path: 'a..b' } }, 'auth.answer_path'],
+  [{ ...CRM, api: { query: 'a&b' } }, 'api.query'],
+  [{ ...CRM, api: { basic: '{sid}' } }, 'api.basic'],
+  [{ ...CRM, api: { basic: '{sid}:x' } }, 'api.basic'],
+  [{ ...CRM, identity: { label: 'name' } }, 'identity.id'],
   [{ ...CRM, auth: { ...AUTH, token_url: 'https://crm.test/#t' } }, 'auth.token_url'],
   [{ ...CRM, auth: { authorize_url: AUTH.authorize_url } }, 'auth.token_url'],
   [{ ...CRM, auth: { ...AUTH, extra_authorize: { state: 'x' } } }, 'auth.extra_authorize'],
@@ -37,6 +44,13 @@ it.each([
 ])('names the member that is wrong: %j', (data, field) => {
   expect(fieldsOf(data)).toContain(field)
 })
+
+it.each(['http://127.0.0.1:9000/token', 'http://localhost:9000/token', 'http://[::1]/token'])(
+  'takes an address of this machine without TLS: %s',
+  (token_url) => {
+    expect(readProvider({ ...CRM, auth: { ...AUTH, token_url } }).problems).toEqual([])
+  },
+)
 
 it('tells all problems at once', () => {
   expect(fieldsOf({ kind: 'x', auth: {}, more: 1 })).toEqual([
