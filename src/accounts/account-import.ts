@@ -4,10 +4,9 @@
 // admin/.
 import { type Clock, dateNow } from '../shared/clock.ts'
 import { AppError } from '../shared/errors.ts'
-import { newAccountId } from '../shared/ids.ts'
 import { emailKey, parseEmail, parseLine } from './account-input.ts'
 import { type AccountStore } from './account.store.ts'
-import { type AccountToInsert, FIRST_GENERATION } from '../model/account.ts'
+import { type AccountToInsert, newAccount, type Role, ROLES } from '../model/account.ts'
 import type { ActContext } from './accounts.ts'
 import type { Problem } from '../model/problem.ts'
 import { type ImportRow, readLines } from './import-lines.ts'
@@ -30,8 +29,8 @@ export interface ImportOptions {
   format: 'csv' | 'ndjson'
   /** Looks at everything and writes nothing. */
   dryRun: boolean
-  /** Whether lines may make admins. */
-  mayMakeAdmins: boolean
+  /** Returns what is missing to give a role; a line that gives it all the same is refused. */
+  missingFor: (role: Role) => string | undefined
 }
 
 /** What is told to the event log. */
@@ -74,7 +73,7 @@ export function createAccountImport(deps: {
         for (const { account } of batch)
           // The others are told as a number: a hundred thousand events would push everything else
           // out of the queue.
-          if (account.role === 'admin' && written.has(account.id))
+          if (account.role !== 'member' && written.has(account.id))
             events?.accountCreated({ accountId: account.id, role: account.role }, context)
       batch = []
     }
@@ -119,10 +118,11 @@ export function createAccountImport(deps: {
 /** Returns the account of a row, or all that is wrong with it. */
 function parseRow(
   row: ImportRow,
-  { mayMakeAdmins }: ImportOptions,
+  { missingFor }: ImportOptions,
   createdAt: Date,
 ): AccountToInsert | Problem[] {
-  const { role = 'member', password_hash: passwordHash } = row
+  const { password_hash: passwordHash } = row
+  const role = row.role === undefined ? 'member' : roleNamed(row.role)
   const email = parseEmail(row.email ?? '')
   const name = row.name === undefined ? undefined : parseName(row.name)
   const problems: Problem[] = []
@@ -138,35 +138,35 @@ function parseRow(
       rule: 'name-form',
       sentence: 'A name is one line of at most 200 characters without control characters.',
     })
-  if (role !== 'member' && role !== 'admin')
-    problems.push({ field: 'role', rule: 'role-unknown', sentence: 'A role is member or admin.' })
-  else if (role === 'admin' && !mayMakeAdmins)
+  const missing = role && missingFor(role)
+  if (role === undefined)
+    problems.push({
+      field: 'role',
+      rule: 'role-unknown',
+      sentence: `The roles are ${ROLES.join(', ')}.`,
+    })
+  else if (missing !== undefined)
     problems.push({
       field: 'role',
       rule: 'role-power',
-      sentence: 'Making admins needs the scope admin:roles:write.',
+      sentence: `Giving the role ${role} needs the permission ${missing}.`,
     })
   const ofHash = passwordHash === undefined ? undefined : hashProblem(passwordHash)
   if (ofHash !== undefined)
     problems.push({ field: 'password_hash', rule: 'hash-unusable', sentence: ofHash })
-  if (problems.length > 0 || email === undefined || name === null) return problems
+  if (problems.length > 0 || email === undefined || name === null || role === undefined)
+    return problems
+  const hasPassword = passwordHash !== undefined
   return {
-    account: {
-      id: newAccountId(),
-      email,
-      name,
-      role: role === 'admin' ? 'admin' : 'member',
-      status: 'active',
-      statusReason: undefined,
-      hasPassword: passwordHash !== undefined,
-      version: 1,
-      ...FIRST_GENERATION,
-      createdAt,
-    },
+    account: newAccount({ email, name, role, hasPassword }, createdAt),
     emailKey: emailKey(email),
     passwordHash,
   }
 }
+
+/** Reads a role as people write it: `app-manager`, `App manager` and `app_manager` are one. */
+const roleNamed = (text: string): Role | undefined =>
+  ROLES.find((role) => role === text.trim().toLowerCase().replaceAll(/[- ]/g, '_'))
 
 /** Returns the name, or `null` where it cannot be one. */
 function parseName(text: string): string | undefined | null {

@@ -26,12 +26,14 @@ export function hashProblem(hash: string): string | undefined {
   const found = parse(hash)
   if (found !== undefined) return found.problem
   // A digest that can be computed a billion times a second protects nobody.
-  return /^(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{128}|\$1\$.*|\{S?(?:SHA|MD5).*)$/i.test(
-    hash,
-  )
-    ? 'This is a fast digest, which does not protect a password. Import the account without it, and let its owner choose a new one.'
-    : UNKNOWN
+  return FAST.test(hash) ? TOO_FAST : UNKNOWN
 }
+
+// In hexadecimal digits, of crypt(3) and Apache, of LDAP, of Django and Werkzeug.
+const FAST =
+  /^(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{128}|\$(?:1|apr1)\$.*|\{S?(?:SHA|MD5).*|(?:unsalted_)?(?:md5|sha\d+)\$.*)$/i
+const TOO_FAST =
+  'MD5, SHA-1 and plain SHA-2 are too fast to protect a password. Import the account without it, and let its owner choose a new one.'
 
 const UNKNOWN =
   'This form of hash is not known. Known are argon2, bcrypt, PBKDF2, scrypt, phpass and SHA-crypt, as common programs write them.'

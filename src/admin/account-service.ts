@@ -63,9 +63,9 @@ export interface AccountService {
   /** Signs the owner out everywhere; apps keep their access. */
   endSessions(id: string, by: Operator): Promise<Account>
   /**
-   * Creates accounts from the rows of a file, with the password hashes that they bring: argon2,
-   * bcrypt and PBKDF2, see accounts/imported-hash.ts. A line that cannot be taken is refused by its
-   * number and stops no other; one that makes an admin needs `admin:roles:write`.
+   * Creates accounts from the rows of a file, with the password hashes that they bring, see
+   * accounts/imported-hash.ts. A line that cannot be taken is refused by its number and stops no
+   * other; so is one with a role that can do more than the operator.
    *
    * @param rows CSV or NDJSON, as text; the first line of CSV names the columns
    * @param dryRun looks at everything and writes nothing
@@ -181,8 +181,8 @@ export function createAccountService(deps: {
 
     async import(rows, options, by) {
       assertMay(by, 'admin:accounts:write')
-      const mayMakeAdmins = missingFor('admin', by.scopes) === undefined
-      const summary = await deps.importAccounts(rows, { ...options, mayMakeAdmins }, contextOf(by))
+      const asked = { ...options, missingFor: (role: Role) => missingFor(role, by.scopes) }
+      const summary = await deps.importAccounts(rows, asked, contextOf(by))
       const problems = summary.problems.map(({ line, problems: found }): RefusedLine => ({
         line,
         outcome: { kind: 'refused', problems: found },

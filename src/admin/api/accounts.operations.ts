@@ -247,7 +247,7 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
       kind: 'lines',
       types: ['text/csv', 'application/x-ndjson'],
       description:
-        'Rows with `email` and, where they are there, `name`, `role` and `password_hash` (argon2, bcrypt or PBKDF2). The first line of CSV names the columns. A line has at most 64 KiB.',
+        'Rows with `email` and, where they are there, `name`, `role` and `password_hash` (as other programs write it). The first line of CSV names the columns. A line has at most 64 KiB.',
     },
     answers: { 200: { description: 'How it went.', schema: ref('ImportSummary') } },
     handle: importAccounts,

@@ -189,6 +189,18 @@ describe('A hash that was made elsewhere', () => {
     if (isForeignHash(hash)) expect(await verifyForeignHash(hash, Buffer.from('x'))).toBe(false)
   })
 
+  test.each([
+    'md5$salt$5f4dcc3b5aa765d61d8327deb882cf99',
+    'sha1$salt$5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8',
+    'unsalted_md5$$5f4dcc3b5aa765d61d8327deb882cf99',
+    'sha256$salt$5f4dcc3b5aa765d61d8327deb882cf995f4dcc3b5aa765d61d8327deb882cf99',
+    '5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8',
+    '$apr1$salt$hash',
+    '{SSHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=',
+  ])('of a fast digest is refused as one: %s', (hash) => {
+    expect(hashProblem(hash)).toMatch(/too fast to protect a password/)
+  })
+
   test('of argon2 is taken as it is, whatever its kind', async () => {
     for (const type of [argon2.argon2id, argon2.argon2i, argon2.argon2d] as const)
       expect(hashProblem(await argon2.hash(PASSWORD, { type, memoryCost: 1024 }))).toBeUndefined()
