@@ -1,6 +1,7 @@
 // What the server does on its own account beside requests: carries out written-down revocations,
 // and removes events, records and links that are past their time.
 import { createIdempotencyRecordStore } from './admin/api/idempotency-record.store.ts'
+import { createUploads } from './admin/uploads.store.ts'
 import type { RevocationReason } from './audit/event-names.ts'
 import type { Events } from './audit/events.ts'
 import type { Grant } from './grants/grant.ts'
@@ -62,17 +63,19 @@ export function startBackgroundJobs(
 }
 
 async function removeExpired(
-  { db, endedStore, clock, config, logger }: Infrastructure,
+  { db, endedStore, clock, config, logger, sealedBox }: Infrastructure,
   { accountLinks, stores }: Services,
 ): Promise<void> {
   const before = new Date(clock() - config.events.retentionDays * DAY)
   const idempotencyRecords = createIdempotencyRecordStore(db)
+  const uploads = createUploads({ db, encryption: sealedBox, clock })
   try {
     // In batches, so that no lock is held for long.
     while ((await stores.events.removeOlderThan(before)) > 0);
     await accountLinks.removeExpired()
     while ((await endedStore.removeExpired(dateNow(clock))) > 0);
     while ((await idempotencyRecords.removeExpired(dateNow(clock))) > 0);
+    while ((await uploads.removeExpired()) > 0);
   } catch (error) {
     logger.warn({ err: error }, 'what is past its time could not be removed')
   }

@@ -7,6 +7,15 @@ import { Readable } from 'node:stream'
 import type { Command } from 'commander'
 import { type Account, type Role, ROLES } from '../model/account.ts'
 import type { Accounts } from '../accounts/accounts.ts'
+import {
+  convert,
+  type Counts,
+  lineOf,
+  noCounts,
+  type SourceRow,
+  SOURCES,
+} from '../admin/import/export-formats.ts'
+import { decodeText, decodeWhole, FileRefused } from '../admin/import/text-file.ts'
 import type { Problem } from '../model/problem.ts'
 import { randomBase62 } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
@@ -28,12 +37,9 @@ import {
   inputRefusal,
   OPERATOR,
   type Outcome,
-  Refusal,
   type Session,
   usageRefusal,
 } from './session.ts'
-import { convert, type SourceRow, SOURCES } from './import-sources.ts'
-import { decodeText, decodeWhole, joined } from './text-file.ts'
 
 const GENERATED_LENGTH = 20
 const ROLE_WORDS = ROLES.join(', ').replace('_', '-')
@@ -298,7 +304,7 @@ function addImport(account: Command, does: Does): void {
     .addHelpText(
       'after',
       `
-The columns, or members, are email, name, role (member or admin) and password_hash; all but email may be absent. Hashes of argon2,
+The columns, or members, are email, name, role (${ROLE_WORDS}) and password_hash; all but email may be absent. Hashes of argon2,
 bcrypt, PBKDF2, scrypt, phpass and SHA-crypt are taken, as Django, Laravel, passlib, Keycloak, ASP.NET Identity, WordPress, Firebase and
 others write them, and replaced when their owner signs in. E-mails that have an account
 are left as they are, so an import may be repeated. Lines that are refused are listed and stop no other; then the exit code is 1. Examples:
@@ -316,17 +322,19 @@ are left as they are, so an import may be repeated. Lines that are refused are l
     const source = SOURCES.find((one) => one === from)
     if (from !== undefined && source === undefined)
       throw usageRefusal(`--from is ${SOURCES.join(', ')}`)
+    const counts: Counts = noCounts()
     const text = textOf(file === '-' ? process.stdin : createReadStream(file), file)
-    const converted = source && convert(source, await joined(text), await hashConfigOf(hashConfig))
+    const converted =
+      source && (await wholeExport(convert(source, text, await hashConfigOf(hashConfig), counts)))
     return session.withAdminServices(async (services) => {
       const summary = await services.accounts.import(
-        withProgress(converted === undefined ? text : asLines(converted.rows), session),
+        withProgress(converted ?? text, session),
         { format: converted === undefined ? format : 'ndjson', dryRun },
         OPERATOR,
       )
       return {
-        json: { ...importJson(summary, dryRun), ...(converted && exportJson(converted)) },
-        text: importText(summary, dryRun) + (converted ? exportText(converted) : ''),
+        json: { ...importJson(summary, dryRun), ...(converted && exportJson(counts)) },
+        text: importText(summary, dryRun) + (converted ? exportText(counts) : ''),
         exitCode: summary.refused === 0 ? 0 : 1,
       }
     })
@@ -336,9 +344,14 @@ are left as they are, so an import may be repeated. Lines that are refused are l
 const hashConfigOf = async (path: string | undefined): Promise<string | undefined> =>
   path === undefined ? undefined : decodeWhole(await readFlagFile(path, 'hash-config'), path)
 
-/** One line for each account of the export, so that a problem is told by its number in it. */
-const asLines = (rows: readonly (SourceRow | undefined)[]): AsyncIterable<string> =>
-  Readable.from(rows.map((row) => `${row === undefined ? '' : JSON.stringify(row)}\n`))
+/** Reads all of an export before any of it is imported: its end can say that it is none. */
+async function wholeExport(
+  rows: AsyncIterable<SourceRow | undefined>,
+): Promise<AsyncIterable<string>> {
+  const lines: string[] = []
+  for await (const row of rows) lines.push(lineOf(row))
+  return Readable.from(lines)
+}
 
 const PROGRESS_MILLIS = 2000
 
@@ -375,12 +388,12 @@ async function getAccount(
   return found
 }
 
-/** Reads a file piece by piece. @throws {Refusal} where it cannot be read */
+/** Reads a file piece by piece. @throws {Refusal | FileRefused} where it cannot be read */
 async function* textOf(stream: Readable, file: string): AsyncGenerator<string> {
   try {
     yield* decodeText(stream as AsyncIterable<Uint8Array>, file)
   } catch (error) {
-    if (error instanceof Refusal) throw error
+    if (error instanceof FileRefused) throw error
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
     const problem: Problem = {
       field: 'path',

@@ -2,7 +2,7 @@
 import type { ImportOutcome } from '../admin/account-service.ts'
 import type { OneTimeLink } from '../accounts/account-links.ts'
 import type { Account } from '../model/account.ts'
-import type { Converted } from './import-sources.ts'
+import type { Counts } from '../admin/import/export-formats.ts'
 import { facts, timeText, problemList, table } from './layout.ts'
 
 export const accountJson = (account: Account): object => ({
@@ -71,17 +71,12 @@ export function importText(summary: ImportOutcome, dryRun: boolean): string {
   return `${created} ${verb}, ${existing} existed already and stay as they are, ${refused} refused.\n${problemList(shown, (field) => field)}${more}`
 }
 
-const passwordsOf = ({ rows }: Converted): { withPassword: number; withoutPassword: number } => {
-  const read = rows.filter((row) => row !== undefined)
-  const withPassword = read.filter((row) => row.password_hash !== undefined).length
-  return { withPassword, withoutPassword: read.length - withPassword }
-}
-
 /** What was read of an export, and what of it is not here, by its reason. */
-export const exportJson = (converted: Converted): object => ({
-  ...passwordsOf(converted),
-  leftOut: Object.fromEntries(converted.left),
-  notTaken: Object.fromEntries(converted.dropped),
+export const exportJson = ({ withPassword, withoutPassword, left, dropped }: Counts): object => ({
+  withPassword,
+  withoutPassword,
+  leftOut: Object.fromEntries(left),
+  notTaken: Object.fromEntries(dropped),
 })
 
 const counted = (title: string, counts: ReadonlyMap<string, number>): string =>
@@ -89,9 +84,8 @@ const counted = (title: string, counts: ReadonlyMap<string, number>): string =>
     ? ''
     : `${title}:\n${[...counts].map(([what, count]) => `  - ${count} × ${what}\n`).join('')}`
 
-export function exportText(converted: Converted): string {
-  const { withPassword, withoutPassword } = passwordsOf(converted)
+export function exportText({ withPassword, withoutPassword, left, dropped }: Counts): string {
   const link = withoutPassword === 0 ? '' : ' (their owners need a link: otesse account reset)'
   return `In the export: ${withPassword} accounts with a password, ${withoutPassword} without one${link}. A line above is the number of the account in it.
-${counted('Left out', converted.left)}${counted('Not taken along of the others', converted.dropped)}`
+${counted('Left out', left)}${counted('Not taken along of the others', dropped)}`
 }

@@ -13,7 +13,7 @@ import {
 } from '../apps/app-settings.ts'
 import { bareFlag } from '../apps/setting.ts'
 import { inputRefusal } from './session.ts'
-import { decodeWhole } from './text-file.ts'
+import { decodeWhole } from '../admin/import/text-file.ts'
 
 interface AppFlags extends Readonly<Record<string, unknown>> {
   file?: string

@@ -13,11 +13,11 @@ import { DEFAULT_LIFETIME_BOUNDS } from '../apps/app-rules.ts'
 import type { AdminServices } from '../compose/admin-services.ts'
 import type { Services } from '../services.ts'
 import { readFlagFile, readLogo } from './app-flags.ts'
-import type { DeclarationFile, LinedProblem } from './declaration-file.ts'
+import type { DeclarationFile, LinedProblem } from '../admin/apply/declaration-file.ts'
 import { facts } from './layout.ts'
 import { planJson, planText } from './plan-text.ts'
 import type { Does } from './command.ts'
-import { decodeWhole } from './text-file.ts'
+import { decodeWhole } from '../admin/import/text-file.ts'
 import { inputRefusal, OPERATOR, type Outcome, type Session, toRefusal } from './session.ts'
 
 interface ApplyFlags {
@@ -57,7 +57,7 @@ Exit codes: 0 done, 1 failed or refused, 2 usage error, 3 there are differences 
   does(apply, async (session) => {
     const flags = apply.opts<ApplyFlags>()
     // Loaded here, so that other commands do not wait for the library.
-    const { readDeclarationText } = await import('./declaration-file.ts')
+    const { readDeclarationText } = await import('../admin/apply/declaration-file.ts')
     const file = readDeclarationText(await readText(session, flags.file))
     const { logos, missing } = await readLogos(file.declaration, flags.file)
     // All problems at once; those that only the catalogue and the registered apps can tell come

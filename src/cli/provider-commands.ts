@@ -7,7 +7,7 @@ import { readFlagFile } from './app-flags.ts'
 import type { Does } from './command.ts'
 import { facts, type ShownProblem, table } from './layout.ts'
 import { OPERATOR, type Outcome, Refusal, type Session } from './session.ts'
-import { decodeWhole } from './text-file.ts'
+import { decodeWhole } from '../admin/import/text-file.ts'
 
 /** Adds `otesse provider …`. */
 export function addProviderCommands(program: Command, does: Does): void {
@@ -101,7 +101,7 @@ const listed = (providers: readonly Provider[]): Outcome => ({
 
 /** @throws {Refusal} with the problems, by line */
 async function readDescription(session: Session, path: string): Promise<Provider> {
-  const { readYaml } = await import('./yaml-file.ts')
+  const { readYaml } = await import('../admin/apply/yaml-file.ts')
   const { data, problems: broken, lineOf } = readYaml(await textOf(session, path))
   const { provider: read, problems } = readProvider(data)
   if (broken.length > 0) throw fileRefusal(broken.map((each) => ({ ...each, ...SYNTAX })))

@@ -2,6 +2,7 @@
 // can end. Invariants: with --json, standard output is one JSON document whatever happened; what
 // was opened is disposed before anything is shown, so that events are written.
 import { ALL_ADMIN_SCOPES, type Operator } from '../admin/operator.ts'
+import { FileRefused } from '../admin/import/text-file.ts'
 import type { AdminServices } from '../compose/admin-services.ts'
 import { type Config, ConfigError, type Environment, loadConfig } from '../config/config.ts'
 import type { Infrastructure } from '../infrastructure.ts'
@@ -146,6 +147,7 @@ async function loadServices() {
 /** Turns whatever a command threw into the refusal that is shown. */
 export function toRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error
+  if (error instanceof FileRefused) return inputRefusal([error.problem])
   if (error instanceof Cancelled) return new Refusal('cancelled', 'Cancelled.', { exitCode: 130 })
   if (error instanceof ConfigError)
     return new Refusal('settings_refused', 'The settings cannot be used.', {

@@ -3,7 +3,9 @@ import type Router from '@koa/router'
 import { createCountGrants, createGetChangeable } from '../admin/console/app-reads.ts'
 import { createConsoleRouter } from '../admin/console/console.routes.ts'
 import { createUsedForms } from '../admin/console/used-forms.store.ts'
+import { createAccountImports } from '../admin/account-imports.ts'
 import { createAppPreviews } from '../admin/app-preview.ts'
+import { createUploads } from '../admin/uploads.store.ts'
 import type { Infrastructure } from '../infrastructure.ts'
 import type { AuthorizationServer } from '../oauth/authorization-server.ts'
 import { PATHS } from '../oauth/paths.ts'
@@ -14,7 +16,7 @@ import type { PageParts } from './pages.ts'
 
 /** Creates the router of /admin. */
 export function createConsole(
-  { config, clock, db }: Infrastructure,
+  { config, clock, db, sealedBox }: Infrastructure,
   services: Services,
   admin: AdminServices,
   { interactions, tokensInProcess }: AuthorizationServer,
@@ -41,6 +43,10 @@ export function createConsole(
       tokens: tokensInProcess,
       authorizeUrl: issuer + PATHS.authorize,
       events: audit.events,
+    }),
+    imports: createAccountImports({
+      uploads: createUploads({ db, encryption: sealedBox, clock }),
+      accounts: admin.accounts,
     }),
     usedForms: createUsedForms(db, clock),
     lifetimes: config.tokens,

@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Context } from 'koa'
 import { equalInConstantTime, type ServerKeys } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
-import { readMultipart, type Upload } from './multipart.ts'
+import { readMultipart, type ReceiveFile, type Upload } from './multipart.ts'
 import { type Parameters, readParameters } from './parameters.ts'
 
 /** Makes and checks the tokens of forms. */
@@ -29,9 +29,15 @@ export interface Csrf {
    * Reads a form with files in the same way.
    *
    * @param maxFileBytes what is beyond of a file is thrown away
+   * @param receive takes a file as it arrives, once the token that stands before it is right
    * @throws {AppError} the same, and `upload_too_large`
    */
-  readUpload(ctx: Context, binding: string, maxFileBytes: number): Promise<Upload>
+  readUpload(
+    ctx: Context,
+    binding: string,
+    maxFileBytes: number,
+    receive?: ReceiveFile,
+  ): Promise<Upload>
 }
 
 // `none` is a user's own doing: the address bar, a bookmark.
@@ -68,9 +74,17 @@ export function createCsrf(serverKeys: ServerKeys): Csrf {
       assertToken(form, binding)
       return form
     },
-    async readUpload(ctx, binding, maxFileBytes) {
+    async readUpload(ctx, binding, maxFileBytes, receive) {
       assertFromOurPage(ctx, 'multipart/form-data')
-      const upload = await readMultipart(ctx.req, maxFileBytes)
+      const upload = await readMultipart(
+        ctx.req,
+        maxFileBytes,
+        receive &&
+          (async (file, fields) => {
+            assertToken(fields, binding)
+            await receive(file, fields)
+          }),
+      )
       assertToken(upload.fields, binding)
       return upload
     },

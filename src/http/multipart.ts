@@ -1,6 +1,6 @@
 // Forms with a file in them (RFC 7578), read in one pass. Invariant: memory is bounded whatever is
-// sent: what is too long of a file is counted and thrown away, and what is too long of anything
-// else refuses the whole. Called by csrf.ts for forms that upload pictures.
+// sent: a small file is kept whole and a large one handed on piece by piece; what is too long of it
+// is thrown away, and what is too long of anything else refuses the whole. Called by csrf.ts.
 import type { IncomingMessage } from 'node:http'
 import {
   Busboy,
@@ -17,6 +17,8 @@ export interface UploadedFile {
   bytes: Uint8Array
   /** What the browser says that it is. */
   contentType: string
+  /** What the browser says that it is called. */
+  fileName: string
 }
 
 /** A form with its files by the name of their field; a file input that was left empty is absent. */
@@ -25,7 +27,22 @@ export interface Upload {
   files: ReadonlyMap<string, UploadedFile>
 }
 
+/** A file that is taken while it arrives. */
+export interface IncomingFile {
+  /** The name of its field. */
+  field: string
+  /** What the browser says that it is called. */
+  fileName: string
+  /** One byte more than allowed at most; to be read to the end, or left. */
+  bytes: AsyncIterable<Uint8Array>
+}
+
+/** Takes a file. @param fields those that stand before the file in the form */
+export type ReceiveFile = (file: IncomingFile, fields: Parameters) => Promise<void>
+
 const MAX_BODY_BYTES = 16 * 1024 * 1024
+/** What may stand around a file that is larger than forms usually are. */
+const MAX_AROUND_BYTES = 1024 * 1024
 const MAX_FIELD_BYTES = 64 * 1024
 const MAX_FIELDS = 1000
 
@@ -33,19 +50,29 @@ const MAX_FIELDS = 1000
  * Reads a form with files.
  *
  * @param maxFileBytes what is beyond is thrown away
- * @throws {AppError} `upload_too_large`, `body_…`, `parameter_duplicated`
+ * @param receive takes each file as it arrives; without it files are in the answer
+ * @throws {AppError} `upload_too_large`, `body_…`, `parameter_duplicated`; whatever `receive` throws
  */
-export function readMultipart(request: IncomingMessage, maxFileBytes: number): Promise<Upload> {
+export function readMultipart(
+  request: IncomingMessage,
+  maxFileBytes: number,
+  receive?: ReceiveFile,
+): Promise<Upload> {
   return new Promise((resolve, reject) => {
     const fields = new Map<string, string>()
     const files = new Map<string, UploadedFile>()
     const seen = new Set<string>()
-    const parser = createParser(request, maxFileBytes)
+    const maxBodyBytes = Math.max(MAX_BODY_BYTES, maxFileBytes + MAX_AROUND_BYTES)
+    const parser = createParser(request, maxFileBytes, maxBodyBytes)
+    const receiving: Promise<void>[] = []
+    let open: BusboyFileStream | undefined
     let received = 0
 
-    const fail = (error: AppError): void => {
+    const fail = (error: Error): void => {
       request.unpipe(parser)
       request.pause()
+      // Whoever takes the file waits for more of it.
+      open?.destroy(error)
       reject(error)
     }
     const isNew = (name: string): boolean => {
@@ -56,23 +83,37 @@ export function readMultipart(request: IncomingMessage, maxFileBytes: number): P
     }
     request.on('data', (chunk: Buffer) => {
       received += chunk.length
-      if (received > MAX_BODY_BYTES) fail(new AppError('upload_too_large'))
+      if (received > maxBodyBytes) fail(new AppError('upload_too_large'))
     })
     parser.on('field', (name, value, isNameCut, isCut) => {
       if (isNameCut || isCut) fail(new AppError('upload_too_large'))
       else if (isNew(name) && value !== '') fields.set(name, value)
     })
     parser.on('file', (name, stream, fileName, _encoding, contentType) => {
-      collect(stream, (bytes) => {
-        // A file input that was left empty comes as a file without name and content.
-        if (isNew(name) && (bytes.length > 0 || Boolean(fileName)))
-          files.set(name, { bytes, contentType })
-      })
+      // A file input that was left empty comes as a file without name and content.
+      if (receive === undefined || !fileName)
+        collect(stream, (bytes) => {
+          if (isNew(name) && (bytes.length > 0 || Boolean(fileName)))
+            files.set(name, { bytes, contentType, fileName: Boolean(fileName) ? fileName : '' })
+        })
+      else if (isNew(name)) {
+        open = stream
+        // Whoever reads it is told; where nobody does any more, nobody needs to be.
+        stream.on('error', () => undefined)
+        const file = { field: name, fileName, bytes: unendingly(stream) }
+        receiving.push(
+          receive(file, fields)
+            .then(() => void stream.resume())
+            .catch((error: unknown) =>
+              fail(error instanceof Error ? error : new AppError('server_error', { cause: error })),
+            ),
+        )
+      }
     })
     for (const limit of ['fieldsLimit', 'partsLimit', 'filesLimit'] as const)
       parser.on(limit, () => fail(new AppError('upload_too_large')))
     parser.on('error', (cause) => fail(new AppError('body_not_form', { cause })))
-    parser.on('finish', () => resolve({ fields, files }))
+    parser.on('finish', () => void Promise.all(receiving).then(() => resolve({ fields, files })))
     const incomplete = (): void => fail(new AppError('body_incomplete'))
     request.on('error', incomplete)
     request.on('aborted', incomplete)
@@ -80,8 +121,17 @@ export function readMultipart(request: IncomingMessage, maxFileBytes: number): P
   })
 }
 
-function createParser(request: IncomingMessage, maxFileBytes: number): BusboyInstance {
-  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES)
+// Left before its end, the stream must not be destroyed: the parser waits until it was read.
+const unendingly = (stream: BusboyFileStream): AsyncIterable<Uint8Array> => ({
+  [Symbol.asyncIterator]: () => stream.iterator({ destroyOnReturn: false }),
+})
+
+function createParser(
+  request: IncomingMessage,
+  maxFileBytes: number,
+  maxBodyBytes: number,
+): BusboyInstance {
+  if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes)
     throw new AppError('upload_too_large')
   try {
     return new Busboy({

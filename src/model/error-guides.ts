@@ -24,8 +24,8 @@ export const REFUSAL_GUIDES: Readonly<Record<ErrorCode, ReasonMessage>> = {
     'Send only the parameters that the endpoint supports.',
   ),
   upload_too_large: message(
-    'A form with a file was larger than 16 MiB.',
-    'Choose a smaller picture.',
+    'A form with a file was larger than the page takes.',
+    'Choose a smaller file. Accounts can also be imported with the command line, which takes files of any size.',
   ),
   body_type_unsupported: message(
     'The body had a content type that the endpoint does not support.',

@@ -30,7 +30,7 @@ const AUTHENTICATION_FAILED = 'client_authentication_failed'
 export const ERRORS = {
   // The request itself
   body_too_large: row(413, 'invalid_request', 'The request body is larger than 64 KiB.'),
-  upload_too_large: row(413, 'invalid_request', 'The form is larger than 16 MiB.'),
+  upload_too_large: row(413, 'invalid_request', 'The form is larger than this page takes.'),
   body_type_unsupported: row(
     400,
     'invalid_request',

@@ -21,6 +21,7 @@ import * as emailKeys from '../../migrations/0019_email_keys.ts'
 import * as secretKeys from '../../migrations/0020_secret_keys.ts'
 import * as eventsRequest from '../../migrations/0025_events_request.ts'
 import * as roles from '../../migrations/0028_roles.ts'
+import * as uploads from '../../migrations/0029_uploads.ts'
 import * as connections from '../../migrations/0030_connections.ts'
 import { type Database, withDatabase } from './database.ts'
 import { assertUsable } from './database-check.ts'
@@ -45,6 +46,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0020_secret_keys': secretKeys,
   '0025_events_request': eventsRequest,
   '0028_roles': roles,
+  '0029_uploads': uploads,
   '0030_connections': connections,
 }
 

@@ -345,6 +345,31 @@ export interface ConnectionUseRow {
   uses: ColumnType<string, number, number>
 }
 
+/** A file that an admin uploaded, to act on it after looking at what was found in it. */
+export interface UploadRow {
+  id: string
+  /** What it is for. */
+  kind: string
+  /** Who uploaded it; nobody else sees it. */
+  account_id: string
+  state: 'receiving' | 'ready' | 'running' | 'done'
+  /** How many pieces it has. */
+  pieces: number
+  /** What was found in it, and what came of it, encrypted; null while it is received. */
+  encrypted_facts: string | null
+  created_at: Timestamp
+  /** When work on it was seen last. */
+  touched_at: Timestamp
+  expires_at: Timestamp
+}
+
+/** One piece of an upload, from 0; removed when the upload is done. */
+export interface UploadPieceRow {
+  upload_id: string
+  position: number
+  encrypted_piece: string
+}
+
 /** All tables. */
 export interface Tables {
   accounts: AccountRow
@@ -368,4 +393,6 @@ export interface Tables {
   connections: ConnectionRow
   credentials: CredentialRow
   connection_uses: ConnectionUseRow
+  uploads: UploadRow
+  upload_pieces: UploadPieceRow
 }

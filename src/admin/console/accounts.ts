@@ -22,6 +22,7 @@ const DONE: Readonly<Record<string, string>> = {
   role: 'Role changed. It takes effect everywhere within a second.',
   name: 'Name changed.',
   deactivated: 'Account deactivated. Its sessions and tokens no longer work.',
+  discarded: 'File discarded. Nothing was imported.',
   sessions: 'Sessions ended. The person has to sign in again.',
   reactivated:
     'Account reactivated. The person can sign in again; apps have to be connected again.',
@@ -80,6 +81,8 @@ const list = ({ accounts }: ConsoleDeps): Row =>
           section: 'accounts',
           crumbs: [],
           action: { label: 'Invite someone', href: `${PATH}/new` },
+          otherAction: { label: 'Import', href: `${PATH}/import` },
+          done: doneOf(query, DONE),
         },
         accounts: found.accounts.map(accountFacts),
         narrowing,

@@ -3,8 +3,8 @@
 // form counts, and when, is decided for all rows alike in console.routes.ts. Rows know no HTTP.
 import type { Readable } from 'node:stream'
 import type { Account } from '../../model/account.ts'
-import type { Problem } from '../../model/problem.ts'
-import type { UploadedFile } from '../../http/multipart.ts'
+import type { Problem, Refused } from '../../model/problem.ts'
+import type { IncomingFile, UploadedFile } from '../../http/multipart.ts'
 import type { Parameters } from '../../http/parameters.ts'
 import type { WriteAlong } from '../../storage/database.ts'
 import type { Operator } from '../operator.ts'
@@ -58,7 +58,12 @@ export interface PageRow<Path extends string = string> {
 export interface SentForm {
   fields: Parameters
   files: ReadonlyMap<string, UploadedFile>
+  /** What became of the file of a form that takes it as it arrives; absent where none came. */
+  received?: ReceivedFile | undefined
 }
+
+/** How a file was received that is kept to be acted on. */
+export type ReceivedFile = { readonly kind: 'received'; readonly id: string } | Refused
 
 /** A form that is to be shown: empty, or as it was sent with what was wrong with it. */
 export interface FormState<Target, Typed> {
@@ -122,6 +127,8 @@ export interface ActionRow<Path extends string = string, Target = unknown, Typed
   once: false | ((target: Target, ledTo: string) => UsedFormNotice)
   /** How much of a file is read; without it the form has no files. */
   maxFileBytes?: number
+  /** Takes a large file as it arrives, when form and admin were checked; `fields` stand before it. */
+  receive?(file: IncomingFile, fields: Parameters, by: Operator): Promise<ReceivedFile>
   /** @throws {AppError} `not_found` */
   find(params: ParamsOf<Path>): Promise<Target> | Target
   /** Reads what was typed; before a form was sent, how the target is now. */

@@ -9,6 +9,7 @@ import type { EventStore } from '../../audit/event.store.ts'
 import type { UsageStore } from '../../audit/usage.store.ts'
 import type { KeyRing } from '../../keys/key-ring.ts'
 import type { Clock } from '../../shared/clock.ts'
+import type { AccountImports } from '../account-imports.ts'
 import type { AccountService } from '../account-service.ts'
 import type { AppService } from '../app-service.ts'
 import type { AppPreviews } from '../app-preview.ts'
@@ -38,6 +39,7 @@ export interface ConsoleDeps {
     tokens: TokenService
   }
   previews: AppPreviews
+  imports: AccountImports
   /** The server's lifetimes, for apps that have none of their own. */
   lifetimes: { accessTtlSeconds: number; refreshTtlSeconds: number }
   clock: Clock

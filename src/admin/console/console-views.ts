@@ -24,6 +24,10 @@ export const consoleValues = (
   frame: {
     ...frame,
     action: frame.action !== undefined && may(frame.action.href) ? frame.action : undefined,
+    otherAction:
+      frame.otherAction !== undefined && may(frame.otherAction.href)
+        ? frame.otherAction
+        : undefined,
     tabs: frame.tabs?.filter(({ href }) => may(href)),
   },
   /** Whether a link to that path of the console leads anywhere for this person. */

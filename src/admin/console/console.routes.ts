@@ -9,6 +9,7 @@ import { sendHtml } from '../../http/send-page.ts'
 import type { Templates } from '../../http/views.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { WriteAlong } from '../../storage/database.ts'
+import { accountImportRows } from './account-import.ts'
 import { accountRows } from './accounts.ts'
 import type {
   ActionRow,
@@ -16,6 +17,7 @@ import type {
   Download,
   FormState,
   PageRow,
+  ReceivedFile,
   Row,
   Sent,
   SentForm,
@@ -53,6 +55,7 @@ const rowsOf = (deps: ConsoleDeps): Row[] => [
   ...tokenRows(deps),
   ...activityRows(deps),
   ...scopeRows(deps),
+  ...accountImportRows(deps),
   ...accountRows(deps),
   ...keyRows(deps),
 ]
@@ -178,9 +181,15 @@ async function readForm(
   admin: Admin,
 ): Promise<SentForm> {
   const binding = bindingOf(admin, row.name, ctx)
-  return row.maxFileBytes === undefined
-    ? { fields: await csrf.readForm(ctx, binding), files: new Map() }
-    : csrf.readUpload(ctx, binding, row.maxFileBytes)
+  const { maxFileBytes } = row
+  if (maxFileBytes === undefined)
+    return { fields: await csrf.readForm(ctx, binding), files: new Map() }
+  if (row.receive === undefined) return csrf.readUpload(ctx, binding, maxFileBytes)
+  let received: ReceivedFile | undefined
+  const form = await csrf.readUpload(ctx, binding, maxFileBytes, async (file, fields) => {
+    received = await row.receive?.(file, fields, admin.by)
+  })
+  return { ...form, received }
 }
 
 function stateOf(

@@ -38,6 +38,8 @@ export interface Frame {
   logo?: { name: string; logoUrl: string | undefined } | undefined
   /** The one primary action. */
   action?: LinkTo | undefined
+  /** Another, less prominent. */
+  otherAction?: LinkTo | undefined
   tabs?: { label: string; href: string; isCurrent: boolean }[] | undefined
   /** What was done just now. */
   done?: string | undefined

@@ -5,6 +5,7 @@ import type { Scope } from '../../model/scope.ts'
 import type { AppType } from '../../model/app.ts'
 import type { permissionGroups } from '../../apps/permission-groups.ts'
 import type { KeyFacts } from '../../keys/key-ring.ts'
+import type { AccountImport } from '../account-imports.ts'
 import type { PreviewOutcome } from '../app-preview.ts'
 import type { AccountFacts } from './account-facts.ts'
 import type { AppFieldsModel, ScopeChoice } from './app-form.ts'
@@ -235,6 +236,28 @@ export interface ConsoleModels {
     mayDecide: boolean
     activityUrl: string
   }
+  'account-import': FormModel & {
+    formats: { value: string; label: string; isChosen: boolean }[]
+    hashConfig: string
+    problems: string[]
+    maxSize: string
+  }
+  'account-import-review': FormModel &
+    StaleModel & {
+      state: AccountImport['state']
+      facts: Fact[]
+      lineLabel: string
+      /** The first of them; `more` lines are not shown. */
+      problems: { line: string; field: string; sentence: string }[]
+      more: number
+      left: string[]
+      dropped: string[]
+      /** Absent where there is nothing to import. */
+      button: string | undefined
+      discardAction: string
+      discardCsrf: string
+      againUrl: string
+    }
   link: { link: string; expiresAt: Date; account: AccountFacts }
   tokens: Omit<FormModel, 'cancelUrl'> & StaleModel & { text: string; problems: string[] }
   'token-results': { results: TokenResult[]; link: string }

@@ -1,6 +1,6 @@
 // A file of scopes and apps as it is read from disk. Invariant: every problem has the line of what
 // it is about.
-import { type Declaration, type FileProblem, readDeclaration } from '../admin/apply/declaration.ts'
+import { type Declaration, type FileProblem, readDeclaration } from './declaration.ts'
 import { readYaml } from './yaml-file.ts'
 
 /** A problem with its line, from 1. */

@@ -1,6 +1,6 @@
-// Files that people hand to the command line: Unicode in its usual forms is read, everything else
+// Files that people hand to the console and the command line: Unicode in its usual forms is read, everything else
 // is named.
-import { decodeText, decodeWhole } from '../../../src/cli/text-file.ts'
+import { decodeText, decodeWhole } from '../../../../src/admin/import/text-file.ts'
 
 async function* inPieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size)
@@ -37,9 +37,10 @@ test.each([
 ])('%s is refused and named, and the file with it', async (_name, bytes, sentence) => {
   for (const size of [7, 1000])
     await expect(read(bytes, size)).rejects.toMatchObject({
-      code: 'input_refused',
-      problems: [
-        { value: 'people.csv', rule: 'file-encoding', sentence: expect.stringMatching(sentence) },
-      ],
+      problem: {
+        value: 'people.csv',
+        rule: 'file-encoding',
+        sentence: expect.stringMatching(sentence),
+      },
     })
 })

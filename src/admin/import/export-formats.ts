@@ -1,7 +1,8 @@
-// What other programs export, as rows of our own import. Invariant: nothing is left out silently: a
-// hash that cannot be taken arrives as it was, so that the import names it with its line.
-import type { Problem } from '../model/problem.ts'
-import { inputRefusal } from './session.ts'
+// What other programs export, as rows of our own import. Invariants: nothing is left out silently: a
+// hash that cannot be taken arrives as it was, so that the import names it with its line; and memory
+// holds one account, not the file.
+import { FileRefused } from './text-file.ts'
+import { type EntriesRead, type EntryPlace, jsonEntries } from './json-entries.ts'
 
 /** One account as the import reads it. */
 export interface SourceRow {
@@ -11,38 +12,89 @@ export interface SourceRow {
 }
 
 /** Where an export comes from. */
-export type Source = 'keycloak' | 'auth0' | 'firebase'
-export const SOURCES: readonly Source[] = ['keycloak', 'auth0', 'firebase']
+export const SOURCES = ['keycloak', 'auth0', 'firebase'] as const
+export type Source = (typeof SOURCES)[number]
 
 /** What became of an export; reasons are counted, since exports have thousands of accounts. */
-export interface Converted {
-  /** In the order of the export; `undefined` stands for an account that is left out. */
-  rows: (SourceRow | undefined)[]
+export interface Counts {
+  withPassword: number
+  withoutPassword: number
   /** Accounts that are left out, by their reason. */
   left: Map<string, number>
   /** What is not taken along of accounts that are taken. */
   dropped: Map<string, number>
 }
 
+export const noCounts = (): Counts => ({
+  withPassword: 0,
+  withoutPassword: 0,
+  left: new Map(),
+  dropped: new Map(),
+})
+
 type Json = Record<string, unknown>
+type Drop = (what: string) => void
+type ConvertOne = (item: Json, drop: Drop) => SourceRow | string
+
+/** How the export of a program is read. */
+interface Format {
+  place: EntryPlace
+  /** What is said of a file that is none. */
+  foreign: string
+  /** Prepares the reading of one file. @throws {FileRefused} */
+  open: (parameters: string | undefined) => {
+    convertOne: ConvertOne
+    /** Says, at the end of the file, whether it was an export at all. */
+    wasExport: () => boolean
+  }
+}
 
 /**
- * Converts an export.
+ * Converts an export, in its order; `undefined` stands for an account that is left out.
  *
  * @param parameters of Firebase: its `hash_config`, as text
- * @throws {Refusal} where the text is no export of that program
+ * @param counts is added to
+ * @throws {FileRefused} where the text is no export of that program, also after rows were yielded
  */
-export function convert(source: Source, text: string, parameters: string | undefined): Converted {
-  if (source === 'keycloak') return convertKeycloak(text)
-  return source === 'auth0' ? convertAuth0(text) : convertFirebase(text, parameters)
+export async function* convert(
+  source: Source,
+  pieces: AsyncIterable<string>,
+  parameters: string | undefined,
+  counts: Counts,
+): AsyncGenerator<SourceRow | undefined> {
+  const { place, foreign, open } = FORMATS[source]
+  const { convertOne, wasExport } = open(parameters)
+  const read: EntriesRead = { found: false, complete: true }
+  for await (const text of jsonEntries(pieces, place, read)) {
+    const item = parse(text)
+    const found = isObject(item)
+      ? convertOne(item, (what) => count(counts.dropped, what))
+      : 'entries that are no objects'
+    if (typeof found === 'string') {
+      count(counts.left, found)
+      yield undefined
+    } else {
+      if (found.password_hash === undefined) counts.withoutPassword += 1
+      else counts.withPassword += 1
+      yield found
+    }
+  }
+  if (!read.found || !wasExport()) refuse(foreign)
+  if (!read.complete) refuse('The file is cut off, or is not well-formed JSON. Export it again.')
 }
+
+/** One line for each account of an export, so that a problem is told by its number in it. */
+export const lineOf = (row: SourceRow | undefined): string =>
+  `${row === undefined ? '' : JSON.stringify(row)}\n`
+
+const count = (counts: Map<string, number>, what: string): void =>
+  void counts.set(what, (counts.get(what) ?? 0) + 1)
 
 const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 const refuse = (sentence: string): never => {
-  const problem: Problem = { field: 'path', rule: 'export-form', sentence }
-  throw inputRefusal([problem])
+  throw new FileRefused({ field: 'path', rule: 'export-form', sentence })
 }
 
 function parse(text: string): unknown {
@@ -51,25 +103,6 @@ function parse(text: string): unknown {
   } catch {
     return undefined
   }
-}
-
-type Drop = (what: string) => void
-
-function collect(
-  items: unknown[],
-  convertOne: (item: Json, drop: Drop) => SourceRow | string,
-): Converted {
-  const converted: Converted = { rows: [], left: new Map(), dropped: new Map() }
-  const count = (counts: Map<string, number>, what: string): void =>
-    void counts.set(what, (counts.get(what) ?? 0) + 1)
-  for (const item of items) {
-    const found = isObject(item)
-      ? convertOne(item, (what) => count(converted.dropped, what))
-      : 'entries that are no objects'
-    if (typeof found === 'string') count(converted.left, found)
-    converted.rows.push(typeof found === 'string' ? undefined : found)
-  }
-  return converted
 }
 
 const row = (email: string, name: string, hash: string): SourceRow => ({
@@ -84,17 +117,6 @@ const SECOND_FACTORS = 'second factors'
 const FEDERATED = 'the tie to another identity provider of accounts without a password'
 
 // A realm as `kc.sh export` writes it, several of them, or one file of a realm's users.
-function convertKeycloak(text: string): Converted {
-  const file = parse(text)
-  const realms = (Array.isArray(file) ? (file as unknown[]) : [file]).filter(isObject)
-  const users = realms.map((realm) => realm['users']).filter((list) => Array.isArray(list))
-  if (users.length === 0)
-    return refuse(
-      'This is no realm of Keycloak with users: export it with "kc.sh export --users realm_file".',
-    )
-  return collect(users.flat(), convertKeycloakUser)
-}
-
 function convertKeycloakUser(user: Json, drop: Drop): SourceRow | string {
   if (textOf(user['serviceAccountClientId']) !== '') return 'service accounts'
   if (user['enabled'] === false) return 'disabled accounts'
@@ -153,34 +175,20 @@ const AUTH0_HASHES = ['passwordHash', 'password_hash', 'custom_password_hash']
 
 // The bulk export of a database connection with password hashes, one JSON object per line, or a
 // list in the form of Auth0's own import.
-function convertAuth0(text: string): Converted {
-  const whole = text.trimStart().startsWith('[') ? parse(text) : undefined
-  const users = Array.isArray(whole)
-    ? (whole as unknown[])
-    : text
-        .split('\n')
-        .filter((line) => line.trim() !== '')
-        .map(parse)
-  const isExport = users.some((user) => isObject(user) && AUTH0_HASHES.some((name) => name in user))
-  if (!isExport)
-    return refuse(
-      'No account of this file has a passwordHash: ask the support of Auth0 for the export with password hashes.',
-    )
-  return collect(users, (user, drop) => {
-    const email = textOf(user['email'])
-    if (email === '') return 'accounts without an e-mail address'
-    if (user['blocked'] === true) return 'blocked accounts'
-    const name = textOf(user['name'])
-    const custom = user['custom_password_hash']
-    const hash =
-      textOf(user['passwordHash']) ||
-      textOf(user['password_hash']) ||
-      (isObject(custom) ? auth0Hash(custom) : '')
-    if (user['email_verified'] === false) drop(UNVERIFIED)
-    if (listOf(user['mfa_factors']).length > 0) drop(SECOND_FACTORS)
-    if (hash === '' && listOf(user['identities']).length > 0) drop(FEDERATED)
-    return row(email, name === email ? '' : name, hash)
-  })
+function convertAuth0User(user: Json, drop: Drop): SourceRow | string {
+  const email = textOf(user['email'])
+  if (email === '') return 'accounts without an e-mail address'
+  if (user['blocked'] === true) return 'blocked accounts'
+  const name = textOf(user['name'])
+  const custom = user['custom_password_hash']
+  const hash =
+    textOf(user['passwordHash']) ||
+    textOf(user['password_hash']) ||
+    (isObject(custom) ? auth0Hash(custom) : '')
+  if (user['email_verified'] === false) drop(UNVERIFIED)
+  if (listOf(user['mfa_factors']).length > 0) drop(SECOND_FACTORS)
+  if (hash === '' && listOf(user['identities']).length > 0) drop(FEDERATED)
+  return row(email, name === email ? '' : name, hash)
 }
 
 /** A `custom_password_hash` in the PHC form, or what names its form where it cannot be taken. */
@@ -215,26 +223,17 @@ function bytesOf(part: Json, usual: BufferEncoding): Buffer {
 }
 
 // `firebase auth:export people.json --format=json`, and the project's hash parameters.
-function convertFirebase(text: string, parameters: string | undefined): Converted {
-  const file = parse(text)
-  const users = isObject(file) ? file['users'] : undefined
-  if (!Array.isArray(users))
-    return refuse(
-      'This is no export of Firebase: write it with "firebase auth:export people.json".',
-    )
-  const prefix = firebasePrefix(parameters)
-  return collect(users, (user, drop) => {
-    const email = textOf(user['email'])
-    if (email === '') return 'accounts without an e-mail address'
-    if (user['disabled'] === true) return 'disabled accounts'
-    const hash = standard(textOf(user['passwordHash']))
-    const salt = standard(textOf(user['salt']))
-    const name = textOf(user['displayName'])
-    if (user['emailVerified'] === false) drop(UNVERIFIED)
-    if (listOf(user['mfaInfo']).length > 0) drop(SECOND_FACTORS)
-    if (hash === '' && listOf(user['providerUserInfo']).length > 0) drop(FEDERATED)
-    return row(email, name, hash === '' ? '' : `${prefix}$${salt}$${hash}`)
-  })
+function convertFirebaseUser(user: Json, drop: Drop, prefix: string): SourceRow | string {
+  const email = textOf(user['email'])
+  if (email === '') return 'accounts without an e-mail address'
+  if (user['disabled'] === true) return 'disabled accounts'
+  const hash = standard(textOf(user['passwordHash']))
+  const salt = standard(textOf(user['salt']))
+  const name = textOf(user['displayName'])
+  if (user['emailVerified'] === false) drop(UNVERIFIED)
+  if (listOf(user['mfaInfo']).length > 0) drop(SECOND_FACTORS)
+  if (hash === '' && listOf(user['providerUserInfo']).length > 0) drop(FEDERATED)
+  return row(email, name, hash === '' ? '' : `${prefix}$${salt}$${hash}`)
 }
 
 function firebasePrefix(parameters: string | undefined): string {
@@ -244,10 +243,45 @@ function firebasePrefix(parameters: string | undefined): string {
   const [separator, signerKey] = [value('base64_salt_separator'), value('base64_signer_key')]
   if (n === '' || r === '' || signerKey === '')
     return refuse(
-      'Firebase hashes need the parameters of the project: copy hash_config from the console (Authentication, Users, Password hash parameters) into a file, and name it with --hash-config.',
+      'Firebase hashes need the parameters of the project: copy hash_config from the Firebase console (Authentication, Users, Password hash parameters) into a file for --hash-config, or into the field for it.',
     )
   return `$fbscrypt$v=1,n=${n},r=${r},p=1,ss=${standard(separator)},sk=${standard(signerKey)}`
 }
 
 /** Firebase exports base64 in the alphabet for URLs. */
 const standard = (base64: string): string => base64.replaceAll('-', '+').replaceAll('_', '/')
+
+const FORMATS: Readonly<Record<Source, Format>> = {
+  keycloak: {
+    place: 'users',
+    foreign:
+      'This is not a Keycloak realm with users. Export it with "kc.sh export --users realm_file".',
+    open: () => ({ convertOne: convertKeycloakUser, wasExport: () => true }),
+  },
+  auth0: {
+    place: 'top',
+    foreign:
+      'No account of this file has a passwordHash. Ask the support of Auth0 for the export with password hashes.',
+    open: () => {
+      let hasHash = false
+      return {
+        convertOne: (user, drop) => {
+          hasHash ||= AUTH0_HASHES.some((name) => name in user)
+          return convertAuth0User(user, drop)
+        },
+        wasExport: () => hasHash,
+      }
+    },
+  },
+  firebase: {
+    place: 'users',
+    foreign: 'This is not an export of Firebase. Write it with "firebase auth:export people.json".',
+    open: (parameters) => {
+      const prefix = firebasePrefix(parameters)
+      return {
+        convertOne: (user, drop) => convertFirebaseUser(user, drop, prefix),
+        wasExport: () => true,
+      }
+    },
+  },
+}

@@ -1,15 +1,24 @@
-// Files of text that people hand to the command line. Invariant: what is not Unicode is refused
-// with its encoding named, so that nothing is stored with replacement characters in it.
+// Files of text that people hand to the console or the command line. Invariant: what is not Unicode
+// is refused with its encoding named, so that nothing is stored with replacement characters in it.
 import { TextDecoder } from 'node:util'
-import type { Problem } from '../model/problem.ts'
-import { inputRefusal } from './session.ts'
+import type { Problem } from '../../model/problem.ts'
+
+/** A file of which nothing can be taken; readers that yield what they read have no other way. */
+export class FileRefused extends Error {
+  readonly problem: Problem
+
+  constructor(problem: Problem) {
+    super(problem.sentence)
+    this.problem = problem
+  }
+}
 
 const CONVERT = 'Save it as UTF-8 ("CSV UTF-8" in a spreadsheet), or convert it:'
 
 /**
  * Decodes text as it arrives: UTF-8, or UTF-16 where the file begins with its byte order mark.
  *
- * @throws {Refusal} where it is in another encoding
+ * @throws {FileRefused} where it is in another encoding
  */
 export async function* decodeText(
   pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
@@ -27,7 +36,7 @@ export async function* decodeText(
     try {
       return decoder.decode(bytes, { stream })
     } catch {
-      throw inputRefusal([problemOf(file, encoding, line, bytes)])
+      throw new FileRefused(problemOf(file, encoding, line, bytes))
     }
   }
   for await (const piece of pieces) {
@@ -44,27 +53,10 @@ export async function* decodeText(
   yield decode(decoder === undefined ? beginning : Buffer.alloc(0), false)
 }
 
-/** Decodes a whole file. @throws {Refusal} where it is in another encoding */
-export const decodeWhole = (bytes: Uint8Array, file: string): Promise<string> =>
-  joined(decodeText([bytes], file))
-
-// A string cannot be much longer.
-const MAX_CHARACTERS = 500_000_000
-
-/** Returns all of a text that arrives in pieces. @throws {Refusal} where it is too long for one */
-export async function joined(pieces: AsyncIterable<string>): Promise<string> {
+/** Decodes a whole file. @throws {FileRefused} where it is in another encoding */
+export async function decodeWhole(bytes: Uint8Array, file: string): Promise<string> {
   let text = ''
-  for await (const piece of pieces) {
-    if (text.length + piece.length > MAX_CHARACTERS)
-      throw inputRefusal([
-        {
-          field: 'path',
-          rule: 'file-large',
-          sentence: 'The file is larger than 500 MB: export it in several files.',
-        },
-      ])
-    text += piece
-  }
+  for await (const piece of decodeText([bytes], file)) text += piece
   return text
 }
 
