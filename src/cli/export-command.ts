@@ -2,7 +2,7 @@
 // apps in git.
 import type { Command } from 'commander'
 import { allApps } from '../admin/apply/apply.ts'
-import { type Exported, toDeclaration } from '../admin/apply/export.ts'
+import { toDeclaration } from '../admin/apply/export.ts'
 import type { App } from '../model/app.ts'
 import type { Does } from './command.ts'
 
@@ -24,16 +24,9 @@ they are. With --json the file is JSON.
       const all: App[] = []
       for await (const app of allApps(apps)) all.push(app)
       const data = toDeclaration(scopes.current().scopes.values(), all)
-      return { json: data, text: await yamlOf(data) }
+      // Loaded here, so that other commands do not wait for the library.
+      const { writeDeclarationText } = await import('../admin/apply/declaration-file.ts')
+      return { json: data, text: writeDeclarationText(data) }
     }),
   )
-}
-
-const HEAD = ` Scopes and apps, for otesse apply. A setting that is left out is emptied when the file is applied.`
-
-async function yamlOf(data: Exported): Promise<string> {
-  const { Document } = await import('yaml')
-  const document = new Document(data)
-  document.commentBefore = HEAD
-  return document.toString({ lineWidth: 100 })
 }

@@ -1,26 +1,13 @@
 // A plan as people read it before they say yes: what is made, changed setting by setting, left as
 // it is, suspended; and the same as data.
 import type { Change } from '../model/diff.ts'
-import type { AppStep, Plan, ScopeStep } from '../admin/apply/plan.ts'
+import { type AppStep, type Plan, planSummary, type ScopeStep } from '../admin/apply/plan.ts'
 import type { Terminal } from './terminal.ts'
 
 type Paint = Terminal['paint']
 
 const MARKS = { create: '+', update: '~', unchanged: '=' } as const
 const COLOURS = { create: 'green', update: 'yellow', unchanged: 'dim' } as const
-
-/** Counts what a plan does. */
-export function planSummary({ scopes, apps, suspensions }: Plan) {
-  const all = [...scopes, ...apps]
-  const count = (kind: keyof typeof MARKS): number =>
-    all.filter((step) => step.kind === kind).length
-  return {
-    create: count('create'),
-    update: count('update'),
-    unchanged: count('unchanged'),
-    suspend: suspensions.length,
-  }
-}
 
 /** Shows a plan to scripts. */
 export const planJson = (plan: Plan): object => ({

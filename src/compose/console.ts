@@ -5,6 +5,7 @@ import { createConsoleRouter } from '../admin/console/console.routes.ts'
 import { createUsedForms } from '../admin/console/used-forms.store.ts'
 import { createAccountImports } from '../admin/account-imports.ts'
 import { createAppPreviews } from '../admin/app-preview.ts'
+import { createDeclarations } from '../admin/apply/declarations.ts'
 import { createUploads } from '../admin/uploads.store.ts'
 import type { Infrastructure } from '../infrastructure.ts'
 import type { AuthorizationServer } from '../oauth/authorization-server.ts'
@@ -16,7 +17,7 @@ import type { PageParts } from './pages.ts'
 
 /** Creates the router of /admin. */
 export function createConsole(
-  { config, clock, db, sealedBox }: Infrastructure,
+  { config, clock, db, sealedBox, logger }: Infrastructure,
   services: Services,
   admin: AdminServices,
   { interactions, tokensInProcess }: AuthorizationServer,
@@ -24,6 +25,7 @@ export function createConsole(
 ): Router {
   const { accounts, apps, scopes, keyRing, grants, previews, audit, stores } = services
   const { issuer } = config.server
+  const uploads = createUploads({ db, encryption: sealedBox, clock })
   return createConsoleRouter({
     issuer,
     apps,
@@ -44,10 +46,8 @@ export function createConsole(
       authorizeUrl: issuer + PATHS.authorize,
       events: audit.events,
     }),
-    imports: createAccountImports({
-      uploads: createUploads({ db, encryption: sealedBox, clock }),
-      accounts: admin.accounts,
-    }),
+    imports: createAccountImports({ uploads, accounts: admin.accounts }),
+    declarations: createDeclarations({ uploads, apps, scopes, services: admin, logger }),
     usedForms: createUsedForms(db, clock),
     lifetimes: config.tokens,
     clock,

@@ -1,6 +1,8 @@
-// A file of scopes and apps as it is read from disk. Invariant: every problem has the line of what
-// it is about.
+// A file of scopes and apps as text: read, so that every problem has the line of what it is about;
+// and written.
+import { Document } from 'yaml'
 import { type Declaration, type FileProblem, readDeclaration } from './declaration.ts'
+import type { Exported } from './export.ts'
 import { readYaml } from './yaml-file.ts'
 
 /** A problem with its line, from 1. */
@@ -28,4 +30,13 @@ export function readDeclarationText(text: string): DeclarationFile {
         : broken.map((each) => ({ ...each, path: [], field: 'file', rule: 'file-syntax' })),
     withLines,
   }
+}
+
+const HEAD = ` Scopes and apps, for otesse apply. A setting that is left out is emptied when the file is applied.`
+
+/** Writes a file. */
+export function writeDeclarationText(data: Exported): string {
+  const document = new Document(data)
+  document.commentBefore = HEAD
+  return document.toString({ lineWidth: 100 })
 }

@@ -59,6 +59,18 @@ export type PlanOutcome =
 export const hasChanges = ({ scopes, apps, suspensions }: Plan): boolean =>
   suspensions.length > 0 || [...scopes, ...apps].some(({ kind }) => kind !== 'unchanged')
 
+/** Counts what a plan does. */
+export function planSummary({ scopes, apps, suspensions }: Plan) {
+  const all = [...scopes, ...apps]
+  const count = (kind: ScopeStep['kind']): number => all.filter((step) => step.kind === kind).length
+  return {
+    create: count('create'),
+    update: count('update'),
+    unchanged: count('unchanged'),
+    suspend: suspensions.length,
+  }
+}
+
 /**
  * Plans.
  *

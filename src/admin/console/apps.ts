@@ -72,6 +72,7 @@ const list = ({ apps, catalogue }: ConsoleDeps): Row =>
           section: 'apps',
           crumbs: [],
           action: { label: 'Register an app', href: '/admin/apps/new' },
+          otherAction: { label: 'Import and export', href: '/admin/apply' },
           done:
             query.get('removed') === undefined
               ? undefined

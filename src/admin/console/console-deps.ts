@@ -13,6 +13,7 @@ import type { AccountImports } from '../account-imports.ts'
 import type { AccountService } from '../account-service.ts'
 import type { AppService } from '../app-service.ts'
 import type { AppPreviews } from '../app-preview.ts'
+import type { Declarations } from '../apply/declarations.ts'
 import type { KeyService } from '../key-service.ts'
 import type { ScopeService } from '../scope-service.ts'
 import type { TokenService } from '../token-service.ts'
@@ -40,6 +41,7 @@ export interface ConsoleDeps {
   }
   previews: AppPreviews
   imports: AccountImports
+  declarations: Declarations
   /** The server's lifetimes, for apps that have none of their own. */
   lifetimes: { accessTtlSeconds: number; refreshTtlSeconds: number }
   clock: Clock

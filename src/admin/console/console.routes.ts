@@ -23,6 +23,7 @@ import type {
   SentForm,
 } from './action.ts'
 import { activityRows } from './activity.ts'
+import { applyRows } from './apply.ts'
 import { appStatusRows } from './app-status.ts'
 import { appRows } from './apps.ts'
 import { REASON_NEEDED } from './confirmation.ts'
@@ -52,6 +53,7 @@ const rowsOf = (deps: ConsoleDeps): Row[] => [
   ...appStatusRows(deps),
   ...credentialRows(deps),
   ...previewRows(deps),
+  ...applyRows(deps),
   ...tokenRows(deps),
   ...activityRows(deps),
   ...scopeRows(deps),

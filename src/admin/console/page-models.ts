@@ -7,6 +7,8 @@ import type { permissionGroups } from '../../apps/permission-groups.ts'
 import type { KeyFacts } from '../../keys/key-ring.ts'
 import type { AccountImport } from '../account-imports.ts'
 import type { PreviewOutcome } from '../app-preview.ts'
+import type { DeclarationReview } from '../apply/declarations.ts'
+import type { planSummary } from '../apply/plan.ts'
 import type { AccountFacts } from './account-facts.ts'
 import type { AppFieldsModel, ScopeChoice } from './app-form.ts'
 import type { appFacts, SecretFacts } from './app-frame.ts'
@@ -118,6 +120,16 @@ export interface TokenResult {
   title: string
   badge: Badge | undefined
   facts: Fact[]
+}
+
+/** What a file would change of one scope or app. */
+export interface PlanRow {
+  what: 'Scope' | 'App'
+  name: string
+  href: string | undefined
+  badge: Badge
+  remark: string | undefined
+  changes: { label: string; removed: string[]; added: string[] }[]
 }
 
 /** The models by the name of their template. */
@@ -235,6 +247,44 @@ export interface ConsoleModels {
     /** Whether the admin's role permits acts on an account of this one. */
     mayDecide: boolean
     activityUrl: string
+  }
+  apply: FormModel & {
+    problems: string[]
+    prune: boolean
+    maxSize: string
+    yamlUrl: string
+    jsonUrl: string
+  }
+  'apply-plan': FormModel &
+    StaleModel & {
+      state: DeclarationReview['state']
+      fileName: string
+      prune: boolean
+      /** Apps whose logos the file names. */
+      logos: readonly string[]
+      problems: readonly { sentence: string }[]
+      /** Absent where there is no plan. */
+      summary: ReturnType<typeof planSummary> | undefined
+      rows: PlanRow[]
+      makesSecrets: boolean
+      /** Absent where there is nothing to apply. */
+      button: string | undefined
+      fingerprint: string
+      discardAction: string
+      discardCsrf: string
+      againUrl: string
+    }
+  'apply-result': {
+    done: readonly string[]
+    stopped: { at: string; because: string } | undefined
+    registered: {
+      handle: string
+      clientId: string
+      path: string
+      secret: string | undefined
+    }[]
+    planUrl: string
+    appsUrl: string
   }
   'account-import': FormModel & {
     formats: { value: string; label: string; isChosen: boolean }[]

@@ -10,11 +10,12 @@ import {
   hasChanges,
   makePlan,
   type Plan,
+  planSummary,
 } from '../../../src/admin/apply/plan.ts'
 import { DEFAULT_LIFETIME_BOUNDS } from '../../../src/apps/app-rules.ts'
 import { BUILT_IN_SCOPES } from '../../../src/apps/scope.ts'
 import { readDeclarationText } from '../../../src/admin/apply/declaration-file.ts'
-import { planJson, planText, planSummary } from '../../../src/cli/plan-text.ts'
+import { planJson, planText } from '../../../src/cli/plan-text.ts'
 
 const ID = 'app_aaaaaaaaaaaaaaaaaaaa'
 const OTHER_ID = 'app_bbbbbbbbbbbbbbbbbbbb'
