@@ -3,10 +3,10 @@
 import { globSync, readFileSync } from 'node:fs'
 import ts from 'typescript'
 
-/** Lines of the longest function; the goal is 120. */
-const LONGEST = 137
+/** Lines of the longest function. */
+const LONGEST = 120
 /** Lines that one function in a hundred may exceed; the goal is 60. */
-const P99 = 69
+const P99 = 66
 
 const sources = globSync('src/**/*.ts').map((path) => ({
   path,

@@ -164,36 +164,11 @@ export function createAccountStore(db: Database): AccountStore {
       ),
 
     replacePasswordHash: (id, oldHash, newHash) =>
-      withDatabase(async () => {
-        await db
-          .updateTable('accounts')
-          .set({ password_hash: newHash })
-          .where('id', '=', id)
-          .where('password_hash', '=', oldHash)
-          .execute()
-      }),
+      withDatabase(() => replacePasswordHash(db, id, oldHash, newHash)),
 
     deactivate: (id, statusReason, jobReason, at) =>
       withDatabase(() =>
-        db.transaction().execute(async (transaction) => {
-          await holdAdmins(transaction)
-          const account = await holdAccount(transaction, id)
-          if (account?.status !== 'active') return false
-          if (account.role === 'admin') await assertNotLastAdmin(transaction, account)
-          await transaction
-            .updateTable('accounts')
-            .set({
-              status: 'deactivated',
-              status_reason: statusReason,
-              updated_at: at,
-              version: sql`version + 1`,
-            })
-            .where('id', '=', id)
-            .execute()
-          await removeLinksOf(transaction, id)
-          await endAll(transaction, id, jobReason, at)
-          return true
-        }),
+        db.transaction().execute((trx) => deactivate(trx, id, statusReason, jobReason, at)),
       ),
 
     endSessions: (id, at) => withDatabase(() => endSessions(db, id, at)),
@@ -205,20 +180,61 @@ export function createAccountStore(db: Database): AccountStore {
           .execute(async (trx) => (await endAll(trx, id, jobReason, at)) !== undefined),
       ),
 
-    reactivate: (id, at) =>
-      withDatabase(async () => {
-        const row = await db
-          .updateTable('accounts')
-          .set({ status: 'active', status_reason: null, updated_at: at, version: sql`version + 1` })
-          .where('id', '=', id)
-          .where('status', '=', 'deactivated')
-          .returning('id')
-          .executeTakeFirst()
-        return row !== undefined
-      }),
-
+    reactivate: (id, at) => withDatabase(() => reactivate(db, id, at)),
     hasAdmin: () => withDatabase(() => hasAdmin(db)),
   }
+}
+
+async function replacePasswordHash(
+  db: Database,
+  id: string,
+  oldHash: string,
+  newHash: string,
+): Promise<void> {
+  await db
+    .updateTable('accounts')
+    .set({ password_hash: newHash })
+    .where('id', '=', id)
+    .where('password_hash', '=', oldHash)
+    .execute()
+}
+
+/** Returns whether it was active. @throws {AppError} where nobody else is an admin */
+async function deactivate(
+  transaction: Transaction<Tables>,
+  id: string,
+  statusReason: string | undefined,
+  jobReason: string,
+  at: Date,
+): Promise<boolean> {
+  await holdAdmins(transaction)
+  const account = await holdAccount(transaction, id)
+  if (account?.status !== 'active') return false
+  if (account.role === 'admin') await assertNotLastAdmin(transaction, account)
+  await transaction
+    .updateTable('accounts')
+    .set({
+      status: 'deactivated',
+      status_reason: statusReason,
+      updated_at: at,
+      version: sql`version + 1`,
+    })
+    .where('id', '=', id)
+    .execute()
+  await removeLinksOf(transaction, id)
+  await endAll(transaction, id, jobReason, at)
+  return true
+}
+
+async function reactivate(db: Database, id: string, at: Date): Promise<boolean> {
+  const row = await db
+    .updateTable('accounts')
+    .set({ status: 'active', status_reason: null, updated_at: at, version: sql`version + 1` })
+    .where('id', '=', id)
+    .where('status', '=', 'deactivated')
+    .returning('id')
+    .executeTakeFirst()
+  return row !== undefined
 }
 
 async function listAccounts(

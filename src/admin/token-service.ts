@@ -139,24 +139,7 @@ export function createTokenService(deps: TokenServiceDeps): TokenService {
       return { ...NOTHING_KNOWN, ...form, ...known }
     },
 
-    async revoke(text, by) {
-      assertMay(by, SCOPE)
-      const presented = parseToken(text)
-      if (presented === undefined)
-        return { kind: formOf(text).form === 'ours' ? 'client_secret' : 'foreign' }
-      const live = presented.kind === 'access' ? await deps.grants.findAccess(presented) : undefined
-      const grant = live?.grant ?? (await familyToEnd(deps, presented))
-      if (grant === undefined) {
-        // An earlier revocation may have failed before everybody was told of it.
-        await deps.grants.repeatRevocation(presented)
-        return { kind: 'nothing_alive' }
-      }
-      const { id: grantId, appId, accountId } = grant
-      if (presented.kind !== 'access') return revokeFamily(deps, grantId, by)
-      await deps.grants.revokeAccess(presented, 'admin', live?.access.expiresAt)
-      deps.events.tokenRevoked({ grantId, appId, accountId, reason: 'admin' }, contextOf(by))
-      return { kind: 'revoked', grantId, appId, whole: false }
-    },
+    revoke: (text, by) => revokeText(deps, text, by),
 
     async revokeGrant(grantId, by) {
       assertMay(by, SCOPE)
@@ -185,6 +168,29 @@ export function createTokenService(deps: TokenServiceDeps): TokenService {
         : { kind: 'foreign' }
     },
   }
+}
+
+async function revokeText(
+  deps: TokenServiceDeps,
+  text: string,
+  by: Operator,
+): ReturnType<TokenService['revoke']> {
+  assertMay(by, SCOPE)
+  const presented = parseToken(text)
+  if (presented === undefined)
+    return { kind: formOf(text).form === 'ours' ? 'client_secret' : 'foreign' }
+  const live = presented.kind === 'access' ? await deps.grants.findAccess(presented) : undefined
+  const grant = live?.grant ?? (await familyToEnd(deps, presented))
+  if (grant === undefined) {
+    // An earlier revocation may have failed before everybody was told of it.
+    await deps.grants.repeatRevocation(presented)
+    return { kind: 'nothing_alive' }
+  }
+  const { id: grantId, appId, accountId } = grant
+  if (presented.kind !== 'access') return revokeFamily(deps, grantId, by)
+  await deps.grants.revokeAccess(presented, 'admin', live?.access.expiresAt)
+  deps.events.tokenRevoked({ grantId, appId, accountId, reason: 'admin' }, contextOf(by))
+  return { kind: 'revoked', grantId, appId, whole: false }
 }
 
 /** Ends a family; whoever ended it first writes the event. */

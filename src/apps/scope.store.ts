@@ -100,18 +100,19 @@ export function createScopeStore(db: Database): ScopeStore {
         return updated.numUpdatedRows > 0n
       }),
 
-    remove: (name) =>
-      withDatabase(async () => {
-        // One statement, so that no scope is removed without its mark.
-        const { rows } = await sql<{ name: string }>`
-          with removed as (delete from scopes where name = ${name} returning name, incarnation)
-          insert into removed_scopes (name, removals) select name, incarnation + 1 from removed
-          on conflict (name) do update
-            set removals = greatest(removed_scopes.removals, excluded.removals)
-          returning name`.execute(db)
-        return rows.length > 0
-      }),
+    remove: (name) => withDatabase(() => removeScope(db, name)),
   }
+}
+
+/** One statement, so that no scope is removed without its mark. */
+async function removeScope(db: Database, name: string): Promise<boolean> {
+  const { rows } = await sql<{ name: string }>`
+    with removed as (delete from scopes where name = ${name} returning name, incarnation)
+    insert into removed_scopes (name, removals) select name, incarnation + 1 from removed
+    on conflict (name) do update
+      set removals = greatest(removed_scopes.removals, excluded.removals)
+    returning name`.execute(db)
+  return rows.length > 0
 }
 
 async function insertScope(

@@ -129,18 +129,19 @@ function createRecord(deps: EventsDeps) {
         request_id: requestId,
       })
     } catch (error) {
-      reportFailure(error, name)
+      reportFailure(logger, error, name)
     }
   }
 
-  function reportFailure(error: unknown, name: EventName): void {
-    try {
-      logger.error({ err: error, event: name }, 'an event could not be recorded')
-    } catch {
-      // The log itself is broken; the request goes on all the same.
-    }
-  }
   return record
+}
+
+function reportFailure(logger: Logger, error: unknown, name: EventName): void {
+  try {
+    logger.error({ err: error, event: name }, 'an event could not be recorded')
+  } catch {
+    // The log itself is broken; the request goes on all the same.
+  }
 }
 
 type RecordEvent = ReturnType<typeof createRecord>

@@ -27,7 +27,7 @@ export async function openEmbeddedStore(db: Database, clock: Clock): Promise<Sho
   const journal = createJournal(db, entries)
   await journal.load(clock())
   const maps = createMaps(entries, journal, clock)
-  const { apply, holds, inOrder, list, live, put, remove } = maps
+  const { inOrder, list, live, put, remove } = maps
   const sweeper = setInterval(() => {
     maps.removeExpired()
     // Nobody waits for this; what fails is noted again by the next sweep.
@@ -36,16 +36,10 @@ export async function openEmbeddedStore(db: Database, clock: Clock): Promise<Sho
 
   return {
     read: (family, names) => Promise.resolve(names.map((name) => live(`${family}:${name}`)?.value)),
-    async commit(family, change) {
-      if (!change.expect.every((expectation) => holds(family, expectation))) return false
-      await journal.settle(apply(family, change))
-      return true
-    },
+    commit: commit.bind(undefined, maps, journal),
     async takeBack(family, undo) {
-      if (!undo.expect.every((expectation) => holds(family, expectation))) return
-      apply(family, undo)
       // Where it cannot be written now it is written later.
-      await journal.settle().catch(() => undefined)
+      await commit(maps, journal, family, undo).catch(() => undefined)
     },
     settled: () => undefined,
     skewMillis: () => 0,
@@ -84,6 +78,18 @@ export async function openEmbeddedStore(db: Database, clock: Clock): Promise<Sho
       await journal.settle()
     },
   }
+}
+
+/** Carries a change out, if its expectations hold, and waits until it is on disk. */
+async function commit(
+  { apply, holds }: Pick<ReturnType<typeof createMaps>, 'apply' | 'holds'>,
+  journal: Journal,
+  family: string,
+  change: FamilyChange,
+): Promise<boolean> {
+  if (!change.expect.every((expectation) => holds(family, expectation))) return false
+  await journal.settle(apply(family, change))
+  return true
 }
 
 /** Values and indexes in memory; each change of a value is noted in the journal. */

@@ -40,23 +40,18 @@ function accountEntry(member: string): { grantId: string; appId: string } {
   return { grantId, appId }
 }
 
+/** What a commit has to list, so that the grant is found until then. */
+const entries = (grant: Grant, endsAtMillis: number): FamilyListing => ({
+  entries: [
+    ...(grant.accountId === undefined
+      ? []
+      : [{ index: accountIndex(grant.accountId), member: accountMember(grant), endsAtMillis }]),
+    { index: appIndex(grant.appId), member: grant.id, endsAtMillis },
+  ],
+})
+
 /** Creates the lists over their store. */
 export function createListing(store: IndexStore, clock: Clock) {
-  /** What a commit has to list, so that the grant is found until then. */
-  const entries = (grant: Grant, endsAtMillis: number): FamilyListing => ({
-    entries: [
-      ...(grant.accountId === undefined
-        ? []
-        : [
-            {
-              index: accountIndex(grant.accountId),
-              member: accountMember(grant),
-              endsAtMillis,
-            },
-          ]),
-      { index: appIndex(grant.appId), member: grant.id, endsAtMillis },
-    ],
-  })
   const shownFrom = () => clock() + APART_MILLIS
   const endedFrom = () => clock() - LATE_MILLIS
 

@@ -129,16 +129,10 @@ export function createLocalTryStore(clock: Clock): TryStore {
 const MAX_OWED = 10_000
 const RETRY_MILLIS = SECOND
 
-/** Creates the limit over a store. */
-export function createStrictLimit(size: LimitSize, store: TryStore): StrictLimit {
+/** Returns what takes a try back later, once a second, until the store has done it. */
+function createDebts(size: LimitSize, store: TryStore): (key: string, tryId: string) => void {
   const owed = new Map<string, { key: string; tryId: string; retriesLeft: number }>()
   let timer: NodeJS.Timeout | undefined
-
-  function owe(key: string, tryId: string): void {
-    if (owed.size < MAX_OWED) owed.set(tryId, { key, tryId, retriesLeft: size.seconds })
-    // Does not keep the process alive.
-    timer ??= setTimeout(() => void payBack(), RETRY_MILLIS).unref()
-  }
 
   async function payBack(): Promise<void> {
     for (const [id, debt] of [...owed]) {
@@ -155,6 +149,16 @@ export function createStrictLimit(size: LimitSize, store: TryStore): StrictLimit
     timer = owed.size === 0 ? undefined : setTimeout(() => void payBack(), RETRY_MILLIS).unref()
   }
 
+  return function owe(key, tryId) {
+    if (owed.size < MAX_OWED) owed.set(tryId, { key, tryId, retriesLeft: size.seconds })
+    // Does not keep the process alive.
+    timer ??= setTimeout(() => void payBack(), RETRY_MILLIS).unref()
+  }
+}
+
+/** Creates the limit over a store. */
+export function createStrictLimit(size: LimitSize, store: TryStore): StrictLimit {
+  const owe = createDebts(size, store)
   // Keys name users: what was typed into a sign-in form has no place in Redis in clear.
   return {
     size,

@@ -4,29 +4,23 @@
 // verified. Invariants: a copy is verified only while no connection to it was lost since it was
 // compared with the database; it knows then all that had been answered as ended. Called by
 // open-stores.ts; endings, the connections and the log of revocations say when to look.
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type Clock, dateNow } from '../shared/clock.ts'
 import { AppError } from '../shared/errors.ts'
+import { createFreshRuns } from '../shared/fresh-runs.ts'
 import type { Logger } from '../shared/logger.ts'
 import type { EndedStore, NumberedEnding } from './ended.store.ts'
 import { revocationOf } from './endings.ts'
-import { type EndingRange, type Fence, type FenceReading, isSameCopy } from './fence.ts'
+import { type EndingRange, type Fence, type FenceReading } from './fence.ts'
 import type { RevocationLog } from './revocation-log.ts'
+import { createVerifiedCopy, type KnownCopy, type VerifiedCopy } from './verified-copy.ts'
 
 const PAGE = 500
 const COMPARE_MILLIS = 2000
 const RETRY_MILLIS = 200
-const PATIENCE_MILLIS = 500
 /** Beyond it followers are told to forget everything, which is cheaper. */
 const MOST_NAMED = 100
 /** Beyond it the next comparison ends them again, which is right as well. */
 const MOST_OWED = 100
-
-/** Stands for a copy of the store for as long as it is verified. */
-export interface KnownCopy {
-  readonly copies: readonly string[]
-  readonly history: string
-}
 
 /** The database knows less than the store: it was restored, and nobody knows what it has lost. */
 export class StoresDisagree extends AppError {
@@ -79,83 +73,35 @@ interface CatchUpDeps {
 
 /** Creates it; nothing is verified before the first look. */
 export function openCatchUp(deps: CatchUpDeps): CatchUp {
-  const { fence, endedStore, logger } = deps
-  let verified: KnownCopy | undefined
-  let lastReading: FenceReading | undefined
-  let suspicions = 0
-  let owed: EndingRange[] = []
-  let running: Promise<void> | undefined
-  let following: Promise<void> | undefined
+  const { fence, logger } = deps
+  const copy = createVerifiedCopy()
+  const owed = createOwedEndings(fence)
+  const looks = createFreshRuns(look)
   let retry: NodeJS.Timeout | undefined
   let hasDisagreed = false
   let isClosed = false
-  const waiting = new Set<(copy: KnownCopy) => void>()
 
   function suspect(): void {
-    suspicions += 1
-    verified = undefined
-    owed = []
+    copy.suspect()
+    owed.forget()
   }
 
-  function verify(reading: FenceReading): void {
-    lastReading = reading
-    hasDisagreed = false
-    if (verified !== undefined) return
-    const copy = { copies: reading.copies, history: reading.history }
-    verified = copy
-    for (const resolve of waiting) resolve(copy)
-    waiting.clear()
-  }
-
-  /** A look under way may have read before what the caller knows of: then another one follows. */
-  function look(): Promise<void> {
-    if (running === undefined)
-      return (running = compare().finally(() => {
-        running = undefined
-      }))
-    return (following ??= running
-      .catch(() => undefined)
-      .then(() => {
-        following = undefined
-        return look()
-      }))
-  }
-
-  async function compare(): Promise<void> {
+  async function look(): Promise<void> {
     try {
-      let isAllForgotten = false
-      for (;;) {
-        const before = suspicions
-        const reading = await fence.read()
-        if (verified !== undefined && !isEqual(verified.copies, reading.copies)) suspect()
-        // The very copy that was verified before has lost nothing, whatever became of connections.
-        else if (before === suspicions && isAsBefore(reading)) verify(reading)
-        const last = await endedStore.last()
-        if (reading.known > last) await assertNothingLost(endedStore, reading.known)
-        else if (reading.known < last)
-          isAllForgotten =
-            (await endPageAgain(deps, reading, last, isAllForgotten)) || isAllForgotten
-        else if (before === suspicions) {
-          verify(reading)
-          return
-        }
-      }
+      await compare(deps, copy, suspect)
+      hasDisagreed = false
     } catch (error) {
       if (error instanceof StoresDisagree) refuse(error)
       else logger.debug({ err: error }, 'the stores cannot be compared')
-      if (verified === undefined && !isClosed) retry ??= setTimeout(tryAgain, RETRY_MILLIS).unref()
+      if (copy.now() === undefined && !isClosed)
+        retry ??= setTimeout(tryAgain, RETRY_MILLIS).unref()
       throw error
     }
   }
 
-  const isAsBefore = ({ copies, known }: FenceReading): boolean =>
-    lastReading !== undefined &&
-    isSameCopy(copies, lastReading.copies) &&
-    known >= lastReading.known
-
   function refuse(error: StoresDisagree): void {
     suspect()
-    lastReading = undefined
+    copy.forgetReading()
     if (!hasDisagreed)
       logger.error(
         { reason: error.detail },
@@ -166,73 +112,90 @@ export function openCatchUp(deps: CatchUpDeps): CatchUp {
 
   function tryAgain(): void {
     retry = undefined
-    if (!isClosed) look().catch(() => undefined)
+    if (!isClosed) looks.run().catch(() => undefined)
   }
 
   /** What nobody has told: a copy that took over without a word, an ending whose process died. */
   async function compareNow(): Promise<void> {
-    const copy = verified
-    if (copy === undefined) return look()
-    const reading = await raise(copy)
-    if (!isEqual(reading.copies, copy.copies)) return look()
-    const last = await endedStore.last()
+    const now = copy.now()
+    if (now === undefined) return looks.run()
+    const reading = await owed.raise(now)
+    if (!isEqual(reading.copies, now.copies)) return looks.run()
+    const last = await deps.endedStore.last()
     if (reading.known === last) return
     // Others may have written an ending down and be about to say so.
-    if ((await fence.read()).known !== (await endedStore.last())) await look()
-  }
-
-  async function raise(copy: KnownCopy): Promise<FenceReading> {
-    const reading = await fence.raise(copy.copies, owed)
-    owed = owed.filter(({ last }) => last > reading.known)
-    if (owed.length > MOST_OWED) owed = []
-    return reading
+    if ((await fence.read()).known !== (await deps.endedStore.last())) await looks.run()
   }
 
   const timer = setInterval(() => {
-    if (running === undefined) compareNow().catch(() => undefined)
+    if (!looks.isRunning()) compareNow().catch(() => undefined)
   }, COMPARE_MILLIS).unref()
 
   return {
-    verified: () => verified,
-    whenVerified: () =>
-      verified === undefined ? nextVerified(waiting) : Promise.resolve(verified),
+    verified: copy.now,
+    whenVerified: () => copy.next(),
     doubt: suspect,
-    look,
-    async afterWritten(range, copy) {
-      const now = verified
-      if (now !== undefined && now === copy) {
-        owed.push(range)
-        const reading = await raise(now)
-        if (verified === now && isEqual(reading.copies, now.copies)) return
+    look: looks.run,
+    async afterWritten(range, before) {
+      const now = copy.now()
+      if (now !== undefined && now === before) {
+        owed.add(range)
+        const reading = await owed.raise(now)
+        if (copy.now() === now && isEqual(reading.copies, now.copies)) return
       }
-      await look()
+      await looks.run()
     },
     async [Symbol.asyncDispose]() {
       isClosed = true
       clearInterval(timer)
       clearTimeout(retry)
-      await (following ?? running)?.catch(() => undefined)
+      await looks.idle()
     },
   }
 }
 
+/** Reads, and ends again what is missing, until a reading has nothing to add. */
+async function compare(deps: CatchUpDeps, copy: VerifiedCopy, suspect: () => void): Promise<void> {
+  const { fence, endedStore } = deps
+  let isAllForgotten = false
+  for (;;) {
+    const before = copy.suspicions()
+    const reading = await fence.read()
+    const now = copy.now()
+    if (now !== undefined && !isEqual(now.copies, reading.copies)) suspect()
+    // The very copy that was verified before has lost nothing, whatever became of connections.
+    else if (before === copy.suspicions() && copy.isAsBefore(reading)) copy.verify(reading)
+    const last = await endedStore.last()
+    if (reading.known > last) await assertNothingLost(endedStore, reading.known)
+    else if (reading.known < last)
+      isAllForgotten = (await endPageAgain(deps, reading, last, isAllForgotten)) || isAllForgotten
+    else if (before === copy.suspicions()) {
+      copy.verify(reading)
+      return
+    }
+  }
+}
+
+/** Endings that were carried out on the verified copy, whose number it has yet to be told. */
+function createOwedEndings(fence: Fence) {
+  let owed: EndingRange[] = []
+  return {
+    add: (range: EndingRange): void => void owed.push(range),
+    forget(): void {
+      owed = []
+    },
+    async raise({ copies }: KnownCopy): Promise<FenceReading> {
+      const reading = await fence.raise(copies, owed)
+      owed = owed.filter(({ last }) => last > reading.known)
+      if (owed.length > MOST_OWED) owed = []
+      return reading
+    },
+  }
+}
+
+/** A copy that does not name itself equals itself here: nobody can tell it from another. */
 const isEqual = (copies: readonly string[], others: readonly string[]): boolean =>
   copies.join() === others.join()
-
-/** Waits for the next copy that is verified, for a moment. */
-async function nextVerified(waiting: Set<(copy: KnownCopy) => void>): Promise<KnownCopy> {
-  let resolve: (copy: KnownCopy) => void = () => undefined
-  const copy = await Promise.race([
-    new Promise<KnownCopy>((done) => waiting.add((resolve = done))),
-    sleep(PATIENCE_MILLIS, undefined, { ref: false }),
-  ])
-  waiting.delete(resolve)
-  if (copy !== undefined) return copy
-  throw new AppError('temporarily_unavailable', {
-    detail: 'redis: not yet compared with the database',
-    retryAfterSeconds: 1,
-  })
-}
 
 /** The first number may come from a database that lags behind the one that is written to. */
 async function assertNothingLost(

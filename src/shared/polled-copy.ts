@@ -1,6 +1,7 @@
 // Keeps a copy of something stored elsewhere fresh: reads it again on demand and at intervals.
 // Invariant: refresh() resolves only after a read that began after the call, so that whoever heard
-// of a change and refreshed has seen it; never two reads at once, never more than one waiting.
+// of a change and refreshed has seen it (fresh-runs.ts).
+import { createFreshRuns } from './fresh-runs.ts'
 
 /** Keeps a copy fresh; disposing stops the interval and waits for a running read. */
 export interface PolledCopy extends AsyncDisposable {
@@ -22,25 +23,7 @@ export function createPolledCopy(deps: {
   everyMillis: number
   onFailed?: ((error: unknown) => void) | undefined
 }): PolledCopy {
-  let running: Promise<void> | undefined
-  let waiting: Promise<void> | undefined
-
-  function start(): Promise<void> {
-    running = deps.read().finally(() => {
-      running = undefined
-    })
-    return running
-  }
-  function refresh(): Promise<void> {
-    if (running === undefined) return start()
-    waiting ??= running
-      .catch(() => undefined)
-      .then(() => {
-        waiting = undefined
-        return start()
-      })
-    return waiting
-  }
+  const { run: refresh, idle } = createFreshRuns(deps.read)
   const refreshSoon = (): void => {
     refresh().catch((error: unknown) => deps.onFailed?.(error))
   }
@@ -50,7 +33,7 @@ export function createPolledCopy(deps: {
     refreshSoon,
     async [Symbol.asyncDispose]() {
       clearInterval(timer)
-      await (waiting ?? running)?.catch(() => undefined)
+      await idle()
     },
   }
 }

@@ -28,7 +28,7 @@ export interface PoolSettings extends PostgresLocation {
 /** Opens the pool; it connects when it is used. */
 export function openPostgresPool(settings: PoolSettings, logger: Logger): PostgresPool {
   const health = createHealth(logger)
-  const { hosts, wantsPrimary, mayDoWithoutTls, bindsChannel, applicationName, ...plain } = settings
+  const { hosts, wantsPrimary, mayDoWithoutTls: _tls, bindsChannel, applicationName, ...plain } = settings
   const choice = createHostChoice(hosts)
   const config: PooledConfig = {
     ...plain,
@@ -48,37 +48,11 @@ export function openPostgresPool(settings: PoolSettings, logger: Logger): Postgr
   // Of connections that nobody uses at the moment; those in use tell whoever waits on them.
   pool.on('error', (error) => health.onLost(error))
 
-  async function connect(): Promise<pg.PoolClient> {
-    const until = performance.now() + settings.connectionTimeoutMillis
-    for (let triedHosts = 1; ;) {
-      const { statement_timeout: offered, ssl } = pool.options
-      try {
-        return await pool.connect()
-      } catch (error) {
-        // Poolers such as PgBouncer refuse parameters that they do not know. Without this one our
-        // own time limit still ends the wait, and drops the connection.
-        if (offered !== undefined && isStartupRefusal(error)) {
-          if (pool.options.statement_timeout !== undefined)
-            logger.info('the database takes no statement_timeout from us: a pooler is before it')
-          delete pool.options.statement_timeout
-        } else if (mayDoWithoutTls && ssl !== false && says('postgresHasNoTls', error as Error)) {
-          logger.warn(
-            'the database has no TLS: everybody on the way can read along (sslmode=prefer)',
-          )
-          pool.options.ssl = false
-        } else {
-          if (triedHosts >= hosts.length || performance.now() >= until || isLoginRefusal(error))
-            throw error
-          triedHosts += 1
-        }
-      }
-    }
-  }
   return {
     options: pool.options,
     async connect() {
       // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- the pool makes them of this class
-      const client = (await markDriverErrors(connect)) as PooledClient
+      const client = (await markDriverErrors(() => connect(pool, settings, logger))) as PooledClient
       const release = client.release.bind(client)
       client.release = (destroy) => {
         if (client.failure === undefined) health.onAnswered()
@@ -88,6 +62,36 @@ export function openPostgresPool(settings: PoolSettings, logger: Logger): Postgr
       return client
     },
     end: () => pool.end(),
+  }
+}
+
+/** Connects to one of the hosts, and does without what the database before them cannot do. */
+async function connect(
+  pool: pg.Pool,
+  { hosts, mayDoWithoutTls, connectionTimeoutMillis }: PoolSettings,
+  logger: Logger,
+): Promise<pg.PoolClient> {
+  const until = performance.now() + connectionTimeoutMillis
+  for (let triedHosts = 1; ;) {
+    const { statement_timeout: offered, ssl } = pool.options
+    try {
+      return await pool.connect()
+    } catch (error) {
+      // Poolers such as PgBouncer refuse parameters that they do not know. Without this one our own
+      // time limit still ends the wait, and drops the connection.
+      if (offered !== undefined && isStartupRefusal(error)) {
+        if (pool.options.statement_timeout !== undefined)
+          logger.info('the database takes no statement_timeout from us: a pooler is before it')
+        delete pool.options.statement_timeout
+      } else if (mayDoWithoutTls && ssl !== false && says('postgresHasNoTls', error as Error)) {
+        logger.warn('the database has no TLS: everybody on the way can read along (sslmode=prefer)')
+        pool.options.ssl = false
+      } else {
+        if (triedHosts >= hosts.length || performance.now() >= until || isLoginRefusal(error))
+          throw error
+        triedHosts += 1
+      }
+    }
   }
 }
 
