@@ -28,7 +28,14 @@ export interface PoolSettings extends PostgresLocation {
 /** Opens the pool; it connects when it is used. */
 export function openPostgresPool(settings: PoolSettings, logger: Logger): PostgresPool {
   const health = createHealth(logger)
-  const { hosts, wantsPrimary, mayDoWithoutTls: _tls, bindsChannel, applicationName, ...plain } = settings
+  const {
+    hosts,
+    wantsPrimary,
+    mayDoWithoutTls: _tls,
+    bindsChannel,
+    applicationName,
+    ...plain
+  } = settings
   const choice = createHostChoice(hosts)
   const config: PooledConfig = {
     ...plain,
