@@ -50,6 +50,7 @@ const SECTIONS: Readonly<Record<string, string>> = {
   limits: 'Limits',
   gateways: 'Gateways',
   connections: 'Connections to other systems',
+  outgoing: 'Calls to other systems',
   events: 'Events',
   pages: 'Pages',
   unsafe: 'Unsafe choices',

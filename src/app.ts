@@ -14,7 +14,7 @@ import { createPageParts, createPageRouters } from './compose/pages.ts'
 import { rememberAccess } from './grants/remembered-access.ts'
 import { refuseOtherMethods } from './http/allowed-methods.ts'
 import { createAnswerHeaders, setAnswerHeaders } from './http/answer-headers.ts'
-import { createAddressReader, createTrustedProxies } from './http/client-address.ts'
+import { createAddressReader } from './http/client-address.ts'
 import { errorBoundary, logFailedAnswer } from './http/error-boundary.ts'
 import { createFastPath, createPostRoutes, type FindFastRoute } from './http/fast-path.ts'
 import { createLimits } from './http/limits.ts'
@@ -27,6 +27,7 @@ import { createRequestTimer, requestContext } from './http/request-context.ts'
 import { refuseTwoHosts } from './http/two-hosts.ts'
 import type { Infrastructure } from './infrastructure.ts'
 import { createInspector, type Services } from './services.ts'
+import { createNetworkSet } from './shared/network-set.ts'
 import { createErrorPages } from './sign-in/error-pages.ts'
 import { pingDatabase } from './storage/database.ts'
 
@@ -117,7 +118,7 @@ function createListener(
   const { issuer, hstsSeconds, trustedProxies } = config.server
   const incoming = {
     timer: createRequestTimer(metrics),
-    addressOf: createAddressReader(createTrustedProxies(trustedProxies)),
+    addressOf: createAddressReader(createNetworkSet(trustedProxies)),
   }
   const failures = { issuer, logger, onRefused: createRefusalRecord(audit.events.requestRefused) }
   const answerHeaders = createAnswerHeaders({ issuer, hstsSeconds })

@@ -9,6 +9,7 @@ import { createServerKeys, type ServerKeys } from './shared/crypto.ts'
 import type { Logger } from './shared/logger.ts'
 import { createMetrics, type Metrics } from './shared/metrics.ts'
 import { createEncryption, createRowEncryption, type Encryption } from './shared/encryption.ts'
+import { createOutgoing, type Outgoing } from './outgoing/outgoing.ts'
 import type { Database } from './storage/database.ts'
 
 /** The open infrastructure. */
@@ -25,6 +26,8 @@ export interface Infrastructure extends ShortLivedStores, AsyncDisposable {
   db: Database
   /** What was ended, as the database remembers it. */
   endedStore: EndedStore
+  /** Calls to other hosts. */
+  outgoing: Outgoing
 }
 
 /**
@@ -56,6 +59,10 @@ export async function openInfrastructure(
     credentialEncryption: createRowEncryption(secrets.connectionsKeys ?? secrets.encryptionKeys),
     db,
     endedStore,
+    outgoing: createOutgoing({
+      privateNetworks: config.unsafe.privateDestinations,
+      callsAtOnce: config.outgoing.callsAtOnce,
+    }),
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   }
 }

@@ -1,7 +1,8 @@
 // The doctor's look at the public address, as an app sees it: through DNS, TLS and every proxy on
 // the way.
 import type { StoredKey } from '../keys/key.store.ts'
-import { sendOutgoing, UNSAFE_DESTINATIONS } from '../outgoing/outgoing-request.ts'
+import { UNSAFE_DESTINATIONS } from '../outgoing/destination.ts'
+import { sendOutgoing } from '../outgoing/outgoing-request.ts'
 import { SECOND } from '../shared/clock.ts'
 import type { Finding } from './finding.ts'
 

@@ -4,13 +4,13 @@ import { createCertificateReader } from '../gateway/client-certificate.ts'
 import { createGatewayLog } from '../gateway/gateway-log.ts'
 import { createVerifyRoutes } from '../gateway/verify-endpoint.ts'
 import { createRevocationStreams } from '../gateway/revocation-stream.routes.ts'
-import { createTrustedProxies } from '../http/client-address.ts'
 import { requestFacts } from '../http/request-context.ts'
 import type { Infrastructure } from '../infrastructure.ts'
 import type { InspectToken } from '../model/token-status.ts'
 import { authenticateByHeader, checkClient, NO_PARAMETERS } from '../oauth/client-authentication.ts'
 import type { Services } from '../services.ts'
 import type { Limits } from '../http/limits.ts'
+import { createNetworkSet } from '../shared/network-set.ts'
 
 // One for each process of an API, on one of our processes; more are a mistake.
 const STREAMS_PER_CLIENT = 200
@@ -23,8 +23,8 @@ export function createGateways(
   inspect: InspectToken,
 ) {
   const clients = { clients: apps, failedProofs: limits.failedProofs }
-  const networks = createTrustedProxies(config.gateways.trustedNetworks)
-  const proxies = createTrustedProxies(config.server.trustedProxies)
+  const networks = createNetworkSet(config.gateways.trustedNetworks)
+  const proxies = createNetworkSet(config.server.trustedProxies)
   return {
     streams: createRevocationStreams({
       log: revocations,

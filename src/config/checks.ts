@@ -175,6 +175,14 @@ const gatewaysAreNotEverybody: Check = ({ values: { gateways } }) =>
         `OTESSE_VERIFY_TRUSTED_NETWORKS has ${network}, which is everybody: then anybody could test stolen tokens`,
     )
 
+const destinationsAreNotEverything: Check = ({ values: { unsafe } }) =>
+  unsafe.privateDestinations
+    .filter((network) => network.endsWith('/0'))
+    .map(
+      (network) =>
+        `OTESSE_UNSAFE_PRIVATE_DESTINATIONS has ${network}, which is everything: name the networks of the systems that you mean`,
+    )
+
 const redisTlsIsUsed: Check = ({ values, given }) => {
   const url = values.redis.url?.reveal()
   return ['OTESSE_REDIS_CA', 'OTESSE_REDIS_CERT', 'OTESSE_REDIS_KEY', 'OTESSE_REDIS_SERVER_NAME']
@@ -211,6 +219,7 @@ const ERRORS: readonly Check[] = [
   opsPortIsItsOwn,
   proxiesAreNotEverybody,
   gatewaysAreNotEverybody,
+  destinationsAreNotEverything,
   certificatesComeFromProxies,
   redisTlsIsUsed,
   redisCertificateHasItsKey,
@@ -218,12 +227,12 @@ const ERRORS: readonly Check[] = [
 
 const unsafeChoicesAreTold: Check = ({ values }) =>
   listSettings()
-    .filter(
-      ({ section, key }) => section === 'unsafe' && (values.unsafe as UnsafeFlags)[key] === true,
-    )
+    .filter(({ section, key }) => section === 'unsafe' && isOn((values.unsafe as Unsafe)[key]))
     .map(({ setting }) => `${setting.env} is on. ${setting.doc}`)
 
-type UnsafeFlags = Readonly<Record<string, boolean>>
+type Unsafe = Readonly<Record<string, boolean | readonly string[]>>
+const isOn = (value: boolean | readonly string[] = false): boolean =>
+  typeof value === 'boolean' ? value : value.length > 0
 
 const signInIsLimited: Check = ({ values: { limits } }) =>
   complain(

@@ -34,6 +34,7 @@ type PlainSections =
   | 'limits'
   | 'gateways'
   | 'connections'
+  | 'outgoing'
   | 'events'
   | 'pages'
   | 'unsafe'

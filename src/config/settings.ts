@@ -416,6 +416,13 @@ const SETTINGS = {
       doc: 'Lets people and the company connect other systems, whose credentials this server keeps alive and gives to apps.',
     }),
   },
+  outgoing: {
+    callsAtOnce: setting('OTESSE_OUTGOING_CALLS_AT_ONCE', {
+      parse: parse.wholeNumber(1, 10_000),
+      default: 20,
+      doc: 'Calls to the systems of one integration that each process makes at the same time; four times as many may wait for their turn.',
+    }),
+  },
   events: {
     retentionDays: setting('OTESSE_EVENT_RETENTION_DAYS', {
       parse: parse.wholeNumber(1, 3650),
@@ -453,6 +460,12 @@ const SETTINGS = {
       'OTESSE_UNSAFE_EVICTING_REDIS',
       'Allows a Redis that evicts keys: it forgets authorizations and revocations at random.',
     ),
+    privateDestinations: setting('OTESSE_UNSAFE_PRIVATE_DESTINATIONS', {
+      parse: parse.networkList,
+      default: [],
+      shownDefault: '',
+      doc: 'Addresses and networks of internal systems that calls to providers may reach, comma-separated, also by http and at any port: whoever writes the address of a provider can reach everything there.',
+    }),
   },
 } as const
 

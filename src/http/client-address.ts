@@ -2,39 +2,11 @@
 // wrote it; what a client puts there itself is never trusted. Called once for each request; limits,
 // events and logs use the answer.
 import type { IncomingMessage } from 'node:http'
-import { BlockList, isIP } from 'node:net'
-
-/** The networks of our own proxies. */
-export interface TrustedProxies {
-  has(address: string): boolean
-}
+import { isIP } from 'node:net'
+import type { NetworkSet } from '../shared/network-set.ts'
 
 /** The address of a request whose connection has gone. */
 const UNKNOWN_ADDRESS = 'unknown'
-
-/**
- * Creates the set of our own proxies.
- *
- * @param networks addresses and CIDR networks, IPv4 and IPv6
- * @throws {Error} for what is neither
- */
-export function createTrustedProxies(networks: readonly string[]): TrustedProxies {
-  const list = new BlockList()
-  for (const network of networks) {
-    const [address = '', bits] = network.split('/')
-    const family = isIP(address)
-    if (family === 0) throw new Error(`"${network}" is neither an address nor a network`)
-    const type = family === 4 ? 'ipv4' : 'ipv6'
-    if (bits === undefined) list.addAddress(address, type)
-    else list.addSubnet(address, Number(bits), type)
-  }
-  return {
-    has(address) {
-      const family = networks.length === 0 ? 0 : isIP(address)
-      return family !== 0 && list.check(address, family === 4 ? 'ipv4' : 'ipv6')
-    },
-  }
-}
 
 /**
  * Returns the address of the client: the nearest hop that is not one of our proxies.
@@ -48,7 +20,7 @@ export function createTrustedProxies(networks: readonly string[]): TrustedProxie
 export function clientAddress(
   remoteAddress: string | undefined,
   xForwardedFor: string | undefined,
-  trustedProxies: TrustedProxies,
+  trustedProxies: NetworkSet,
 ): string {
   let nearest = normalAddress(remoteAddress ?? '') ?? UNKNOWN_ADDRESS
   if (xForwardedFor === undefined || !trustedProxies.has(nearest)) return nearest
@@ -63,7 +35,7 @@ export function clientAddress(
 
 /** Creates the reader of a request's address. */
 export const createAddressReader =
-  (proxies: TrustedProxies) =>
+  (proxies: NetworkSet) =>
   ({ headers, socket }: IncomingMessage): string => {
     const forwarded = headers['x-forwarded-for']
     return clientAddress(

@@ -4,9 +4,9 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Server } from 'node:net'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
+import { UNSAFE_DESTINATIONS } from '../../src/outgoing/destination.ts'
 import {
   sendOutgoing,
-  UNSAFE_DESTINATIONS,
   type OutgoingOutcome,
   type OutgoingRequest,
 } from '../../src/outgoing/outgoing-request.ts'

@@ -11,7 +11,8 @@ import {
   tokenRequest,
   type TokenGrant,
 } from '../../src/providers/token-request.ts'
-import { sendOutgoing, UNSAFE_DESTINATIONS } from '../../src/outgoing/outgoing-request.ts'
+import { UNSAFE_DESTINATIONS } from '../../src/outgoing/destination.ts'
+import { sendOutgoing } from '../../src/outgoing/outgoing-request.ts'
 import { pkceChallenge } from '../../src/shared/crypto.ts'
 import {
   type Decision,

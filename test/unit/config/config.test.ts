@@ -238,6 +238,18 @@ describe('problems', () => {
     expect(loadConfig(unsafe).warnings).toHaveLength(1)
   })
 
+  it('tell which internal networks calls may reach, and refuse all of them', () => {
+    const reach = (networks: string) => ({ OTESSE_UNSAFE_PRIVATE_DESTINATIONS: networks })
+    expect(loadConfig(reach('127.0.0.1,10.0.0.0/8')).warnings).toEqual([
+      expect.stringContaining('OTESSE_UNSAFE_PRIVATE_DESTINATIONS is on'),
+    ])
+    expect(loadConfig(reach('')).warnings).toEqual([])
+    expect(errorsOf(reach('10.0.0.0/8,::/0'))).toEqual([
+      expect.stringContaining('::/0, which is everything'),
+    ])
+    expect(errorsOf(reach('crm.internal'))).toHaveLength(1)
+  })
+
   it('need an issuer where the port is not known', () => {
     expect(errorsOf({ OTESSE_PORT: '0' })[0]).toContain('OTESSE_ISSUER is missing')
   })

@@ -1,12 +1,8 @@
-import {
-  clientAddress,
-  createTrustedProxies,
-  limitKey,
-  networkKey,
-} from '../../../src/http/client-address.ts'
+import { clientAddress, limitKey, networkKey } from '../../../src/http/client-address.ts'
+import { createNetworkSet } from '../../../src/shared/network-set.ts'
 
-const nobody = createTrustedProxies([])
-const proxies = createTrustedProxies(['10.0.0.0/8', '192.0.2.1', 'fd00::/8'])
+const nobody = createNetworkSet([])
+const proxies = createNetworkSet(['10.0.0.0/8', '192.0.2.1', 'fd00::/8'])
 
 describe('the address of a client', () => {
   it('is that of the connection when there is no proxy of ours', () => {
@@ -51,7 +47,7 @@ describe('the address of a client', () => {
   })
 
   it('refuses a list of proxies that it cannot read', () => {
-    expect(() => createTrustedProxies(['proxy.example.com'])).toThrow('neither')
+    expect(() => createNetworkSet(['proxy.example.com'])).toThrow('neither')
   })
 })
 

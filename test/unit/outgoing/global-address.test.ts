@@ -1,5 +1,6 @@
-import { sendOutgoing, GUARDED } from '../../../src/outgoing/outgoing-request.ts'
+import { GUARDED } from '../../../src/outgoing/destination.ts'
 import { isGlobalAddress } from '../../../src/outgoing/global-address.ts'
+import { sendOutgoing } from '../../../src/outgoing/outgoing-request.ts'
 
 const BOUNDS = { method: 'GET', timeoutMillis: 2000, maxBodyBytes: 1000 } as const
 
