@@ -9,17 +9,19 @@ import { losesNothingAtRestart } from '../storage/redis-durability.ts'
 import type { Fence, FenceReading } from './fence.ts'
 
 // The copy is a run of one server with one history: a restart changes the first half of its name, a
-// promotion or another master's data the second. The key holds the number, the copy that was here
+// promotion or another master's data the second. So does the first replica of a primary, which loses
+// nothing: the primary still runs, and was no replica of another one. The key holds the number, the copy that was here
 // last, and since which copy nothing can be lost. ARGV: the copy's name, or '' to read only; 1
 // where a restart loses nothing; then, to read, the names of the other masters of the Cluster: a
 // slot that moved to one of them brought its key and all of its data along, and lost nothing. To
 // raise, pairs of the first and last number of endings that the copy knows.
 const READ_OR_RAISE = `#!lua flags=allow-oom
-local copy, isAlone = '', false
+local copy, isAlone, wasNoReplica = '', false, false
 local info = redis.pcall('INFO', 'server', 'replication')
 if type(info) == 'string' then
   copy = (info:match('run_id:(%w+)') or '') .. (info:match('master_replid:(%w+)') or '')
-  isAlone = info:match('connected_slaves:0') and info:match('master_replid2:0+%s')
+  wasNoReplica = info:match('role:master') and info:match('master_replid2:0+%s')
+  isAlone = wasNoReplica and info:match('connected_slaves:0')
 end
 local before = redis.call('GET', KEYS[1]) or '0'
 local number, last, history = before:match('^(%d+) ?(%S*) ?(%S*)$')
@@ -27,7 +29,8 @@ local known = tonumber(number)
 if ARGV[1] == '' and last ~= copy then
   local hasMoved = false
   for at = 3, #ARGV do hasMoved = hasMoved or ARGV[at] == copy end
-  if history == '' or not (hasMoved or (isAlone and ARGV[2] == '1')) then
+  local isSameRun = wasNoReplica and last:sub(1, 40) == copy:sub(1, 40)
+  if history == '' or not (hasMoved or isSameRun or (isAlone and ARGV[2] == '1')) then
     history = copy:sub(1, 8) .. copy:sub(41, 48)
   end
   last = copy
