@@ -1,13 +1,14 @@
 // What admins do to the signing keys, with audit events. Console, API and command line all come
 // through here.
 import type { Events } from '../audit/events.ts'
-import type { KeyFacts, KeyRing } from '../keys/key-ring.ts'
+import type { KeyRing } from '../keys/key-ring.ts'
+import type { KeyFacts } from '../keys/signing-key.ts'
 import { assertMay, contextOf, type Operator } from './operator.ts'
 
 /** Each throws `power_missing` for an operator who may not. */
 export interface KeyService {
   /**
-   * Makes the next keys current.
+   * Makes the next key of each algorithm current.
    *
    * @param options.isEmergency does so although some apps may not know them yet
    * @returns whether this call did it, and the keys as they are now

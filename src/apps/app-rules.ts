@@ -12,6 +12,7 @@ import {
 } from '../model/app.ts'
 import {
   ALL_SETTINGS,
+  choicesOf,
   type NamedSetting,
   type NamesOfKind,
   type SettingName,
@@ -122,6 +123,14 @@ const secondsRule = (field: NamesOfKind<'seconds'>): AppRule => ({
   sentence: 'Stay within the bounds of this server.',
 })
 
+const choiceRule = (field: NamesOfKind<'choice'>): AppRule => ({
+  name: `${field}-choice`,
+  field,
+  check: (settings) =>
+    choicesOf(field).includes(settings[field]) ? [] : [{ value: quoted(settings[field]) }],
+  sentence: `It is one of: ${choicesOf(field).join(', ')}.`,
+})
+
 const listRules = (field: NamesOfKind<'list'>, max: number): AppRule[] => [
   {
     name: `${field}-count`,
@@ -150,6 +159,8 @@ function rulesOfKind([name, { kind, max = Infinity }]: NamedSetting): readonly A
       return listRules(name as NamesOfKind<'list'>, max)
     case 'seconds':
       return [secondsRule(name as NamesOfKind<'seconds'>)]
+    case 'choice':
+      return [choiceRule(name as NamesOfKind<'choice'>)]
     default:
       return []
   }

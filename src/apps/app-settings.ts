@@ -3,19 +3,22 @@
 // from this table. Invariant: a row for each member of AppSettings, and none besides; the order is
 // that of rules, problems and lists of settings.
 import { beginsOnItsOwn, type App, type AppSettings, type AppType } from '../model/app.ts'
+import { SIGNING_ALGS, type SigningAlg } from '../model/signing-alg.ts'
 import type { AppRow } from '../storage/schema.ts'
 import type { Setting, SettingKind } from './setting.ts'
 
 /** The kinds that fit the type of a value. */
 type KindOf<Value> = [Value] extends [AppType]
   ? 'type'
-  : [Value] extends [boolean]
-    ? 'switch'
-    : [Value] extends [readonly string[]]
-      ? 'list'
-      : [Value] extends [number | undefined]
-        ? 'seconds'
-        : 'line' | 'lines' | 'link' | 'handle'
+  : [Value] extends [SigningAlg]
+    ? 'choice'
+    : [Value] extends [boolean]
+      ? 'switch'
+      : [Value] extends [readonly string[]]
+        ? 'list'
+        : [Value] extends [number | undefined]
+          ? 'seconds'
+          : 'line' | 'lines' | 'link' | 'handle'
 
 /** One setting. */
 export interface AppSetting extends Setting {
@@ -285,6 +288,25 @@ export const APP_SETTINGS = {
       onlyFor: 'users',
     },
   },
+  idTokenSignedResponseAlg: {
+    kind: 'choice',
+    wire: 'id_token_signed_response_alg',
+    since: '0.1.0',
+    choices: SIGNING_ALGS,
+    api: { description: 'What id_tokens of the app are signed with (OpenID Connect).' },
+    cli: {
+      flag: '--id-token-alg <alg>',
+      help: 'what id_tokens are signed with: RS256 or ES256',
+      label: 'ID tokens',
+    },
+    console: {
+      label: 'ID token signature',
+      section: 'advanced',
+      isNarrow: true,
+      onlyFor: 'users',
+      hint: 'RS256 is what OpenID Connect libraries expect unless they are told otherwise. ES256 signatures are shorter.',
+    },
+  },
 } as const satisfies SettingTable
 
 export type SettingName = keyof AppSettings
@@ -318,6 +340,12 @@ export const makeSettings = (valueOf: (name: SettingName) => unknown): AppSettin
 /** Returns the settings of an app. */
 export const settingsOf = (app: App): AppSettings => makeSettings((name) => app[name])
 
+/** Returns what a setting can be; empty where it is no choice. */
+export function choicesOf(name: SettingName): readonly string[] {
+  const { choices = [] }: AppSetting = APP_SETTINGS[name]
+  return choices
+}
+
 /** Returns what a new app of the type has where nothing is said. */
 export function defaultOf(name: SettingName, type: AppType): unknown {
   switch (APP_SETTINGS[name].kind) {
@@ -325,6 +353,8 @@ export function defaultOf(name: SettingName, type: AppType): unknown {
       return []
     case 'switch':
       return name === 'clientCredentials' && beginsOnItsOwn(type)
+    case 'choice':
+      return choicesOf(name)[0]
     default:
       return undefined
   }

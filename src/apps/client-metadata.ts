@@ -46,6 +46,7 @@ const SHAPES: Record<AppSetting['kind'], Shape> = {
     fits: (value) => Number.isSafeInteger(value),
     sentence: 'This must be a whole number of seconds.',
   },
+  choice: TEXT,
   type: { fits: isAppType, sentence: `The type is one of: ${APP_TYPES.join(', ')}.` },
 }
 

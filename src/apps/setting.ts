@@ -5,10 +5,11 @@ import type { Problem } from '../model/problem.ts'
 
 /**
  * What a value is: one `line` of text, a text of several `lines`, an https `link`, a `list` of
- * texts, a `switch`, a number of `seconds`, a `handle`, or the `type` of an app.
+ * texts, a `switch`, a number of `seconds`, a `handle`, one of several `choices`, or the `type` of
+ * an app.
  */
 export type SettingKind =
-  'line' | 'lines' | 'link' | 'handle' | 'list' | 'switch' | 'seconds' | 'type'
+  'line' | 'lines' | 'link' | 'handle' | 'list' | 'switch' | 'seconds' | 'choice' | 'type'
 
 /** One setting. */
 export interface Setting {
@@ -21,6 +22,8 @@ export interface Setting {
   readonly required?: boolean
   /** The characters of a text, or the entries of a list, at most. */
   readonly max?: number
+  /** What a choice can be; the first is what is new. */
+  readonly choices?: readonly string[]
   /** How the OpenAPI document describes it. */
   readonly api: { readonly description: string; readonly example?: string }
   readonly cli: {

@@ -41,7 +41,7 @@ export type GivenInput = Record<string, unknown>
 /** What can be emptied, by the flag that sets it. */
 const CLEARABLE: ReadonlyMap<string, SettingName> = new Map(
   ALL_SETTINGS.flatMap(([name, setting]) =>
-    setting.required === true || setting.kind === 'switch'
+    setting.required === true || setting.kind === 'switch' || setting.kind === 'choice'
       ? []
       : [[bareFlag(setting), name] as const],
   ),

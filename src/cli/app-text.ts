@@ -1,6 +1,6 @@
 // How an app is shown: as JSON for scripts, as text for people. Invariant: the hashes of its
 // secrets stay inside.
-import type { App } from '../model/app.ts'
+import { actsForUsers, type App } from '../model/app.ts'
 import { ALL_SETTINGS, SETTING_NAMES, type SettingName } from '../apps/app-settings.ts'
 import type { SettingKind } from '../apps/setting.ts'
 import { facts, table, timeText } from './layout.ts'
@@ -60,6 +60,7 @@ export function appText(app: App): string {
     ...factsOf(app, 'list'),
     ['Policy', policyOf(app)],
     ...factsOf(app, 'seconds'),
+    ...(actsForUsers(app.type) ? factsOf(app, 'choice') : []),
     ...factsOf(app, 'link', 'line'),
     ['Created', timeText(app.createdAt)],
     ...app.secrets.map((secret) => ['Secret', secretLine(secret)] as const),

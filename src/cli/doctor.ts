@@ -10,11 +10,10 @@ import { ConfigError } from '../config/config.ts'
 import { openConfiguredDatabase, openConfiguredRedis, StartRefused } from '../open-stores.ts'
 import { createPurgeJobStore } from '../grants/purge-job.store.ts'
 import { createKeyStore, type StoredKey } from '../keys/key.store.ts'
-import { openKeyRing } from '../keys/key-ring.ts'
+import { openKey } from '../keys/signing-key.ts'
 import { makeOwnSecrets } from '../own-secrets.ts'
 import { MINUTE, systemClock } from '../shared/clock.ts'
 import { databaseTime, type OpenDatabase } from '../storage/database.ts'
-import { createLocalInvalidation } from '../storage/invalidation.ts'
 import { pendingMigrations } from '../storage/migrate.ts'
 import { missingPermissions } from '../storage/redis-permissions.ts'
 import { checkRedis } from '../storage/redis-check.ts'
@@ -171,8 +170,7 @@ async function checkKeys(
 ): Promise<readonly StoredKey[]> {
   const add = (status: Finding['status'], sentence: string): void =>
     void findings.push({ check: 'signing keys', status, sentence })
-  const store = createKeyStore(db)
-  const keys = await store.list()
+  const keys = await createKeyStore(db).list()
   if (keys.length === 0) {
     add('ok', 'There are none yet: the server makes them when it starts.')
     return keys
@@ -180,12 +178,7 @@ async function checkKeys(
   const { encryptionKeys } = await secretsOf()
   const box = createEncryption(encryptionKeys)
   try {
-    await using _ring = await openKeyRing({
-      store,
-      box,
-      clock: systemClock,
-      invalidation: createLocalInvalidation(),
-    })
+    for (const key of keys) openKey(box, key)
     const stale = keys.filter(({ encryptedPrivateJwk: sealedPrivateJwk }) =>
       box.isStale(sealedPrivateJwk),
     ).length

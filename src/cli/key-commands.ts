@@ -1,6 +1,6 @@
 // otesse key: the keys that sign id_tokens, and the seal under which they are kept.
 import type { Command } from 'commander'
-import type { KeyFacts } from '../keys/key-ring.ts'
+import type { KeyFacts } from '../keys/signing-key.ts'
 import { timeText, table } from './layout.ts'
 import type { Does } from './command.ts'
 import { OPERATOR } from './session.ts'
@@ -44,7 +44,7 @@ export function addKeyCommands(program: Command, does: Does): void {
 
   const rotate = key
     .command('rotate')
-    .description('make the next key current; the one before stays published for a week')
+    .description('make the next keys current; those before stay published for a week')
     .option(
       '--now',
       'in an emergency: apps that keep a key set from before the last hour refuse new id_tokens until they read it again',

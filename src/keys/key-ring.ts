@@ -1,17 +1,24 @@
-// The keys that sign id_tokens: next → current → retired. A key is published while it is next,
-// signs while it is current, and is still published for a while after it has retired, so that a
-// rotation breaks nobody: not a relying party with an older JWKS, nor a node that has not heard
-// yet. Invariant: a private key is in clear only in this process's memory; in the database it is
-// encrypted and bound to its row.
+// The keys that sign id_tokens: next → current → retired, of each algorithm. A key is published
+// while it is next, signs while it is current, and is still published for a while after it has
+// retired, so that a rotation breaks nobody: not a relying party with an older JWKS, nor a node that
+// has not heard yet. Invariants: the keys of all algorithms rotate together; a private key is in
+// clear only in this process's memory.
 import { DAY, SECOND, dateNow, type Clock } from '../shared/clock.ts'
-import { createSigningKey } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
-import { newKeyId } from '../shared/ids.ts'
 import { createPolledCopy } from '../shared/polled-copy.ts'
-import type { Encryption, EncryptedPlace } from '../shared/encryption.ts'
+import type { Encryption } from '../shared/encryption.ts'
 import { createChangePublisher } from '../model/change-publisher.ts'
+import type { SigningAlg } from '../model/signing-alg.ts'
 import type { Invalidation } from '../storage/invalidation.ts'
-import type { KeyStatus, KeyStore, SigningAlg, StoredKey } from './key.store.ts'
+import type { KeyStatus, KeyStore } from './key.store.ts'
+import {
+  encryptAnew,
+  type KeyFacts,
+  makeKey,
+  type OpenKey,
+  openKey,
+  type PrivateJwk,
+} from './signing-key.ts'
 
 /**
  * How long a relying party may keep the key set, which is what it is told (RFC 9111 §5.2.2.1). The
@@ -23,42 +30,13 @@ export const JWKS_CACHE_SECONDS = 3600
 const POLL_MILLIS = 30 * SECOND
 const DEFAULT_RETIRED_PUBLISHED_SECONDS = (7 * DAY) / SECOND
 
-/** The public half of a signing key (RFC 7517 §4, RFC 8037 §2). */
-export interface PublicJwk {
-  readonly kid: string
-  readonly alg: SigningAlg
-  readonly use: 'sig'
-  readonly kty: string
-  readonly crv: string
-  readonly x: string
-  /** Absent for EdDSA. */
-  readonly y?: string
-}
-
-/** A signing key with its private half. */
-export interface PrivateJwk extends PublicJwk {
-  readonly d: string
-}
-
-/** A key as an admin sees it. */
-export interface KeyFacts {
-  readonly kid: string
-  readonly alg: SigningAlg
-  readonly status: KeyStatus
-  readonly createdAt: Date
-  readonly activatedAt: Date | undefined
-  readonly retiredAt: Date | undefined
-}
-
 /** The ring; disposing ends the polling. All reads answer from memory. */
 export interface KeyRing extends AsyncDisposable {
   /** Returns all keys that are published, with their private halves, for the engine: of each algorithm the current one comes first. */
   privateJwks(): { readonly keys: readonly PrivateJwk[] }
-  /** Returns the key set that relying parties verify with (RFC 7517 §5). */
-  publicJwks(): { readonly keys: readonly PublicJwk[] }
   list(): readonly KeyFacts[]
   /**
-   * Makes the next keys current and new keys next.
+   * Makes the next key of each algorithm current and a new one next, of all or of none.
    *
    * @param options.isEmergency does so although some relying parties may not know the next keys yet
    * @throws {AppError} `keys_too_young`, about when it will be possible
@@ -82,94 +60,9 @@ export interface KeyRing extends AsyncDisposable {
   onChange(listener: () => void): () => void
 }
 
-interface OpenKey extends KeyFacts {
-  readonly jwk: PrivateJwk
-  readonly encrypted: string
-}
-
-const placeOf = (kid: string): EncryptedPlace => ({
-  table: 'signing_keys',
-  column: 'sealed_private_jwk',
-  rowId: kid,
-})
-
+/** In this order they are made, shown and locked. */
+const ALGORITHMS: readonly SigningAlg[] = ['ES256', 'RS256']
 const STATUS_ORDER: Record<KeyStatus, number> = { current: 0, next: 1, retired: 2 }
-
-function member(jwk: Readonly<Record<string, unknown>>, name: string): string {
-  const value = jwk[name]
-  if (typeof value !== 'string') throw new Error(`a signing key lacks its member ${name}`)
-  return value
-}
-
-/** Takes over only the members that are known, so that nothing private can be among the public ones. */
-function toPublicJwk(
-  kid: string,
-  alg: SigningAlg,
-  jwk: Readonly<Record<string, unknown>>,
-): PublicJwk {
-  return {
-    kid,
-    alg,
-    use: 'sig',
-    kty: member(jwk, 'kty'),
-    crv: member(jwk, 'crv'),
-    x: member(jwk, 'x'),
-    ...(alg === 'ES256' && { y: member(jwk, 'y') }),
-  }
-}
-
-const withoutPrivateHalf = ({ d: _d, ...jwk }: PrivateJwk): PublicJwk => jwk
-
-/** Makes a key; its private half is encrypted to its row. */
-function makeKey(box: Encryption, alg: SigningAlg, status: KeyStatus, at: Date): StoredKey {
-  const id = newKeyId()
-  const { privateJwk, publicJwk } = createSigningKey(alg)
-  return {
-    id,
-    alg,
-    status,
-    publicJwk: { ...publicJwk },
-    encryptedPrivateJwk: box.encrypt(JSON.stringify(privateJwk), placeOf(id)),
-    createdAt: at,
-    activatedAt: status === 'current' ? at : undefined,
-    retiredAt: undefined,
-  }
-}
-
-/** @throws {Error} where OTESSE_ENCRYPTION_KEY is not the one that it was encrypted with */
-function openKey(box: Encryption, stored: StoredKey): OpenKey {
-  const { id: kid, alg, status, createdAt, activatedAt, retiredAt } = stored
-  let text: string
-  try {
-    text = box.decrypt(stored.encryptedPrivateJwk, placeOf(kid))
-  } catch (cause) {
-    throw new Error(
-      `The signing key ${kid} does not open: OTESSE_ENCRYPTION_KEY is not the one that it was encrypted with. ` +
-        'Put that key back; while keys are being changed, name the new one first and the old one after it.',
-      { cause },
-    )
-  }
-  const secret = JSON.parse(text) as Readonly<Record<string, unknown>>
-  const jwk: PrivateJwk = {
-    ...toPublicJwk(kid, alg, stored.publicJwk),
-    d: member(secret, 'd'),
-  }
-  return {
-    kid,
-    alg,
-    status,
-    createdAt,
-    activatedAt,
-    retiredAt,
-    jwk,
-    encrypted: stored.encryptedPrivateJwk,
-  }
-}
-
-function orderOf(alg: SigningAlg, algorithms: readonly SigningAlg[]): number {
-  const at = algorithms.indexOf(alg)
-  return at < 0 ? algorithms.length : at
-}
 
 /** When everybody who keeps the key set knows a key. */
 const known = (published: Date): Date => new Date(published.getTime() + JWKS_CACHE_SECONDS * SECOND)
@@ -177,31 +70,55 @@ const known = (published: Date): Date => new Date(published.getTime() + JWKS_CAC
 const tooYoung = (from: Date): AppError =>
   new AppError('keys_too_young', { about: from.toISOString() })
 
-/** Makes the next key of each algorithm current; returns for each whether this call did it. */
+/** Makes the next keys current; returns whether this call did it. */
 async function rotateCurrent(
   { store, box }: { store: KeyStore; box: Encryption },
   keys: readonly OpenKey[],
   { at, isEmergency, forgetBefore }: { at: Date; isEmergency: boolean; forgetBefore: Date },
-): Promise<boolean[]> {
-  const publishedBefore = isEmergency
-    ? undefined
-    : new Date(at.getTime() - JWKS_CACHE_SECONDS * SECOND)
-  const outcomes: boolean[] = []
-  for (const { kid, alg } of keys.filter(({ status }) => status === 'current')) {
-    const next = makeKey(box, alg, 'next', at)
-    outcomes.push(
-      await store.rotate({ alg, currentId: kid, next, at, forgetBefore, publishedBefore }),
-    )
-  }
-  return outcomes
+): Promise<boolean> {
+  const successions = keys
+    .filter(({ status }) => status === 'current')
+    .map(async ({ kid, alg }) => ({
+      alg,
+      currentId: kid,
+      next: await makeKey(box, alg, 'next', at),
+    }))
+  return store.rotate({
+    successions: await Promise.all(successions),
+    at,
+    forgetBefore,
+    publishedBefore: isEmergency ? undefined : new Date(at.getTime() - JWKS_CACHE_SECONDS * SECOND),
+  })
+}
+
+/**
+ * Makes the first current and next key of each algorithm that has none. Whether this node or
+ * another one wrote them: what is in the database afterwards is what counts.
+ *
+ * @returns whether one was missing
+ */
+async function makeMissing(
+  { store, box, clock }: { store: KeyStore; box: Encryption; clock: Clock },
+  keys: readonly OpenKey[],
+): Promise<boolean> {
+  const has = (alg: SigningAlg): boolean =>
+    keys.some((key) => key.alg === alg && key.status === 'current')
+  const missing = ALGORITHMS.filter((alg) => !has(alg))
+  const at = dateNow(clock)
+  const made = missing.map(async (alg) =>
+    store.insertFirst(
+      alg,
+      await Promise.all([makeKey(box, alg, 'current', at), makeKey(box, alg, 'next', at)]),
+    ),
+  )
+  await Promise.all(made)
+  return missing.length > 0
 }
 
 /**
  * Opens the ring: reads the keys, and makes the first current and next one of each algorithm where
  * there are none.
  *
- * @param deps.algorithms the first is what id_tokens are signed with unless the app asks for
- * another; ES256 alone by default
  * @param deps.retiredPublishedSeconds how long a retired key still verifies; 7 days by default
  * @param deps.onRefreshFailed hears why a reading in the background failed; the keys in memory stay
  * @throws {Error} naming OTESSE_ENCRYPTION_KEY when a key does not open with it
@@ -211,12 +128,10 @@ export async function openKeyRing(deps: {
   box: Encryption
   clock: Clock
   invalidation: Invalidation
-  algorithms?: readonly SigningAlg[]
   retiredPublishedSeconds?: number
   onRefreshFailed?: (error: unknown) => void
 }): Promise<KeyRing> {
   const { store, box, clock, invalidation } = deps
-  const algorithms = deps.algorithms ?? ['ES256']
   const retiredPublishedMillis =
     (deps.retiredPublishedSeconds ?? DEFAULT_RETIRED_PUBLISHED_SECONDS) * SECOND
   const listeners = new Set<() => void>()
@@ -225,7 +140,7 @@ export async function openKeyRing(deps: {
 
   const byUse = (left: OpenKey, right: OpenKey): number =>
     STATUS_ORDER[left.status] - STATUS_ORDER[right.status] ||
-    orderOf(left.alg, algorithms) - orderOf(right.alg, algorithms)
+    ALGORITHMS.indexOf(left.alg) - ALGORITHMS.indexOf(right.alg)
   const isPublished = (key: OpenKey): boolean =>
     key.retiredAt === undefined || key.retiredAt.getTime() + retiredPublishedMillis > clock()
 
@@ -243,16 +158,6 @@ export async function openKeyRing(deps: {
     onFailed: deps.onRefreshFailed,
   })
 
-  async function makeMissing(): Promise<void> {
-    for (const alg of algorithms) {
-      if (keys.some((key) => key.alg === alg && key.status === 'current')) continue
-      const at = dateNow(clock)
-      // Whether this node or another one wrote them: what is in the database now is what counts.
-      await store.insertFirst([makeKey(box, alg, 'current', at), makeKey(box, alg, 'next', at)])
-      await copy.refresh()
-    }
-  }
-
   /** Takes over and publishes what was written; a failure to do so does not undo it. */
   async function changed(): Promise<void> {
     await copy.refresh().catch((error: unknown) => deps.onRefreshFailed?.(error))
@@ -267,7 +172,7 @@ export async function openKeyRing(deps: {
 
   try {
     await copy.refresh()
-    await makeMissing()
+    if (await makeMissing(deps, keys)) await copy.refresh()
   } catch (error) {
     await copy[Symbol.asyncDispose]()
     throw error
@@ -277,9 +182,6 @@ export async function openKeyRing(deps: {
 
   return {
     privateJwks: () => ({ keys: keys.filter(isPublished).map(({ jwk }) => jwk) }),
-    publicJwks: () => ({
-      keys: keys.filter(isPublished).map(({ jwk }) => withoutPrivateHalf(jwk)),
-    }),
     list: () =>
       keys.map(({ kid, alg, status, createdAt, activatedAt, retiredAt }) => ({
         kid,
@@ -297,18 +199,16 @@ export async function openKeyRing(deps: {
       const from = rotatableFrom()
       if (from !== undefined && !isEmergency) throw tooYoung(from)
       const forgetBefore = new Date(at.getTime() - retiredPublishedMillis)
-      const outcomes = await rotateCurrent(deps, keys, { at, isEmergency, forgetBefore })
+      const rotated = await rotateCurrent(deps, keys, { at, isEmergency, forgetBefore })
       await changed()
-      return outcomes.some(Boolean)
+      return rotated
     },
 
     async reseal() {
       let resealed = 0
-      for (const { kid, encrypted } of keys) {
-        if (!box.isStale(encrypted)) continue
-        const place = placeOf(kid)
-        const anew = box.encrypt(box.decrypt(encrypted, place), place)
-        if (await store.replaceEncrypted(kid, encrypted, anew)) resealed += 1
+      for (const key of keys) {
+        const anew = encryptAnew(box, key)
+        if (anew !== undefined && (await store.replaceEncrypted(key, anew))) resealed += 1
       }
       await changed()
       return resealed

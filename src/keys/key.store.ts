@@ -1,10 +1,17 @@
-// The rows of signing keys. Invariant: each algorithm has at most one current key, whoever races
-// whom: a unique index decides about the first, a row lock about each rotation.
-import type { Selectable } from 'kysely'
+// The rows of signing keys, a table for each algorithm. Invariants: each algorithm has at most one
+// current key, whoever races whom: a unique index decides about the first, a row lock about each
+// rotation; all algorithms rotate in one transaction.
+import type { Selectable, Transaction } from 'kysely'
+import type { SigningAlg } from '../model/signing-alg.ts'
 import { isUniqueViolation, withDatabase, type Database } from '../storage/database.ts'
-import type { SigningKeyRow } from '../storage/schema.ts'
+import type { SigningKeyRow, Tables } from '../storage/schema.ts'
 
-export type SigningAlg = SigningKeyRow['alg']
+/** Where the keys of an algorithm are. */
+export const TABLES = {
+  ES256: 'signing_keys',
+  RS256: 'rsa_signing_keys',
+} as const satisfies Record<SigningAlg, keyof Tables>
+
 export type KeyStatus = SigningKeyRow['status']
 
 /** A signing key whose private half is encrypted. */
@@ -20,15 +27,20 @@ export interface StoredKey {
   readonly retiredAt: Date | undefined
 }
 
-/** What a rotation needs to know. */
-export interface Rotation {
+/** How a key is followed by the next one of its algorithm. */
+export interface Succession {
   readonly alg: SigningAlg
   /** The key that the caller takes for current; if it no longer is, somebody else has rotated. */
   readonly currentId: string
   /** The key that comes after the one that becomes current. */
   readonly next: StoredKey
+}
+
+/** What a rotation needs to know. */
+export interface Rotation {
+  readonly successions: readonly Succession[]
   readonly at: Date
-  /** Where it is given, the next key must not have been made later. */
+  /** Where it is given, the next keys must not have been made later. */
   readonly publishedBefore: Date | undefined
   /** Keys that retired before this are removed. */
   readonly forgetBefore: Date
@@ -37,15 +49,22 @@ export interface Rotation {
 /** The database as the key ring needs it. */
 export interface KeyStore {
   list(): Promise<StoredKey[]>
-  /** Writes the first keys of an algorithm; returns `false`, and writes none, when another node has been faster. */
-  insertFirst(keys: readonly StoredKey[]): Promise<boolean>
+  /** Writes the first keys of an algorithm, or none when another node has been faster. */
+  insertFirst(alg: SigningAlg, keys: readonly StoredKey[]): Promise<void>
   /**
-   * Moves current to retired, next to current and adds the new next; returns `false`, and changes
-   * nothing, after somebody else's, and where the next key is younger than it may be.
+   * Moves current to retired, next to current and adds the new next, of all successions; returns
+   * `false`, and changes nothing, after somebody else's, and where a next key is younger than it
+   * may be.
    */
   rotate(rotation: Rotation): Promise<boolean>
-  /** Replaces a value by the same one re-encrypted; returns whether it still was the old one. */
-  replaceEncrypted(id: string, before: string, after: string): Promise<boolean>
+  /**
+   * Replaces an encrypted half by the same one encrypted anew; returns whether it still was that
+   * one.
+   */
+  replaceEncrypted(
+    key: { readonly kid: string; readonly alg: SigningAlg; readonly encrypted: string },
+    anew: string,
+  ): Promise<boolean>
 }
 
 const toKey = (row: Selectable<SigningKeyRow>): StoredKey => ({
@@ -70,74 +89,107 @@ const toRow = (key: StoredKey) => ({
   retired_at: key.retiredAt ?? null,
 })
 
+/**
+ * Locks the current key, so that of rotations at the same moment the others wait, and finds the one
+ * that follows. Returns its id; `undefined` where this rotation may not be.
+ */
+async function findSuccessor(
+  trx: Transaction<Tables>,
+  { alg, currentId }: Succession,
+  publishedBefore: Date | undefined,
+): Promise<string | undefined> {
+  const current = await trx
+    .selectFrom(TABLES[alg])
+    .select('id')
+    .where('id', '=', currentId)
+    .where('status', '=', 'current')
+    .forUpdate()
+    .executeTakeFirst()
+  if (current === undefined) return undefined
+  const successor = await trx
+    .selectFrom(TABLES[alg])
+    .select(['id', 'created_at'])
+    .where('status', '=', 'next')
+    .orderBy('created_at')
+    .limit(1)
+    .executeTakeFirstOrThrow()
+  const isYoung = publishedBefore !== undefined && successor.created_at > publishedBefore
+  return isYoung ? undefined : successor.id
+}
+
+async function succeed(
+  trx: Transaction<Tables>,
+  { alg, currentId, next }: Succession,
+  successorId: string,
+  { at, forgetBefore }: Rotation,
+): Promise<void> {
+  const table = TABLES[alg]
+  await trx
+    .updateTable(table)
+    .set({ status: 'retired', retired_at: at })
+    .where('id', '=', currentId)
+    .execute()
+  await trx
+    .updateTable(table)
+    .set({ status: 'current', activated_at: at })
+    .where('id', '=', successorId)
+    .execute()
+  await trx.insertInto(table).values(toRow(next)).execute()
+  await trx
+    .deleteFrom(table)
+    .where('status', '=', 'retired')
+    .where('retired_at', '<', forgetBefore)
+    .execute()
+}
+
+async function listOf(db: Database, alg: SigningAlg): Promise<StoredKey[]> {
+  const rows = await db
+    .selectFrom(TABLES[alg])
+    .selectAll()
+    .where('alg', '=', alg)
+    .orderBy('created_at', 'desc')
+    .orderBy('id')
+    .execute()
+  return rows.map(toKey)
+}
+
 /** Creates the store over the database. */
 export function createKeyStore(db: Database): KeyStore {
   return {
     list: () =>
-      withDatabase(async () => {
-        const rows = await db
-          .selectFrom('signing_keys')
-          .selectAll()
-          .orderBy('created_at', 'desc')
-          .orderBy('id')
-          .execute()
-        return rows.map(toKey)
-      }),
+      withDatabase(async () => [...(await listOf(db, 'ES256')), ...(await listOf(db, 'RS256'))]),
 
-    insertFirst: (keys) =>
+    insertFirst: (alg, keys) =>
       withDatabase(async () => {
         try {
           // One statement: the unique index on the current key refuses the next one along with it.
-          await db.insertInto('signing_keys').values(keys.map(toRow)).execute()
-          return true
+          await db.insertInto(TABLES[alg]).values(keys.map(toRow)).execute()
         } catch (error) {
-          if (isUniqueViolation(error)) return false
-          throw error
+          if (!isUniqueViolation(error)) throw error
         }
       }),
 
-    rotate: ({ alg, currentId, next, at, publishedBefore, forgetBefore }) =>
+    rotate: (rotation) =>
       withDatabase(() =>
         db.transaction().execute(async (trx) => {
-          const successor = await trx
-            .selectFrom('signing_keys')
-            .select(['id', 'created_at'])
-            .where('alg', '=', alg)
-            .where('status', '=', 'next')
-            .orderBy('created_at')
-            .limit(1)
-            .executeTakeFirstOrThrow()
-          if (publishedBefore !== undefined && successor.created_at > publishedBefore) return false
-          // Whoever rotated after the look above has moved the current key too.
-          const retired = await trx
-            .updateTable('signing_keys')
-            .set({ status: 'retired', retired_at: at })
-            .where('id', '=', currentId)
-            .where('status', '=', 'current')
-            .executeTakeFirst()
-          if (retired.numUpdatedRows === 0n) return false
-          await trx
-            .updateTable('signing_keys')
-            .set({ status: 'current', activated_at: at })
-            .where('id', '=', successor.id)
-            .execute()
-          await trx.insertInto('signing_keys').values(toRow(next)).execute()
-          await trx
-            .deleteFrom('signing_keys')
-            .where('status', '=', 'retired')
-            .where('retired_at', '<', forgetBefore)
-            .execute()
+          const found: (readonly [Succession, string])[] = []
+          for (const succession of rotation.successions) {
+            const id = await findSuccessor(trx, succession, rotation.publishedBefore)
+            if (id === undefined) return false
+            found.push([succession, id])
+          }
+          for (const [succession, id] of found) await succeed(trx, succession, id, rotation)
           return true
         }),
       ),
 
-    replaceEncrypted: (id, before, after) =>
+    replaceEncrypted: ({ kid, alg, encrypted }, anew) =>
       withDatabase(async () => {
         const replaced = await db
-          .updateTable('signing_keys')
-          .set({ sealed_private_jwk: after })
-          .where('id', '=', id)
-          .where('sealed_private_jwk', '=', before)
+          .updateTable(TABLES[alg])
+          .set({ sealed_private_jwk: anew })
+          .where('id', '=', kid)
+          .where('sealed_private_jwk', '=', encrypted)
           .executeTakeFirst()
         return replaced.numUpdatedRows > 0n
       }),

@@ -1,5 +1,6 @@
 // What an app (a registered OAuth client) is, as everybody above the database sees it. Invariant:
 // an App is frozen through and through, so that one cached object can be handed to every request.
+import type { SigningAlg } from './signing-alg.ts'
 
 /** The kinds of app; RFC 6749 §2.1 calls `web`, `machine` and `resource_server` confidential and `public` public. */
 export const APP_TYPES = ['web', 'public', 'machine', 'resource_server'] as const
@@ -48,6 +49,8 @@ export interface AppSettings {
   /** Absent: the server's default. */
   readonly accessTtlSeconds: number | undefined
   readonly refreshTtlSeconds: number | undefined
+  /** What the app's id_tokens are signed with. */
+  readonly idTokenSignedResponseAlg: SigningAlg
 }
 
 /** A registered app. */

@@ -29,7 +29,7 @@ import { createIntrospectionEndpoint } from './introspect/introspection-endpoint
 import { createMetadataRouter } from './metadata/metadata.routes.ts'
 import { PATHS, SHORT_PATHS } from './paths.ts'
 import { createRevocationEndpoint } from './revoke/revocation-endpoint.ts'
-import { createSigner, type Signer } from './signer.ts'
+import { createSigner, type Sign } from './signer.ts'
 import type { GrantDeps } from './token/grant-type.ts'
 import { createIdTokenIssuer, type IssueIdToken } from './token/id-token.ts'
 import { createTokensInProcess, type TokensInProcess } from './token/in-process.ts'
@@ -85,15 +85,15 @@ export function createAuthorizationServer(deps: AuthorizationServerDeps): Author
     previews,
     sessionTtlSeconds: deps.session.ttlSeconds,
   })
-  const signer = createSigner(deps.keyRing)
+  const sign = createSigner(deps.keyRing)
   const granting = {
     grants,
     scopeExists: deps.scopes.exists,
     settings: deps.settings,
     adminAudience: deps.adminAudience,
-    issueIdToken: createIdTokenIssuer({ issuer, signer, clock }),
+    issueIdToken: createIdTokenIssuer({ issuer, sign, clock }),
   }
-  const endpoints = createEndpoints(deps, granting, signer)
+  const endpoints = createEndpoints(deps, granting, sign)
   const { readsPerAddress } = limits
   return {
     endpoints,
@@ -122,7 +122,7 @@ export function createAuthorizationServer(deps: AuthorizationServerDeps): Author
 function createEndpoints(
   deps: AuthorizationServerDeps,
   granting: GrantDeps & { issueIdToken: IssueIdToken },
-  { sign }: Signer,
+  sign: Sign,
 ): ReadonlyMap<string, Endpoint> {
   const { issuer, clock, logger, limits, accounts, grants, audit, inspect } = deps
   const { events } = audit

@@ -2,6 +2,7 @@
 // encryption.ts. Invariant: every comparison of secret material is constant-time, every random
 // string is unbiased.
 import * as crypto from 'node:crypto'
+import { promisify } from 'node:util'
 import type { Secret } from './secret.ts'
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
@@ -183,20 +184,26 @@ export function pkceChallenge(verifier: string): string {
 }
 
 /** Returns the left half of the token's hash, as an id_token names its access token (OpenID Connect Core §3.1.3.6). */
-export function accessTokenHash(token: string, alg: string): string {
-  const digest = crypto.hash(alg === 'EdDSA' ? 'sha512' : 'sha256', token, 'buffer')
+export function accessTokenHash(token: string): string {
+  // SHA-256 is the hash of ES256 and of RS256.
+  const digest = crypto.hash('sha256', token, 'buffer')
   return digest.subarray(0, digest.length / 2).toString('base64url')
 }
 
-/** Makes a private signing key as a JWK together with its public half. */
-export function createSigningKey(alg: 'ES256' | 'EdDSA'): {
+const generateKeyPair = promisify(crypto.generateKeyPair)
+
+/**
+ * Makes a private signing key as a JWK together with its public half. An RSA key takes about a
+ * tenth of a second, which the event loop does not wait for.
+ */
+export async function createSigningKey(alg: 'ES256' | 'RS256'): Promise<{
   privateJwk: crypto.webcrypto.JsonWebKey
   publicJwk: crypto.webcrypto.JsonWebKey
-} {
+}> {
   const pair =
     alg === 'ES256'
-      ? crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' })
-      : crypto.generateKeyPairSync('ed25519')
+      ? await generateKeyPair('ec', { namedCurve: 'P-256' })
+      : await generateKeyPair('rsa', { modulusLength: 2048 })
   return {
     privateJwk: pair.privateKey.export({ format: 'jwk' }),
     publicJwk: pair.publicKey.export({ format: 'jwk' }),

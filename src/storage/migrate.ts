@@ -14,7 +14,9 @@ import * as lists from '../../migrations/0007_lists.ts'
 import * as adminAccounts from '../../migrations/0008_admin_accounts.ts'
 import * as generations from '../../migrations/0009_generations.ts'
 import * as endedGrants from '../../migrations/0010_ended_grants.ts'
+import * as rsaSigningKeys from '../../migrations/0011_rsa_signing_keys.ts'
 import * as clientCredentials from '../../migrations/0012_client_credentials.ts'
+import * as idTokenAlg from '../../migrations/0013_id_token_alg.ts'
 import * as scopeIncarnations from '../../migrations/0014_scope_incarnations.ts'
 import * as purgeProgress from '../../migrations/0018_purge_progress.ts'
 import * as emailKeys from '../../migrations/0019_email_keys.ts'
@@ -39,7 +41,9 @@ const MIGRATIONS: Record<string, Migration> = {
   '0008_admin_accounts': adminAccounts,
   '0009_generations': generations,
   '0010_ended_grants': endedGrants,
+  '0011_rsa_signing_keys': rsaSigningKeys,
   '0012_client_credentials': clientCredentials,
+  '0013_id_token_alg': idTokenAlg,
   '0014_scope_incarnations': scopeIncarnations,
   '0018_purge_progress': purgeProgress,
   '0019_email_keys': emailKeys,

@@ -2,6 +2,7 @@
 // snake_case; the migrations create exactly these.
 import type { ColumnType, Generated } from 'kysely'
 import type { Role } from '../model/account.ts'
+import type { SigningAlg } from '../model/signing-alg.ts'
 
 type Timestamp = ColumnType<Date, Date | string, Date | string>
 type NullableTimestamp = ColumnType<Date | null, Date | string | null, Date | string | null>
@@ -61,6 +62,7 @@ export interface AppRow {
   sliding_refresh: boolean
   access_ttl_seconds: number | null
   refresh_ttl_seconds: number | null
+  id_token_signed_response_alg: Generated<SigningAlg>
   status: 'active' | 'suspended' | 'deleted'
   status_reason: string | null
   /** Goes up by one with every change; the ETag of the admin API. */
@@ -133,9 +135,10 @@ export interface ConsentRow {
   updated_at: Timestamp
 }
 
+/** A row of `signing_keys` (ES256) or `rsa_signing_keys` (RS256). */
 export interface SigningKeyRow {
   id: string
-  alg: 'ES256' | 'EdDSA'
+  alg: SigningAlg
   status: 'next' | 'current' | 'retired'
   public_jwk: Json<Record<string, unknown>>
   sealed_private_jwk: string
@@ -380,6 +383,7 @@ export interface Tables {
   removed_scopes: RemovedScopeRow
   consents: ConsentRow
   signing_keys: SigningKeyRow
+  rsa_signing_keys: SigningKeyRow
   events: EventRow
   usage_daily: UsageRow
   purge_jobs: PurgeJobRow

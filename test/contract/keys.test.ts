@@ -1,8 +1,9 @@
 // The key ring on both databases: first keys are made once under races, rotation breaks no client,
 // private halves are encrypted.
-import { createLocalJWKSet, importJWK, jwtVerify, SignJWT } from 'jose'
+import { createLocalJWKSet, importJWK, type JSONWebKeySet, jwtVerify, SignJWT } from 'jose'
 import { JWKS_CACHE_SECONDS, openKeyRing, type KeyRing } from '../../src/keys/key-ring.ts'
 import { createKeyStore } from '../../src/keys/key.store.ts'
+import type { SigningAlg } from '../../src/model/signing-alg.ts'
 import { DAY, HOUR } from '../../src/shared/clock.ts'
 import { createEncryption } from '../../src/shared/encryption.ts'
 import { Secret } from '../../src/shared/secret.ts'
@@ -13,6 +14,7 @@ import { DATABASES } from '../support/migrated-database.ts'
 const START = Date.UTC(2026, 0, 1)
 const oldKey = new Secret('o'.repeat(43))
 const newKey = new Secret('n'.repeat(43))
+const FIRST = ['ES256 current', 'RS256 current', 'ES256 next', 'RS256 next']
 
 describe.each(DATABASES)('on $name', ({ open }) => {
   let durable: OpenDatabase
@@ -23,6 +25,7 @@ describe.each(DATABASES)('on $name', ({ open }) => {
   beforeEach(async () => {
     now = START
     await durable.db.deleteFrom('signing_keys').execute()
+    await durable.db.deleteFrom('rsa_signing_keys').execute()
   })
   afterAll(async () => {
     await durable[Symbol.asyncDispose]()
@@ -31,7 +34,6 @@ describe.each(DATABASES)('on $name', ({ open }) => {
   const openRing = (
     options: {
       box?: Secret<string>[]
-      algorithms?: ('ES256' | 'EdDSA')[]
       invalidation?: Invalidation
     } = {},
   ): Promise<KeyRing> =>
@@ -40,92 +42,127 @@ describe.each(DATABASES)('on $name', ({ open }) => {
       box: createEncryption(options.box ?? [oldKey]),
       clock: () => now,
       invalidation: options.invalidation ?? createLocalInvalidation(),
-      ...(options.algorithms && { algorithms: options.algorithms }),
     })
 
   const statuses = (ring: KeyRing) => ring.list().map(({ alg, status }) => `${alg} ${status}`)
-  const sign = async (ring: KeyRing, at = 0): Promise<string> => {
-    const jwk = ring.privateJwks().keys[at]!
-    const key = await importJWK({ ...jwk })
+  const sign = async (ring: KeyRing, alg: SigningAlg = 'ES256'): Promise<string> => {
+    const jwk = ring.privateJwks().keys.find((key) => key.alg === alg)!
     return new SignJWT({ sub: 'acc_1' })
-      .setProtectedHeader({ alg: jwk.alg, kid: jwk.kid })
-      .sign(key)
+      .setProtectedHeader({ alg, kid: jwk.kid })
+      .sign(await importJWK({ ...jwk }))
   }
-  const verify = (token: string, ring: KeyRing) =>
-    jwtVerify(token, createLocalJWKSet({ keys: ring.publicJwks().keys.map((jwk) => ({ ...jwk })) }))
+  const published = (ring: KeyRing) =>
+    ring.privateJwks().keys.map(({ kid, alg, use, kty, crv, x, y, n, e }) => ({
+      ...{ kid, alg, use, kty },
+      ...(alg === 'ES256' ? { crv, x, y } : { n, e }),
+    }))
+  const verify = (token: string, keys: ReturnType<typeof published>) =>
+    jwtVerify(token, createLocalJWKSet({ keys } as JSONWebKeySet))
 
   test('makes the first keys once, and finds them again', async () => {
     await using ring = await openRing()
-    expect(statuses(ring)).toEqual(['ES256 current', 'ES256 next'])
+    expect(statuses(ring)).toEqual(FIRST)
     await using again = await openRing()
     expect(again.list()).toEqual(ring.list())
     expect(again.privateJwks()).toEqual(ring.privateJwks())
   })
 
   test('nodes that start at once on an empty database agree', async () => {
-    const rings = await Promise.all(
-      Array.from({ length: 6 }, () => openRing({ algorithms: ['ES256', 'EdDSA'] })),
-    )
+    const rings = await Promise.all(Array.from({ length: 6 }, () => openRing()))
     for (const ring of rings) {
       expect(ring.list()).toEqual(rings[0]!.list())
-      expect(statuses(ring)).toEqual(['ES256 current', 'EdDSA current', 'ES256 next', 'EdDSA next'])
+      expect(statuses(ring)).toEqual(FIRST)
     }
     for (const ring of rings) await ring[Symbol.asyncDispose]()
   })
 
-  test.each([
-    ['ES256', 0],
-    ['EdDSA', 1],
-  ] as const)(
-    'RFC 7517 §4, RFC 8037 §2 — what %s signs is verified by the published keys, which hold nothing private',
-    async (alg, at) => {
-      await using ring = await openRing({ algorithms: ['ES256', 'EdDSA'] })
-      const { protectedHeader } = await verify(await sign(ring, at), ring)
+  test('an installation from before RS256 gets its keys at the next start, and keeps those it has', async () => {
+    await using before = await openRing()
+    await durable.db.deleteFrom('rsa_signing_keys').execute()
+    const rings = await Promise.all([openRing(), openRing()])
+    for (const ring of rings) {
+      expect(statuses(ring)).toEqual(FIRST)
+      expect(ring.list()).toEqual(rings[0].list())
+      expect(ring.privateJwks().keys[0]).toEqual(before.privateJwks().keys[0])
+      await ring[Symbol.asyncDispose]()
+    }
+  })
+
+  test('the release before reads no key that it does not know', async () => {
+    await using _ring = await openRing()
+    const rows = await durable.db.selectFrom('signing_keys').select(['alg', 'public_jwk']).execute()
+    expect(rows.map(({ alg }) => alg)).toEqual(['ES256', 'ES256'])
+    for (const { public_jwk } of rows) expect(public_jwk).toMatchObject({ kty: 'EC', crv: 'P-256' })
+  })
+
+  test.each(['ES256', 'RS256'] as const)(
+    'RFC 7517 §4, RFC 7518 §3.1, RFC 7518 §6.2, RFC 7518 §6.3 — what %s signs is verified by the public halves',
+    async (alg) => {
+      await using ring = await openRing()
+      const { protectedHeader } = await verify(await sign(ring, alg), published(ring))
       expect(protectedHeader.alg).toBe(alg)
-      for (const jwk of ring.publicJwks().keys) {
-        expect(Object.keys(jwk).sort()).toEqual(
-          jwk.alg === 'ES256'
-            ? ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']
-            : ['alg', 'crv', 'kid', 'kty', 'use', 'x'],
-        )
-        expect(jwk.use).toBe('sig')
-      }
+      for (const { use } of ring.privateJwks().keys) expect(use).toBe('sig')
     },
   )
 
   test('the database holds no private half in clear', async () => {
     await using ring = await openRing()
-    const rows = JSON.stringify(await durable.db.selectFrom('signing_keys').selectAll().execute())
-    for (const { d } of ring.privateJwks().keys) expect(rows).not.toContain(d)
+    const rows = JSON.stringify([
+      await durable.db.selectFrom('signing_keys').selectAll().execute(),
+      await durable.db.selectFrom('rsa_signing_keys').selectAll().execute(),
+    ])
+    for (const { d, p, q, dp, dq, qi } of ring.privateJwks().keys)
+      for (const secret of [d, p, q, dp, dq, qi])
+        if (secret !== undefined) expect(rows).not.toContain(secret)
   })
 
-  test('a rotation breaks nobody: before, with either key set, and after', async () => {
-    await using ring = await openRing()
-    const [current, next] = ring.list()
-    const published = ring.publicJwks().keys
-    const token = await sign(ring)
-    now += HOUR
-    expect(await ring.rotate()).toBe(true)
-    expect(statuses(ring)).toEqual(['ES256 current', 'ES256 next', 'ES256 retired'])
-    expect(ring.privateJwks().keys[0]?.kid).toBe(next?.kid)
-    await verify(token, ring)
-    // Whoever still has the old key set knows the key that signs now.
-    const cached = createLocalJWKSet({ keys: published.map((jwk) => ({ ...jwk })) })
-    await jwtVerify(await sign(ring), cached)
+  test.each(['ES256', 'RS256'] as const)(
+    'a rotation breaks nobody who verifies %s: before, with either key set, and after',
+    async (alg) => {
+      await using ring = await openRing()
+      const [current, next] = ring.list().filter((key) => key.alg === alg)
+      const cached = published(ring)
+      const token = await sign(ring, alg)
+      now += HOUR
+      expect(await ring.rotate()).toBe(true)
+      expect(statuses(ring)).toEqual([...FIRST, 'ES256 retired', 'RS256 retired'])
+      expect(ring.list().find((key) => key.alg === alg)?.kid).toBe(next?.kid)
+      await verify(token, published(ring))
+      // Whoever still has the old key set knows the key that signs now.
+      await verify(await sign(ring, alg), cached)
 
-    now += 7 * DAY
-    expect(ring.publicJwks().keys.map(({ kid }) => kid)).not.toContain(current?.kid)
-    await expect(verify(token, ring)).rejects.toThrow()
-    now += 1
-    await ring.rotate()
-    expect(ring.list().map(({ kid }) => kid)).not.toContain(current?.kid)
+      now += 7 * DAY
+      expect(published(ring).map(({ kid }) => kid)).not.toContain(current?.kid)
+      await expect(verify(token, published(ring))).rejects.toThrow()
+      now += 1
+      await ring.rotate()
+      expect(ring.list().map(({ kid }) => kid)).not.toContain(current?.kid)
+    },
+  )
+
+  test('keys of all algorithms rotate, or none: where the release before rotates its own at the same moment', async () => {
+    await using ring = await openRing()
+    now += 2 * HOUR
+    const before = ring.list()
+    // That release moves ES256 alone.
+    const set = (from: 'current' | 'next', to: 'retired' | 'current') =>
+      durable.db
+        .updateTable('signing_keys')
+        .set({ status: to, retired_at: to === 'retired' ? new Date(now) : null })
+        .where('status', '=', from)
+        .execute()
+    await set('current', 'retired')
+    await set('next', 'current')
+    expect(await ring.rotate()).toBe(false)
+    const ofRsa = (keys: readonly { alg: string }[]) => keys.filter(({ alg }) => alg === 'RS256')
+    expect(ofRsa(ring.list())).toEqual(ofRsa(before))
   })
 
   test('the next key signs once every cache of the key set knows it, or in an emergency', async () => {
     const invalidation = createLocalInvalidation()
     await using ring = await openRing({ invalidation })
     await using late = await openRing()
-    const made = ring.list()[1]!.createdAt.getTime()
+    const made = ring.list()[2]!.createdAt.getTime()
     const possible = new Date(made + JWKS_CACHE_SECONDS * 1000)
     expect(ring.rotatableFrom()).toEqual(possible)
     await expect(ring.rotate()).rejects.toMatchObject({
@@ -134,7 +171,7 @@ describe.each(DATABASES)('on $name', ({ open }) => {
     })
     now = possible.getTime()
     expect(ring.rotatableFrom()).toBeUndefined()
-    const [, next] = ring.list()
+    const next = ring.list().find(({ status }) => status === 'next')
     expect(await ring.rotate()).toBe(true)
     expect(ring.list()[0]!.kid).toBe(next!.kid)
     // Sent twice: the second is refused, also by a node that has not heard of the first.
@@ -153,7 +190,7 @@ describe.each(DATABASES)('on $name', ({ open }) => {
     expect(outcomes.filter(Boolean)).toHaveLength(1)
     for (const ring of rings) {
       await ring.refresh()
-      expect(statuses(ring)).toEqual(['ES256 current', 'ES256 next', 'ES256 retired'])
+      expect(statuses(ring)).toEqual([...FIRST, 'ES256 retired', 'RS256 retired'])
       expect(ring.list()).toEqual(rings[0]!.list())
     }
     for (const ring of rings) await ring[Symbol.asyncDispose]()
@@ -176,16 +213,9 @@ describe.each(DATABASES)('on $name', ({ open }) => {
     expect(other.list()).toEqual(one.list())
   })
 
-  test('a second algorithm can be switched on later', async () => {
-    await using before = await openRing()
-    await using after = await openRing({ algorithms: ['ES256', 'EdDSA'] })
-    expect(statuses(after)).toEqual(['ES256 current', 'EdDSA current', 'ES256 next', 'EdDSA next'])
-    expect(after.privateJwks().keys[0]).toEqual(before.privateJwks().keys[0])
-  })
-
   test('a key that does not open names the setting', async () => {
     await using ring = await openRing()
-    expect(ring.list()).toHaveLength(2)
+    expect(ring.list()).toHaveLength(4)
     await expect(openRing({ box: [newKey] })).rejects.toThrow(/OTESSE_ENCRYPTION_KEY/)
   })
 
@@ -200,13 +230,13 @@ describe.each(DATABASES)('on $name', ({ open }) => {
       .execute()
     await expect(ring.refresh()).rejects.toThrow(/does not open/)
     // What is in memory stays in service.
-    expect(ring.privateJwks().keys).toHaveLength(2)
+    expect(ring.privateJwks().keys).toHaveLength(4)
   })
 
   test('sealing anew lets the old encryption key leave', async () => {
     await using before = await openRing()
     await using during = await openRing({ box: [newKey, oldKey] })
-    expect(await during.reseal()).toBe(2)
+    expect(await during.reseal()).toBe(4)
     expect(await during.reseal()).toBe(0)
     await using after = await openRing({ box: [newKey] })
     expect(after.privateJwks()).toEqual(before.privateJwks())

@@ -18,8 +18,13 @@ const app = {
   requirePkce: false,
 } as unknown as App
 
+const engineKey = async (alg: 'ES256' | 'RS256') => ({
+  ...(await createSigningKey(alg)).privateJwk,
+  ...{ kid: `key_${alg}`, alg, use: 'sig' },
+})
+
 /** Our engine over one app that the test can exchange, as a cache does after a change. */
-function engineOver(initial: App) {
+async function engineOver(initial: App) {
   let current: App | undefined = initial
   const asked: string[] = []
   const notHere = () => Promise.reject(new Error('nothing is stored in this test'))
@@ -53,7 +58,7 @@ function engineOver(initial: App) {
       ttl: { sessionSeconds: 1, interactionSeconds: 1, codeSeconds: 1, accessTokenSeconds: 1 },
     },
     ['bookings:read'],
-    [{ ...createSigningKey('ES256').privateJwk, kid: 'key_1', alg: 'ES256', use: 'sig' }],
+    [await engineKey('ES256'), await engineKey('RS256')],
   )
   return { provider, asked, change: (next: App | undefined) => (current = next) }
 }
@@ -67,8 +72,8 @@ it('runs the version that these pins were written for', () => {
   expect(version).toBe('9.13.3')
 })
 
-it('makes codes that carry the id of their grant', () => {
-  const { provider } = engineOver(app)
+it('makes codes that carry the id of their grant', async () => {
+  const { provider } = await engineOver(app)
   const grantId = newGrantId()
   const Code = provider.AuthorizationCode as unknown as new (payload: object) => {
     generateTokenId(): string
@@ -78,7 +83,7 @@ it('makes codes that carry the id of their grant', () => {
 })
 
 it('asks for an app each time, and makes its client once as long as the app does not change', async () => {
-  const { provider, asked, change } = engineOver(app)
+  const { provider, asked, change } = await engineOver(app)
   const first = await provider.Client.find(app.id)
   expect(first).toMatchObject({ clientId: app.id, requirePkce: false })
   expect(await provider.Client.find(app.id)).toBe(first)
@@ -88,7 +93,7 @@ it('asks for an app each time, and makes its client once as long as the app does
 })
 
 it('knows no app that is suspended, has no redirect URI or does not exist', async () => {
-  const { provider, change } = engineOver(app)
+  const { provider, change } = await engineOver(app)
   for (const next of [
     { ...app, status: 'suspended' as const },
     { ...app, redirectUris: [] },
@@ -100,14 +105,14 @@ it('knows no app that is suspended, has no redirect URI or does not exist', asyn
 })
 
 it('lets our rule decide about redirect URIs', async () => {
-  const { provider } = engineOver(app)
+  const { provider } = await engineOver(app)
   const client = await provider.Client.find(app.id)
   expect(client?.redirectUriAllowed('https://yourapp.com/callback-by-our-rule')).toBe(true)
   expect(client?.redirectUriAllowed('https://evil.example/')).toBe(false)
 })
 
 it('answers in the query alone', async () => {
-  const { provider } = engineOver(app)
+  const { provider } = await engineOver(app)
   const client = (await provider.Client.find(app.id)) as unknown as {
     responseModeAllowed(mode: string | undefined, type: string): boolean
   }
@@ -116,8 +121,8 @@ it('answers in the query alone', async () => {
   expect(client.responseModeAllowed('form_post', 'code')).toBe(false)
 })
 
-it('makes a grant that covers its scopes without saving it', () => {
-  const { provider } = engineOver(app)
+it('makes a grant that covers its scopes without saving it', async () => {
+  const { provider } = await engineOver(app)
   const id = newGrantId()
   const grant = unsavedGrant(provider, {
     id,
@@ -130,7 +135,7 @@ it('makes a grant that covers its scopes without saving it', () => {
 })
 
 it('is one middleware, and a version that has more is noticed', async () => {
-  const { provider } = engineOver(app)
+  const { provider } = await engineOver(app)
   expect(provider.middleware).toHaveLength(1)
   provider.use((_, next) => next())
   await expect(runProvider(provider, {} as Context)).rejects.toThrow(/one middleware/)

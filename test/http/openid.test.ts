@@ -1,6 +1,7 @@
 // What the front channel publishes: both discovery documents, keys, id_token, userinfo.
 import { request as httpRequest } from 'node:http'
 import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from 'jose'
+import { sql } from 'kysely'
 import { accessTokenHash } from '../../src/shared/crypto.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { createAccount, createScopes, issueCode, registerApp } from '../support/builders.ts'
@@ -52,6 +53,8 @@ describe.each(DOCUMENTS)('RFC 8414 §2 — %s', (path) => {
       response_types_supported: ['code'],
       response_modes_supported: ['query'],
       code_challenge_methods_supported: ['S256'],
+      // OpenID Connect Discovery §3: RS256 MUST be included.
+      id_token_signing_alg_values_supported: ['ES256', 'RS256'],
       authorization_response_iss_parameter_supported: true,
     })
     const lists = (name: string): unknown[] => [...(body[name] as unknown[])].sort()
@@ -121,15 +124,40 @@ describe('OpenID Connect Core §3.1.3.3 — id_token', () => {
       issuer: server.issuer,
       audience: web.client.id,
     })
-    expect(protectedHeader).toMatchObject({ alg: 'ES256', kid: expect.stringMatching(/^key_/) })
+    expect(protectedHeader).toMatchObject({ alg: 'RS256', kid: expect.stringMatching(/^key_/) })
     expect(payload).toMatchObject({
       sub: accountId,
       nonce: 'n-0S6',
       auth_time: 1_700_000_000,
       // OpenID Connect Core §3.1.3.6
-      at_hash: accessTokenHash(tokens.access_token, 'ES256'),
+      at_hash: accessTokenHash(tokens.access_token),
     })
     expect(payload.exp! - payload.iat!).toBe(3600)
+  })
+
+  it('is signed with what the app asks for; a change counts at once', async () => {
+    const keys = createRemoteJWKSet(new URL(`${server.url}/oauth/jwks`))
+    for (const alg of ['ES256', 'RS256'] as const) {
+      const { version } = await server.services.apps.get(web.client.id)
+      await server.services.apps.update(web.client.id, version, { idTokenSignedResponseAlg: alg })
+      const { tokens } = await authorizeWithOpenid()
+      const { protectedHeader } = await jwtVerify(tokens.id_token, keys, { algorithms: [alg] })
+      expect(protectedHeader.alg).toBe(alg)
+    }
+  })
+
+  it('OpenID Connect Registration §2 — an app of the release before keeps ES256', async () => {
+    const { id, app } = await registerApp(server, { scopes: ['openid'] })
+    expect(app.idTokenSignedResponseAlg).toBe('RS256')
+    const { db } = server.infrastructure
+    // As that release writes it: without the column.
+    await sql`insert into apps (id, name, type, redirect_uris, scopes, audiences, require_pkce,
+      rotate_refresh_tokens, sliding_refresh, status, version, created_at, updated_at)
+      select 'app_eeeeeeeeeeeeeeeeeeee', name, type, redirect_uris, scopes, audiences, require_pkce,
+      rotate_refresh_tokens, sliding_refresh, status, version, created_at, updated_at
+      from apps where id = ${id}`.execute(db)
+    const before = await server.services.apps.get('app_eeeeeeeeeeeeeeeeeeee')
+    expect(before.idTokenSignedResponseAlg).toBe('ES256')
   })
 
   it('comes only where openid was granted, and only with the code', async () => {
@@ -145,10 +173,13 @@ describe('RFC 7517 §5 — the key set', () => {
     const { body } = await send(`${server.url}/oauth/jwks`, {})
     const keys = body['keys'] as Record<string, unknown>[]
     expect(keys.length).toBeGreaterThan(0)
-    for (const key of keys) {
-      expect(key).toMatchObject({ kty: 'EC', crv: 'P-256', alg: 'ES256', use: 'sig' })
-      expect(key).not.toHaveProperty('d')
+    const MEMBERS = {
+      EC: ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'],
+      RSA: ['alg', 'e', 'kid', 'kty', 'n', 'use'],
     }
+    for (const key of keys)
+      expect(Object.keys(key).sort()).toEqual(MEMBERS[key['kty'] as 'EC' | 'RSA'])
+    expect(keys.map(({ alg }) => alg)).toEqual(['ES256', 'RS256', 'ES256', 'RS256'])
     const { tokens } = await authorizeWithOpenid()
     expect(keys.map(({ kid }) => kid)).toContain(decodeProtectedHeader(tokens.id_token).kid)
   })

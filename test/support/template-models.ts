@@ -85,7 +85,9 @@ interface Parts {
     value: string
     hint?: string | undefined
     problems?: readonly string[] | undefined
-    kind?: 'line' | 'lines' | 'date' | 'number'
+    kind?: 'line' | 'lines' | 'date' | 'number' | 'choice'
+    /** Of a choice. */
+    choices?: readonly string[]
     /** Says that it may stay empty. */
     optional?: boolean
     /** Markup of our own making only. */

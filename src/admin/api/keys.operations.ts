@@ -1,5 +1,7 @@
 // The operations on the keys that sign id_tokens.
-import type { KeyFacts, KeyRing } from '../../keys/key-ring.ts'
+import type { KeyRing } from '../../keys/key-ring.ts'
+import type { KeyFacts } from '../../keys/signing-key.ts'
+import { SIGNING_ALGS } from '../../model/signing-alg.ts'
 import type { KeyService } from '../key-service.ts'
 import {
   type ApiResource,
@@ -57,7 +59,7 @@ export const keyOperations = (deps: Deps): ApiResource =>
     schemas: {
       Key: answer({
         kid: text('The key id, as in the JWKS.'),
-        alg: choice('The algorithm.', ['ES256', 'EdDSA']),
+        alg: choice('The algorithm.', SIGNING_ALGS),
         status: choice('A key is published in all three.', ['next', 'current', 'retired']),
         created_at: timestamp('When it was made.'),
         activated_at: orNull(timestamp('When it became current.')),

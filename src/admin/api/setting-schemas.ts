@@ -20,7 +20,7 @@ export const showSettings = <Name extends string>(
 ): Readonly<Record<string, unknown>> =>
   Object.fromEntries(table.map(([name, { wire }]) => [wire, thing[name] ?? null]))
 
-function schemaOf({ kind, required = false, api }: Setting): Schema {
+function schemaOf({ kind, required = false, choices = [], api }: Setting): Schema {
   const { description, example } = api
   const more = example === undefined ? {} : { examples: [example] }
   switch (kind) {
@@ -28,6 +28,8 @@ function schemaOf({ kind, required = false, api }: Setting): Schema {
       return listOf({ type: 'string' }, description)
     case 'switch':
       return boolean(description)
+    case 'choice':
+      return choice(description, choices)
     case 'type':
       return choice(description, APP_TYPES)
     case 'seconds':

@@ -160,8 +160,11 @@ function planApp(
     })
   const picture = pictureOf(declared, options.logos, problems)
   const settings = {
-    // A file from before this switch must not turn it off for an app that was registered then.
-    ...(previous !== undefined && { clientCredentials: previous.clientCredentials }),
+    // A file from before these settings must not change them for an app that was registered then.
+    ...(previous !== undefined && {
+      clientCredentials: previous.clientCredentials,
+      idTokenSignedResponseAlg: previous.idTokenSignedResponseAlg,
+    }),
     ...withPlainType(declared.settings),
     handle,
   }

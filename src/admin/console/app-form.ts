@@ -15,6 +15,7 @@ import {
   ALL_SETTINGS,
   APP_SETTINGS,
   type AppSetting,
+  choicesOf,
   type NamesOfKind,
   SETTING_NAMES,
   type SettingName,
@@ -216,10 +217,12 @@ export function formProblems(
 export interface FieldModel {
   name: SettingName
   label: string
-  kind: 'line' | 'lines' | 'number'
+  kind: 'line' | 'lines' | 'number' | 'choice'
   /** What keyboards and spelling checkers may do: nothing to a name that programs use. */
   input: 'text' | 'name' | 'url' | 'number'
   value: string
+  /** Of a choice. */
+  choices: readonly string[]
   problems: readonly string[] | undefined
   hint: string | undefined
   isNarrow: boolean
@@ -306,6 +309,13 @@ const INPUTS: Partial<Record<SettingKind, FieldModel['input']>> = {
   seconds: 'number',
 }
 
+const FIELD_KINDS: Partial<Record<SettingKind, FieldModel['kind']>> = {
+  seconds: 'number',
+  list: 'lines',
+  lines: 'lines',
+  choice: 'choice',
+}
+
 function fieldOf(
   name: TypedName,
   value: string,
@@ -318,9 +328,10 @@ function fieldOf(
   return {
     name,
     label: isSeconds ? `${console.label}, in seconds` : console.label,
-    kind: isSeconds ? 'number' : kind === 'list' || kind === 'lines' ? 'lines' : 'line',
+    kind: FIELD_KINDS[kind] ?? 'line',
     input: INPUTS[kind] ?? 'text',
     value,
+    choices: choicesOf(name),
     problems,
     hint:
       standard === undefined

@@ -1,5 +1,5 @@
 // The signing keys: which there are, their rotation, and encrypting them anew.
-import type { KeyFacts } from '../../keys/key-ring.ts'
+import type { KeyFacts } from '../../keys/signing-key.ts'
 import { redirected, page, type Row } from './action.ts'
 import { confirmation } from './confirmation.ts'
 import type { ConsoleDeps } from './console-deps.ts'

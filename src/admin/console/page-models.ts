@@ -4,7 +4,7 @@
 import type { Scope } from '../../model/scope.ts'
 import type { AppType } from '../../model/app.ts'
 import type { permissionGroups } from '../../apps/permission-groups.ts'
-import type { KeyFacts } from '../../keys/key-ring.ts'
+import type { KeyFacts } from '../../keys/signing-key.ts'
 import type { AccountImport } from '../account-imports.ts'
 import type { PreviewOutcome } from '../app-preview.ts'
 import type { DeclarationReview } from '../apply/declarations.ts'

@@ -59,6 +59,8 @@ async function introspect(
 const INACTIVE = { active: false }
 
 const SIGNED_TYPE = 'token-introspection+jwt'
+/** As the metadata says (RFC 9701 §7). */
+export const SIGNED_ALG = 'ES256'
 
 /** RFC 9701 §4: the caller asks for a signed answer by its Accept header. */
 const wantsJwt = ({ req }: HttpCall): boolean =>
@@ -77,6 +79,7 @@ async function answerSigned(
   const jwt = await sign(
     { iss: issuer, aud: caller.id, iat: epochSeconds(clock), token_introspection: described },
     SIGNED_TYPE,
+    SIGNED_ALG,
   )
   call.status = 200
   call.set('Cache-Control', 'no-store')

@@ -17,6 +17,7 @@ export async function tokenAnswer(issued: Issued, app: App, issueIdToken: IssueI
       issued.scopes.includes('openid') && {
         id_token: await issueIdToken({
           appId: app.id,
+          alg: app.idTokenSignedResponseAlg,
           accountId: grant.accountId,
           accessToken,
           nonce: code.nonce,

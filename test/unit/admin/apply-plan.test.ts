@@ -53,6 +53,7 @@ const app = (overrides: Partial<App> = {}): App =>
     slidingRefresh: false,
     accessTtlSeconds: undefined,
     refreshTtlSeconds: undefined,
+    idTokenSignedResponseAlg: 'RS256',
     logoId: undefined,
     status: 'active',
     statusReason: undefined,

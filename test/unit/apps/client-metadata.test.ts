@@ -115,6 +115,11 @@ const REFUSED: [problem: string, input: object][] = [
     'refreshTtlSeconds: refresh-outlives-access',
     { ...web, accessTtlSeconds: 7200, refreshTtlSeconds: 3600 },
   ],
+  [
+    'idTokenSignedResponseAlg: idTokenSignedResponseAlg-choice',
+    { ...web, idTokenSignedResponseAlg: 'none' },
+  ],
+  ['idTokenSignedResponseAlg: field-type', { ...web, idTokenSignedResponseAlg: 256 }],
   ['redirect_uris: field-unknown', { ...web, redirect_uris: [] }],
   [
     '__proto__: field-unknown',
@@ -203,6 +208,7 @@ describe('what is accepted', () => {
         slidingRefresh: false,
         accessTtlSeconds: undefined,
         refreshTtlSeconds: undefined,
+        idTokenSignedResponseAlg: 'RS256',
       },
     })
   })

@@ -477,6 +477,7 @@ const APP_FIELDS = [
     'requirePkce',
     'accessTtlSeconds',
     'refreshTtlSeconds',
+    'idTokenSignedResponseAlg',
   ],
 ]
 const APP_RULE_NAMES = new Set([

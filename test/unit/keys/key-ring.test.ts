@@ -16,9 +16,9 @@ function createMemoryStore(): KeyStore & { isAway: boolean } {
     list() {
       return this.isAway ? Promise.reject(new Error('away')) : Promise.resolve(keys)
     },
-    insertFirst(first) {
-      keys = [...first]
-      return Promise.resolve(true)
+    insertFirst(_alg, first) {
+      keys = [...keys, ...first]
+      return Promise.resolve()
     },
     rotate: () => Promise.resolve(false),
     replaceEncrypted: () => Promise.resolve(false),

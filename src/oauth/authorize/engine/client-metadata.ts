@@ -15,7 +15,7 @@ export const describeClient = (app: App): Record<string, unknown> => ({
   // (apps/redirect-uri.ts).
   application_type: isConfidential(app) ? 'web' : 'native',
   token_endpoint_auth_method: 'none',
-  id_token_signed_response_alg: 'ES256',
+  id_token_signed_response_alg: app.idTokenSignedResponseAlg,
   // RFC 7636: public apps always, others by their own switch.
   requirePkce: app.requirePkce || !isConfidential(app),
 })

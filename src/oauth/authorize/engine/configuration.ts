@@ -5,6 +5,7 @@
 import Provider, { type Configuration, type JWK, type KoaContextWithOIDC } from 'oidc-provider'
 import type { Account } from '../../../model/account.ts'
 import { matchesRedirectUri } from '../../../apps/redirect-uri.ts'
+import { SIGNED_ALG } from '../../introspect/introspection-endpoint.ts'
 import { PATHS } from '../../paths.ts'
 import { authorizationScopeCheck, LATE_MAX_AGE, lateMaxAge } from '../authorization-request.ts'
 import type { PreviewGuard } from '../preview-guard.ts'
@@ -127,7 +128,7 @@ const FIXED: Configuration = {
     pushedAuthorizationRequests: { enabled: false },
   },
   // RFC 9701 §7: what only our own introspection can do.
-  discovery: { introspection_signing_alg_values_supported: ['ES256'] },
+  discovery: { introspection_signing_alg_values_supported: [SIGNED_ALG] },
   issueRefreshToken: () => Promise.resolve(true),
   // Tokens do not die with the browser session.
   expiresWithSession: () => Promise.resolve(false),

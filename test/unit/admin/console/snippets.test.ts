@@ -27,6 +27,7 @@ const anApp = (type: AppType, overrides: Partial<App> = {}): App => ({
   slidingRefresh: false,
   accessTtlSeconds: undefined,
   refreshTtlSeconds: undefined,
+  idTokenSignedResponseAlg: 'RS256',
   status: 'active',
   statusReason: undefined,
   version: 1,
