@@ -2,9 +2,12 @@
 
 export interface PendingInteraction {
   uid: string
-  prompt: 'login' | 'consent'
+  prompt: 'login' | 'select_account' | 'consent'
   appId: string
-  /** The account that is signed in in this browser; at a login prompt: the one to sign in again. */
+  /**
+   * The account that is signed in in this browser; at a login prompt: the one to sign in again. None
+   * while one is chosen.
+   */
   accountId: string | undefined
   scopes: readonly string[]
   redirectUri: string

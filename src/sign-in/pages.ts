@@ -23,6 +23,18 @@ export interface SignInPage {
   purpose?: string | undefined
 }
 
+/** Posts `csrf` and `account`, its id, to one of the three actions. */
+export interface SelectAccountPage {
+  kind: 'select-account'
+  app: AppCard
+  account: { id: string; email: string; name: string | undefined }
+  selectAction: string
+  /** Absent where nobody else may go on. */
+  switchAction: string | undefined
+  cancelAction: string
+  csrf: string
+}
+
 /** Posts `csrf` to one of the three actions. */
 export interface ConsentPage {
   kind: 'consent'
@@ -117,6 +129,7 @@ export interface ErrorPage {
 /** A page of this folder. */
 export type SignInFolderPage =
   | SignInPage
+  | SelectAccountPage
   | ConsentPage
   | SignOutPage
   | SignedOutPage
@@ -128,6 +141,7 @@ export type SignInFolderPage =
 /** Their kinds; a record, so that the compiler asks for the line of a new page. */
 export const SIGN_IN_PAGES: Readonly<Record<SignInFolderPage['kind'], true>> = {
   'sign-in': true,
+  'select-account': true,
   consent: true,
   'sign-out': true,
   'signed-out': true,

@@ -19,6 +19,8 @@ export interface Interactions {
   /** @throws {AppError} `interaction_expired`, `interaction_foreign`, `preview_over` */
   get(ctx: Context, uid: string): Promise<PendingInteraction>
   signIn(ctx: Context, proof: Proof): Promise<string>
+  /** Goes on with that account, if it is still signed in; asks again otherwise. */
+  selectAccount(ctx: Context, accountId: string): Promise<string>
   approve(ctx: Context, approval: { accountId: string; scopes: string[] }): Promise<string>
   deny(ctx: Context): Promise<string>
   /** Asks the engine to look again at who is signed in. */

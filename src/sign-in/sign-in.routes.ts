@@ -1,4 +1,4 @@
-// The pages on an app's way through us: sign in, allow or deny, use another account. Invariants:
+// The pages on an app's way through us: sign in, choose an account, allow or deny. Invariants:
 // what is asked and allowed comes from the engine's interaction, never from a form; and no form is
 // answered with a redirect that leads away from us. Browsers apply form-action to the whole chain
 // of redirects after a form, so a page that goes on by itself is what lets every page say "forms
@@ -64,6 +64,7 @@ export function createSignInRouter(deps: SignInDeps): Router {
   router.use((ctx, next) => nameAppOfStalePage(deps, ctx, next))
   router.get(PATH, limited, (ctx: Visit) => showInteraction(deps, ctx))
   router.post(`${PATH}/login`, limited, (ctx: Visit) => signIn(deps, ctx))
+  router.post(`${PATH}/select`, limited, (ctx: Visit) => select(deps, ctx))
   router.post(`${PATH}/approve`, limited, (ctx: Visit) => approve(deps, ctx))
   router.post(`${PATH}/deny`, limited, (ctx: Visit) => deny(deps, ctx))
   router.post(`${PATH}/switch`, limited, (ctx: Visit) => switchAccount(deps, ctx))
@@ -90,6 +91,7 @@ async function showInteraction(deps: SignInDeps, ctx: Visit): Promise<void> {
   const pending = await deps.interactions.get(ctx, ctx.params.uid)
   rememberAppOfPage(ctx, deps.issuer, pathOf(pending.uid), pending.appId)
   if (pending.prompt === 'consent') await showConsent(deps, ctx, pending)
+  else if (pending.prompt === 'select_account') await showSelectAccount(deps, ctx, pending)
   // Signed in in another tab since this one asked: the engine looks again at who is there.
   else if (pending.accountId === undefined && (await deps.findUser(ctx)) !== undefined)
     goOn(deps, ctx, await deps.interactions.lookAgain(ctx))
@@ -111,6 +113,14 @@ async function signIn(deps: SignInDeps, ctx: Visit): Promise<void> {
     return
   }
   redirectToFailure(ctx, deps.issuer, pathOf(pending.uid), { outcome, email })
+}
+
+async function select(deps: SignInDeps, ctx: Visit): Promise<void> {
+  const form = await deps.csrf.readForm(ctx, bindingOf(ctx.params.uid))
+  await getPending(deps, ctx, 'select_account')
+  // It counts if it is still signed in.
+  const accountId = form.get('account') ?? ''
+  goOn(deps, ctx, await deps.interactions.selectAccount(ctx, accountId))
 }
 
 async function approve(deps: SignInDeps, ctx: Visit): Promise<void> {
@@ -144,7 +154,9 @@ async function deny(deps: SignInDeps, ctx: Visit): Promise<void> {
 
 async function switchAccount(deps: SignInDeps, ctx: Visit): Promise<void> {
   await deps.csrf.readForm(ctx, bindingOf(ctx.params.uid))
-  await askToSignIn(deps, ctx, await deps.interactions.get(ctx, ctx.params.uid))
+  const pending = await deps.interactions.get(ctx, ctx.params.uid)
+  const accountId = pending.accountId ?? (await deps.interactions.signedIn(ctx))
+  await askToSignIn(deps, ctx, { ...pending, accountId })
 }
 
 async function getPending(
@@ -214,6 +226,34 @@ async function showSignIn(
       switchAction: account === undefined ? undefined : `${base}/switch`,
     },
     { status, keepsOpener: true },
+  )
+}
+
+async function showSelectAccount(
+  deps: SignInDeps,
+  ctx: Context,
+  pending: PendingInteraction,
+): Promise<void> {
+  const [app, account] = await Promise.all([getApp(deps, pending.appId), deps.findUser(ctx)])
+  // Another tab signed out since this one asked.
+  if (account === undefined) {
+    goOn(deps, ctx, await deps.interactions.lookAgain(ctx))
+    return
+  }
+  const base = pathOf(pending.uid)
+  sendPage(
+    ctx,
+    deps.views,
+    {
+      kind: 'select-account',
+      app: appCard(app),
+      account: { id: account.id, email: account.email, name: account.name },
+      selectAction: `${base}/select`,
+      switchAction: pending.isPreview ? undefined : `${base}/switch`,
+      cancelAction: `${base}/deny`,
+      csrf: deps.csrf.token(bindingOf(pending.uid)),
+    },
+    { keepsOpener: true },
   )
 }
 

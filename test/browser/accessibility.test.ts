@@ -146,6 +146,9 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     await page.goto(linkOf(studio, { prompt: 'login' }))
     await untilHeading(page, 'Confirm it’s you')
     await expectGood(page, 'confirm')
+    await page.goto(linkOf(studio, { prompt: 'select_account' }))
+    await untilHeading(page, 'Choose an account')
+    await expectGood(page, 'select-account')
 
     await page.goto(`${server.issuer}/sign-out`)
     await expectGood(page, 'sign-out')

@@ -77,6 +77,11 @@ describe.each(DOCUMENTS)('RFC 8414 §2 — %s', (path) => {
     expect(body['introspection_signing_alg_values_supported']).toEqual(['ES256'])
   })
 
+  it('names the prompts that are served', async () => {
+    const { body } = await send(server.url + path, {})
+    expect(body['prompt_values_supported']).toEqual(['none', 'login', 'consent', 'select_account'])
+  })
+
   it('names no endpoint that is not there', async () => {
     const { body } = await send(server.url + path, {})
     const endpoints = Object.entries(body).filter(([name]) => /_endpoint$|_uri$/.test(name))

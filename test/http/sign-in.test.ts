@@ -389,7 +389,7 @@ describe.each(BACKENDS)('on %s', (backend) => {
   })
 
   describe('forms', () => {
-    const FORMS = ['login', 'approve', 'deny', 'switch']
+    const FORMS = ['login', 'select', 'approve', 'deny', 'switch']
 
     it.each(FORMS)('need their token: %s', async (form) => {
       const browser = createBrowser(server)
@@ -411,7 +411,7 @@ describe.each(BACKENDS)('on %s', (backend) => {
       expect(bad.status).toBe(403)
     })
 
-    it.each(['', '/login', '/approve', '/deny', '/switch'])(
+    it.each(['', '/login', '/select', '/approve', '/deny', '/switch'])(
       'and pages are nothing in another browser: %s',
       async (form) => {
         const page = await createBrowser(server).open(linkOf(web))

@@ -16,6 +16,7 @@ import {
 } from './engine/internals.ts'
 import type { PreviewGuard } from './preview-guard.ts'
 import type { Approval } from './prompt-policy.ts'
+import { selected } from './select-account.ts'
 import { parseScopeList } from '../scope-list.ts'
 import { cookieNames } from './engine/configuration.ts'
 
@@ -24,6 +25,8 @@ export interface EngineInteractions {
   /** @throws {AppError} `interaction_expired`, `interaction_foreign`, `preview_over` */
   get(ctx: Context, uid: string): Promise<PendingInteraction>
   signIn(ctx: Context, proof: LoginProof): Promise<string>
+  /** Goes on with that account, if it is still signed in; asks again otherwise. */
+  selectAccount(ctx: Context, accountId: string): Promise<string>
   approve(ctx: Context, approval: Approval): Promise<string>
   deny(ctx: Context): Promise<string>
   /** Lets the engine look again at who is signed in. */
@@ -54,7 +57,8 @@ export const createInteractions = (deps: InteractionDeps): EngineInteractions =>
   get: (ctx, uid) => getPending(deps, ctx, uid),
   async signIn(ctx, { accountId, generation, checkedAt }) {
     const login = { accountId, generation, ts: checkedAt, remember: true }
-    const url = await finish(deps, ctx, { login }, true)
+    // Whoever signs in has chosen the account.
+    const url = await finish(deps, ctx, { login, ...selected(accountId) }, true)
     const session = await sessionOf(deps, ctx)
     // The engine answers a change of user with a page of its own that needs JavaScript; without the
     // old user there is no change.
@@ -62,6 +66,7 @@ export const createInteractions = (deps: InteractionDeps): EngineInteractions =>
       await leave(deps, ctx, session)
     return url
   },
+  selectAccount: (ctx, accountId) => finish(deps, ctx, selected(accountId)),
   // `consent` tells the engine that a requested prompt=consent is done; what was allowed is read by
   // prompt-policy.ts.
   approve: (ctx, approval) => finish(deps, ctx, { consent: {}, approval }),
@@ -111,12 +116,11 @@ async function getPending(
   const appId = text('client_id') ?? ''
   const accountId = session?.accountId
   const redirectUri = text('redirect_uri') ?? ''
-  const isConsent = prompt.name === 'consent'
-  if (isConsent)
+  if (prompt.name === 'consent')
     await previews.assertOwnConsent({ redirectUri, state: text('state'), appId }, accountId)
   return {
     uid,
-    prompt: isConsent ? 'consent' : 'login',
+    prompt: prompt.name as PendingInteraction['prompt'],
     appId,
     accountId,
     scopes: parseScopeList(text('scope') ?? ''),

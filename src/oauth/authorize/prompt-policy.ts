@@ -7,6 +7,7 @@ import type Provider from 'oidc-provider'
 import { type App, remembersConsent } from '../../model/app.ts'
 import { newGrantId } from '../../shared/token-format.ts'
 import { unsavedGrant } from './engine/internals.ts'
+import { selectAccountPrompt } from './select-account.ts'
 
 /** What is remembered of earlier approvals. */
 export interface ConsentLookup {
@@ -29,6 +30,7 @@ export interface PromptPolicyDeps {
 /** Returns the engine's rules of when to ask, with ours. */
 export function promptPolicy(): interactionPolicy.DefaultPolicy {
   const policy = interactionPolicy.base()
+  policy.add(selectAccountPrompt(), 0)
   // The engine would ask for consent to every native app. Whose consent is remembered is decided
   // below.
   policy.get('consent')?.checks.remove('native_client_prompt')

@@ -10,6 +10,7 @@ import { sha256 } from '../../../shared/crypto.ts'
 import type { InspectToken } from '../../../model/token-status.ts'
 import type { BeginAuthorization } from '../begin-authorization.ts'
 import type { AdmitStranger } from '../stranger-limit.ts'
+import { SELECT_ACCOUNT } from '../select-account.ts'
 import { type LoginGeneration, requestGeneration } from './internals.ts'
 
 /** What the adapter needs. */
@@ -157,7 +158,9 @@ function interactionAdapter(deps: EngineAdapterDeps): Partial<Adapter> {
       // The engine never reads the session's cookie value again; kept, it would open the session to
       // a reader of the store.
       const { cookie: _cookie, ...rest } = { cookie: undefined, ...session }
-      const value = { ...stored, ...(session === undefined ? {} : { session: rest }) }
+      // Which account to go on with is asked of whoever is signed in when the answer comes.
+      const isTied = session !== undefined && payload.prompt?.name !== SELECT_ACCOUNT
+      const value = { ...stored, ...(isTied && { session: rest }) }
       await records.putRecord(interactionKey(id), JSON.stringify(value), seconds * 1000)
     },
     async find(id) {

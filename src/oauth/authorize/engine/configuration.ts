@@ -10,6 +10,7 @@ import { PATHS } from '../../paths.ts'
 import { authorizationScopeCheck, LATE_MAX_AGE, lateMaxAge } from '../authorization-request.ts'
 import type { PreviewGuard } from '../preview-guard.ts'
 import { findAllowedGrant, promptPolicy, type PromptPolicyDeps } from '../prompt-policy.ts'
+import { PROMPTS } from '../select-account.ts'
 import { createEngineAdapter, type EngineAdapterDeps } from './adapter.ts'
 import { describeClient } from './client-metadata.ts'
 import { cameIn, refusalOf } from './errors.ts'
@@ -127,8 +128,12 @@ const FIXED: Configuration = {
     dPoP: { enabled: false },
     pushedAuthorizationRequests: { enabled: false },
   },
-  // RFC 9701 §7: what only our own introspection can do.
-  discovery: { introspection_signing_alg_values_supported: [SIGNED_ALG] },
+  discovery: {
+    // RFC 9701 §7: what only our own introspection can do.
+    introspection_signing_alg_values_supported: [SIGNED_ALG],
+    // OpenID Connect Prompt Create §4.
+    prompt_values_supported: [...PROMPTS],
+  },
   issueRefreshToken: () => Promise.resolve(true),
   // Tokens do not die with the browser session.
   expiresWithSession: () => Promise.resolve(false),
