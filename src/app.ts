@@ -57,9 +57,9 @@ export function createApp(infrastructure: Infrastructure, services: Services): A
   })
   const inspect = createInspector(services, remembered.findAccess)
   const admin = createAdminServices(infrastructure, services)
-  const oauth = openAuthorizationServer(infrastructure, services, limits, inspect)
-  const { streams, verify } = createGateways(infrastructure, services, limits, inspect)
   const pages = createPageParts(infrastructure, limits)
+  const oauth = openAuthorizationServer(infrastructure, services, limits, inspect, pages.views)
+  const { streams, verify } = createGateways(infrastructure, services, limits, inspect)
   const drain = { isDraining: false }
   const readiness = {
     isReady: createReadiness(

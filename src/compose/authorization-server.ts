@@ -6,6 +6,7 @@ import type { Infrastructure } from '../infrastructure.ts'
 import type { InspectToken } from '../model/token-status.ts'
 import {
   type AuthorizationServer,
+  type AuthorizationServerDeps,
   createAuthorizationServer,
 } from '../oauth/authorization-server.ts'
 import type { Services } from '../services.ts'
@@ -16,6 +17,7 @@ export function openAuthorizationServer(
   services: Services,
   limits: Limits,
   inspect: InspectToken,
+  views: AuthorizationServerDeps['views'],
 ): AuthorizationServer {
   const { config, serverKeys, db } = infrastructure
   const { issuer } = config.server
@@ -33,5 +35,6 @@ export function openAuthorizationServer(
     findStanding: createFindStanding(db),
     inspect,
     limits,
+    views,
   })
 }

@@ -19,6 +19,7 @@ import { type Csrf, createCsrf } from '../http/csrf.ts'
 import type { BatchedLimit, RateLimiter } from '../http/rate-limit.ts'
 import { compileTemplates, createViews, type Templates, type Views } from '../http/views.ts'
 import type { Infrastructure } from '../infrastructure.ts'
+import { FORM_ANSWER_PAGES, type FormAnswerPage } from '../oauth/authorize/form-answer.ts'
 import type { EngineInteractions } from '../oauth/authorize/interactions.ts'
 import type { Services } from '../services.ts'
 import { createDirectSignInRouter, signInAddress } from '../sign-in/direct-sign-in.routes.ts'
@@ -38,7 +39,7 @@ const VIEWS = join(import.meta.dirname, '../../views')
 /** What all pages share. */
 export interface PageParts {
   templates: Templates
-  views: Views<SignInFolderPage | ConnectedAppsFolderPage>
+  views: Views<FormAnswerPage | SignInFolderPage | ConnectedAppsFolderPage>
   csrf: Csrf
   perAddress: BatchedLimit
 }
@@ -48,7 +49,8 @@ export function createPageParts({ config, serverKeys }: Infrastructure, limits: 
   const templates = compileTemplates(VIEWS, { serviceName: config.pages.serviceName })
   return {
     templates,
-    views: createViews<SignInFolderPage | ConnectedAppsFolderPage>(templates, {
+    views: createViews<FormAnswerPage | SignInFolderPage | ConnectedAppsFolderPage>(templates, {
+      ...FORM_ANSWER_PAGES,
       ...SIGN_IN_PAGES,
       ...CONNECTED_APPS_PAGES,
     }),

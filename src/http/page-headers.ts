@@ -1,6 +1,6 @@
-// The security headers of every page. Pages run no script (those of the console one file of ours),
-// load nothing from elsewhere, cannot be framed or cached, and send their forms only to us. Called
-// by send-page.ts.
+// The security headers of every page. Pages run no script (or one file of ours), load nothing from
+// elsewhere, cannot be framed or cached, and send their forms only to us, or to one named address.
+// Called by send-page.ts.
 
 const permissionsPolicy = [
   'accelerometer',
@@ -19,7 +19,7 @@ const permissionsPolicy = [
   .map((feature) => `${feature}=()`)
   .join(', ')
 
-const contentSecurityPolicy = (scripts: boolean): string =>
+const contentSecurityPolicy = (scripts: boolean, formsTo = "'self'"): string =>
   [
     "default-src 'none'",
     "style-src 'self'",
@@ -27,7 +27,7 @@ const contentSecurityPolicy = (scripts: boolean): string =>
     // Chromium holds the whole chain of redirects after a form against this. It can stay this
     // narrow because no form is answered with a redirect that leaves us: sign-in/ answers with a
     // page that goes on by itself.
-    "form-action 'self'",
+    `form-action ${formsTo}`,
     "base-uri 'none'",
     "frame-ancestors 'none'",
     ...(scripts ? ["script-src 'self'"] : []),
@@ -43,16 +43,25 @@ const WITH_OUR_SCRIPTS = contentSecurityPolicy(true)
  * to it after it came back to them, and one page that isolates itself would cut that tie for good
  * @param options.runsScripts for pages that work without, and better with, the scripts among our
  * assets
+ * @param options.formsTo the one address to which the page's forms go, as a source of the policy;
+ * our own where it is absent
  */
 export function pageHeaders({
   keepsOpener,
   runsScripts = false,
+  formsTo,
 }: {
   keepsOpener: boolean
   runsScripts?: boolean
+  formsTo?: string | undefined
 }): Record<string, string> {
   return {
-    'Content-Security-Policy': runsScripts ? WITH_OUR_SCRIPTS : WITHOUT_SCRIPTS,
+    'Content-Security-Policy':
+      formsTo === undefined
+        ? runsScripts
+          ? WITH_OUR_SCRIPTS
+          : WITHOUT_SCRIPTS
+        : contentSecurityPolicy(runsScripts, formsTo),
     'Referrer-Policy': 'no-referrer',
     'X-Content-Type-Options': 'nosniff',
     'X-Frame-Options': 'DENY',

@@ -9,6 +9,8 @@ interface PageOptions {
   status?: number
   /** See pageHeaders; false by default. */
   keepsOpener?: boolean
+  runsScripts?: boolean
+  formsTo?: string
 }
 
 /** Answers a request with a page. */
@@ -21,22 +23,14 @@ export function sendPage<Page extends { kind: string }>(
   sendHtml(ctx, views.render(page), options)
 }
 
-/**
- * Answers a request with a document that is rendered already.
- *
- * @param options.runsScripts see pageHeaders
- */
+/** Answers a request with a document that is rendered already. */
 export function sendHtml(
   ctx: Context,
   html: string,
-  {
-    status = 200,
-    keepsOpener = false,
-    runsScripts = false,
-  }: PageOptions & { runsScripts?: boolean } = {},
+  { status = 200, keepsOpener = false, runsScripts = false, formsTo }: PageOptions = {},
 ): void {
   ctx.status = status
-  ctx.set(pageHeaders({ keepsOpener, runsScripts }))
+  ctx.set(pageHeaders({ keepsOpener, runsScripts, formsTo }))
   ctx.type = 'html'
   ctx.body = html
 }

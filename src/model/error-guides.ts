@@ -334,7 +334,7 @@ export const REFUSAL_GUIDES: Readonly<Record<ErrorCode, ReasonMessage>> = {
     'Send response_type=code and exchange the code at the token endpoint. Browser apps use PKCE for that.',
   ),
   authorize_response_mode_unsupported: message(
-    'The authorization request asked for a response mode that is not offered.',
+    'The authorization request asked for a response mode that is not offered, or for form_post at a redirect URI to which a browser sends no form, such as a scheme of the app’s own.',
     'Leave response_mode out, or use one of those that the discovery document names.',
   ),
   authorize_prompt_unsupported: message(

@@ -13,6 +13,7 @@ import type { Previews } from '../grants/previews.ts'
 import type { FindStanding } from '../grants/standing.store.ts'
 import type { Endpoint } from '../http/fast-path.ts'
 import type { Limits } from '../http/limits.ts'
+import type { Views } from '../http/views.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
 import type { InspectToken } from '../model/token-status.ts'
 import type { Clock } from '../shared/clock.ts'
@@ -20,6 +21,7 @@ import type { Logger } from '../shared/logger.ts'
 import { createAuthorizeRouter } from './authorize/authorize.routes.ts'
 import { createBeginAuthorization } from './authorize/begin-authorization.ts'
 import { createEngine, type Engine } from './authorize/engine/engine.ts'
+import type { FormAnswerPage } from './authorize/form-answer.ts'
 import { createInteractions, type EngineInteractions } from './authorize/interactions.ts'
 import { createPreviewGuard, type PreviewGuard } from './authorize/preview-guard.ts'
 import type { ConsentLookup } from './authorize/prompt-policy.ts'
@@ -59,6 +61,7 @@ export interface AuthorizationServerDeps {
   /** Asks the stores: what is remembered of tokens is no place for those of previews. */
   inspectToken: InspectToken
   limits: Limits
+  views: Views<FormAnswerPage>
   clock: Clock
   logger: Logger
 }
@@ -168,6 +171,7 @@ function createCurrentEngine(deps: AuthorizationServerDeps, previews: PreviewGua
     records: deps.store,
     clock: deps.clock,
     logger: deps.logger,
+    views: deps.views,
     inspect: deps.inspect,
     previews,
     consents: deps.consents,

@@ -157,6 +157,16 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     await expectGood(page, 'signed-out')
   })
 
+  it('coming back with a form', async () => {
+    await using visitor = await openVisitor(browser)
+    // Stays where the script would send the form.
+    await visitor.page.route(/form-answer\.js/, (route) => route.fulfill({ body: '' }))
+    await visitor.page.goto(linkOf(studio, { response_mode: 'form_post', prompt: 'none' }))
+    await untilHeading(visitor.page, 'One moment')
+    await expectGood(visitor.page, 'form-answer')
+    expectAlone(visitor)
+  })
+
   it('allowing what is long, right to left, without a logo, and on this device', async () => {
     const person = await aPerson(
       server,

@@ -160,6 +160,26 @@ describe('connecting an app', () => {
     await untilBack(visitor, 'Not connected: access_denied')
   })
 
+  it.each([true, false])(
+    'gets its answer in a form, with scripts: %s',
+    async (javaScriptEnabled) => {
+      const person = await aPerson(server)
+      await using visitor = await openVisitor(browser, { javaScriptEnabled })
+      const { page } = visitor
+      const sent = page.waitForRequest((request) => request.url() === `${studio.origin}/callback`)
+      await page.goto(studio.startUrl({ response_mode: 'form_post' }))
+      await signIn(page, person)
+      await untilHeading(page, `Studio Planner ${WANTS_ACCESS}`)
+      await press(page, 'Allow')
+      if (!javaScriptEnabled) await press(page, 'Continue')
+      await untilBack(visitor, 'Connected')
+      expect((await sent).method()).toBe('POST')
+      expect(page.url()).toBe(`${studio.origin}/callback`)
+      expect(studio.answers.at(-1)!.get('code')).toMatch(/^otesse_ac_/)
+      expect(visitor.complaints).toEqual([])
+    },
+  )
+
   it('works in a popup, which can still talk to the page that opened it', async () => {
     await using visitor = await openVisitor(browser)
     const { page } = visitor

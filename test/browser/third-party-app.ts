@@ -77,7 +77,7 @@ export async function openThirdPartyApp(
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', origin)
     if (url.pathname === '/start') await start(url, response)
-    else if (url.pathname === '/callback') await comeBack(url, response)
+    else if (url.pathname === '/callback') await comeBack(await answeredAt(request, url), response)
     else if (url.pathname === '/frame')
       show(response, 'A page with a frame', `<iframe src="${url.searchParams.get('of') ?? ''}">`)
     else show(response, client.app.name, 'The page of the app')
@@ -98,6 +98,14 @@ export async function openThirdPartyApp(
     tokens,
     [Symbol.asyncDispose]: () => close(listener),
   }
+}
+
+/** Returns the address as it would be if the answer of a form post had come in its query. */
+async function answeredAt(request: IncomingMessage, url: URL): Promise<URL> {
+  if (request.method !== 'POST') return url
+  let form = ''
+  for await (const part of request) form += String(part)
+  return new URL(`?${form}`, url)
 }
 
 function show(response: ServerResponse, title: string, body: string): void {

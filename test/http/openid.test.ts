@@ -51,7 +51,7 @@ describe.each(DOCUMENTS)('RFC 8414 §2 — %s', (path) => {
       userinfo_endpoint: `${server.issuer}/oauth/userinfo`,
       jwks_uri: `${server.issuer}/oauth/jwks`,
       response_types_supported: ['code'],
-      response_modes_supported: ['query'],
+      response_modes_supported: ['query', 'form_post'],
       code_challenge_methods_supported: ['S256'],
       // OpenID Connect Discovery §3: RS256 MUST be included.
       id_token_signing_alg_values_supported: ['ES256', 'RS256'],

@@ -19,9 +19,10 @@ import type { PermissionGroup } from '../../src/apps/permission-groups.ts'
 import type { ConnectedApp, ConnectedAppsFolderPage } from '../../src/connected-apps/pages.ts'
 import type { ErrorReferencePage } from '../../src/http/error-reference.routes.ts'
 import type { TemplateHelpers } from '../../src/http/views.ts'
+import type { FormAnswerPage } from '../../src/oauth/authorize/form-answer.ts'
 import type { SignInFolderPage } from '../../src/sign-in/pages.ts'
 
-type Page = SignInFolderPage | ConnectedAppsFolderPage | ErrorReferencePage
+type Page = SignInFolderPage | ConnectedAppsFolderPage | ErrorReferencePage | FormAnswerPage
 type PageTemplates = { [Kind in Page['kind']]: { page: Extract<Page, { kind: Kind }> } }
 
 type ConsoleLayout = ReturnType<typeof consoleValues>
@@ -31,7 +32,7 @@ type ConsoleTemplates = {
 type BareTemplates = { [Name in keyof BareModels as `console/${Name}`]: BareModels[Name] }
 
 interface Layouts {
-  layout: { title: string; wide?: boolean }
+  layout: { title: string; wide?: boolean; script?: string }
   'console/layout': ConsoleLayout
 }
 

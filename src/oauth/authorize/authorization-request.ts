@@ -6,6 +6,7 @@ import { errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { AppError } from '../../shared/errors.ts'
 import type { EngineClients } from './engine/internals.ts'
 import { assertScopes, parseScopeList } from '../scope-list.ts'
+import { takeFormPost } from './response-mode.ts'
 
 /** Carries max_age past the engine, which insists on `openid` for it. */
 export const LATE_MAX_AGE = 'otesse_max_age'
@@ -74,6 +75,7 @@ const tooLong = (about: string, mostBytes: number): AppError =>
 export function normaliseAuthorizationQuery(ctx: Context): void {
   const query = new URLSearchParams(ctx.querystring)
   for (const name of UNUSED) query.delete(name)
+  takeFormPost(query)
   ctx.querystring = query.toString()
   refuseRepeatedResponseType(ctx, query)
   const [scope, ...more] = query.getAll('scope')

@@ -1,6 +1,6 @@
 // What the engine's metadata says wrongly, or not at all, of endpoints that are ours.
 import type { Context } from 'koa'
-import { RESPONSE_MODE } from '../authorize/engine/internals.ts'
+import { RESPONSE_MODES } from '../authorize/response-mode.ts'
 
 /**
  * Corrects metadata (RFC 8414 §2): the engine lists every response mode that it has, says nothing
@@ -13,7 +13,7 @@ export function correctMetadata(ctx: Context): void {
   const methods = metadata.token_endpoint_auth_methods_supported
   ctx.body = {
     ...metadata,
-    response_modes_supported: [RESPONSE_MODE],
+    response_modes_supported: [...RESPONSE_MODES],
     revocation_endpoint_auth_methods_supported: methods,
     introspection_endpoint_auth_methods_supported: methods,
   }

@@ -8,8 +8,10 @@ import { matchesRedirectUri } from '../../../apps/redirect-uri.ts'
 import { SIGNED_ALG } from '../../introspect/introspection-endpoint.ts'
 import { PATHS } from '../../paths.ts'
 import { authorizationScopeCheck, LATE_MAX_AGE, lateMaxAge } from '../authorization-request.ts'
+import { formPostCheck } from '../form-answer.ts'
 import type { PreviewGuard } from '../preview-guard.ts'
 import { findAllowedGrant, promptPolicy, type PromptPolicyDeps } from '../prompt-policy.ts'
+import { FORM_POST } from '../response-mode.ts'
 import { PROMPTS } from '../select-account.ts'
 import { createEngineAdapter, type EngineAdapterDeps } from './adapter.ts'
 import { describeClient } from './client-metadata.ts'
@@ -83,6 +85,7 @@ export function createProvider(
     extraParams: {
       scope: (ctx) => authorizationScopeCheck(ctx, clients, scopes),
       [LATE_MAX_AGE]: lateMaxAge,
+      [FORM_POST]: formPostCheck,
     },
     interactions: {
       url: (_ctx, interaction) => `${PATHS.interaction}/${interaction.uid}`,

@@ -5,9 +5,11 @@ import type { JWK } from 'oidc-provider'
 import type Provider from 'oidc-provider'
 import type { EventContext, Events } from '../../../audit/events.ts'
 import { requestFacts } from '../../../http/request-context.ts'
+import type { Views } from '../../../http/views.ts'
 import type { Logger } from '../../../shared/logger.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { createProvider, type ProviderDeps } from './configuration.ts'
+import { answerByForm, type FormAnswerPage } from '../form-answer.ts'
 import { redirectAsItCame } from '../redirect-as-it-came.ts'
 import { tellApp } from '../refused-by-redirect.ts'
 import { cameIn, detailOf, isOrdinary, isSentByRedirect, refusalOf } from './errors.ts'
@@ -32,6 +34,7 @@ export interface EngineDeps extends ProviderDeps {
   jwks: () => readonly JWK[]
   events: Pick<Events, 'codeIssued' | 'requestRefused'>
   logger: Logger
+  views: Views<FormAnswerPage>
 }
 
 interface EngineState {
@@ -64,6 +67,7 @@ export function createEngine(deps: EngineDeps): Engine {
       if (engineFailure !== undefined) throw engineFailure
       redirectAsItCame(ctx)
       if (refusal !== undefined) tellApp(ctx, refusal, deps.issuer)
+      answerByForm(ctx, deps.views)
     },
   }
 }

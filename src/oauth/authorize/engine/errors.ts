@@ -3,6 +3,7 @@
 import type { Context } from 'koa'
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { AppError, type ErrorCode, ERRORS } from '../../../shared/errors.ts'
+import { asksForForm } from '../response-mode.ts'
 
 /** The parameters of an authorization request, as far as they are known when it fails. */
 export type CameIn = Readonly<Record<string, unknown>>
@@ -128,7 +129,8 @@ const isText = (value: unknown): boolean => textOf(value) !== undefined
 export function cameIn(ctx: Context): CameIn {
   const { params = {} } = (ctx as Partial<KoaContextWithOIDC>).oidc ?? {}
   const kept = Object.entries(params).filter(([, value]) => value !== undefined)
-  return { ...ctx.query, ...Object.fromEntries(kept) }
+  const all: CameIn = { ...ctx.query, ...Object.fromEntries(kept) }
+  return asksForForm(all) ? { ...all, response_mode: 'form_post' } : all
 }
 
 // Answers of prompt=none and of a user who said no: the protocol at work, not a refusal.

@@ -26,8 +26,8 @@ interface ClientClass {
   }
 }
 
-/** Apps are answered in the query and nowhere else. */
-export const RESPONSE_MODE = 'query'
+/** The engine answers in the query and nowhere else (response-mode.ts). */
+const RESPONSE_MODE = 'query'
 
 /** That an account's password was right, and when that was looked at. */
 export interface LoginProof {
