@@ -19,6 +19,7 @@ import {
 } from './app-settings.ts'
 import { checkLink, checkRedirectUri } from './redirect-uri.ts'
 import { isAdminScope, needsPerson } from './scope.ts'
+import { originProblem } from './web-origin.ts'
 
 /** The bounds within which an app may have lifetimes of its own. */
 export interface LifetimeBounds {
@@ -230,6 +231,29 @@ const OWN_RULES: Partial<Record<SettingName, readonly AppRule[]>> = {
             : [{ value: quoted(value), rule: result.rule, sentence: result.sentence }]
         }),
       sentence: 'Each redirect URI keeps the rules of redirect URIs.',
+    },
+  ],
+  allowedOrigins: [
+    {
+      // A confidential app calls from its server: its secret does not belong in a page.
+      name: 'allowed-origins-type',
+      field: 'allowedOrigins',
+      reads: ['type'],
+      applies: ({ type }) => type !== 'public',
+      check: ({ allowedOrigins }) => each(allowedOrigins),
+      sentence: 'Only public apps call from web pages: leave this empty.',
+    },
+    {
+      name: 'allowed-origin',
+      field: 'allowedOrigins',
+      reads: ['type'],
+      applies: ({ type }) => type === 'public',
+      check: ({ allowedOrigins }) =>
+        allowedOrigins.flatMap((value) => {
+          const problem = originProblem(value)
+          return problem === undefined ? [] : [{ value: quoted(value), ...problem }]
+        }),
+      sentence: 'Each origin is written as browsers send it.',
     },
   ],
   scopes: [

@@ -153,6 +153,28 @@ export const APP_SETTINGS = {
     },
     console: { label: 'Redirect URIs' },
   },
+  allowedOrigins: {
+    kind: 'list',
+    wire: 'allowed_origins',
+    since: '0.1.0',
+    max: 50,
+    api: {
+      description:
+        'Origins of web pages that may read answers of token, revoke and userinfo, beside those of the redirect URIs; only `public`.',
+      example: 'capacitor://localhost',
+    },
+    cli: {
+      flag: '--origin <origin>',
+      help: 'a web origin that may call, beside those of the redirect URIs (public apps); may be repeated',
+      label: 'Allowed origins',
+    },
+    console: {
+      label: 'Allowed origins',
+      section: 'advanced',
+      onlyFor: 'public',
+      hint: 'Origins whose pages may read token responses, one per line, such as capacitor://localhost, https://localhost or chrome-extension://… with its ID. The origins of the redirect URIs are always allowed.',
+    },
+  },
   scopes: {
     kind: 'list',
     wire: 'scopes',

@@ -43,8 +43,8 @@ export interface Setting {
     readonly section?: 'about' | 'advanced'
     readonly hint?: string
     readonly isNarrow?: boolean
-    /** Shown only for apps that act for users, or for those that can act for themselves. */
-    readonly onlyFor?: 'users' | 'self'
+    /** Shown only for apps that act for users, for those that can act for themselves, or for public ones. */
+    readonly onlyFor?: 'users' | 'self' | 'public'
   }
 }
 

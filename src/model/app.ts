@@ -35,6 +35,8 @@ export interface AppSettings {
   readonly ownerContact: string | undefined
   readonly environment: string | undefined
   readonly redirectUris: readonly string[]
+  /** Web origins of a public app beside those of its redirect URIs. */
+  readonly allowedOrigins: readonly string[]
   /** The scopes that the app may ask for. A scope that has left the catalogue may still be named here: it counts for nothing. */
   readonly scopes: readonly string[]
   /** The audiences (RFC 8707 resources) that the app may ask for. */
@@ -119,6 +121,7 @@ export const isHandle = (text: string): boolean => HANDLE.test(text)
 /** Freezes an app with its lists and secrets. */
 export function freezeApp(app: App): App {
   Object.freeze(app.redirectUris)
+  Object.freeze(app.allowedOrigins)
   Object.freeze(app.scopes)
   Object.freeze(app.audiences)
   for (const secret of app.secrets) Object.freeze(secret)

@@ -1,6 +1,6 @@
 // Which web pages may call the back channel from a browser: those of the public app itself, by the
-// origins of its redirect URIs. Credentials of the browser are never involved. Invariant: no other
-// page can read an answer.
+// origins of its redirect URIs and those that an admin named. Credentials of the browser are never
+// involved. Invariant: no other page can read an answer.
 import type { App } from '../model/app.ts'
 import { isConfidential } from '../model/app.ts'
 import type { HttpCall } from '../http/http-call.ts'
@@ -35,10 +35,17 @@ export function allowOrigin(call: HttpCall, app: App): void {
   const { origin } = call.req.headers
   if (origin === undefined || isConfidential(app)) return
   call.vary('Origin')
-  if (!app.redirectUris.some((uri) => originOf(uri) === origin)) return
+  if (!isOwnOrigin(app, origin)) return
   call.set('Access-Control-Allow-Origin', origin)
   call.set('Access-Control-Expose-Headers', EXPOSED)
 }
+
+/** Returns whether pages of the origin belong to the app. */
+export const isOwnOrigin = (
+  { redirectUris, allowedOrigins }: Pick<App, 'redirectUris' | 'allowedOrigins'>,
+  origin: string,
+): boolean =>
+  allowedOrigins.includes(origin) || redirectUris.some((uri) => originOf(uri) === origin)
 
 /**
  * Lets every web page read the answer: a refusal before it is known who asks, in which nothing

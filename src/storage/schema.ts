@@ -54,6 +54,7 @@ export interface AppRow {
   owner_contact: string | null
   environment: string | null
   redirect_uris: Json<string[]>
+  allowed_origins: ColumnType<string[], string | undefined, string>
   scopes: Json<string[]>
   audiences: Json<string[]>
   client_credentials: Generated<boolean>

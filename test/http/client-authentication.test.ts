@@ -2,7 +2,13 @@
 import { newClientSecret } from '../../src/shared/token-format.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { createScopes, issueCode, registerApp, type TestClient } from '../support/builders.ts'
-import { basicHeader, encode, type Params, send } from '../support/oauth-client.ts'
+import {
+  basicHeader,
+  createOAuthClient,
+  encode,
+  type Params,
+  send,
+} from '../support/oauth-client.ts'
 
 let server: TestApp
 let client: TestClient
@@ -292,6 +298,33 @@ describe('web pages of public apps (CORS)', () => {
   it('a private-use redirect URI gives no page of origin "null" a right', async () => {
     const native = await registerApp(server, { type: 'public', redirectUris: ['com.yourapp:/cb'] })
     const { headers } = await ask(native, 'null')
+    expect(headers.get('access-control-allow-origin')).toBeNull()
+  })
+
+  it.each([
+    'capacitor://localhost',
+    'https://localhost',
+    'chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb',
+    'moz-extension://0b2d4b3a-8f3f-4a0b-9d77-0c6f6a2f1e55',
+  ])('a page of %s may where an admin named its origin', async (from) => {
+    const redirectUris = ['com.yourapp:/cb']
+    const native = await registerApp(server, {
+      ...{ type: 'public', redirectUris, scopes: ['openid'], allowedOrigins: [from] },
+    })
+    for (const path of ['/oauth/token', '/oauth/revoke']) {
+      const { headers } = await ask(native, from, path)
+      expect(headers.get('access-control-allow-origin')).toBe(from)
+    }
+    const { code } = await issueCode(server, native, { scopes: ['openid'] })
+    const { access_token } = (await createOAuthClient(server, native).exchange(code)).body
+    const userinfo = (origin: string) =>
+      send(`${server.url}/oauth/userinfo`, {
+        headers: { origin, authorization: `Bearer ${access_token}` },
+      })
+    expect((await userinfo(from)).headers.get('access-control-allow-origin')).toBe(from)
+    expect((await userinfo('https://evil.example')).status).toBe(400)
+    const unnamed = await registerApp(server, { type: 'public', redirectUris })
+    const { headers } = await ask(unnamed, from)
     expect(headers.get('access-control-allow-origin')).toBeNull()
   })
 

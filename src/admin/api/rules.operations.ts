@@ -1,6 +1,7 @@
 // The rules of apps as data, for tools that check before they send.
 import { APP_RULES } from '../../apps/app-rules.ts'
 import { REDIRECT_URI_RULES } from '../../apps/redirect-uri.ts'
+import { ORIGIN_RULES } from '../../apps/web-origin.ts'
 import { wireName } from './members.ts'
 import { done, type ApiResource } from './operation.ts'
 import { answer, listOf, text } from './schema.ts'
@@ -16,6 +17,7 @@ const RULES = {
     applies_to: appliesTo,
     sentence,
   })),
+  allowed_origins: ORIGIN_RULES.map(({ name, sentence }) => ({ name, sentence })),
 }
 
 const NAME = text('The stable name, the `rule` of a problem.')
@@ -31,7 +33,7 @@ export const ruleOperations = (): ApiResource => ({
       id: 'listRules',
       method: 'GET',
       path: '/rules',
-      summary: 'List the rules that apps and redirect URIs must keep',
+      summary: 'List the rules that apps, redirect URIs and origins must keep',
       scope: 'admin:apps:read',
       answers: {
         200: {
@@ -41,6 +43,7 @@ export const ruleOperations = (): ApiResource => ({
             redirect_uris: listOf(
               answer({ name: NAME, applies_to: text('When it is asked.'), sentence: SENTENCE }),
             ),
+            allowed_origins: listOf(answer({ name: NAME, sentence: SENTENCE })),
           }),
         },
       },

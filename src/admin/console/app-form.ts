@@ -226,7 +226,7 @@ export interface FieldModel {
   problems: readonly string[] | undefined
   hint: string | undefined
   isNarrow: boolean
-  isForUsers: boolean
+  onlyFor: AppSetting['console']['onlyFor']
 }
 
 /** A switch as parts/switch.eta shows it. */
@@ -293,7 +293,7 @@ export function appFields(given: {
       },
       fields: advanced
         .flatMap(field)
-        .filter((shown) => takesPeople || !shown.isForUsers || shown.problems !== undefined)
+        .filter(({ onlyFor, problems }) => problems !== undefined || concerns(type, onlyFor))
         .sort((left, right) => rankOf(left) - rankOf(right)),
     },
     isMachine: type === undefined || type === 'machine',
@@ -301,6 +301,12 @@ export function appFields(given: {
     canActForItself: type === undefined || canActForItself(type),
   }
 }
+
+/** Returns whether a setting means something to apps of the type; all do while it is chosen. */
+const concerns = (type: AppType | undefined, onlyFor: AppSetting['console']['onlyFor']): boolean =>
+  type === undefined ||
+  onlyFor === undefined ||
+  { users: actsForUsers(type), self: canActForItself(type), public: type === 'public' }[onlyFor]
 
 const INPUTS: Partial<Record<SettingKind, FieldModel['input']>> = {
   link: 'url',
@@ -338,7 +344,7 @@ function fieldOf(
         ? console.hint
         : `Leave empty for the server default: ${secondsInWords(standard)}.`,
     isNarrow: console.isNarrow === true,
-    isForUsers: console.onlyFor === 'users',
+    onlyFor: console.onlyFor,
   }
 }
 

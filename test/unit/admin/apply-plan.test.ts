@@ -46,6 +46,7 @@ const app = (overrides: Partial<App> = {}): App =>
     environment: undefined,
     redirectUris: ['https://planner.example/cb'],
     scopes: ['rooms:read', 'openid'],
+    allowedOrigins: [],
     audiences: [],
     clientCredentials: false,
     requirePkce: false,

@@ -77,6 +77,19 @@ const REFUSED: [problem: string, input: object][] = [
     'redirectUris: redirectUris-twice',
     { ...web, redirectUris: ['https://bücher.example/', 'https://xn--bcher-kva.example/'] },
   ],
+  ['allowedOrigins: allowed-origins-type', { ...web, allowedOrigins: ['capacitor://localhost'] }],
+  [
+    'allowedOrigins: origin-null',
+    { ...web, type: 'public', allowedOrigins: ['capacitor://localhost', 'null'] },
+  ],
+  [
+    'allowedOrigins: allowedOrigins-twice',
+    { ...web, allowedOrigins: ['https://a.example', 'https://a.example'] },
+  ],
+  [
+    'allowedOrigins: allowedOrigins-count',
+    { ...web, allowedOrigins: Array.from({ length: 51 }, (_, at) => `https://a${at}.example`) },
+  ],
   ['scopes: scope-unknown', { ...web, scopes: ['bookings:write'] }],
   ['scopes: scope-deprecated', { ...web, scopes: ['bookings:old'] }],
   ['scopes: scope-needs-person', { ...machine, scopes: ['openid'] }],
@@ -135,12 +148,13 @@ describe('what is refused', () => {
 
   test('every rule of the table refuses something here or in the tests of changes below', () => {
     const seen = new Set(REFUSED.map(([problem]) => problem.split(': ')[1]))
-    // These three speak with the sentences of the rules of addresses.
+    // These speak with the sentences of the rules of addresses.
     const speaksForAddresses = [
       'homepageUrl-link',
       'privacyUrl-link',
       'termsUrl-link',
       'redirect-uri',
+      'allowed-origin',
     ]
     const unseen = APP_RULES.map(({ name }) => name).filter((name) => !seen.has(name))
     expect(unseen.filter((name) => !speaksForAddresses.includes(name))).toEqual(['type-fixed'])
@@ -201,6 +215,7 @@ describe('what is accepted', () => {
         environment: undefined,
         redirectUris: ['https://xn--bcher-kva.example/cb'],
         scopes: ['openid', 'bookings:read'],
+        allowedOrigins: [],
         audiences: [],
         clientCredentials: false,
         requirePkce: false,

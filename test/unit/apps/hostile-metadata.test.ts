@@ -13,6 +13,7 @@ import {
   REDIRECT_URI_RULES,
 } from '../../../src/apps/redirect-uri.ts'
 import { BUILT_IN_SCOPES, checkScope } from '../../../src/apps/scope.ts'
+import { ORIGIN_RULES } from '../../../src/apps/web-origin.ts'
 
 const RULES = new Set(REDIRECT_URI_RULES.map(({ name }) => name))
 const LOOPBACK = ['127.0.0.1', '[::1]', 'localhost']
@@ -471,6 +472,7 @@ const APP_FIELDS = [
   ...[
     'environment',
     'redirectUris',
+    'allowedOrigins',
     'scopes',
     'audiences',
     'clientCredentials',
@@ -483,6 +485,7 @@ const APP_FIELDS = [
 const APP_RULE_NAMES = new Set([
   ...APP_RULES.map(({ name }) => name),
   ...RULES,
+  ...ORIGIN_RULES.map(({ name }) => name),
   ...['uri-not-https', 'field-type', 'field-unknown'],
 ])
 

@@ -6,6 +6,7 @@ import Provider, { type Configuration, type JWK, type KoaContextWithOIDC } from 
 import type { Account } from '../../../model/account.ts'
 import { matchesRedirectUri } from '../../../apps/redirect-uri.ts'
 import { SIGNED_ALG } from '../../introspect/introspection-endpoint.ts'
+import { isOwnOrigin } from '../../cross-origin.ts'
 import { PATHS } from '../../paths.ts'
 import { authorizationScopeCheck, LATE_MAX_AGE, lateMaxAge } from '../authorization-request.ts'
 import { formPostCheck } from '../form-answer.ts'
@@ -17,6 +18,7 @@ import { createEngineAdapter, type EngineAdapterDeps } from './adapter.ts'
 import { describeClient } from './client-metadata.ts'
 import { cameIn, refusalOf } from './errors.ts'
 import {
+  appOf,
   type EngineClients,
   keepLoginGeneration,
   overrideEngine,
@@ -143,6 +145,11 @@ const FIXED: Configuration = {
   allowOmittingSingleRegisteredRedirectUri: false,
   pkce: { required: (_ctx, client) => client['requirePkce'] === true },
   extraClientMetadata: { properties: ['requirePkce'] },
+  // Userinfo, which takes tokens of every app; pages that have no origin of their own say `null`.
+  clientBasedCORS(_ctx, origin, client) {
+    const app = appOf(client)
+    return app !== undefined && origin !== 'null' && isOwnOrigin(app, origin)
+  },
   renderError(ctx, _out, error) {
     const pageError = refusalOf(error, cameIn(ctx))
     const appId = (ctx as Partial<KoaContextWithOIDC>).oidc?.client?.clientId

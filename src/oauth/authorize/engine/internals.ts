@@ -46,6 +46,12 @@ export interface LoginGeneration {
   generation?: number
 }
 
+/** The app that the engine knows as a client (overrideEngine). */
+const APPS = new WeakMap<object, App>()
+
+/** Returns the app of a client that the engine answers. */
+export const appOf = (client: object): App | undefined => APPS.get(client)
+
 /** What the engine knows of apps. */
 export interface EngineClients {
   find(clientId: string): Promise<App | undefined>
@@ -74,7 +80,6 @@ export function overrideEngine(provider: Provider, clients: EngineClients): void
   // active (client.js, an LRU of 100).
   const clientClass = provider.Client as unknown as ClientClass
   const instances = new WeakMap<App, Client>()
-  const apps = new WeakMap<object, App>()
   clientClass.find = async (id) => {
     const app = await clients.find(id)
     // Only apps that send users here exist for the engine.
@@ -83,7 +88,7 @@ export function overrideEngine(provider: Provider, clients: EngineClients): void
     if (client === undefined) {
       client = new clientClass(clients.metadata(app))
       instances.set(app, client)
-      apps.set(client, app)
+      APPS.set(client, app)
     }
     return client
   }
@@ -93,7 +98,7 @@ export function overrideEngine(provider: Provider, clients: EngineClients): void
     this: object,
     uri: string,
   ) {
-    const app = apps.get(this)
+    const app = APPS.get(this)
     return app !== undefined && clients.isRedirectUriAllowed(app, uri)
   }
   // Set by the metadata of a client, the mode would be checked before the response type, and

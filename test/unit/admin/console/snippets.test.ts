@@ -20,6 +20,7 @@ const anApp = (type: AppType, overrides: Partial<App> = {}): App => ({
   environment: undefined,
   redirectUris: type === 'web' || type === 'public' ? ['https://planner.example.com/cb'] : [],
   scopes: ['bookings:read', 'bookings:write'],
+  allowedOrigins: [],
   audiences: [],
   clientCredentials: type === 'machine',
   requirePkce: false,
