@@ -30,6 +30,8 @@ beforeAll(async () => {
     "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0",
     "CREATE DATABASE ascii ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0",
     "CREATE ROLE guest LOGIN PASSWORD 'guest'",
+    // As it is by itself from PostgreSQL 15 on.
+    'REVOKE CREATE ON SCHEMA public FROM PUBLIC',
     'CREATE DATABASE standby',
     'ALTER DATABASE standby SET default_transaction_read_only = on',
   ])
