@@ -63,12 +63,12 @@ export async function startServer(config: Config, logger: Logger): Promise<Runni
 class ListenRefused extends Error {}
 
 const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'another process has the port',
+  EADDRINUSE: 'another process uses the port',
   EADDRNOTAVAIL: 'this machine has no such address',
   EACCES: 'this user may not open ports below 1024',
-  ENOTFOUND: 'this is no address and no name that can be resolved',
+  ENOTFOUND: 'this is neither an address nor a name that can be resolved',
   EAI_AGAIN: 'the name cannot be resolved',
-  EAFNOSUPPORT: 'this machine does not speak that family of addresses',
+  EAFNOSUPPORT: 'this machine does not support that address family',
 }
 
 function listen(
@@ -168,7 +168,7 @@ async function offerSetup({ config, services }: RunningServer, logger: Logger): 
     )
   } catch (error) {
     // The server serves without an admin; the next start, or "otesse account create", makes one.
-    logger.warn({ err: error }, 'the link for the first admin could not be made')
+    logger.warn({ err: error }, 'the link for the first admin could not be created')
   }
 }
 

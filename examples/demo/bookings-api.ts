@@ -96,7 +96,7 @@ async function refusal(
   const { active, scope: granted = '' } = await oauth.tokenIntrospection(server, token)
   if (!active) return refused(401, 'invalid_token', 'The token is expired or revoked.')
   if (granted.split(' ').includes(scope)) return undefined
-  return refused(403, 'insufficient_scope', `This needs the scope ${scope}.`, { scope })
+  return refused(403, 'insufficient_scope', `The scope ${scope} is required.`, { scope })
 }
 
 const refused = (

@@ -110,7 +110,7 @@ async function route(
   }
   // Forms of other pages are refused: browsers name the page that sent one.
   if (request.method === 'POST' && request.headers.origin !== deps.origin) {
-    respond(response, 403, 'text/plain', 'This form is not ours.\n')
+    respond(response, 403, 'text/plain', 'This form did not come from this app.\n')
     return
   }
   const action = ACTIONS[name]
@@ -233,8 +233,8 @@ async function comeBack({ response, url, visit, deps }: Call): Promise<void> {
   if (begun === undefined)
     visit.notice = {
       kind: 'bad',
-      title: 'That answer was not expected',
-      text: 'This app has not started a connection in this browser, or has been restarted meanwhile. Start again.',
+      title: 'Unexpected response',
+      text: 'This app has no connection in progress in this browser, or was restarted in the meantime. Start again.',
     }
   else
     try {
@@ -259,7 +259,7 @@ function noticeOfFailure(error: unknown): Notice {
     return {
       kind: 'plain',
       title: 'Not connected',
-      text: 'You said no, so this app got nothing (access_denied). Change your mind at any time.',
+      text: 'You denied access, so this app got nothing (access_denied). You can change your mind at any time.',
     }
   const isAnswer =
     error instanceof oauth.AuthorizationResponseError || error instanceof oauth.ResponseBodyError
@@ -268,7 +268,7 @@ function noticeOfFailure(error: unknown): Notice {
     title: 'Connecting failed',
     text: isAnswer
       ? `The server answered ${error.error}: ${error.error_description ?? ''}`
-      : `The answer cannot be trusted: ${error instanceof Error ? error.message : 'unknown'}`,
+      : `The response cannot be trusted: ${error instanceof Error ? error.message : 'unknown'}`,
   }
 }
 
@@ -278,7 +278,7 @@ async function refresh({ response, visit, deps }: Call): Promise<void> {
     visit.notice = {
       kind: 'good',
       title: 'New access token',
-      text: 'It lives for an hour, like the one before. Nobody had to sign in for it.',
+      text: 'It is valid for an hour, like the previous one. Nobody had to sign in for it.',
     }
   redirect(response, '/')
 }
@@ -291,8 +291,8 @@ async function cancelBooking({ request, response, visit, deps }: Call): Promise<
   else if (answer?.status === 403)
     visit.notice = {
       kind: 'bad',
-      title: 'The API refused: you allowed this app to look, not to change',
-      text: 'To cancel bookings it has to ask you again, for this one permission more.',
+      title: 'The API refused: you allowed this app to see bookings, not to change them',
+      text: 'To cancel bookings, it has to ask you for one more permission.',
       detail: `403  ${answer.challenge ?? ''}`,
       action: { href: '/connect?more=bookings:write', words: 'Ask me' },
     }
@@ -318,7 +318,7 @@ async function disconnect({ response, visit, deps }: Call): Promise<void> {
         answer.status === 401
           ? 'Disconnected, and the API refuses'
           : `Disconnected, but the API answered ${answer.status}`,
-      text: 'We revoked the refresh token. The access token that came with it, good for an hour a moment ago, was refused at once:',
+      text: 'We revoked the refresh token. The access token that came with it, still valid a moment ago, was refused at once:',
       detail: `${answer.status}  ${answer.challenge ?? ''}`,
     }
   }

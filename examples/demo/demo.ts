@@ -184,7 +184,7 @@ function announce(
   Sign in    ${bold(DEMO_ADMIN.email)}
   Password   ${bold(DEMO_ADMIN.password)}
 
-  ${bold('A token for a program')}, as it stands:
+  ${bold('A token for a program')}, ready to run:
 
 ${curl}
 
@@ -192,6 +192,6 @@ ${curl}
 
 curl ${api}/v1/bookings -H "Authorization: Bearer otesse_at_…"
 
-  ${dim(`Kept in ${dataDirectory}; --fresh starts anew. ctrl-C stops it.`)}
+  ${dim(`Kept in ${dataDirectory}; --fresh starts over. Ctrl-C stops it.`)}
 `)
 }

@@ -24,14 +24,14 @@ export async function choosePort(
   if (asked !== undefined) {
     const port = /^\d{1,5}$/.test(asked) ? Number(asked) : 0
     if (port < 1 || port > 65_535)
-      throw new PortRefused(`The port for the ${name} is a number from 1 to 65535.`)
+      throw new PortRefused(`The port for the ${name} must be a number from 1 to 65535.`)
     if (taken.has(port) || !(await isFree(port)))
       throw new PortRefused(`Port ${port}, for the ${name}, is in use.`)
     return port
   }
   for (let port = usual; port < usual + ATTEMPTS; port += 1)
     if (!taken.has(port) && (await isFree(port))) return port
-  throw new PortRefused(`No port from ${usual} on is free for the ${name}.`)
+  throw new PortRefused(`No free port for the ${name} from ${usual} upwards.`)
 }
 
 // Both loopback addresses: a browser may use either for "localhost", and no other server must

@@ -72,7 +72,7 @@ export async function seed(services: Services, origins: { dashboard: string }): 
   const machine = await seedApp(services, {
     name: 'Nightly Export',
     type: 'machine',
-    description: 'A program without a person: it acts for itself.',
+    description: 'A program that acts for itself, without a user.',
     scopes: ['bookings:read', 'customers:read'],
   })
   return { dashboard, api, machine }

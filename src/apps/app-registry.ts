@@ -183,7 +183,7 @@ export interface AppRegistry extends AsyncDisposable {
 const HANDLE_TAKEN: Refused = Object.freeze({
   kind: 'refused',
   problems: [
-    { field: 'handle', rule: 'handle-taken', sentence: 'Another app has this handle already.' },
+    { field: 'handle', rule: 'handle-taken', sentence: 'Another app already has this handle.' },
   ],
 })
 

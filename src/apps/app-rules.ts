@@ -117,11 +117,9 @@ const secondsRule = (field: NamesOfKind<'seconds'>): AppRule => ({
     const seconds = settings[field]
     const { min, max } = bounds[field]
     if (seconds === undefined || (seconds >= min && seconds <= max)) return []
-    return [
-      { value: String(seconds), sentence: `This server allows from ${min} to ${max} seconds.` },
-    ]
+    return [{ value: String(seconds), sentence: `This server allows ${min} to ${max} seconds.` }]
   },
-  sentence: 'Stay within the bounds of this server.',
+  sentence: 'The value is outside the limits of this server.',
 })
 
 const choiceRule = (field: NamesOfKind<'choice'>): AppRule => ({
@@ -143,7 +141,7 @@ const listRules = (field: NamesOfKind<'list'>, max: number): AppRule[] => [
     name: `${field}-twice`,
     field,
     check: (settings) => each(repeated(settings[field])),
-    sentence: 'It is named twice.',
+    sentence: 'It is listed twice.',
   },
 ]
 
@@ -183,14 +181,14 @@ const OWN_RULES: Partial<Record<SettingName, readonly AppRule[]>> = {
       name: 'name-needed',
       field: 'name',
       check: ({ name }) => when(name.trim() === ''),
-      sentence: 'Give the app the name that people will see on the consent page.',
+      sentence: 'Enter the name that users see on the consent page.',
     },
     {
       name: 'name-spaces',
       field: 'name',
       applies: ({ name }) => name.trim() !== '',
       check: ({ name }) => when(name !== name.trim()),
-      sentence: 'Remove the spaces at its beginning or end.',
+      sentence: 'Remove the spaces at the beginning or end.',
     },
   ],
   type: [
@@ -208,7 +206,7 @@ const OWN_RULES: Partial<Record<SettingName, readonly AppRule[]>> = {
       reads: ['type'],
       applies: ({ type }) => actsForUsers(type),
       check: ({ redirectUris }) => when(redirectUris.length === 0),
-      sentence: 'An app that people connect needs at least one redirect URI.',
+      sentence: 'An app that users connect needs at least one redirect URI.',
     },
     {
       name: 'redirect-uri-unexpected',
@@ -216,7 +214,7 @@ const OWN_RULES: Partial<Record<SettingName, readonly AppRule[]>> = {
       reads: ['type'],
       applies: ({ type }) => !actsForUsers(type),
       check: ({ redirectUris }) => each(redirectUris),
-      sentence: 'Apps of this type take no people through sign-in: they have no redirect URIs.',
+      sentence: 'Apps of this type sign no users in, so they have no redirect URIs.',
     },
     {
       name: 'redirect-uri',
@@ -230,7 +228,7 @@ const OWN_RULES: Partial<Record<SettingName, readonly AppRule[]>> = {
             ? []
             : [{ value: quoted(value), rule: result.rule, sentence: result.sentence }]
         }),
-      sentence: 'Each redirect URI keeps the rules of redirect URIs.',
+      sentence: 'A redirect URI breaks one of the rules for redirect URIs.',
     },
   ],
   allowedOrigins: [
@@ -275,7 +273,7 @@ const OWN_RULES: Partial<Record<SettingName, readonly AppRule[]>> = {
             (name) => scopes.get(name)?.deprecated === true && !previous?.scopes.includes(name),
           ),
         ),
-      sentence: 'This scope is deprecated: apps that have it keep it, no other gets it.',
+      sentence: 'This scope is deprecated: apps that have it keep it, but no other app can get it.',
     },
     {
       // RFC 6749 §4.4: with client_credentials there is no person whose identity could be told.
@@ -284,7 +282,7 @@ const OWN_RULES: Partial<Record<SettingName, readonly AppRule[]>> = {
       reads: ['type'],
       applies: ({ type }) => !actsForUsers(type),
       check: (settings) => each(settings.scopes.filter(needsPerson)),
-      sentence: 'This scope is about a person, and apps of this type act without one.',
+      sentence: 'This scope is about a user, and apps of this type act without one.',
     },
     {
       name: 'scope-for-machines',
@@ -292,7 +290,7 @@ const OWN_RULES: Partial<Record<SettingName, readonly AppRule[]>> = {
       reads: ['type'],
       applies: ({ type }) => type !== 'machine',
       check: (settings) => each(settings.scopes.filter(isAdminScope)),
-      sentence: 'This scope opens the admin API: only machine apps may have it.',
+      sentence: 'This scope opens the admin API, so only machine apps may have it.',
     },
   ],
   audiences: [
@@ -309,7 +307,7 @@ const OWN_RULES: Partial<Record<SettingName, readonly AppRule[]>> = {
       name: 'audience-fragment',
       field: 'audiences',
       check: ({ audiences }) => each(audiences.filter((value) => value.includes('#'))),
-      sentence: 'An audience has no # part.',
+      sentence: 'An audience must not have a # part.',
     },
   ],
   clientCredentials: [
@@ -321,7 +319,7 @@ const OWN_RULES: Partial<Record<SettingName, readonly AppRule[]>> = {
       reads: ['type'],
       applies: ({ type }) => !canActForItself(type),
       check: ({ clientCredentials }) => when(clientCredentials),
-      sentence: 'Only web and machine apps can get tokens of their own: leave this off.',
+      sentence: 'Only web and machine apps can get tokens for themselves. Leave this off.',
     },
   ],
 }

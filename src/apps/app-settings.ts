@@ -39,12 +39,12 @@ export const APP_SETTINGS = {
     wire: 'handle',
     since: '0.1.0',
     api: {
-      description: 'The name by which files and scripts know the app; unique.',
+      description: 'Identifies the app in files and scripts; unique.',
       example: 'bookings-dashboard',
     },
     cli: {
       flag: '--handle <handle>',
-      help: 'a name of your own by which files and commands know the app',
+      help: 'your own identifier for the app in files and commands',
       label: 'Handle',
     },
     console: {
@@ -60,8 +60,8 @@ export const APP_SETTINGS = {
     since: '0.1.0',
     required: true,
     max: 80,
-    api: { description: 'What people see on the consent page.', example: 'Bookings Dashboard' },
-    cli: { flag: '--name <name>', help: 'what people see on the consent page', label: 'Name' },
+    api: { description: 'What users see on the consent page.', example: 'Bookings Dashboard' },
+    cli: { flag: '--name <name>', help: 'what users see on the consent page', label: 'Name' },
     console: { label: 'Name' },
   },
   type: {
@@ -145,10 +145,10 @@ export const APP_SETTINGS = {
     wire: 'redirect_uris',
     since: '0.1.0',
     max: 50,
-    api: { description: 'Where people return to; matched exactly.' },
+    api: { description: 'Where users return to; matched exactly.' },
     cli: {
       flag: '--redirect-uri <uri>',
-      help: 'where people return to; may be repeated',
+      help: 'where users return to; may be repeated',
       label: 'Redirect URIs',
     },
     console: { label: 'Redirect URIs' },
@@ -180,24 +180,24 @@ export const APP_SETTINGS = {
     wire: 'scopes',
     since: '0.1.0',
     max: 200,
-    api: { description: 'What the app may ask for.' },
+    api: { description: 'What the app may request.' },
     cli: {
       flag: '--scope <scopes>',
-      help: 'may be repeated, or a list with commas',
+      help: 'may be repeated, or a comma-separated list',
       hasCommas: true,
       label: 'Scopes',
     },
-    console: { label: 'Permissions' },
+    console: { label: 'Scopes' },
   },
   audiences: {
     kind: 'list',
     wire: 'audiences',
     since: '0.1.0',
     max: 20,
-    api: { description: 'The APIs that it may ask tokens for (RFC 8707), or that it is.' },
+    api: { description: 'The APIs that it may request tokens for (RFC 8707), or that it is.' },
     cli: {
       flag: '--audience <name>',
-      help: 'an API that a machine may ask tokens for, or that a resource server is; may be repeated',
+      help: 'an API that a machine app may request tokens for, or that a resource server is; may be repeated',
       label: 'Audiences',
     },
     console: {
@@ -212,19 +212,19 @@ export const APP_SETTINGS = {
     since: '0.1.0',
     api: {
       description:
-        'May get tokens of its own with its secret alone; only `web` and `machine`. Left out: on for `machine`, else off.',
+        'May get tokens for itself with its secret alone; only `web` and `machine`. Default: on for `machine`, off for `web`.',
     },
     cli: {
       flag: '--client-credentials',
-      help: 'let a web app get tokens of its own with its secret alone (machines always start with it)',
-      off: 'no tokens of its own any more; live ones end',
+      help: 'let a web app get tokens for itself with its secret alone (on by default for machine apps)',
+      off: 'no more tokens for itself; existing ones end',
       label: 'client credentials',
     },
     console: {
       label: 'Client credentials',
       section: 'advanced',
       onlyFor: 'self',
-      hint: 'Lets the app get tokens for itself with its secret alone, without anyone’s consent, for all its permissions that are not about a person. Leave off unless the app also works without people.',
+      hint: 'Lets the app get tokens for itself with its secret alone, without anyone’s consent, for all its scopes that are not about a user. Leave off unless the app also works without users.',
     },
   },
   requirePkce: {
@@ -235,7 +235,7 @@ export const APP_SETTINGS = {
     cli: {
       flag: '--require-pkce',
       help: 'refuse authorization without PKCE (public apps always)',
-      off: 'PKCE is optional again',
+      off: 'make PKCE optional again',
       label: 'PKCE required',
     },
     console: {
@@ -254,7 +254,7 @@ export const APP_SETTINGS = {
       flag: '--rotate',
       help: 'a new refresh token with every use (public apps always)',
       off: 'the refresh token stays the same',
-      label: 'refresh tokens rotate',
+      label: 'refresh token rotation',
     },
     console: {
       label: 'Rotate refresh tokens',
@@ -267,12 +267,12 @@ export const APP_SETTINGS = {
     kind: 'switch',
     wire: 'sliding_refresh',
     since: '0.1.0',
-    api: { description: 'Every use renews the life of the refresh token.' },
+    api: { description: 'Every use extends the lifetime of the refresh token.' },
     cli: {
       flag: '--sliding',
-      help: 'every use renews the life of the refresh token',
-      off: 'the life of the refresh token is fixed',
-      label: 'use renews the refresh token',
+      help: 'every use extends the lifetime of the refresh token',
+      off: 'the lifetime of the refresh token is fixed',
+      label: 'sliding refresh tokens',
     },
     console: {
       label: 'Sliding refresh tokens',
@@ -285,10 +285,10 @@ export const APP_SETTINGS = {
     kind: 'seconds',
     wire: 'access_ttl_seconds',
     since: '0.1.0',
-    api: { description: 'The life of access tokens instead of the server’s.' },
+    api: { description: 'The lifetime of access tokens, instead of the server’s default.' },
     cli: {
       flag: '--access-ttl <seconds>',
-      help: 'life of access tokens instead of the server’s',
+      help: 'lifetime of access tokens, instead of the server’s default',
       label: 'Access tokens',
     },
     console: { label: 'Access token lifetime', section: 'advanced', isNarrow: true },
@@ -297,10 +297,10 @@ export const APP_SETTINGS = {
     kind: 'seconds',
     wire: 'refresh_ttl_seconds',
     since: '0.1.0',
-    api: { description: 'The life of refresh tokens instead of the server’s.' },
+    api: { description: 'The lifetime of refresh tokens, instead of the server’s default.' },
     cli: {
       flag: '--refresh-ttl <seconds>',
-      help: 'life of refresh tokens instead of the server’s',
+      help: 'lifetime of refresh tokens, instead of the server’s default',
       label: 'Refresh tokens',
     },
     console: {

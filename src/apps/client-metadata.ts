@@ -27,7 +27,7 @@ interface Shape {
 }
 
 const TEXT: Shape = { fits: isText, sentence: 'This must be text.' }
-const NEEDED_TEXT: Shape = { fits: isText, sentence: 'This is needed, as text.' }
+const NEEDED_TEXT: Shape = { fits: isText, sentence: 'This is required, as text.' }
 const SHAPES: Record<AppSetting['kind'], Shape> = {
   line: TEXT,
   lines: TEXT,
@@ -36,7 +36,7 @@ const SHAPES: Record<AppSetting['kind'], Shape> = {
   list: {
     // As an array without holes, which `every` leaves out.
     fits: (value) => Array.isArray(value) && Array.from(value).every(isText),
-    sentence: 'This must be a list of texts.',
+    sentence: 'This must be a list of strings.',
   },
   switch: {
     fits: (value) => typeof value === 'boolean',
@@ -47,7 +47,7 @@ const SHAPES: Record<AppSetting['kind'], Shape> = {
     sentence: 'This must be a whole number of seconds.',
   },
   choice: TEXT,
-  type: { fits: isAppType, sentence: `The type is one of: ${APP_TYPES.join(', ')}.` },
+  type: { fits: isAppType, sentence: `The type must be one of: ${APP_TYPES.join(', ')}.` },
 }
 
 // An empty text is what a form sends for a field that was left empty.

@@ -92,7 +92,7 @@ const nameTaken = (name: string): Refused => ({
       field: 'name',
       value: name,
       rule: 'scope-name-taken',
-      sentence: 'There is a scope of this name already.',
+      sentence: 'A scope with this name already exists.',
     },
   ],
 })

@@ -53,7 +53,7 @@ const ADMIN_SENTENCES: Record<AdminScope, string> = {
   'admin:apps:write': 'Register, change, suspend and delete apps, and make their secrets',
   'admin:scopes:read': 'See the catalogue of scopes',
   'admin:scopes:write': 'Change the catalogue of scopes',
-  'admin:accounts:read': 'See the accounts of people',
+  'admin:accounts:read': 'See accounts',
   'admin:accounts:write': 'Create, invite, change and deactivate accounts of members',
   'admin:roles:write': 'Decide who is an admin, and change the accounts of admins',
   'admin:tokens:write': 'Inspect and revoke tokens, and report leaked ones',
@@ -118,7 +118,7 @@ const textRules = (field: 'sentence' | 'group', needed: string): readonly ScopeR
       name: `scope-${field}-characters`,
       field,
       refuses: (scope) => !isPlainLine(scope[field]),
-      sentence: 'It has a control or invisible character: remove it.',
+      sentence: 'Remove the control or invisible character.',
     },
   ]
 }
@@ -137,7 +137,7 @@ const SCOPE_RULES: readonly ScopeRule[] = [
     refuses: ({ name }) => isBuiltInScope(name) || name.startsWith(ADMIN_PREFIX),
     sentence: 'This scope is built in; names that begin with admin: are the server’s own.',
   },
-  ...textRules('sentence', 'Write what people allow, as the consent page shall say it.'),
+  ...textRules('sentence', 'Describe what users allow, as it appears on the consent page.'),
   ...textRules('group', 'Name the heading under which the consent page shows it.'),
   {
     name: 'scope-audience-form',

@@ -69,7 +69,7 @@ interface ListFlags {
 
 /** Adds `otesse account …`. */
 export function addAccountCommands(program: Command, does: Does): void {
-  const account = program.command('account').description('people who can sign in')
+  const account = program.command('account').description('user accounts')
   addCreate(account, does)
   addInvite(account, does)
   addList(account, does)
@@ -90,7 +90,7 @@ function addCreate(account: Command, does: Does): void {
     .option('--name <name>')
     .option('--role <role>', ROLE_WORDS, 'member')
     .option('--password-stdin', 'read the password from standard input')
-    .option('--generate-password', 'make a password and print it once')
+    .option('--generate-password', 'generate a password and print it once')
     .addHelpText(
       'after',
       `
@@ -119,7 +119,7 @@ On a terminal the password is asked for. Examples:
 function addInvite(account: Command, does: Does): void {
   const invite = account
     .command('invite')
-    .description('create an account and a link with which its owner chooses a password')
+    .description('create an account, and a link with which its owner sets a password')
     .option('--email <address>')
     .option('--name <name>')
     .option('--role <role>', ROLE_WORDS, 'member')
@@ -151,7 +151,7 @@ function addList(account: Command, does: Does): void {
     .option('--status <status>', 'active or deactivated')
     .option('--role <role>', ROLE_WORDS)
     .option('--limit <count>', 'accounts on one page, up to 200', '50')
-    .option('--cursor <cursor>', 'the "next" of the page before')
+    .option('--cursor <cursor>', 'the "next" of the previous page')
     .addHelpText(
       'after',
       '\nExample:\n  $ otesse account list --search example.com --status active --role admin',
@@ -190,7 +190,7 @@ function addShow(account: Command, does: Does): void {
 function addReset(account: Command, does: Does): void {
   const reset = account
     .command('reset <id-or-email>')
-    .description('make a link with which the owner chooses a new password')
+    .description('create a link with which the owner sets a new password')
     .addHelpText(
       'after',
       `
@@ -213,7 +213,7 @@ their tokens end. Where there is no password yet it is a new invitation, for 7 d
 function addSetRole(account: Command, does: Does): void {
   const setRole = account
     .command('set-role <id-or-email> <role>')
-    .description('change what somebody may do in the console')
+    .description('change the role of an account')
     .addHelpText(
       'after',
       `
@@ -242,7 +242,7 @@ Example:
 function addDeactivate(account: Command, does: Does): void {
   const deactivate = account
     .command('deactivate <id-or-email>')
-    .description('lock an account out and end all its tokens and sessions')
+    .description('deactivate an account and end all its tokens and sessions')
     .requiredOption('--reason <text>', 'why, for other admins')
     .addHelpText(
       'after',
@@ -265,7 +265,7 @@ Example:
 function addReactivate(account: Command, does: Does): void {
   const reactivate = account
     .command('reactivate <id-or-email>')
-    .description('let somebody sign in again')
+    .description('reactivate an account, so that its owner can sign in again')
     .addHelpText(
       'after',
       `
@@ -283,7 +283,7 @@ Tokens and sessions of before stay ended. Example:
 function addEndSessions(account: Command, does: Does): void {
   const end = account
     .command('end-sessions <id-or-email>')
-    .description('sign somebody out everywhere; apps keep their access')
+    .description('sign a user out everywhere; apps keep their access')
     .addHelpText('after', '\nExample:\n  $ otesse account end-sessions ada@example.com')
   does(end, (session, idOrEmail = '') =>
     session.withAdminServices(async (services, { accounts }) => {
@@ -296,11 +296,11 @@ function addEndSessions(account: Command, does: Does): void {
 function addImport(account: Command, does: Does): void {
   const importCommand = account
     .command('import <file>')
-    .description('create accounts from a CSV or NDJSON file, with the password hashes they had')
-    .option('--format <format>', 'csv or ndjson; by the ending of the file, or csv')
+    .description('create accounts from a file, with their password hashes')
+    .option('--format <format>', 'csv or ndjson; by default from the file name, or csv')
     .option('--from <program>', 'an export of keycloak, auth0 or firebase')
     .option('--hash-config <file>', "the project's hash parameters, for firebase")
-    .option('--dry-run', 'look at everything and write nothing')
+    .option('--dry-run', 'check everything without writing anything')
     .addHelpText(
       'after',
       `
@@ -418,13 +418,13 @@ async function readPassword(session: Session, flags: CreateFlags): Promise<strin
   const password = await session.terminal.askHidden('Password: ')
   if ((await session.terminal.askHidden('Once more: ')) === password) return password
   throw inputRefusal([
-    { field: 'password', rule: 'password-twice', sentence: 'The two are not the same.' },
+    { field: 'password', rule: 'password-twice', sentence: 'The passwords do not match.' },
   ])
 }
 
 /** Reads a role as people type it: `app-manager` and `app_manager` are one. */
 function roleOf(text: string | undefined): Role {
   const role = ROLES.find((each) => each === text?.replaceAll('-', '_'))
-  if (role === undefined) throw usageRefusal(`The role is one of: ${ROLE_WORDS}`)
+  if (role === undefined) throw usageRefusal(`The role must be one of: ${ROLE_WORDS}`)
   return role
 }

@@ -27,7 +27,7 @@ export function accountText(account: Account, password?: string): string {
     ['Status', statusReason === undefined ? status : `${status}: ${statusReason}`],
     ['Created', timeText(account.createdAt)],
     ['Sign-ins count from', account.sessionsValidFrom && timeText(account.sessionsValidFrom)],
-    ['Password', password ?? (hasPassword ? undefined : 'none yet: nobody can sign in to it')],
+    ['Password', password ?? (hasPassword ? undefined : 'not set: nobody can sign in yet')],
   ])}`
 }
 
@@ -87,5 +87,5 @@ const counted = (title: string, counts: ReadonlyMap<string, number>): string =>
 export function exportText({ withPassword, withoutPassword, left, dropped }: Counts): string {
   const link = withoutPassword === 0 ? '' : ' (their owners need a link: otesse account reset)'
   return `In the export: ${withPassword} accounts with a password, ${withoutPassword} without one${link}. A line above is the number of the account in it.
-${counted('Left out', left)}${counted('Not taken along of the others', dropped)}`
+${counted('Left out', left)}${counted('Not imported for the others', dropped)}`
 }

@@ -29,7 +29,7 @@ interface ListFlags {
 
 /** Adds `otesse app …`. */
 export function addAppCommands(program: Command, does: Does): void {
-  const app = program.command('app').description('register apps, look them up, change them')
+  const app = program.command('app').description('register, show and change apps')
   addCreate(app, does)
   addLookUps(app, does)
   addUpdate(app, does)
@@ -89,10 +89,10 @@ function addLookUps(app: Command, does: Does): void {
     .command('list')
     .description('list apps, newest first')
     .option('--search <text>', 'part of the name, or a whole client id or handle')
-    .option('--status <status>', 'active, suspended or deleted; both living ones without it')
-    .option('--scope <name>', 'only apps that may ask for this one')
+    .option('--status <status>', 'active, suspended or deleted; active and suspended without it')
+    .option('--scope <name>', 'only apps that have this scope')
     .option('--limit <count>', 'apps on one page, up to 200', '50')
-    .option('--cursor <cursor>', 'the "next" of the page before')
+    .option('--cursor <cursor>', 'the "next" of the previous page')
     .addHelpText(
       'after',
       `
@@ -115,7 +115,7 @@ Examples:
 
   const show = app
     .command('show <app>')
-    .description('show all that is known of an app, by its client id or handle')
+    .description('show an app, by its client id or handle')
     .addHelpText(
       'after',
       `
@@ -138,7 +138,7 @@ function addUpdate(app: Command, does: Does): void {
     addAppFlags(
       app
         .command('update <app>')
-        .description('change settings of an app; what is not mentioned stays'),
+        .description('change settings of an app; other settings stay as they are'),
     ),
   )
     .option('--if-version <version>', 'only if nobody has changed the app since you looked at it')
@@ -154,7 +154,7 @@ Lists are replaced as a whole. Examples:
     const ifVersion = parseVersion(update.opts<{ ifVersion?: string }>().ifVersion)
     const { input, logo } = await readAppInput(update)
     if (Object.keys(input).length === 0 && logo === undefined)
-      throw usageRefusal('Name what is to change: see otesse app update --help')
+      throw usageRefusal('Name a setting to change: see otesse app update --help')
     // Looked at before anything is written, so that a refused logo changes nothing.
     const picture = logo && checkLogo(logo.bytes, logo.contentType)
     if (picture?.kind === 'refused') throw inputRefusal(picture.problems)
@@ -175,7 +175,7 @@ Lists are replaced as a whole. Examples:
 function addStatusCommands(app: Command, does: Does): void {
   const suspend = app
     .command('suspend <app>')
-    .description('switch an app off at once, with all its tokens; it can be activated again')
+    .description('suspend an app and end its tokens at once; it can be activated again')
     .requiredOption('--reason <text>', 'why; other admins read it')
     .addHelpText('after', '\nExample:\n  $ otesse app suspend app_… --reason "Sends spam, #4711"')
   does(suspend, (session, name = '') =>
@@ -188,7 +188,7 @@ function addStatusCommands(app: Command, does: Does): void {
 
   const activate = app
     .command('activate <app>')
-    .description('let a suspended app work again; people authorize it anew')
+    .description('activate a suspended app; users have to authorize it again')
     .addHelpText('after', '\nExample:\n  $ otesse app activate bookings-dashboard')
   does(activate, (session, name = '') =>
     session.withAdminServices(async (services, { apps }) => {
@@ -200,7 +200,7 @@ function addStatusCommands(app: Command, does: Does): void {
 
   const remove = app
     .command('delete <app>')
-    .description('delete an app for good, with all its tokens; its reason and events stay')
+    .description('delete an app permanently, with all its tokens; its reason and events are kept')
     .requiredOption('--reason <text>', 'why; other admins read it')
     .addHelpText(
       'after',
@@ -221,10 +221,10 @@ const ended = (app: App, words: string): Outcome => ({
 })
 
 function addLogoCommands(app: Command, does: Does): void {
-  const logo = app.command('logo').description('the picture on the consent page')
+  const logo = app.command('logo').description('the logo on the consent page')
   const set = logo
     .command('set <app> <file>')
-    .description('give an app a logo: PNG, JPEG, WebP or plain SVG')
+    .description('set the logo of an app: PNG, JPEG, WebP or plain SVG')
     .addHelpText('after', '\nExample:\n  $ otesse app logo set bookings-dashboard logo.svg')
   does(set, async (session, name = '', file = '') => {
     const picture = await readLogo(file)
@@ -241,7 +241,7 @@ function addLogoCommands(app: Command, does: Does): void {
 
   const remove = logo
     .command('remove <app>')
-    .description('take the logo away; the app’s initial is shown instead')
+    .description('remove the logo; the app’s initial is shown instead')
     .addHelpText('after', '\nExample:\n  $ otesse app logo remove bookings-dashboard')
   does(remove, (session, name = '') =>
     session.withAdminServices(async (services, { apps }) => {

@@ -32,14 +32,14 @@ interface ApplyFlags {
 export function addApplyCommand(program: Command, does: Does): void {
   const apply = program
     .command('apply')
-    .description('bring scopes and apps to what a file says')
+    .description('apply scopes and apps from a file')
     .requiredOption('-f, --file <apps.yaml>', 'YAML or JSON; - reads standard input')
-    .option('--dry-run', 'show what would change, and change nothing')
-    .option('--exit-code', 'with --dry-run: exit with 3 when something would change')
-    .option('--prune', 'suspend apps that have a handle and that the file does not name')
+    .option('--dry-run', 'show what would change without changing anything')
+    .option('--exit-code', 'with --dry-run: exit with 3 if something would change')
+    .option('--prune', 'suspend apps that have a handle but are not in the file')
     .option(
       '--secrets-out <file>',
-      'write the secrets of new apps to this new file (mode 0600, a JSON object a line) instead of showing them',
+      'write the secrets of new apps to this new file (mode 0600, one JSON object per line) instead of printing them',
     )
     .addHelpText(
       'after',
@@ -69,7 +69,7 @@ Exit codes: 0 done, 1 failed or refused, 2 usage error, 3 there are differences 
           field: 'apps',
           rule: 'prune-needs-apps',
           sentence:
-            'The file has no list of apps, so that --prune would suspend them all: write "apps: []" if that is meant.',
+            'The file has no list of apps, so --prune would suspend them all. Write "apps: []" if that is what you want.',
         },
       ])
     return session.withAdminServices(async (admin, services) => {
@@ -160,7 +160,7 @@ async function openSecretsFile(path: string): Promise<SecretsFile> {
   } catch (error) {
     const isThere = error instanceof Error && 'code' in error && error.code === 'EEXIST'
     const sentence = isThere
-      ? 'This file is there already: name a new one.'
+      ? 'This file already exists. Name a new one.'
       : 'This file cannot be written.'
     throw inputRefusal([{ field: 'secretsOut', value: path, rule: 'file', sentence }])
   }
@@ -194,8 +194,8 @@ function report(
     stopped === undefined
       ? hasChanges(plan)
         ? 'Done.\n'
-        : 'Nothing was to be done.\n'
-      : `${terminal.paint('red', 'Not all of it is done')}: ${why?.message ?? ''}.\nDone before that: ${
+        : 'Nothing to change.\n'
+      : `${terminal.paint('red', 'Not everything was applied')}: ${why?.message ?? ''}.\nDone before that: ${
           done.length === 0 ? 'nothing' : done.join(', ')
         }. Look at what is there now and apply again: what is done is not done twice.\n`,
     ...clients.map(({ handle, clientId }) => {

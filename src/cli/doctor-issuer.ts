@@ -43,7 +43,7 @@ export async function checkIssuer(
   if (metadata.token_endpoint !== `${issuer}/oauth/token`)
     return finding(
       'fail',
-      `Its token endpoint is ${shown(metadata.token_endpoint)}: something on the way rewrites answers.`,
+      `Its token endpoint is ${shown(metadata.token_endpoint)}: something in between rewrites responses.`,
     )
   const foreign = await isForeign(metadata, keys)
   return foreign === undefined

@@ -24,7 +24,7 @@ export function checkTrustedProxies({ server }: Config): Finding {
         check,
         status: 'warn',
         sentence:
-          'OTESSE_ISSUER is https, so a proxy ends TLS, and OTESSE_TRUSTED_PROXIES is empty: set it to the address of that proxy, or rate limits and events take all clients for one.',
+          'OTESSE_ISSUER is https, so a proxy ends TLS, and OTESSE_TRUSTED_PROXIES is empty: set it to the address of that proxy, or rate limits and events see all clients as one.',
       }
     : { check, status: 'ok', sentence: 'None are set, and the issuer is http.' }
 }
@@ -72,7 +72,7 @@ async function checkLargeRequest(issuer: string): Promise<Finding> {
     : {
         check,
         status: 'warn',
-        sentence: `Headers of 15 kB, which the server reads, do not pass the proxy (${statusOf(answer)}): raise its limit for request headers (nginx: large_client_header_buffers 4 16k; HAProxy: tune.bufsize); ${EXAMPLES}.`,
+        sentence: `Headers of 15 kB, which the server accepts, do not pass the proxy (${statusOf(answer)}): raise its limit for request headers (nginx: large_client_header_buffers 4 16k; HAProxy: tune.bufsize); ${EXAMPLES}.`,
       }
 }
 
@@ -94,7 +94,7 @@ async function checkLongAnswer(issuer: string, app: ProbedApp): Promise<Finding>
     : {
         check,
         status: 'warn',
-        sentence: `A redirect with a long state does not pass the proxy (${statusOf(answer)}): raise its buffer for answer headers (nginx: proxy_buffer_size 32k; HAProxy: tune.bufsize); ${EXAMPLES}.`,
+        sentence: `A redirect with a long state does not pass the proxy (${statusOf(answer)}): raise its buffer for response headers (nginx: proxy_buffer_size 32k; HAProxy: tune.bufsize); ${EXAMPLES}.`,
       }
 }
 
@@ -104,11 +104,11 @@ async function checkTags(issuer: string): Promise<Finding> {
   const answer = await ask(`${issuer}/admin/api/v1/openapi.json`, { 'accept-encoding': 'gzip, br' })
   const encoding = typeof answer === 'string' ? null : answer.headers.get('content-encoding')
   return encoding === null
-    ? { check, status: 'ok', sentence: 'They arrive as the server wrote them.' }
+    ? { check, status: 'ok', sentence: 'They arrive unchanged.' }
     : {
         check,
         status: 'warn',
-        sentence: `The proxy compresses answers of the admin API (${encoding}), which makes their ETags weak, so that changes are refused with 412: turn that off for /admin/api; ${EXAMPLES}.`,
+        sentence: `The proxy compresses responses of the admin API (${encoding}), which weakens their ETags, so changes are refused with 412: turn that off for /admin/api; ${EXAMPLES}.`,
       }
 }
 

@@ -78,7 +78,7 @@ function readSettings(session: Session, findings: Finding[]): Config | undefined
     const config = session.config()
     for (const warning of config.warnings) add('warn', warning)
     const mode = config.stores.kind === 'embedded' ? 'embedded' : 'on Postgres and Redis'
-    add('ok', `The settings can be used; the server runs ${mode} as ${config.server.issuer}.`)
+    add('ok', `The settings are valid; the server runs ${mode} as ${config.server.issuer}.`)
     return config
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
@@ -115,7 +115,7 @@ async function checkDatabase(
       add('migrations', status, `These are missing: ${missing.join(', ')}. Run: otesse migrate`)
       return {}
     }
-    add('migrations', 'ok', 'The schema is the newest.')
+    add('migrations', 'ok', 'The schema is up to date.')
     if (config.stores.kind === 'networked')
       findings.push(compareClock('database clock', theirs, sent, received))
     findings.push(await checkAdmins(opened))
@@ -130,7 +130,7 @@ async function checkDatabase(
     const active = await apps.list({ statuses: ['active'], limit: 50 })
     return { keys, app: active.find(({ redirectUris }) => redirectUris.length > 0) }
   } catch (error) {
-    if (error instanceof StartRefused) add('database', 'warn', `Not looked at: ${error.message}.`)
+    if (error instanceof StartRefused) add('database', 'warn', `Not checked: ${error.message}.`)
     else add('database', 'fail', storeProblem(error) ?? `It refuses: ${messageOf(error)}.`)
     return {}
   }
@@ -144,7 +144,7 @@ async function checkAdmins({ db }: OpenDatabase): Promise<Finding> {
         check,
         status: 'warn',
         sentence:
-          'Nobody can open the console: make an admin (otesse account create --role admin --email …), or open the link that the server prints when it starts.',
+          'Nobody can open the console. Create an admin (otesse account create --role admin --email …), or open the link that the server prints when it starts.',
       }
 }
 
@@ -153,7 +153,7 @@ async function checkRevocations({ db }: OpenDatabase): Promise<Finding> {
   const check = 'revocations'
   const late = await createPurgeJobStore(db).countOlderThan(new Date(systemClock() - LATE_MILLIS))
   return late === 0
-    ? { check, status: 'ok', sentence: 'None is left undone.' }
+    ? { check, status: 'ok', sentence: 'None are pending.' }
     : {
         check,
         status: 'warn',
@@ -172,7 +172,7 @@ async function checkKeys(
     void findings.push({ check: 'signing keys', status, sentence })
   const keys = await createKeyStore(db).list()
   if (keys.length === 0) {
-    add('ok', 'There are none yet: the server makes them when it starts.')
+    add('ok', 'There are none yet. The server creates them when it starts.')
     return keys
   }
   const { encryptionKeys } = await secretsOf()
@@ -182,7 +182,7 @@ async function checkKeys(
     const stale = keys.filter(({ encryptedPrivateJwk: sealedPrivateJwk }) =>
       box.isStale(sealedPrivateJwk),
     ).length
-    if (stale === 0) add('ok', `OTESSE_ENCRYPTION_KEY opens all ${keys.length}.`)
+    if (stale === 0) add('ok', `OTESSE_ENCRYPTION_KEY decrypts all ${keys.length}.`)
     else
       add(
         'warn',
@@ -191,7 +191,7 @@ async function checkKeys(
   } catch {
     add(
       'fail',
-      'OTESSE_ENCRYPTION_KEY does not open them: set the key that they were encrypted under, after the new one where you have changed it.',
+      'OTESSE_ENCRYPTION_KEY does not decrypt them. Set the key that they were encrypted with, after the new one if you have changed it.',
     )
   }
   return keys
@@ -223,7 +223,7 @@ async function addRedisFindings(
     if (missing === undefined)
       add(
         'ok',
-        'Which commands its user may run cannot be asked: docs/operating.md, "Redis", lists them.',
+        'The commands that its user may run cannot be checked. docs/operating.md, "Redis", lists those that it needs.',
       )
     else if (missing.length > 0)
       add(

@@ -19,7 +19,7 @@ const MOST = 500
 
 /** Adds `otesse event …`. */
 export function addEventCommands(program: Command, does: Does): void {
-  const event = program.command('event').description('see what happened')
+  const event = program.command('event').description('show what happened')
   const list = event
     .command('list')
     .description('list events, newest first')
@@ -27,7 +27,7 @@ export function addEventCommands(program: Command, does: Does): void {
     .option('--app <app>', 'of this app')
     .option('--reason <code>', 'with this reason code, such as code_used')
     .option('--limit <count>', `events on one page, up to ${MOST}`, '50')
-    .option('--cursor <cursor>', 'the "next" of the page before')
+    .option('--cursor <cursor>', 'the "next" of the previous page')
     .addHelpText('after', '\nExample:\n  $ otesse event list --request req_CycitapRspXWQVcb')
   does(list, (session) => {
     const { request, app, reason, limit, cursor } = list.opts<ListFlags>()
@@ -65,8 +65,7 @@ const eventJson = (event: RecordedEvent) => ({
 })
 
 function listText(events: readonly RecordedEvent[], next: string | undefined): string {
-  if (events.length === 0)
-    return 'No matching events. They are written a moment after they happen.\n'
+  if (events.length === 0) return 'No matching events. New events appear within a few seconds.\n'
   const more = next === undefined ? '' : `More: --cursor ${next}\n`
   return events.map(eventText).join('\n') + more
 }

@@ -44,10 +44,10 @@ export function addKeyCommands(program: Command, does: Does): void {
 
   const rotate = key
     .command('rotate')
-    .description('make the next keys current; those before stay published for a week')
+    .description('make the next keys current; the previous ones stay published for a week')
     .option(
       '--now',
-      'in an emergency: apps that keep a key set from before the last hour refuse new id_tokens until they read it again',
+      'for emergencies: apps that cached the key set before the next keys were published refuse new id_tokens until they fetch it again',
     )
     .addHelpText(
       'after',
@@ -64,7 +64,7 @@ export function addKeyCommands(program: Command, does: Does): void {
   const reseal = key
     .command('reseal')
     .description(
-      'seal the keys anew under the first OTESSE_ENCRYPTION_KEY, so that an older one can go',
+      're-encrypt the keys with the first OTESSE_ENCRYPTION_KEY, so that an older one can be removed',
     )
     .addHelpText(
       'after',

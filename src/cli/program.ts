@@ -93,7 +93,7 @@ const flagOf = (field: string): string =>
 /** Creates a program without commands: its flags, and where its texts go. */
 export const createProgram = (name: string, terminal: Pick<Terminal, 'write'>): Command =>
   new Command(name)
-    .addOption(new Option('--json', 'print one JSON document, also for errors'))
+    .addOption(new Option('--json', 'print one JSON document, for errors too'))
     .addOption(new Option('--verbose', 'write the log to standard error'))
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })

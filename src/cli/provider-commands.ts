@@ -13,13 +13,11 @@ import { decodeWhole } from '../admin/import/text-file.ts'
 export function addProviderCommands(program: Command, does: Does): void {
   const provider = program
     .command('provider')
-    .description('the catalogue of systems that people can be connected to')
+    .description('the systems to which users can be connected')
 
   const list = provider
     .command('list')
-    .description(
-      'list the providers; for a confirmed one each fact has a page on which it was read',
-    )
+    .description('list the providers; each fact of a confirmed one names its source')
     .addHelpText('after', '\nExample:\n  $ otesse provider list --json')
   does(list, async () => listed(await catalogue()))
 
@@ -27,7 +25,7 @@ export function addProviderCommands(program: Command, does: Does): void {
 
   const show = provider
     .command('show')
-    .description('show what is known about a provider, and where it was read')
+    .description('show a provider and the sources of its facts')
     .argument('<key>')
     .addHelpText('after', '\nExample:\n  $ otesse provider show zoho')
   does(show, async (_session, key = '') => {

@@ -45,7 +45,7 @@ const shown = (scope: Scope): Outcome => ({
 
 /** Adds `otesse scope …`. */
 export function addScopeCommands(program: Command, does: Does): void {
-  const scope = program.command('scope').description('what apps may ask for')
+  const scope = program.command('scope').description('the scopes that apps can request')
   addCreate(scope, does)
   addList(scope, does)
   addUpdate(scope, does)
@@ -55,7 +55,7 @@ export function addScopeCommands(program: Command, does: Does): void {
 
 function addCreate(scope: Command, does: Does): void {
   const create = addFlags(
-    scope.command('create <name>').description('add a scope to the catalogue; it works at once'),
+    scope.command('create <name>').description('create a scope; it takes effect at once'),
   ).addHelpText(
     'after',
     `
@@ -74,12 +74,10 @@ Example:
 
 function addUpdate(scope: Command, does: Does): void {
   const update = addFlags(
-    scope
-      .command('update <name>')
-      .description('change what is given and keep the rest; apps and people see it at once'),
+    scope.command('update <name>').description('change the given settings; takes effect at once'),
     { hasOff: true },
   )
-    .option('--clear <setting>', 'audience: it belongs to no API any more')
+    .option('--clear <setting>', 'audience: the scope no longer belongs to an API')
     .option('--if-version <version>', 'only if nobody has changed the scope since you looked at it')
     .addHelpText(
       'after',
@@ -92,7 +90,7 @@ Examples:
     const flags = update.opts<ScopeFlags>()
     const change = changeOf(flags)
     if (Object.keys(change).length === 0)
-      throw usageRefusal('Name what is to change: see otesse scope update --help')
+      throw usageRefusal('Name a setting to change: see otesse scope update --help')
     return session.withAdminServices((admin, services) =>
       changeScope(admin, services, name, change, parseVersion(flags.ifVersion)),
     )
@@ -102,8 +100,8 @@ Examples:
 function addDeprecate(scope: Command, does: Does): void {
   const deprecate = scope
     .command('deprecate <name>')
-    .description('apps that have it keep it, no other app gets it')
-    .option('--undo', 'let all apps ask for it again')
+    .description('deprecate a scope: apps that have it keep it, no other app can get it')
+    .option('--undo', 'let all apps request it again')
     .addHelpText('after', '\nExample:\n  $ otesse scope deprecate bookings:all')
   does(deprecate, (session, name = '') => {
     const deprecated = deprecate.opts<{ undo?: boolean }>().undo !== true
@@ -116,7 +114,7 @@ function addDeprecate(scope: Command, does: Does): void {
 function addRemove(scope: Command, does: Does): void {
   const remove = scope
     .command('remove <name>')
-    .description('take a scope out: tokens lose it at once, apps can no longer ask for it')
+    .description('remove a scope: tokens lose it at once, apps can no longer request it')
     .addHelpText(
       'after',
       '\nDeprecate it first, and remove it when no app needs it any more. Example:\n  $ otesse scope remove bookings:all',
@@ -168,7 +166,7 @@ async function changeScope(
 function addList(scope: Command, does: Does): void {
   const list = scope
     .command('list')
-    .description('list the catalogue')
+    .description('list all scopes')
     .addHelpText(
       'after',
       "\nExample:\n  $ otesse scope list --json | jq -r '.scopes[] | select(.builtIn | not) | .name'",

@@ -12,7 +12,7 @@ import { inputRefusal, OPERATOR, type Outcome } from './session.ts'
 export function addSecretCommands(program: Command, does: Does): void {
   const secret = program
     .command('secret')
-    .description('change an app’s secret without a pause, report a leaked one')
+    .description('replace client secrets without downtime, report leaked ones')
   addCreate(secret, does)
   addRevoke(secret, does)
   addReport(secret, does)
@@ -21,7 +21,7 @@ export function addSecretCommands(program: Command, does: Does): void {
 function addCreate(secret: Command, does: Does): void {
   const create = secret
     .command('create <app>')
-    .description('add a secret; the one before keeps working, two are live at a time')
+    .description('add a secret; the current one keeps working, two are valid at a time')
     .option('--expires <when>', 'such as 2030-01-31 or 2030-01-31T12:00:00Z')
     .addHelpText(
       'after',
@@ -55,7 +55,7 @@ To change over: create a secret, give it to the app, then end the old one:
 function addRevoke(secret: Command, does: Does): void {
   const revoke = secret
     .command('revoke <app> <secret-id>')
-    .description('end a secret at once')
+    .description('revoke a secret at once')
     .addHelpText(
       'after',
       '\nExample (otesse app show lists the ids):\n  $ otesse secret revoke app_… sec_…',
@@ -75,8 +75,8 @@ function addRevoke(secret: Command, does: Does): void {
 function addReport(secret: Command, does: Does): void {
   const report = secret
     .command('report')
-    .description('say whose a leaked secret, token or code is, and end it with --revoke')
-    .option('--revoke', 'end the secret at once, or everything that came of the token')
+    .description('show whose a leaked secret, token or code is; end it with --revoke')
+    .option('--revoke', 'end the secret, or the whole authorization of the token, at once')
     .addHelpText(
       'after',
       `
@@ -99,13 +99,13 @@ function reported(outcome: LeakOutcome, isRevoking: boolean): Outcome {
     case 'foreign':
       return {
         json: { report: { ...outcome } },
-        text: 'It is not ours: its form or its checksum is another.\n',
+        text: 'It is not from this server: its form or its checksum does not match.\n',
         exitCode: 1,
       }
     case 'unknown':
       return {
         json: { report: { ...outcome } },
-        text: `It has the form of our ${outcome.what}s, but nothing hangs on it: it ended long ago or was invented.\n`,
+        text: `It looks like one of our ${outcome.what}s, but it ended long ago or was never issued.\n`,
       }
     case 'secret':
     case 'token': {

@@ -9,7 +9,7 @@ import type { Outcome, Session } from './session.ts'
 export function addServerCommands(program: Command, does: Does): void {
   const serve = program
     .command('serve')
-    .description('run the server until it is told to stop; its log is JSON lines')
+    .description('run the server; its log is JSON lines')
     .addHelpText(
       'after',
       '\nExample:\n  $ otesse migrate && OTESSE_ISSUER=https://auth.example.com otesse serve',
@@ -18,8 +18,8 @@ export function addServerCommands(program: Command, does: Does): void {
 
   const migrateCommand = program
     .command('migrate')
-    .description('bring the database to the newest schema')
-    .option('--check', 'change nothing; exit with 1 when something is missing')
+    .description('migrate the database to the newest schema')
+    .option('--check', 'change nothing; exit with 1 if migrations are missing')
     .addHelpText(
       'after',
       `
@@ -33,10 +33,7 @@ Several may run at once: they wait for each other. Run it before the new version
   const doctor = program
     .command('doctor')
     .description('check settings, stores, clocks, keys and the public address')
-    .option(
-      '--no-issuer',
-      'leave the public address out, before the server runs for the first time',
-    )
+    .option('--no-issuer', 'skip the public address, for before the server first runs')
     .addHelpText(
       'after',
       `

@@ -55,7 +55,7 @@ export const inputRefusal = (problems: readonly ShownProblem[]): Refusal =>
 export const conflictRefusal = (version: number, look: string): Refusal =>
   new Refusal(
     'conflict',
-    `Nothing was changed: it was changed in the meantime and is version ${version} now. Look at it (${look}), then repeat your change.`,
+    `Nothing was changed: someone else changed it in the meantime, and it is now version ${version}. Look at it (${look}), then repeat your change.`,
   )
 
 /** Reads a version as somebody types it. @throws {Refusal} */
@@ -150,7 +150,7 @@ export function toRefusal(error: unknown): Refusal {
   if (error instanceof FileRefused) return inputRefusal([error.problem])
   if (error instanceof Cancelled) return new Refusal('cancelled', 'Cancelled.', { exitCode: 130 })
   if (error instanceof ConfigError)
-    return new Refusal('settings_refused', 'The settings cannot be used.', {
+    return new Refusal('settings_refused', 'The settings are invalid.', {
       problems: error.errors.map((sentence) => ({
         field: /^OTESSE_\w+/.exec(sentence)?.[0] ?? 'settings',
         rule: 'setting',
@@ -168,10 +168,7 @@ function refusalOfApp(error: AppError): Refusal {
   const { code, about, detail = '', sentence } = error
   if (code === 'temporarily_unavailable') return new Refusal(code, storeProblem(error) ?? sentence)
   if (code === 'not_found')
-    return new Refusal(
-      code,
-      detail === '' ? 'There is no such thing.' : `There is no such ${detail}.`,
-    )
+    return new Refusal(code, detail === '' ? 'Not found.' : `There is no such ${detail}.`)
   if (about === undefined) return new Refusal(code, sentence)
   // The detail of a refused password is a sentence for the person who chose it.
   const words = about === 'password' && detail !== '' ? detail : sentence

@@ -10,10 +10,10 @@ export function addStoreCommands(program: Command, does: Does): void {
 
   const reconcile = stores
     .command('reconcile')
-    .description('make the stores one again after a backup of Postgres was restored')
+    .description('bring the stores back in line after a Postgres backup was restored')
     .option(
       '--end-all',
-      'Redis is from a backup, too: end every authorization, session and token of before',
+      'Redis is from a backup too: end every earlier authorization, session and token',
     )
     .addHelpText(
       'after',

@@ -22,7 +22,7 @@ export function addTokenCommands(program: Command, does: Does): void {
   const token = program.command('token').description('inspect and revoke tokens')
   const inspect = token
     .command('inspect')
-    .description('say what a token, code or client secret is, and whether it works')
+    .description('show what a token, code or client secret is, and whether it works')
     .addHelpText(
       'after',
       `
@@ -39,8 +39,8 @@ The token is read from standard input, or asked for on a terminal:
 
   const revoke = token
     .command('revoke')
-    .description('end a token, an authorization, or all of an account or app')
-    .option('--grant <id>', 'end this authorization; no token is read')
+    .description('revoke a token, an authorization, or everything of an account or app')
+    .option('--grant <id>', 'revoke this authorization; no token is read')
     .option('--account <id or e-mail>', 'end all authorizations and sessions of this account')
     .option('--app <app>', 'end all authorizations of this app and its own tokens')
     .addHelpText(
@@ -93,7 +93,7 @@ const allRevoked = (of: object, words: string): Outcome => ({
 function revoked(outcome: RevokeOutcome): Outcome {
   switch (outcome.kind) {
     case 'foreign':
-      throw new Refusal('token_foreign', 'This is nothing of ours: check that it is complete.')
+      throw new Refusal('token_foreign', 'This is not from this server. Check that it is complete.')
     case 'client_secret':
       throw new Refusal(
         'token_is_secret',
@@ -102,15 +102,15 @@ function revoked(outcome: RevokeOutcome): Outcome {
     case 'nothing_alive':
       return {
         json: { revoked: false, reason: 'nothing_alive' },
-        text: 'There was nothing left to end: it has expired or was revoked before.\n',
+        text: 'Nothing to revoke: it has expired or was already revoked.\n',
       }
     case 'revoked': {
       const { grantId, appId, whole } = outcome
       return {
         json: { revoked: true, whole, grantId, appId },
         text: whole
-          ? `The authorization ${grantId} has ended with every token of it.\n`
-          : `This access token has ended; the authorization ${grantId} lives on.\n`,
+          ? `The authorization ${grantId} and all its tokens were revoked.\n`
+          : `The access token was revoked. The authorization ${grantId} still exists.\n`,
       }
     }
   }
@@ -118,7 +118,7 @@ function revoked(outcome: RevokeOutcome): Outcome {
 
 const FORM_WORDS = {
   ours: 'well-formed, checksum right',
-  damaged: 'the prefix is ours, the rest is not: mistyped, cut off or invented',
+  damaged: 'the prefix matches, the rest does not: mistyped, cut off or invented',
   foreign: 'not a token of this server',
 }
 

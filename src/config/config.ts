@@ -60,7 +60,7 @@ export class ConfigError extends Error {
       lines.length === 0 ? [] : [title, ...lines.map((line) => `  - ${line}`)]
     super(
       [
-        ...list('The settings cannot be used:', errors),
+        ...list('The settings are invalid:', errors),
         ...list('Warnings:', warnings),
         'docs/settings.md describes each of them.',
       ].join('\n'),

@@ -110,13 +110,13 @@ const SETTINGS = {
     trustedProxies: setting('OTESSE_TRUSTED_PROXIES', {
       parse: parse.networkList,
       default: [],
-      doc: 'Addresses and networks of your own proxies, comma-separated. Only they may say by X-Forwarded-For where a request came from.',
+      doc: 'Addresses and networks of your own proxies, comma-separated. Only their X-Forwarded-For header is trusted.',
     }),
     hstsSeconds: setting('OTESSE_HSTS_SECONDS', {
       parse: parse.wholeNumber(0, TEN_YEARS_SECONDS),
       default: 31_536_000,
       unit: 's',
-      doc: 'How long browsers must come back by https only (Strict-Transport-Security), sent where the issuer is https; 0 sends nothing.',
+      doc: 'How long browsers must use https only (Strict-Transport-Security), sent if the issuer is https; 0 sends nothing.',
     }),
     shutdownGraceSeconds: setting('OTESSE_SHUTDOWN_GRACE_SECONDS', {
       parse: parse.wholeNumber(0, 3600),
@@ -134,7 +134,7 @@ const SETTINGS = {
     host: setting('OTESSE_OPS_HOST', {
       parse: parse.plainText,
       default: '127.0.0.1',
-      doc: 'The address of the operations port. Metrics are for your own network: open it only there.',
+      doc: 'The address of the operations port. Metrics are for your own network: do not expose this port elsewhere.',
     }),
     port: setting('OTESSE_OPS_PORT', {
       parse: parse.port,
@@ -146,7 +146,7 @@ const SETTINGS = {
   database: {
     url: secret('OTESSE_DATABASE_URL', {
       parse: parse.postgresUrl,
-      doc: 'Postgres, as postgres://user:password@host:port/database. Set it together with OTESSE_REDIS_URL, or neither for the embedded mode.',
+      doc: 'Postgres, as postgres://user:password@host:port/database. Set it together with OTESSE_REDIS_URL, or neither for embedded mode.',
     }),
     poolSize: setting('OTESSE_DATABASE_POOL_SIZE', {
       parse: parse.wholeNumber(1, 1000),
@@ -163,7 +163,7 @@ const SETTINGS = {
       parse: timeout,
       default: 1800,
       unit: 'ms',
-      doc: 'How long to wait for an answer of Postgres.',
+      doc: 'How long to wait for a response from Postgres.',
     }),
   },
   redis: {
@@ -174,15 +174,15 @@ const SETTINGS = {
     prefix: setting('OTESSE_REDIS_PREFIX', {
       parse: parse.keyPrefix,
       default: 'otesse:',
-      doc: 'The beginning of every key, so that several servers can share one Redis.',
+      doc: 'The prefix of every key, so that several servers can share one Redis.',
     }),
     ca: secret('OTESSE_REDIS_CA', {
       parse: parse.pem('CERTIFICATE'),
-      doc: 'The certificate of the authority behind Redis’ certificate, in PEM, where the system does not know it. For rediss URLs; it counts for sentinels and all nodes of a Cluster as well.',
+      doc: 'The CA certificate that signed Redis’ certificate, in PEM, if the system does not know it. For rediss URLs; also used for sentinels and all nodes of a Cluster.',
     }),
     certificate: secret('OTESSE_REDIS_CERT', {
       parse: parse.pem('CERTIFICATE'),
-      doc: 'The certificate with which this server shows Redis who it is, in PEM. Set it together with OTESSE_REDIS_KEY.',
+      doc: 'The client certificate with which this server authenticates to Redis, in PEM. Set it together with OTESSE_REDIS_KEY.',
     }),
     key: secret('OTESSE_REDIS_KEY', {
       parse: parse.pem('PRIVATE KEY'),
@@ -190,24 +190,24 @@ const SETTINGS = {
     }),
     serverName: optional('OTESSE_REDIS_SERVER_NAME', {
       parse: parse.hostName,
-      doc: 'The name that Redis’ certificate must carry, where it is not the name in the URL: for sentinels and Clusters that tell addresses.',
+      doc: 'The name that Redis’ certificate must have, if it is not the name in the URL: for sentinels and Clusters that report IP addresses.',
     }),
   },
   embedded: {
     dataDirectory: setting('OTESSE_DATA_DIR', {
       parse: parse.plainText,
       default: '.data',
-      doc: 'Where the embedded mode keeps everything; `memory` keeps nothing.',
+      doc: 'Where embedded mode stores everything; `memory` stores nothing.',
     }),
   },
   secrets: {
     secretKeys: secret('OTESSE_SECRET_KEY', {
       parse: parse.secretList,
-      doc: 'The key of client secrets, cookies and refresh tokens, at least 32 random characters (`openssl rand -base64 48`). To rotate, write the new one before the old: `new,old`. The embedded mode makes its own.',
+      doc: 'The key that protects client secrets, cookies and refresh tokens, at least 32 random characters (`openssl rand -base64 48`). To rotate, put the new one before the old: `new,old`. Embedded mode creates its own.',
     }),
     encryptionKeys: secret('OTESSE_ENCRYPTION_KEY', {
       parse: parse.secretList,
-      doc: 'The key that encrypts signing keys, and answers kept for repeated requests, in the database; written, rotated and made like OTESSE_SECRET_KEY.',
+      doc: 'The key that encrypts signing keys, and answers kept for repeated requests, in the database; set and rotated like OTESSE_SECRET_KEY.',
     }),
     connectionsKeys: secret('OTESSE_CONNECTIONS_KEY', {
       parse: parse.secretList,
@@ -219,13 +219,13 @@ const SETTINGS = {
       parse: ttl,
       default: 3600,
       unit: 's',
-      doc: 'How long an access token lives.',
+      doc: 'The lifetime of an access token.',
     }),
     refreshTtlSeconds: setting('OTESSE_REFRESH_TOKEN_TTL_SECONDS', {
       parse: ttl,
       default: 2_592_000,
       unit: 's',
-      doc: 'How long a refresh token lives; after that the user authorizes again.',
+      doc: 'The lifetime of a refresh token. After that the user authorizes again.',
     }),
     codeTtlSeconds: setting('OTESSE_CODE_TTL_SECONDS', {
       parse: parse.wholeNumber(1, 600),
@@ -237,13 +237,13 @@ const SETTINGS = {
       parse: ttl,
       default: 31_536_000,
       unit: 's',
-      doc: 'The longest life of an authorization whose refresh tokens are renewed by use.',
+      doc: 'The longest lifetime of an authorization whose refresh tokens are renewed by use.',
     }),
     refreshGraceSeconds: setting('OTESSE_REFRESH_GRACE_SECONDS', {
       parse: parse.wholeNumber(0, 120),
       default: 30,
       unit: 's',
-      doc: 'How long the predecessor of a rotated refresh token is still answered, with the same successor.',
+      doc: 'How long a rotated refresh token is still accepted, with the same new token as the answer.',
     }),
   },
   signIn: {
@@ -251,18 +251,18 @@ const SETTINGS = {
       parse: ttl,
       default: 1_209_600,
       unit: 's',
-      doc: 'How long a person stays signed in to this server without using it. Tokens do not depend on it.',
+      doc: 'How long a user stays signed in to this server without using it. Tokens do not depend on it.',
     }),
     sessionMaxSeconds: setting('OTESSE_SESSION_MAX_SECONDS', {
       parse: ttl,
       default: 2_592_000,
       unit: 's',
-      doc: 'After how long a person must sign in again, however much the session is used.',
+      doc: 'After how long a user must sign in again, even if the session is in use.',
     }),
     passwordHashingConcurrency: setting('OTESSE_PASSWORD_HASHING_CONCURRENCY', {
       parse: parse.wholeNumber(1, 64),
       default: 2,
-      doc: 'Passwords that each process checks at the same time; every check takes one core and its memory.',
+      doc: 'How many passwords each process checks at the same time; each check uses one core and its memory.',
     }),
   },
   limits: {
@@ -270,13 +270,13 @@ const SETTINGS = {
       'OTESSE_LIMIT_TOKEN_PER_CLIENT',
       6000,
       60,
-      'Requests of one app to /oauth/token and /oauth/revoke. A limit is points/seconds, 0 is no limit.',
+      'Requests from one app to /oauth/token and /oauth/revoke. A limit is points/seconds, 0 is no limit.',
     ),
     tokenPerAddress: limit(
       'OTESSE_LIMIT_TOKEN_PER_ADDRESS',
       3000,
       60,
-      'Requests of one address (IPv6: one /64 network) to /oauth/token and /oauth/revoke.',
+      'Requests from one address (IPv6: one /64 network) to /oauth/token and /oauth/revoke.',
     ),
     introspectPerClient: limit(
       'OTESSE_LIMIT_INTROSPECT_PER_CLIENT',
@@ -288,55 +288,55 @@ const SETTINGS = {
       'OTESSE_LIMIT_VERIFY_PER_GATEWAY',
       600_000,
       60,
-      'Requests of one gateway to /oauth/verify, and of one address that is no gateway.',
+      'Requests from one gateway to /oauth/verify, and of one address that is no gateway.',
     ),
     authorizePerAddress: limit(
       'OTESSE_LIMIT_AUTHORIZE_PER_ADDRESS',
       300,
       60,
-      'Requests of one address to /oauth/authorize and the pages of people.',
+      'Requests from one address to /oauth/authorize and the pages for users.',
     ),
     authorizePerNetwork: limit(
       'OTESSE_LIMIT_AUTHORIZE_PER_NETWORK',
       3000,
       60,
-      'The same for a whole network, IPv4 /24 or IPv6 /48, of which one sender may have every address.',
+      'The same for a whole network, IPv4 /24 or IPv6 /48, because one sender may have every address of it.',
     ),
     authorizeEverywhere: limit(
       'OTESSE_LIMIT_AUTHORIZE_EVERYWHERE',
       6000,
       60,
-      'Sign-ins that strangers begin on the way of an app, from everywhere together: each is kept in Redis for ten minutes. Who is signed in is not counted.',
+      'Sign-ins that browsers without a session begin, from everywhere together: each is kept in Redis for ten minutes. Users who are signed in are not counted.',
     ),
     redisMemoryPercent: setting('OTESSE_REDIS_MEMORY_WATERMARK', {
       parse: parse.wholeNumber(1, 100),
       default: 80,
       unit: '%',
-      doc: 'The share of Redis’ maxmemory from which strangers cannot begin sign-ins any more (503), so that tokens and revocations keep their room.',
+      doc: 'The share of Redis’ maxmemory above which browsers without a session can no longer begin a sign-in (503), so that there is room for tokens and revocations.',
     }),
     readsPerAddress: limit(
       'OTESSE_LIMIT_READS_PER_ADDRESS',
       1200,
       60,
-      'Requests of one address to metadata, keys, userinfo, logos and styles, and, counted apart, to the health addresses of the main port; a network has ten times as many.',
+      'Requests from one address to metadata, keys, userinfo, logos and styles, and, counted apart, to the health addresses of the main port; a network has ten times as many.',
     ),
     failedProofsPerAddress: limit(
       'OTESSE_LIMIT_FAILED_PROOFS_PER_ADDRESS',
       100,
       60,
-      'Requests of one address with a wrong client secret, token or gateway credential; a network has ten times as many. A right one is not counted, and always heard.',
+      'Requests from one address with a wrong client secret, token or gateway credential; a network has ten times as many. A correct one is not counted and always accepted.',
     ),
     failedProofsPerClient: limit(
       'OTESSE_LIMIT_FAILED_PROOFS_PER_CLIENT',
       60,
       60,
-      'Requests with a wrong secret for one client, from everywhere together. The right one is always heard.',
+      'Requests with a wrong secret for one client, from everywhere together. The correct one is always accepted.',
     ),
     adminPerClient: limit(
       'OTESSE_LIMIT_ADMIN_PER_CLIENT',
       1200,
       60,
-      'Requests of one client to the admin API, and of one address without a valid token.',
+      'Requests from one client to the admin API, and of one address without a valid token.',
     ),
     loginPerAccountAddress: limit(
       'OTESSE_LIMIT_LOGIN_PER_ACCOUNT_ADDRESS',
@@ -360,43 +360,43 @@ const SETTINGS = {
       'OTESSE_LIMIT_LOGIN_PER_ACCOUNT',
       100,
       900,
-      'Failed sign-ins to one account from all addresses together; browsers and networks that signed it in before are not held up.',
+      'Failed sign-ins to one account from all addresses together; browsers and networks that signed it in before are not limited.',
     ),
     loginEverywhere: limit(
       'OTESSE_LIMIT_LOGIN_EVERYWHERE',
       3000,
       60,
-      'Failed sign-ins from everywhere together, whatever the account; known browsers and networks are not held up.',
+      'Failed sign-ins from everywhere together, whatever the account; known browsers and networks are not limited.',
     ),
   },
   gateways: {
     trustedNetworks: setting('OTESSE_VERIFY_TRUSTED_NETWORKS', {
       parse: parse.networkList,
       default: [],
-      doc: 'Addresses and networks of gateways that may ask /oauth/verify without credentials, comma-separated. Everybody in them can test tokens.',
+      doc: 'Addresses and networks of gateways that may call /oauth/verify without credentials, comma-separated. Anyone in them can test tokens.',
     }),
     introspectionCacheSeconds: setting('OTESSE_INTROSPECTION_CACHE_SECONDS', {
       parse: parse.wholeNumber(0, 60),
       default: 0,
       unit: 's',
-      doc: 'How long each process may remember what an access token is worth, for introspection and /oauth/verify; 0 asks the store each time. A revocation makes every process forget within milliseconds; one that is cut off from the log of revocations believes its memory for 3 s at the most.',
+      doc: 'How long each process may remember the status of an access token, for introspection and /oauth/verify; 0 asks the store each time. A revocation clears it in every process within milliseconds; one that is cut off from the log of revocations believes its memory for 3 s at the most.',
     }),
     clientCertificateHeader: setting('OTESSE_VERIFY_CLIENT_CERTIFICATE_HEADER', {
       parse: gateway.headerName,
       default: 'Client-Cert',
-      doc: 'The header in which a proxy of OTESSE_TRUSTED_PROXIES tells the client certificate that it verified: as in RFC 9440, as percent-encoded PEM, or its SHA-256 in hex. The proxy must overwrite what clients send.',
+      doc: 'The header in which a proxy of OTESSE_TRUSTED_PROXIES passes on the client certificate that it verified: as in RFC 9440, as percent-encoded PEM, or its SHA-256 in hex. The proxy must overwrite what clients send.',
     }),
     clientCertificates: setting<ReadonlyMap<string, string>>('OTESSE_VERIFY_CLIENT_CERTIFICATES', {
       parse: gateway.clientCertificates,
       default: new Map(),
       shownDefault: '',
-      doc: 'Certificates that prove a gateway to /oauth/verify, as client_id=SHA-256 in hex, comma-separated; the client is a resource server.',
+      doc: 'Certificates that authenticate a gateway to /oauth/verify, as client_id=SHA-256 in hex, comma-separated; the client is a resource server.',
     }),
     identityHeaders: setting('OTESSE_VERIFY_HEADERS', {
       parse: gateway.identityHeaders,
       default: gateway.DEFAULT_IDENTITY_HEADERS,
       shownDefault: `\`${gateway.showIdentityHeaders(gateway.DEFAULT_IDENTITY_HEADERS)}\``,
-      doc: 'The names of the headers in which /oauth/verify tells who calls; what is left out keeps its default.',
+      doc: 'The names of the headers in which /oauth/verify reports the caller; those left out keep their default.',
     }),
     rules: setting<gateway.RuleSets>('OTESSE_VERIFY_RULES', {
       parse: gateway.ruleSets,
@@ -406,7 +406,7 @@ const SETTINGS = {
     }),
     resourceMetadata: optional('OTESSE_VERIFY_RESOURCE_METADATA', {
       parse: parse.webUrl,
-      doc: 'The URL of the metadata of your API (RFC 9728), told to clients that /oauth/verify refuses.',
+      doc: 'The URL of the metadata of your API (RFC 9728), sent to clients that /oauth/verify refuses.',
     }),
   },
   connections: {
@@ -428,7 +428,7 @@ const SETTINGS = {
       parse: parse.wholeNumber(1, 3650),
       default: 90,
       unit: 'days',
-      doc: 'How long events are kept. Daily sums stay.',
+      doc: 'How long events are kept. Daily totals are kept longer.',
     }),
     queueSize: setting('OTESSE_EVENT_QUEUE_SIZE', {
       parse: parse.wholeNumber(100, 10_000_000),
@@ -440,11 +440,11 @@ const SETTINGS = {
     serviceName: setting('OTESSE_SERVICE_NAME', {
       parse: parse.plainText,
       default: 'Otesse',
-      doc: 'What the pages call your product.',
+      doc: 'The name of your product on the pages.',
     }),
     supportUrl: optional('OTESSE_SUPPORT_URL', {
       parse: parse.webUrl,
-      doc: 'Where the pages send people who need help.',
+      doc: 'Where the pages send users who need help.',
     }),
   },
   unsafe: {
@@ -454,7 +454,7 @@ const SETTINGS = {
     ),
     httpIssuer: unsafe(
       'OTESSE_UNSAFE_HTTP_ISSUER',
-      'Allows an issuer without TLS: everybody on the way can read codes, tokens and passwords.',
+      'Allows an issuer without TLS: anyone on the network path can read codes, tokens and passwords.',
     ),
     evictingRedis: unsafe(
       'OTESSE_UNSAFE_EVICTING_REDIS',

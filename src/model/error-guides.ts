@@ -13,7 +13,7 @@ export interface ReasonMessage {
 
 export const message = (what: string, todo: string): ReasonMessage => ({ what, todo })
 
-const RESTART = 'Send the person through authorization again.'
+const RESTART = 'Send the user through authorization again.'
 const GATEWAY = 'The operator of the gateway should check its configuration.'
 const API_CLIENT =
   'The developer of the program that calls the admin API should correct the request.'
@@ -74,7 +74,7 @@ export const REFUSAL_GUIDES: Readonly<Record<ErrorCode, ReasonMessage>> = {
   ),
   already_exists: message('One with this name or address already exists.', API_CLIENT),
   conflict: message(
-    'Somebody else changed it in the meantime.',
+    'Someone else changed it in the meantime.',
     'Read it again and repeat the change.',
   ),
   keys_too_young: message(
@@ -86,8 +86,8 @@ export const REFUSAL_GUIDES: Readonly<Record<ErrorCode, ReasonMessage>> = {
     'Give the machine app that scope, or use an app that has it.',
   ),
   admin_needed: message(
-    'Someone who is not an admin tried to open the console.',
-    'If they should be an admin, change their role.',
+    'A user who is not an admin tried to open the console.',
+    'If they should have access, change their role.',
   ),
   precondition_missing: message('A change was sent without If-Match.', API_CLIENT),
   precondition_failed: message(
@@ -95,8 +95,8 @@ export const REFUSAL_GUIDES: Readonly<Record<ErrorCode, ReasonMessage>> = {
     'Read it again and repeat the change.',
   ),
   precondition_weak: message(
-    'A change came with a weak ETag, which a proxy that compresses answers had made.',
-    'Turn compression off for /admin/api in the proxy, or send the tag without W/.',
+    'A change was sent with a weak ETag, which a proxy that compresses responses had created.',
+    'Turn off compression for /admin/api in the proxy, or send the ETag without W/.',
   ),
   input_refused: message('The input was invalid. Nothing was changed.', API_CLIENT),
   idempotency_key_invalid: message('The Idempotency-Key was malformed.', API_CLIENT),
@@ -124,7 +124,7 @@ export const REFUSAL_GUIDES: Readonly<Record<ErrorCode, ReasonMessage>> = {
   ),
   link_invalid: message(
     'A one-time link was opened that was already used, expired or replaced.',
-    'Create a new link if the person still needs one.',
+    'Create a new link if the user still needs one.',
   ),
   client_authentication_missing: message(
     'The request did not identify its app, or had no secret.',
@@ -172,11 +172,11 @@ export const REFUSAL_GUIDES: Readonly<Record<ErrorCode, ReasonMessage>> = {
   ),
   client_credentials_off: message(
     'The app requested a token for itself with client_credentials, which is turned off for it.',
-    'If the app also works without people, turn on “Client credentials” under Edit, Advanced. Otherwise the app should use authorization_code.',
+    'If the app also works without users, turn on “Client credentials” under Edit → Advanced. Otherwise the app should use authorization_code.',
   ),
   grant_not_allowed: message(
     'Apps of this type cannot use that grant type.',
-    'People connect web and native apps with authorization_code; machines use client_credentials.',
+    'Users connect web and native apps with authorization_code; machine apps use client_credentials.',
   ),
   stream_not_allowed: message(
     'An app that is not a resource server requested the revocation stream.',
@@ -192,7 +192,7 @@ export const REFUSAL_GUIDES: Readonly<Record<ErrorCode, ReasonMessage>> = {
   ),
   grant_type_password: message(
     'The app asked for the password grant, which is not offered.',
-    'Use authorization_code with PKCE for people, and client_credentials for servers.',
+    'Use authorization_code with PKCE for users, and client_credentials for servers.',
   ),
   code_malformed: message(
     'The code was malformed or cut off.',
@@ -216,11 +216,11 @@ export const REFUSAL_GUIDES: Readonly<Record<ErrorCode, ReasonMessage>> = {
   ),
   pkce_missing: message(
     'No code_verifier was sent, although the authorization request had a code_challenge.',
-    'Keep the verifier of each authorization in the person’s session, and send it with the code.',
+    'Keep the verifier of each authorization in the user’s session, and send it with the code.',
   ),
   pkce_mismatch: message(
     'The code_verifier does not match the code_challenge.',
-    'Keep the verifier of each authorization in the person’s session, and send that one. The challenge is its SHA-256 hash in base64url.',
+    'Keep the verifier of each authorization in the user’s session, and send that one. The challenge is its SHA-256 hash in base64url.',
   ),
   pkce_verifier_malformed: message(
     'The code_verifier had fewer than 43 or more than 128 characters.',
@@ -243,16 +243,16 @@ export const REFUSAL_GUIDES: Readonly<Record<ErrorCode, ReasonMessage>> = {
     'Check for mixed-up client IDs, for example of two environments.',
   ),
   refresh_token_reused: message(
-    'A refresh token was used after it had been replaced: either the app kept an old one, or somebody else has a copy. The authorization was revoked.',
+    'A refresh token was used after it had been replaced: either the app kept an old one, or someone else has a copy. The authorization was revoked.',
     `Store the new refresh token from each response before using it. ${RESTART}`,
   ),
   grant_revoked: message(
-    'The authorization was revoked by the person or an admin, or because of suspected theft.',
+    'The authorization was revoked by the user or an admin, or because of suspected theft.',
     RESTART,
   ),
   account_deactivated: message(
-    'The person’s account was deactivated.',
-    'If the person should have access, reactivate the account.',
+    'The user’s account was deactivated.',
+    'If the user should have access, reactivate the account.',
   ),
   scope_unknown: message(
     'The app requested a scope that is not in the catalogue.',
@@ -268,11 +268,11 @@ export const REFUSAL_GUIDES: Readonly<Record<ErrorCode, ReasonMessage>> = {
   ),
   scope_not_allowed: message(
     'The app requested a scope that it is not allowed to have.',
-    'Add it on the app’s Permissions tab, or remove it from the request.',
+    'Add it on the app’s Scopes tab, or remove it from the request.',
   ),
   scope_exceeds_grant: message(
-    'The app requested more than the person allowed.',
-    `Request fewer scopes, or ask the person for more. ${RESTART}`,
+    'The app requested more than the user allowed.',
+    `Request fewer scopes, or ask the user for more. ${RESTART}`,
   ),
   target_unknown: message(
     'The app named an audience that it is not allowed to request.',
@@ -310,7 +310,7 @@ export const REFUSAL_GUIDES: Readonly<Record<ErrorCode, ReasonMessage>> = {
     'Add the client_id of the app, as shown on its Credentials tab. Check that the setting it comes from is not empty.',
   ),
   authorize_app_unknown: message(
-    'Someone was sent here with a client ID that is unknown or suspended.',
+    'A user was sent here with a client ID that is unknown or suspended.',
     'Compare the client_id in the link with the one on the Credentials tab, check that the app is active, and that the link leads to the right server.',
   ),
   authorize_redirect_uri_missing: message(
@@ -318,7 +318,7 @@ export const REFUSAL_GUIDES: Readonly<Record<ErrorCode, ReasonMessage>> = {
     'Send the redirect_uri in every authorization request, also when the app has registered only one.',
   ),
   authorize_redirect_uri_unknown: message(
-    'Someone was sent here with a redirect URI that the app has not registered. The flow was stopped.',
+    'A user was sent here with a redirect URI that the app has not registered. The flow was stopped.',
     'Add exactly this redirect URI under Edit, or correct it in the app. Every character counts: scheme, host, port, path, query and a slash at the end.',
   ),
   authorize_parameter_too_long: message(
@@ -334,15 +334,15 @@ export const REFUSAL_GUIDES: Readonly<Record<ErrorCode, ReasonMessage>> = {
     'Send response_type=code and exchange the code at the token endpoint. Browser apps use PKCE for that.',
   ),
   authorize_response_mode_unsupported: message(
-    'The authorization request asked for a response mode that is not offered, or for form_post at a redirect URI to which a browser sends no form, such as a scheme of the app’s own.',
-    'Leave response_mode out, or use one of those that the discovery document names.',
+    'The authorization request asked for a response mode that is not offered, or for form_post with a redirect URI that cannot receive a form, such as a private-use scheme.',
+    'Omit response_mode, or use one that the discovery document lists.',
   ),
   authorize_prompt_unsupported: message(
     'The prompt parameter had a value that is not supported, or none together with another one.',
-    'Use the values that the discovery document names. Send none by itself.',
+    'Use the values that the discovery document lists. Send none by itself.',
   ),
   authorize_request_object_unsupported: message(
-    'The app sent its request as a request object, by reference or with a registration.',
+    'The app sent its request as a request object (request, request_uri or registration).',
     'Send the parameters themselves in the query.',
   ),
   pkce_required: message(
@@ -350,7 +350,7 @@ export const REFUSAL_GUIDES: Readonly<Record<ErrorCode, ReasonMessage>> = {
     'Generate a code_verifier for each authorization, and send its SHA-256 hash in base64url as code_challenge with code_challenge_method=S256.',
   ),
   pkce_method_unsupported: message(
-    'The code_challenge_method was not S256. Where it is missing, RFC 7636 reads it as plain, which protects nothing and is not accepted.',
+    'The code_challenge_method was not S256. If it is missing, RFC 7636 reads it as plain, which protects nothing and is not accepted.',
     'Send code_challenge_method=S256, and as code_challenge the SHA-256 hash of the verifier in base64url.',
   ),
   pkce_challenge_missing: message(
@@ -359,19 +359,19 @@ export const REFUSAL_GUIDES: Readonly<Record<ErrorCode, ReasonMessage>> = {
   ),
   pkce_challenge_malformed: message(
     'The code_challenge was not a SHA-256 hash in base64url.',
-    'Hash the verifier as ASCII text, encode the 32 bytes in base64url and cut off the =, which gives 43 characters.',
+    'Hash the verifier as ASCII text, encode the 32 bytes in base64url without the = at the end, which gives 43 characters.',
   ),
   authorize_denied: message(
-    'The person chose not to allow the app.',
-    'Say in the app what it needs the access for, and offer to connect again.',
+    'The user chose not to allow the app.',
+    'Explain in the app why it needs the access, and offer to connect again.',
   ),
   authorize_login_required: message(
     'Nobody is signed in in this browser, and prompt=none forbids asking.',
-    'Send the person through authorization again without prompt=none.',
+    'Send the user through authorization again without prompt=none.',
   ),
   authorize_consent_required: message(
-    'The person has not yet allowed everything that the app requests, and prompt=none forbids asking.',
-    'Send the person through authorization again without prompt=none.',
+    'The user has not yet allowed everything that the app requests, and prompt=none forbids asking.',
+    'Send the user through authorization again without prompt=none.',
   ),
   authorize_request_invalid: message(
     'The authorization request was invalid.',
@@ -399,7 +399,7 @@ export const REFUSAL_GUIDES: Readonly<Record<ErrorCode, ReasonMessage>> = {
   ),
   temporarily_unavailable: message(
     'A store of the server could not be reached in time, or the server is shutting down. Nothing happened.',
-    'Wait as long as Retry-After says, then send the same request once more.',
+    'Wait as long as Retry-After says, then send the same request again.',
   ),
   server_error: message(
     'Something failed on the server. This is not the app’s fault.',

@@ -37,7 +37,7 @@ export const ERRORS = {
     'Send the body as application/json or application/x-www-form-urlencoded.',
   ),
   body_not_utf8: row(400, 'invalid_request', 'The request body is not valid UTF-8.'),
-  body_incomplete: row(400, 'invalid_request', 'The request body did not arrive whole.'),
+  body_incomplete: row(400, 'invalid_request', 'The request body is incomplete.'),
   body_not_json: row(400, 'invalid_request', 'The request body is not a JSON object.'),
   body_is_json: row(
     400,
@@ -57,63 +57,67 @@ export const ERRORS = {
   parameter_not_text: row(400, 'invalid_request', 'The parameter {about} must be a string.'),
   parameter_missing: row(400, 'invalid_request', 'The parameter {about} is missing.'),
   parameter_invalid: row(400, 'invalid_request', 'The parameter {about} is not valid.'),
-  method_not_allowed: row(405, 'invalid_request', 'This address does not take that method.'),
+  method_not_allowed: row(405, 'invalid_request', 'This endpoint does not support that method.'),
   not_found: row(404, 'not_found', 'There is nothing at this address.'),
-  already_exists: row(409, 'already_exists', 'There is one like this already.'),
-  conflict: row(409, 'conflict', 'It was changed in the meantime: read it again.'),
+  already_exists: row(409, 'already_exists', 'One with this name or address already exists.'),
+  conflict: row(409, 'conflict', 'It was changed in the meantime. Read it again.'),
 
   // Administration
-  power_missing: row(403, 'insufficient_scope', 'This needs the scope {about}.'),
-  admin_needed: row(403, 'access_denied', 'Only admins may see this.'),
+  power_missing: row(403, 'insufficient_scope', 'The scope {about} is required.'),
+  admin_needed: row(403, 'access_denied', 'Admin access required.'),
   precondition_missing: row(
     428,
     'precondition_required',
-    'Send If-Match with the ETag of what you read, so that no change of somebody else is lost.',
+    'Send If-Match with the ETag of what you read, so that no other change is lost.',
   ),
   precondition_failed: row(
     412,
     'precondition_failed',
-    'It was changed in the meantime: read it again and repeat your change.',
+    'It was changed in the meantime. Read it again and repeat your change.',
   ),
   precondition_weak: row(
     412,
     'precondition_failed',
-    'The tag in If-Match is weak, because a proxy that compresses answers put W/ before it. Turn compression off there for /admin/api, or send the tag without W/.',
+    'The ETag in If-Match is weak, because a proxy that compresses responses put W/ in front of it. Turn off compression for /admin/api there, or send the ETag without W/.',
   ),
-  input_refused: row(422, 'input_refused', 'Nothing was changed: the input breaks rules.'),
+  input_refused: row(422, 'input_refused', 'The input is invalid. Nothing was changed.'),
   idempotency_key_invalid: row(
     400,
     'invalid_request',
-    'An Idempotency-Key has 1 to 200 visible characters.',
+    'An Idempotency-Key must have 1 to 200 visible characters.',
   ),
   idempotency_key_reused: row(
     422,
     'idempotency_key_reused',
-    'This Idempotency-Key was used with another request: choose a new one.',
+    'This Idempotency-Key was used with a different request. Use a new one.',
   ),
   idempotency_key_busy: row(
     409,
     'idempotency_key_busy',
-    'The first request with this Idempotency-Key is still being answered.',
+    'The first request with this Idempotency-Key is still in progress.',
   ),
-  parameter_unknown: row(400, 'invalid_request', 'There is no parameter {about} here.'),
+  parameter_unknown: row(400, 'invalid_request', 'Unknown parameter {about}.'),
   media_type_unsupported: row(
     415,
     'invalid_request',
-    'Send the body as one of the content types that the Accept header of this answer names.',
+    'Send the body as one of the content types in the Accept header of this response.',
   ),
-  logo_too_large: row(413, 'invalid_request', 'A logo has at most 256 KiB.'),
+  logo_too_large: row(413, 'invalid_request', 'A logo may have at most 256 KiB.'),
   import_line_too_long: row(
     413,
     'invalid_request',
-    'A line of the import is longer than 64 KiB; lines before it may have been imported.',
+    'A line of the import is longer than 64 KiB. Earlier lines may have been imported.',
   ),
   keys_too_young: row(
     409,
     'conflict',
-    'The next key is not known everywhere yet: key sets are cached for an hour. It can be used from {about} on, or now in an emergency.',
+    'The next key may not be known everywhere yet, because key sets are cached for an hour. It can be used from {about} on, or now in an emergency.',
   ),
-  last_admin: row(409, 'last_admin', 'This is the last active admin: make another one first.'),
+  last_admin: row(
+    409,
+    'last_admin',
+    'This is the last active admin. Make another account an admin first.',
+  ),
   link_invalid: row(
     400,
     'link_invalid',
@@ -124,12 +128,12 @@ export const ERRORS = {
   client_authentication_missing: row(
     401,
     'invalid_client',
-    'Client authentication failed: send client_id and client_secret in the body or by HTTP Basic.',
+    'Client authentication failed: send client_id and client_secret in the body or with HTTP Basic.',
   ),
   client_authentication_twice: row(
     400,
     'invalid_request',
-    'Authenticate the client in one way only: in the body or by HTTP Basic.',
+    'Authenticate the client in one way only: in the body or with HTTP Basic.',
   ),
   client_authentication_malformed: row(
     401,
@@ -179,18 +183,18 @@ export const ERRORS = {
   client_credentials_off: row(
     400,
     'unauthorized_client',
-    'The switch client_credentials of this app is off: an admin can turn it on if the app needs tokens of its own.',
+    'The app may not use client_credentials. An admin can turn it on if the app needs tokens for itself.',
   ),
   introspection_not_allowed: row(
     401,
     'invalid_client',
-    'Introspection is for clients that prove themselves with a secret; a public client cannot.',
+    'Introspection is only for clients that authenticate with a secret, which public clients do not have.',
   ),
   grant_not_allowed: row(400, 'unauthorized_client', 'This client may not use this grant type.'),
   stream_not_allowed: row(
     403,
     'unauthorized_client',
-    'Only resource servers may read the stream of revocations.',
+    'Only resource servers may read the revocation stream.',
   ),
   revocation_not_allowed: row(400, 'invalid_request', 'The token was not issued to this client.'),
 
@@ -203,7 +207,7 @@ export const ERRORS = {
   grant_type_password: row(
     400,
     'unsupported_grant_type',
-    'The password grant is not offered (RFC 9700 forbids it): use authorization_code with PKCE for people, or client_credentials for servers.',
+    'The password grant is not offered (RFC 9700 forbids it): use authorization_code with PKCE for users, or client_credentials for servers.',
   ),
   code_malformed: row(400, 'invalid_grant', 'The authorization code is not valid.'),
   code_unknown: row(
@@ -218,16 +222,20 @@ export const ERRORS = {
     'The authorization code is not valid or has expired.',
     'code_invalid',
   ),
-  pkce_verifier_malformed: row(400, 'invalid_grant', 'A code_verifier has 43 to 128 characters.'),
+  pkce_verifier_malformed: row(
+    400,
+    'invalid_grant',
+    'A code_verifier must have 43 to 128 characters.',
+  ),
   code_used: row(
     400,
     'invalid_grant',
-    'The authorization code was used before, so the tokens that it gave are revoked. Exchange each code once: React StrictMode and double submits send it twice.',
+    'The authorization code was already used, so the tokens from its first use were revoked. Exchange each code once: React StrictMode and double submits send it twice.',
   ),
   redirect_uri_mismatch: row(
     400,
     'invalid_grant',
-    'The redirect_uri is not the one of the authorization request {came}.',
+    'The redirect_uri differs from the one in the authorization request {came}.',
   ),
   pkce_missing: row(
     400,
@@ -256,7 +264,7 @@ export const ERRORS = {
   refresh_token_reused: row(
     400,
     'invalid_grant',
-    'The refresh token was replaced before; the authorization is revoked.',
+    'The refresh token was already replaced, so the authorization was revoked.',
   ),
   grant_revoked: row(
     400,
@@ -271,23 +279,19 @@ export const ERRORS = {
     'authorization_revoked',
   ),
   scope_unknown: row(400, 'invalid_scope', 'The scope {about} does not exist.'),
-  scope_malformed: row(
-    400,
-    'invalid_scope',
-    'The scope list has characters that scopes never have.',
-  ),
-  scope_missing: row(400, 'invalid_scope', 'Name at least one scope.'),
-  scope_not_allowed: row(400, 'invalid_scope', 'This client may not ask for the scope {about}.'),
+  scope_malformed: row(400, 'invalid_scope', 'The scope parameter has invalid characters.'),
+  scope_missing: row(400, 'invalid_scope', 'Request at least one scope.'),
+  scope_not_allowed: row(400, 'invalid_scope', 'This client may not request the scope {about}.'),
   scope_exceeds_grant: row(
     400,
     'invalid_scope',
     'The scope {about} is not part of what the user authorized.',
   ),
-  target_unknown: row(400, 'invalid_target', 'This client may not ask for that audience.'),
+  target_unknown: row(400, 'invalid_target', 'This client may not request that audience.'),
 
   // The resource side
   token_invalid: row(401, 'invalid_token', 'The access token is expired, revoked or not valid.'),
-  scope_insufficient: row(403, 'insufficient_scope', 'The access token lacks a needed scope.'),
+  scope_insufficient: row(403, 'insufficient_scope', 'The access token lacks a required scope.'),
   token_missing: row(401, 'unauthorized', 'Send an access token: Authorization: Bearer (token).'),
   token_malformed: row(
     400,
@@ -298,18 +302,18 @@ export const ERRORS = {
   path_ambiguous: row(
     400,
     'invalid_request',
-    'The path can be read in more than one way: write it without needless escapes and dots.',
+    'The path can be read in more than one way. Send it without unnecessary escapes and dots.',
   ),
   rule_missing: row(403, 'access_denied', 'No rule allows this request.'),
   gateway_unproven: row(
     403,
     'gateway_unproven',
-    'The gateway in front of this API did not prove itself to the authorization server.',
+    'The gateway in front of this API did not authenticate to the authorization server.',
   ),
   gateway_misconfigured: row(
     403,
     'gateway_misconfigured',
-    'The gateway in front of this API asks for something that the authorization server does not understand.',
+    'The gateway in front of this API sent a requirement that the authorization server does not understand.',
   ),
 
   // The authorization endpoint: on a page while the redirect URI is not trusted, to the app once it
@@ -318,7 +322,7 @@ export const ERRORS = {
   authorize_app_unknown: row(
     400,
     'invalid_client',
-    'The app that sent you here is not registered with us, or was switched off.',
+    'The app that sent you here is not registered with us, or is suspended.',
   ),
   authorize_redirect_uri_missing: row(
     400,
@@ -353,7 +357,7 @@ export const ERRORS = {
   authorize_prompt_unsupported: row(
     400,
     'invalid_request',
-    'This prompt is not supported {came}; none must stand alone.',
+    'This prompt is not supported {came}; none must be sent by itself.',
   ),
   authorize_request_object_unsupported: row(
     400,
@@ -378,7 +382,7 @@ export const ERRORS = {
   pkce_challenge_malformed: row(
     400,
     'invalid_request',
-    'A code_challenge for S256 has 43 characters, each a letter, a digit, - or _.',
+    'A code_challenge for S256 must have 43 characters: letters, digits, - and _.',
   ),
   authorize_denied: row(400, 'access_denied', 'The user did not allow the app.'),
   authorize_login_required: row(
@@ -389,7 +393,7 @@ export const ERRORS = {
   authorize_consent_required: row(
     400,
     'consent_required',
-    'The user must be asked, which prompt=none does not allow.',
+    'The user must be asked for consent, which prompt=none does not allow.',
   ),
   authorize_request_invalid: row(
     400,
@@ -398,17 +402,17 @@ export const ERRORS = {
   ),
 
   // People
-  preview_over: row(400, 'preview_over', 'This preview is over, or was begun by somebody else.'),
+  preview_over: row(400, 'preview_over', 'This preview is over, or was started by someone else.'),
   interaction_expired: row(400, 'interaction_expired', 'This page is no longer valid.'),
   interaction_foreign: row(400, 'interaction_foreign', 'This page belongs to another browser.'),
   csrf_mismatch: row(403, 'csrf_mismatch', 'The form did not come from our own page.'),
 
   // The state of the server
-  rate_limited: row(429, 'rate_limited', 'Too many requests: wait and try again.'),
+  rate_limited: row(429, 'rate_limited', 'Too many requests. Wait and try again.'),
   temporarily_unavailable: row(
     503,
     'temporarily_unavailable',
-    'The server cannot do this right now: try again in a moment.',
+    'The server cannot do this right now. Try again in a moment.',
   ),
   server_error: row(500, 'server_error', 'Something went wrong on our side.'),
 } as const satisfies Record<string, ErrorRow>
@@ -499,10 +503,7 @@ export class AppError extends Error {
     // A function, because a name may have a $ in it, which replace() reads as a pattern.
     return ERRORS[this.code].sentence
       .replace(' {about}', () => (this.about === undefined ? '' : ` ${this.about}`))
-      .replace(
-        ' {bound}',
-        this.mostBytes === undefined ? '' : ` (it may have ${this.mostBytes} bytes)`,
-      )
+      .replace(' {bound}', this.mostBytes === undefined ? '' : ` (at most ${this.mostBytes} bytes)`)
       .replace(' {came}', () => (this.came === undefined ? '' : ` (it was ${this.came})`))
   }
 }

@@ -48,7 +48,7 @@ function problemOf(facts: Facts, needsCreate: boolean): string | undefined {
   if (encoding !== 'UTF8')
     return `the database is in ${encoding}, which cannot hold every name: make one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0`
   if (facts.is_read_only)
-    return 'it takes no writes: name the primary, or several hosts with target_session_attrs=read-write'
+    return 'it is read-only: name the primary, or several hosts with target_session_attrs=read-write'
   if (schema === null)
     return `no schema of the search_path is there, or the role "${role}" may not use it: GRANT USAGE, CREATE ON SCHEMA public TO "${role}"`
   if (needsCreate && facts.may_create !== true)

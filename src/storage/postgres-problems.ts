@@ -24,10 +24,10 @@ const ANSWERS: Readonly<Record<string, string>> = {
   '42501':
     'the role may not do that: as its owner, run GRANT USAGE, CREATE ON SCHEMA public TO the role',
   '53300':
-    'it has as many connections as it takes: raise max_connections there, or lower OTESSE_DATABASE_POOL_SIZE',
+    'it has reached its limit of connections: raise max_connections there, or lower OTESSE_DATABASE_POOL_SIZE',
   '57P03': 'it is starting or stopping: start the server again in a moment',
   '25006':
-    'it takes no writes: name the primary, or several hosts with target_session_attrs=read-write',
+    'it is read-only: name the primary, or several hosts with target_session_attrs=read-write',
 }
 
 const MESSAGES: readonly [DriverMessage, string][] = [

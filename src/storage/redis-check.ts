@@ -49,7 +49,7 @@ export async function checkRedis(
     const info = await infoOf(node)
     if (info === undefined) {
       check.warnings.push(
-        'Redis does not let this user ask INFO, so that nobody can tell whether it evicts keys, writes to disk and has replicas (allow it with +info)',
+        'Redis does not let this user run INFO, so it is unknown whether it evicts keys, writes to disk and has replicas (allow it with +info)',
       )
       continue
     }
@@ -111,7 +111,7 @@ const checkPlace: Check = ({ mode, role, version, hasFailover, isOfCluster }, { 
       'OTESSE_REDIS_URL leads to a replica, which takes no writes: name its master, or the sentinels that know it',
     )
   if (version !== undefined && Number.parseInt(version) < LEAST_VERSION)
-    refusals.push(`Redis is version ${version}: ${LEAST_VERSION} is the oldest that will do`)
+    refusals.push(`Redis is version ${version}: version ${LEAST_VERSION} or newer is required`)
 }
 
 function checkEviction(
@@ -121,18 +121,20 @@ function checkEviction(
 ): void {
   if (maxmemoryPolicy === 'noeviction') notes.push('Redis evicts no keys')
   else if (maxmemoryPolicy === undefined)
-    notes.push('Redis does not tell whether it evicts keys: make sure that it is set to noeviction')
+    notes.push(
+      'Redis does not report whether it evicts keys: make sure that it is set to noeviction',
+    )
   else
     (mayEvict ? warnings : refusals).push(
       `Redis may evict keys (maxmemory-policy ${maxmemoryPolicy}): set it to noeviction`,
     )
 }
 
-const ENDED_AGAIN = 'what was ended is ended again from Postgres'
+const ENDED_AGAIN = 'what was revoked is revoked again from Postgres'
 
 const checkDisk: Check = ({ isAppendOnly, settings }, { warnings, notes }) => {
   if (isAppendOnly === undefined) {
-    notes.push('Redis does not tell what it writes to disk: what is not there is lost in a crash')
+    notes.push('Redis does not report what it writes to disk: the rest is lost in a crash')
     return
   }
   if (!isAppendOnly) {
@@ -141,7 +143,7 @@ const checkDisk: Check = ({ isAppendOnly, settings }, { warnings, notes }) => {
     warnings.push(
       savesSnapshots
         ? `Redis only saves snapshots: a crash loses the tokens and sign-ins since the last one, and ${ENDED_AGAIN} (set appendonly yes, appendfsync always)`
-        : 'Redis keeps nothing on disk: a restart signs everybody out and ends every authorization (set appendonly yes)',
+        : 'Redis keeps nothing on disk: a restart signs everyone out and ends every authorization (set appendonly yes)',
     )
     return
   }
@@ -163,7 +165,7 @@ const checkDisk: Check = ({ isAppendOnly, settings }, { warnings, notes }) => {
       break
     default:
       notes.push(
-        `Redis writes an append-only file and does not tell how often: unless appendfsync is always, a crash loses up to two seconds of tokens, and ${ENDED_AGAIN}`,
+        `Redis writes an append-only file and does not report how often: unless appendfsync is always, a crash loses up to two seconds of tokens, and ${ENDED_AGAIN}`,
       )
   }
 }
@@ -173,9 +175,9 @@ const checkReplicas: Check = ({ hasFailover, onlineReplicas, settings }, { warni
   if (onlineReplicas === 0) {
     if (hasFailover)
       warnings.push(
-        'A master of Redis has no replica in step: when it dies, nothing takes its place',
+        'A master of Redis has no up-to-date replica: if it dies, nothing takes its place',
       )
-    else notes.push('Redis has no replica: who loses its disk loses every token and sign-in')
+    else notes.push('Redis has no replica: if its disk is lost, so is every token and sign-in')
     return
   }
   const count = onlineReplicas === 1 ? 'one replica' : `${onlineReplicas} replicas`

@@ -22,11 +22,11 @@ const REPLIES: Readonly<Record<string, string>> = {
   WRONGPASS: `it refuses user or password: check them in ${URL}`,
   NOAUTH: `it wants a password: write it in ${URL}, as in redis://:password@host:6379`,
   NOPERM:
-    'its user may not do what the server needs: docs/operating.md, "Redis", lists the commands and keys',
+    'its user lacks permissions that the server needs: docs/operating.md, "Redis", lists the commands and keys',
   LOADING: 'it is still loading its data: start the server again in a moment',
   MASTERDOWN: REPLICA,
   READONLY: REPLICA,
-  CLUSTERDOWN: 'the Cluster is down: redis-cli --cluster check says which slots nobody serves',
+  CLUSTERDOWN: 'the Cluster is down: redis-cli --cluster check lists the slots without a node',
 }
 const NO_SELECT = `its user may not choose the database at the end of ${URL}: allow it with +select`
 
@@ -39,8 +39,8 @@ const MESSAGES: readonly [DriverMessage, string][] = [
     `a plain Redis stands among the sentinels in ${URL}: their port is 26379 as a rule`,
   ],
   ['sentinelKnowsNoMaster', `its sentinels know no master of the name at the end of ${URL}`],
-  ['redisTooOld', 'it is too old: version 7 is the oldest that will do'],
-  ['redisIsFull', 'it has as many clients as it takes: raise maxclients there'],
+  ['redisTooOld', 'it is too old: version 7 or newer is required'],
+  ['redisIsFull', 'it has reached its limit of clients: raise maxclients there'],
 ]
 
 /** Returns the sentence. @param error what was thrown, or what ended the connection */

@@ -75,7 +75,7 @@ it('says what it could not look at where CONFIG or INFO is forbidden', async () 
     await admin.acl('SETUSER', 'limited', 'on', '>pw', '~*', '+@all', '-config')
     const { warnings, notes } = await checkRedis(client)
     expect(warnings).toEqual([])
-    expect(notes).toContainEqual(expect.stringContaining('does not tell how often'))
+    expect(notes).toContainEqual(expect.stringContaining('does not report how often'))
     await admin.acl('SETUSER', 'limited', '-info')
     expect((await checkRedis(client)).warnings).toEqual([expect.stringContaining('+info')])
   } finally {
@@ -106,7 +106,7 @@ it('looks at every master of a Cluster and says a thing once', async () => {
     expect((await checkRedis(client)).refusals).toHaveLength(1)
     expect((await checkRedis(client)).warnings).toEqual([
       expect.stringContaining('keeps nothing on disk'),
-      expect.stringContaining('has no replica in step'),
+      expect.stringContaining('has no up-to-date replica'),
     ])
   } finally {
     await direct.config('SET', 'maxmemory-policy', 'noeviction')

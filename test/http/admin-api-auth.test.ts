@@ -93,7 +93,7 @@ describe('every operation', () => {
       const check = (answer: AdminAnswer) => {
         expectProblem(answer, 403, 'power_missing')
         expect(answer.headers.get('www-authenticate')).toBe(
-          `Bearer realm="otesse", error="insufficient_scope", error_description="This needs the scope ${scope}.", scope="${scope}"`,
+          `Bearer realm="otesse", error="insufficient_scope", error_description="The scope ${scope} is required.", scope="${scope}"`,
         )
       }
       expect(await onEachOperation(token, check, concerned)).toBeGreaterThan(0)

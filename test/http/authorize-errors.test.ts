@@ -233,7 +233,7 @@ describe('what was wrong is said, with what came', () => {
       'another prompt',
       () => [web, { prompt: 'dance' }],
       'authorize_prompt_unsupported',
-      'This prompt is not supported (it was dance); none must stand alone.',
+      'This prompt is not supported (it was dance); none must be sent by itself.',
     ],
     [
       'no PKCE',
@@ -263,7 +263,7 @@ describe('what was wrong is said, with what came', () => {
       'a short challenge',
       () => [spa, { ...PKCE, code_challenge: 'short' }],
       'pkce_challenge_malformed',
-      'A code_challenge for S256 has 43 characters, each a letter, a digit, - or _.',
+      'A code_challenge for S256 must have 43 characters: letters, digits, - and _.',
     ],
     [
       'a scope that does not exist',

@@ -290,7 +290,7 @@ describe('otesse apply', () => {
     const ran = await otesse(['apply', '-f', file])
     expect(ran).toMatchObject({ code: 1, stdout: '' })
     const line = text.split('\n').findIndex((one) => one.includes('type: robot')) + 1
-    expect(ran.stderr).toContain(`line ${line}: type: The type is one of`)
+    expect(ran.stderr).toContain(`line ${line}: type: The type must be one of`)
     expect(ran.stderr).toMatch(/line \d+: group: Name the heading/)
     expect(await server.services.apps.findByHandle('dash')).toBeUndefined()
     expect(await refused(['apply', '-f', join(scratch, 'none.yaml')])).toMatchObject({
@@ -350,7 +350,10 @@ describe('otesse apply', () => {
     const result = await run(plan)
     expect(result).toMatchObject({
       done: ['scope stale:read', 'app new-b'],
-      stopped: { at: 'app stale', because: expect.stringContaining('changed it in the meantime') },
+      stopped: {
+        at: 'app stale',
+        because: expect.stringContaining('it was changed in the meantime'),
+      },
     })
     expect(secrets).toEqual(['stale', 'new-b'])
     expect(await apps.findByHandle('stale')).toMatchObject({ name: 'Stale a' })
@@ -363,7 +366,7 @@ describe('otesse apply', () => {
     const twice = await planOf({ apps: [file('d').apps[0]] })
     await run(twice)
     expect((await run(twice)).stopped).toMatchObject({
-      because: expect.stringContaining('made one of this name'),
+      because: expect.stringContaining('one of this name was created'),
     })
   })
 

@@ -368,7 +368,7 @@ describe('otesse and what it is given', () => {
     expect(ended).toMatchObject({ code: 1, stdout: '' })
     expect(ended.stderr).toMatch(/Nothing was changed/)
     expect(ended.stderr).toMatch(/--name: /)
-    expect(ended.stderr).toMatch(/--type: The type is one of/)
+    expect(ended.stderr).toMatch(/--type: The type must be one of/)
     expect(ended.stderr).toMatch(/--access-ttl: This must be a whole number of seconds/)
   })
 

@@ -150,7 +150,7 @@ describe.each(BACKENDS)('introspection, %s', (backend) => {
           body: {
             error: 'invalid_client',
             error_description:
-              'Introspection is for clients that prove themselves with a secret; a public client cannot.',
+              'Introspection is only for clients that authenticate with a secret, which public clients do not have.',
           },
         })
       expect(await spa.isActive(access)).toBe(true)

@@ -62,7 +62,10 @@ it('a port that another process has', async () => {
   const { port } = new URL(first.url)
   const settings = { ...EMBEDDED, OTESSE_HOST: '127.0.0.1', OTESSE_PORT: port }
   const { code, words } = await startInVain(settings)
-  expect({ code, words }).toMatchObject({ code: 1, words: expect.stringContaining('has the port') })
+  expect({ code, words }).toMatchObject({
+    code: 1,
+    words: expect.stringContaining('uses the port'),
+  })
 })
 
 it('an IPv6 address may be in brackets', async () => {

@@ -239,7 +239,7 @@ describe.each(BACKENDS)('the client_credentials grant, %s', (backend) => {
         status: 400,
         body: {
           error: 'unauthorized_client',
-          error_description: expect.stringContaining('The switch client_credentials of this app'),
+          error_description: expect.stringContaining('The app may not use client_credentials'),
         },
       })
       const turn = async (clientCredentials: boolean) => {

@@ -139,7 +139,7 @@ describe.each(BACKENDS)('the code grant, %s', (backend) => {
           status: 400,
           body: {
             error: 'invalid_grant',
-            error_description: 'A code_verifier has 43 to 128 characters.',
+            error_description: 'A code_verifier must have 43 to 128 characters.',
           },
         })
       },

@@ -90,7 +90,7 @@ function ofAspNet(hash: string): Parts | undefined {
 function problemOf({ iterations, derived }: Parts): string | undefined {
   // Less proves too little.
   if (derived.length < MIN_BYTES || derived.length > MAX_BYTES)
-    return `The derived key is of ${derived.length} bytes: ${MIN_BYTES} to ${MAX_BYTES} are known.`
+    return `The derived key has ${derived.length} bytes; ${MIN_BYTES} to ${MAX_BYTES} are supported.`
   return iterations <= MAX_ITERATIONS
     ? undefined
     : `PBKDF2 with ${iterations} iterations is too slow: at most ${MAX_ITERATIONS}.`

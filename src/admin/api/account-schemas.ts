@@ -16,12 +16,12 @@ import {
   whole,
 } from './schema.ts'
 
-const NAME = orNull(text('How the pages address the person.'))
+const NAME = orNull(text('The name that pages show for the user.'))
 const ROLE = choice(
   'Any but `member` needs the scope admin:roles:write to be given or changed, and all that the role may do.',
   [...ROLES],
 )
-const EMAIL = text('What the person signs in with.', { format: 'email' })
+const EMAIL = text('What the user signs in with.', { format: 'email' })
 export const INVITATION = input({ email: EMAIL, name: NAME, role: ROLE }, ['email'])
 export const NEW_ACCOUNT = input(
   {
@@ -29,23 +29,27 @@ export const NEW_ACCOUNT = input(
     name: NAME,
     role: ROLE,
     password: orNull(
-      text('Without one, nobody can sign in until a link is used.', { format: 'password' }),
+      text('Without one, nobody can sign in until a one-time link is used.', {
+        format: 'password',
+      }),
     ),
   },
   ['email'],
 )
 export const ACCOUNT_CHANGE = input({ name: NAME, role: ROLE })
-export const REASON_BODY = input({ reason: text('Why; shown to admins and kept.') }, ['reason'])
+export const REASON_BODY = input({ reason: text('The reason; shown to admins and kept.') }, [
+  'reason',
+])
 
 export const ACCOUNT_SCHEMAS: Readonly<Record<string, Schema>> = {
   Account: answer({
-    id: text('The `sub` that resource servers see.'),
-    email: text('As its owner writes it.'),
+    id: text('The account ID; resource servers see it as `sub`.'),
+    email: text('As its owner typed it.'),
     name: NAME,
     role: ROLE,
     status: choice('A deactivated account opens nothing.', ['active', 'deactivated']),
     status_reason: orNull(text('Why it was deactivated.')),
-    has_password: boolean('False while the account is only invited.'),
+    has_password: boolean('False until the invitation is accepted.'),
     version: whole('Goes up with every change; the ETag.'),
     created_at: timestamp('When it was made.'),
     sessions_valid_from: orNull(
@@ -62,8 +66,8 @@ export const ACCOUNT_SCHEMAS: Readonly<Record<string, Schema>> = {
     ),
   }),
   OneTimeLink: answer({
-    url: text('Works once; whoever has it can choose the password.', { format: 'uri' }),
-    expires_at: timestamp('When it ends.'),
+    url: text('Works once; anyone who has it can set the password.', { format: 'uri' }),
+    expires_at: timestamp('When it expires.'),
   }),
 }
 

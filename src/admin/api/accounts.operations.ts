@@ -114,7 +114,7 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     summary: 'List accounts by e-mail',
     scope: READ,
     query: [
-      { name: 'search', schema: text('Part of the e-mail or the name, or a whole id.') },
+      { name: 'search', schema: text('Part of the e-mail or name, or a whole account ID.') },
       {
         name: 'status',
         schema: choice('Without it, both.', ['active', 'deactivated']),
@@ -141,14 +141,14 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     id: 'inviteAccount',
     method: 'POST',
     path: '/invitations',
-    summary: 'Create an account and a link with which its owner chooses a password',
+    summary: 'Create an account and a one-time link with which its owner sets a password',
     scope: WRITE,
     body: { kind: 'json', schema: INVITATION, checkedBy: 'schema' },
     isRepeatable: true,
     isWhole: true,
     answers: {
       201: {
-        description: 'The account and the link, for the only time.',
+        description: 'The account and the link. The link is shown only this once.',
         schema: answer({ account: ref('Account'), link: ref('OneTimeLink') }),
       },
     },
@@ -182,15 +182,15 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     id: 'resetAccount',
     method: 'POST',
     path: '/accounts/{accountId}/reset',
-    summary: 'Make a link with which the owner chooses a new password',
-    description: 'Links made before stop working.',
+    summary: 'Create a link with which the owner sets a new password',
+    description: 'Earlier links stop working.',
     scope: WRITE,
     inPath: ONE,
     isRepeatable: true,
     isWhole: true,
     answers: {
       201: {
-        description: 'The link, for the only time.',
+        description: 'The link. It is shown only this once.',
         schema: answer({ link: ref('OneTimeLink') }),
       },
     },
@@ -213,7 +213,7 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     id: 'reactivateAccount',
     method: 'POST',
     path: '/accounts/{accountId}/reactivate',
-    summary: 'Let the person sign in again; tokens and sessions of before stay dead',
+    summary: 'Let the user sign in again; earlier tokens and sessions stay revoked',
     scope: WRITE,
     inPath: ONE,
     answers: { 200: ACCOUNT },
@@ -235,7 +235,7 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     path: '/account-imports',
     summary: 'Create accounts from the rows of a file',
     description:
-      'An account that exists is left as it is, so that an import may be repeated; a line that is refused stops no other. The whole file must arrive within a minute: split a large one.',
+      'Existing accounts are left as they are, so an import can be repeated. A line that is refused does not stop the others. The whole file must arrive within a minute, so split a large one.',
     scope: WRITE,
     query: [
       {
@@ -247,9 +247,9 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
       kind: 'lines',
       types: ['text/csv', 'application/x-ndjson'],
       description:
-        'Rows with `email` and, where they are there, `name`, `role` and `password_hash` (as other programs write it). The first line of CSV names the columns. A line has at most 64 KiB.',
+        'Rows with `email` and optionally `name`, `role` and `password_hash` (as other programs write it). The first line of CSV names the columns. A line has at most 64 KiB.',
     },
-    answers: { 200: { description: 'How it went.', schema: ref('ImportSummary') } },
+    answers: { 200: { description: 'The result.', schema: ref('ImportSummary') } },
     handle: importAccounts,
   },
 ]
@@ -258,7 +258,7 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
 export const accountOperations = (deps: Deps): ApiResource =>
   createResource(deps, {
     tag: 'Accounts',
-    description: 'People who can sign in.',
+    description: 'User accounts.',
     schemas: ACCOUNT_SCHEMAS,
     operations: OPERATIONS,
   })

@@ -22,9 +22,9 @@ export const APP_MEMBERS = membersOf(ALL_SETTINGS)
 export const NEEDED_APP_MEMBERS = neededMembersOf(ALL_SETTINGS)
 
 const SECRET = answer({
-  id: text('Names the secret; it is not it.'),
-  hint: text('Its four characters before the last six, to tell secrets apart.'),
-  created_at: timestamp('When it was made.'),
+  id: text('The ID of the secret, not the secret itself.'),
+  hint: text('The four characters before its last six, to tell secrets apart.'),
+  created_at: timestamp('When it was created.'),
   expires_at: orNull(timestamp('When it ends.')),
   last_used_at: orNull(
     timestamp('When it was last used, to the minute or so. A use makes no new version of the app.'),
@@ -38,7 +38,7 @@ export const APP_SCHEMAS: Readonly<Record<string, Schema>> = {
     status: choice('A suspended or deleted app gets nothing.', ['active', 'suspended', 'deleted']),
     status_reason: orNull(text('Why it was suspended or deleted.')),
     logo_id: orNull(text('The SHA-256 of the logo, which is served at `/logos/{logo_id}`.')),
-    version: whole('Goes up with every change; the ETag.'),
+    version: whole('Increases with every change; the ETag.'),
     created_at: timestamp('When it was registered.'),
     updated_at: timestamp('When it was last changed.'),
     secrets: listOf(ref('Secret'), 'At most two are live at a time.'),

@@ -24,7 +24,7 @@ const REGISTRATION = input(APP_MEMBERS, NEEDED_APP_MEMBERS)
 const CHANGE = input(
   Object.fromEntries(Object.entries(APP_MEMBERS).map(([name, schema]) => [name, orNull(schema)])),
 )
-const REASON = text('Why; shown to admins and kept.', { maxLength: 500 })
+const REASON = text('The reason; shown to admins and kept.', { maxLength: 500 })
 const REASON_BODY = input({ reason: REASON }, ['reason'])
 const LOGO_TYPES = ['image/png', 'image/jpeg', 'image/webp', 'image/svg+xml']
 
@@ -94,7 +94,7 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
         name: 'status',
         schema: choice('Without it, all but the deleted ones.', ['active', 'suspended', 'deleted']),
       },
-      { name: 'scope', schema: text('Only apps that may ask for this one.') },
+      { name: 'scope', schema: text('Only apps that have this scope.') },
       ...pageParameters(200),
     ],
     answers: { 200: { description: 'A page of apps.', schema: pageSchema(ref('App')) } },
@@ -105,17 +105,17 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     method: 'POST',
     path: '/apps',
     summary: 'Register an app',
-    description: 'A scope of the admin API can only be given by a client that has it.',
+    description: 'Only a client that has a scope of the admin API can give it to an app.',
     scope: WRITE,
     body: { kind: 'json', schema: REGISTRATION, checkedBy: 'domain' },
     isRepeatable: true,
     isWhole: true,
     answers: {
       201: {
-        description: 'The app, and its secret for the only time.',
+        description: 'The app and its secret. The secret is shown only this once.',
         schema: answer({
           app: ref('App'),
-          client_secret: orNull(text('Shown this once; null for public apps.')),
+          client_secret: orNull(text('Shown only this once; null for public apps.')),
         }),
       },
     },
@@ -160,7 +160,7 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     id: 'activateApp',
     method: 'POST',
     path: '/apps/{appId}/activate',
-    summary: 'Let a suspended app work again; its old tokens stay dead',
+    summary: 'Activate a suspended app; its earlier tokens stay revoked',
     scope: WRITE,
     inPath: ONE,
     answers: { 200: APP },
@@ -170,8 +170,8 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     id: 'deleteApp',
     method: 'DELETE',
     path: '/apps/{appId}',
-    summary: 'Delete an app for good: its tokens stop working at once',
-    description: 'It can still be read, with the reason, and listed by its status.',
+    summary: 'Delete an app permanently: its tokens stop working at once',
+    description: 'It can still be read, with the reason, and listed by status.',
     scope: WRITE,
     inPath: ONE,
     query: [{ name: 'reason', schema: REASON, required: true }],
@@ -190,7 +190,7 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
       kind: 'file',
       types: LOGO_TYPES,
       description:
-        'The bytes of the picture, at most 256 KiB. An SVG must be plain shapes without scripts, styles and links.',
+        'The bytes of the picture, at most 256 KiB. An SVG must be plain shapes without scripts, styles or links.',
     },
     answers: { 200: APP },
     handle: putLogo,

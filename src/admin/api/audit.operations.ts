@@ -12,20 +12,21 @@ const MAX_PAGE = 500
 const MAX_USAGE_PAGE = 1000
 
 const EVENT: Schema = answer({
-  id: text('Names the event.'),
+  id: text('The event ID.'),
   at: timestamp('When it happened.'),
   name: text('What happened, like `app.registered`.'),
-  reason: orNull(text('Why, as a stable code.')),
-  app_id: orNull(text('The app that it concerns.')),
-  account_id: orNull(text('The account that it concerns.')),
-  grant_id: orNull(text('The authorization that it concerns.')),
+  reason: orNull(text('The reason, as a stable code.')),
+  app_id: orNull(text('The app concerned.')),
+  account_id: orNull(text('The account concerned.')),
+  grant_id: orNull(text('The authorization concerned.')),
   actor: orNull(text('Who did it: an account id, a client id, or the name of a command.')),
   address: orNull(text('Where the request came from.')),
   request_id: orNull(text('The X-Request-Id of the request.')),
   data: orNull({
     type: 'object',
     additionalProperties: true,
-    description: 'More, by the name of the event; `diff` has each setting as [before, after].',
+    description:
+      'Further details, depending on the event; `diff` has each setting as [before, after].',
   }),
 })
 
@@ -53,10 +54,10 @@ const showEvent = (event: RecordedEvent) => ({
 
 const USAGE: Schema = answer({
   day: text('The UTC day.', { format: 'date' }),
-  app_id: orNull(text('The app; null where none is concerned.')),
+  app_id: orNull(text('The app; null if none is concerned.')),
   name: text('What happened, like `token.issued`.'),
-  reason: orNull(text('Why, as a stable code.')),
-  count: whole('How often.'),
+  reason: orNull(text('The reason, as a stable code.')),
+  count: whole('The count.'),
 })
 
 const showUsage = ({ day, appId, name, reason, count }: UsageCount) => ({
@@ -141,16 +142,16 @@ export const auditOperations = (deps: Deps): ApiResource =>
         method: 'GET',
         path: '/events',
         summary: 'List events, newest first',
-        description: 'Events are written a moment after they happen.',
+        description: 'Events appear within a few seconds.',
         scope: 'admin:audit:read',
         query: [
-          { name: 'app_id', schema: text('Those that concern this app.') },
-          { name: 'account_id', schema: text('Those that concern this account.') },
-          { name: 'name', schema: text('Those of this name.') },
-          { name: 'reason', schema: text('Those with this reason.') },
-          { name: 'actor', schema: text('What this account, client or command did.') },
-          { name: 'request_id', schema: text('Those of this request.') },
-          { name: 'from', schema: timestamp('The first moment that counts.') },
+          { name: 'app_id', schema: text('Events of this app.') },
+          { name: 'account_id', schema: text('Events of this account.') },
+          { name: 'name', schema: text('Only those with this name.') },
+          { name: 'reason', schema: text('Only those with this reason.') },
+          { name: 'actor', schema: text('Only what this account, client or command did.') },
+          { name: 'request_id', schema: text('Only events of this request.') },
+          { name: 'from', schema: timestamp('The start of the period, included.') },
           { name: 'to', schema: timestamp('The first moment that counts no more.') },
           ...pageParameters(MAX_PAGE),
         ],
@@ -161,8 +162,8 @@ export const auditOperations = (deps: Deps): ApiResource =>
         id: 'listUsage',
         method: 'GET',
         path: '/usage',
-        summary: 'List daily sums by day, app, name and reason',
-        description: 'Sums are written a few seconds after what they count.',
+        summary: 'List daily totals by day, app, name and reason',
+        description: 'Totals are updated within a few seconds.',
         scope: 'admin:audit:read',
         query: [
           {
@@ -175,11 +176,11 @@ export const auditOperations = (deps: Deps): ApiResource =>
             required: true,
             schema: text('The last UTC day, included.', { format: 'date' }),
           },
-          { name: 'app_id', schema: text('Those of this app.') },
-          { name: 'name', schema: text('Those of this name.') },
+          { name: 'app_id', schema: text('Only those of this app.') },
+          { name: 'name', schema: text('Only those with this name.') },
           ...pageParameters(MAX_USAGE_PAGE),
         ],
-        answers: { 200: { description: 'A page of sums.', schema: pageSchema(ref('Usage')) } },
+        answers: { 200: { description: 'A page of totals.', schema: pageSchema(ref('Usage')) } },
         handle: listUsage,
       },
     ],

@@ -11,7 +11,7 @@ export function documentOperations(
 ): ApiResource {
   const resource: ApiResource = {
     tag: 'Document',
-    description: 'What you are reading.',
+    description: 'This document.',
     schemas: {},
     operations: [
       {

@@ -80,12 +80,12 @@ export const keyOperations = (deps: Deps): ApiResource =>
         id: 'rotateKeys',
         method: 'POST',
         path: '/keys/rotate',
-        summary: 'Make the next keys current; what older ones signed stays valid',
+        summary: 'Make the next keys current; existing signatures remain valid',
         scope: 'admin:keys:write',
         body: { kind: 'json', schema: ROTATE, optional: true, checkedBy: 'schema' },
         answers: {
           200: {
-            description: 'The keys as they are now.',
+            description: 'The current keys.',
             schema: answer({
               rotated: boolean('False where another request rotated at the same moment.'),
               keys: listOf(ref('Key')),
@@ -99,12 +99,12 @@ export const keyOperations = (deps: Deps): ApiResource =>
         id: 'resealKeys',
         method: 'POST',
         path: '/keys/reseal',
-        summary: 'Encrypt the private keys anew under the current encryption key',
+        summary: 'Re-encrypt the private keys with the current encryption key',
         scope: 'admin:keys:write',
         answers: {
           200: {
-            description: 'How it went.',
-            schema: answer({ resealed: whole('How many were encrypted under an older one.') }),
+            description: 'The result.',
+            schema: answer({ resealed: whole('How many were encrypted with an older one.') }),
           },
         },
         handle: async ({ service }, { by }) => done({ resealed: await service.reseal(by) }),

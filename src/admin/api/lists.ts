@@ -8,5 +8,5 @@ export const pageParameters = (max: number): readonly QueryParameter[] => [
     name: 'limit',
     schema: whole('How many at most.', { minimum: 1, maximum: max, default: 50 }),
   },
-  { name: 'cursor', schema: text('The `next_cursor` of the page before.', { maxLength: 500 }) },
+  { name: 'cursor', schema: text('The `next_cursor` of the previous page.', { maxLength: 500 }) },
 ]

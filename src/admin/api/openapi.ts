@@ -17,13 +17,13 @@ Errors are problem documents (RFC 9457); \`code\` is stable, \`problems\` names 
 
 const PROBLEM: Schema = answer(
   {
-    type: text('Where this document describes the kind of problem.', { format: 'uri' }),
+    type: text('Where this document describes this kind of problem.', { format: 'uri' }),
     title: text('The kind of problem in words.'),
-    status: whole('The status of the answer.'),
+    status: whole('The HTTP status.'),
     detail: text('This problem in words.'),
     code: choice('The stable reason code.', PROBLEM_CODES),
-    request_id: text('The id of the request, for the log and the audit log.'),
-    problems: listOf(ref('FieldProblem'), 'What is wrong with which part of the input.'),
+    request_id: text('The request ID, for searching the log and the events.'),
+    problems: listOf(ref('FieldProblem'), 'What is wrong, by part of the input.'),
   },
   'RFC 9457.',
 )
@@ -35,7 +35,7 @@ const FIELD_PROBLEM: Schema = {
     field: text('The member or parameter.'),
     rule: text('The stable name of the rule that it breaks.'),
     sentence: text('The rule in words.'),
-    value: text('The value that breaks it, where it is one of several; shortened.'),
+    value: text('The value that breaks it, if there are several; shortened.'),
   },
 }
 
@@ -97,7 +97,7 @@ function responses(operation: Operation): object {
       headers: answerHeaders(operation, Number(status)),
       ...(schema !== undefined && { content: { 'application/json': { schema } } }),
     }
-  if (operation.versioned === 'read') found['304'] = { description: 'Not changed since.' }
+  if (operation.versioned === 'read') found['304'] = { description: 'Not changed.' }
   for (const status of problemStatuses(operation))
     found[status] = {
       ...(operation.errors?.[status] === undefined
@@ -165,7 +165,7 @@ function describe(tag: string, operation: Operation): object {
 }
 
 const HEADERS = {
-  RequestId: header('The id of the request, for the log and the audit log.'),
+  RequestId: header('The request ID, for searching the log and the events.'),
   ETag: header('The version of the resource.'),
   Location: header('The address of what was made.'),
   Link: header('The address of the next page, with rel="next" (RFC 8288); absent on the last.'),
@@ -178,13 +178,13 @@ const PARAMETERS = {
     in: 'header',
     required: true,
     description:
-      'The ETag of what you read; `*` changes whatever is there. Without it the answer is 428.',
+      'The ETag of what you read; `*` changes any version. Without it the response is 428.',
     schema: { type: 'string' },
   },
   IfNoneMatch: {
     name: 'If-None-Match',
     in: 'header',
-    description: 'The ETag of what you have; the answer is 304 while it is the current one.',
+    description: 'The ETag of what you have; the response is 304 while it is current.',
     schema: { type: 'string' },
   },
   IdempotencyKey: {
@@ -229,7 +229,7 @@ export function openApiDocument(
       securitySchemes: {
         admin: {
           type: 'oauth2',
-          description: 'A token that a machine app got for itself.',
+          description: 'An access token that a machine app obtained for itself.',
           flows: { clientCredentials: { tokenUrl: facts.tokenUrl, scopes: facts.adminScopes } },
         },
       },

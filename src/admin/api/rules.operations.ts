@@ -26,22 +26,24 @@ const SENTENCE = text('The rule in words.')
 /** Returns the operation. */
 export const ruleOperations = (): ApiResource => ({
   tag: 'Rules',
-  description: 'What is accepted and what is not.',
+  description: 'What input is accepted.',
   schemas: {},
   operations: [
     {
       id: 'listRules',
       method: 'GET',
       path: '/rules',
-      summary: 'List the rules that apps, redirect URIs and origins must keep',
+      summary: 'List the rules for apps, redirect URIs and origins',
       scope: 'admin:apps:read',
       answers: {
         200: {
-          description: 'The rules in the order in which they are asked.',
+          description: 'The rules, in the order in which they are checked.',
           schema: answer({
-            apps: listOf(answer({ name: NAME, field: text('Of the app.'), sentence: SENTENCE })),
+            apps: listOf(
+              answer({ name: NAME, field: text('The member of the app.'), sentence: SENTENCE }),
+            ),
             redirect_uris: listOf(
-              answer({ name: NAME, applies_to: text('When it is asked.'), sentence: SENTENCE }),
+              answer({ name: NAME, applies_to: text('When it applies.'), sentence: SENTENCE }),
             ),
             allowed_origins: listOf(answer({ name: NAME, sentence: SENTENCE })),
           }),

@@ -81,5 +81,5 @@ export const input = (
 export const pageSchema = (items: Schema): ObjectSchema =>
   answer({
     items: listOf(items),
-    next_cursor: orNull(text('Give it as `cursor` to get the next page; null on the last.')),
+    next_cursor: orNull(text('Send it as `cursor` to get the next page; null on the last page.')),
   })

@@ -24,7 +24,7 @@ import { versionToChange } from './preconditions.ts'
 import { answer, boolean, input, orNull, pageSchema, ref, text, whole } from './schema.ts'
 
 const SETTINGS = membersOf(ALL_SCOPE_SETTINGS)
-const NAME = text('What apps ask for.', { examples: ['bookings:read'] })
+const NAME = text('What apps request.', { examples: ['bookings:read'] })
 const NEW = input({ name: NAME, ...SETTINGS }, ['name', ...neededMembersOf(ALL_SCOPE_SETTINGS)])
 const CHANGE = input(
   Object.fromEntries(Object.entries(SETTINGS).map(([name, schema]) => [name, orNull(schema)])),
@@ -86,7 +86,7 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     id: 'listScopes',
     method: 'GET',
     path: '/scopes',
-    summary: 'List all scopes, built-in ones too, by name',
+    summary: 'List all scopes by name, including built-in ones',
     scope: READ,
     answers: { 200: { description: 'All scopes on one page.', schema: pageSchema(ref('Scope')) } },
     handle: list,
@@ -95,7 +95,7 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     id: 'createScope',
     method: 'POST',
     path: '/scopes',
-    summary: 'Add a scope; it can be asked for within a second',
+    summary: 'Create a scope; it can be requested within a second',
     scope: WRITE,
     body: { kind: 'json', schema: NEW, checkedBy: 'domain' },
     isRepeatable: true,
@@ -118,7 +118,7 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     id: 'getScopeUse',
     method: 'GET',
     path: '/scopes/{name}/use',
-    summary: 'Count the apps that may ask for a scope',
+    summary: 'Count the apps that have a scope',
     description: 'Deleted apps do not count; `GET /apps?scope=…` lists the others.',
     scope: READ,
     inPath: ONE,
@@ -144,11 +144,11 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     id: 'deleteScope',
     method: 'DELETE',
     path: '/scopes/{name}',
-    summary: 'Take a scope out: it can no longer be asked for',
-    description: 'Apps that may ask for it keep naming it, to no effect.',
+    summary: 'Remove a scope: it can no longer be requested',
+    description: 'Apps that have it still list it, but it has no effect.',
     scope: WRITE,
     inPath: ONE,
-    answers: { 204: { description: 'It is gone.' } },
+    answers: { 204: { description: 'The scope was removed.' } },
     async handle({ service }, call) {
       await service.remove(call.path('name'), call.by)
       return NOTHING_TO_SAY
@@ -160,7 +160,7 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
 export const scopeOperations = (deps: Deps): ApiResource =>
   createResource(deps, {
     tag: 'Scopes',
-    description: 'The catalogue of what apps can ask for.',
+    description: 'The catalogue of scopes that apps can request.',
     schemas: {
       Scope: answer({
         name: NAME,

@@ -59,14 +59,15 @@ function shown({ app, secretId, secret }: CreatedSecret): Done {
 export const secretOperations = (deps: Deps): ApiResource =>
   createResource(deps, {
     tag: 'Secrets',
-    description: 'Secrets of apps; two are live at a time, to change over without a pause.',
+    description:
+      'Client secrets; two are valid at a time, so that apps can switch without downtime.',
     schemas: {},
     operations: [
       {
         id: 'createSecret',
         method: 'POST',
         path: '/apps/{appId}/secrets',
-        summary: 'Make another secret for an app',
+        summary: 'Create another secret for an app',
         scope: WRITE,
         inPath: OF,
         body: { kind: 'json', schema: NEW, optional: true, checkedBy: 'schema' },
@@ -74,10 +75,10 @@ export const secretOperations = (deps: Deps): ApiResource =>
         isWhole: true,
         answers: {
           201: {
-            description: 'The secret, for the only time.',
+            description: 'The secret. It is shown only this once.',
             schema: answer({
               secret: ref('Secret'),
-              client_secret: text('Shown this once; it is stored as a hash.'),
+              client_secret: text('Shown only this once; stored as a hash.'),
             }),
           },
         },

@@ -49,7 +49,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
       ]),
     ),
     app: orNull(answer({ id: text('The client id.'), name: text('The name of the app.') })),
-    account_id: orNull(text('Whose it is; null where the app acts for itself.')),
+    account_id: orNull(text('The account; null if the app acts for itself.')),
     grant_id: orNull(text('The authorization that it belongs to.')),
     secret_id: orNull(text('Which secret of the app it is.')),
     scopes: orNull(listOf({ type: 'string' })),
@@ -70,7 +70,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     account_id: orNull(text('The account that it belongs to.')),
     grant_id: orNull(text('The authorization that it belongs to.')),
     secret_id: orNull(text('Which secret of the app it is.')),
-    was_live: boolean('Whether it worked until now.'),
+    was_live: boolean('Whether it worked until then.'),
     revoked: boolean('Whether it was ended with this report.'),
   }),
 }
@@ -94,7 +94,8 @@ const FOREIGN = refused([
   {
     field: 'token',
     rule: 'token-foreign',
-    sentence: 'This is no token of this server: mistyped, cut off, or somebody else’s.',
+    sentence:
+      'This is not a token of this server: it is mistyped, cut off, or from another server.',
   },
 ])
 const SECRET = refused([
@@ -170,10 +171,10 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     id: 'inspectToken',
     method: 'POST',
     path: '/tokens/inspect',
-    summary: 'Say what a token is, and whether it works',
+    summary: 'Show what a token is, and whether it works',
     scope: SCOPE,
     body: { kind: 'json', schema: ONE, checkedBy: 'schema' },
-    answers: { 200: { description: 'What is known of it.', schema: ref('TokenInspection') } },
+    answers: { 200: { description: 'What is known about it.', schema: ref('TokenInspection') } },
     handle: async ({ service }, call) =>
       done(showInspection(await service.inspect(tokenOf(call), call.by))),
   },
@@ -181,12 +182,12 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     id: 'revokeToken',
     method: 'POST',
     path: '/tokens/revoke',
-    summary: 'End what a token stands for',
+    summary: 'Revoke a token',
     description:
       'An access token alone; with a refresh token or a code the whole authorization (RFC 7009 §2.1).',
     scope: SCOPE,
     body: { kind: 'json', schema: ONE, checkedBy: 'schema' },
-    answers: { 200: { description: 'What has ended.', schema: ref('TokenRevocation') } },
+    answers: { 200: { description: 'What was revoked.', schema: ref('TokenRevocation') } },
     handle: async ({ service }, call) =>
       answerRevocation(await service.revoke(tokenOf(call), call.by), FOREIGN),
   },
@@ -194,9 +195,9 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     id: 'reportLeak',
     method: 'POST',
     path: '/tokens/report',
-    summary: 'Report a token or secret that was found where it must not be',
+    summary: 'Report a leaked token or secret',
     description:
-      'Ends it unless `revoke` is false: a secret alone, a token with its whole authorization. The checksum tells what is not ours.',
+      'Revokes it unless `revoke` is false: a secret alone, a token with its whole authorization. The checksum shows whether it is from this server.',
     scope: SCOPE,
     body: { kind: 'json', schema: REPORT, checkedBy: 'schema' },
     answers: { 200: { description: 'What it is.', schema: ref('LeakReport') } },
@@ -209,11 +210,11 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     id: 'revokeGrant',
     method: 'POST',
     path: '/grants/{grantId}/revoke',
-    summary: 'End an authorization with all its tokens',
+    summary: 'Revoke an authorization with all its tokens',
     scope: SCOPE,
     inPath: { grantId: text('The id of the authorization.') },
-    answers: { 200: { description: 'What has ended.', schema: ref('TokenRevocation') } },
-    errors: { 422: 'It is no id of an authorization.' },
+    answers: { 200: { description: 'What was revoked.', schema: ref('TokenRevocation') } },
+    errors: { 422: 'It is not the ID of an authorization.' },
     handle: async ({ service }, call) =>
       answerRevocation(await service.revokeGrant(call.path('grantId'), call.by), NO_GRANT),
   },
@@ -221,10 +222,10 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     id: 'revokeTokensOfApp',
     method: 'POST',
     path: '/apps/{appId}/revoke-tokens',
-    summary: 'End all authorizations of an app, and the tokens that it got for itself',
+    summary: 'Revoke all authorizations of an app, and the tokens that it got for itself',
     scope: SCOPE,
     inPath: { appId: text('The client id.') },
-    answers: { 202: { description: 'It is written down and has begun.' } },
+    answers: { 202: { description: 'Accepted; the revocation has begun.' } },
     async handle({ service }, call) {
       await service.revokeAllOfApp(call.path('appId'), call.by)
       return BEGUN
@@ -234,10 +235,10 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     id: 'revokeTokensOfAccount',
     method: 'POST',
     path: '/accounts/{accountId}/revoke-tokens',
-    summary: 'End all authorizations and sessions of an account, which can sign in again',
+    summary: 'Revoke all authorizations and sessions of an account; its owner can sign in again',
     scope: SCOPE,
     inPath: { accountId: text('The account id.') },
-    answers: { 202: { description: 'It is written down and has begun.' } },
+    answers: { 202: { description: 'Accepted; the revocation has begun.' } },
     async handle({ service }, call) {
       await service.revokeAllOfAccount(call.path('accountId'), call.by)
       return BEGUN

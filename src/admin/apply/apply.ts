@@ -108,8 +108,8 @@ export async function carryOut(
   return applied
 }
 
-const CHANGED = 'somebody changed it in the meantime'
-const TAKEN = 'somebody made one of this name in the meantime'
+const CHANGED = 'it was changed in the meantime'
+const TAKEN = 'one of this name was created in the meantime'
 
 /** @returns why it could not be done, if it could not */
 async function applyScope(

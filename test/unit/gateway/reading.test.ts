@@ -151,7 +151,7 @@ describe('RFC 6750 §2.1 — the bearer token of a call', () => {
 describe('the challenge', () => {
   it('RFC 9728 §5.1 — names error, needed scopes and metadata', () => {
     expect(challengeFor('scope_insufficient', ['a', 'b'], 'https://api/x')).toBe(
-      'Bearer realm="otesse", error="insufficient_scope", error_description="The access token lacks a needed scope.", scope="a b", resource_metadata="https://api/x"',
+      'Bearer realm="otesse", error="insufficient_scope", error_description="The access token lacks a required scope.", scope="a b", resource_metadata="https://api/x"',
     )
   })
 

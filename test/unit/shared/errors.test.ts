@@ -100,7 +100,7 @@ describe('the value that came', () => {
     ['more than 200 characters', 'x'.repeat(999), `${'x'.repeat(200)}...`],
   ])('is shown with %s escaped', (_what, came, shown) => {
     expect(saysOf(came)).toBe(
-      `The redirect_uri is not the one of the authorization request (it was ${shown}).`,
+      `The redirect_uri differs from the one in the authorization request (it was ${shown}).`,
     )
   })
 
