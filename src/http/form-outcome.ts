@@ -13,16 +13,24 @@ const KEPT_MILLIS = 10 * MINUTE
 /** Browsers refuse larger cookies. */
 const LONGEST = 3000
 
-/** Keeps what the next page shows, and sends the browser to it. */
+/**
+ * Keeps what the next page shows, and sends the browser to it.
+ *
+ * @param less what is kept instead where a cookie has no room for all of it, such as for a text
+ * that was pasted into the wrong field: the page then still says what was wrong
+ */
 export function redirectToOutcome(
   ctx: Context,
   issuer: string,
   url: string,
   outcome: object,
+  less: object = outcome,
 ): void {
-  const value = Buffer.from(JSON.stringify(outcome)).toString('base64url')
+  const value = [outcome, less]
+    .map((each) => Buffer.from(JSON.stringify(each)).toString('base64url'))
+    .find(({ length }) => length <= LONGEST)
   const [path = url] = url.split('?')
-  if (value.length <= LONGEST)
+  if (value !== undefined)
     ctx.cookies.set(nameAt(issuer), value, {
       httpOnly: true,
       sameSite: 'lax',

@@ -37,6 +37,8 @@ export interface TemplateHelpers {
   durationInWords: (seconds: number) => string
   dateInWords: (date: Date) => string
   timeInWords: (date: Date) => string
+  dayInWords: (date: Date) => string
+  clockInWords: (date: Date) => string
   placeInWords: (address: string) => string
   webAddress: (address: string | undefined) => string | undefined
 }
@@ -48,6 +50,8 @@ const HELPER_NAMES = Object.keys({
   durationInWords: true,
   dateInWords: true,
   timeInWords: true,
+  dayInWords: true,
+  clockInWords: true,
   placeInWords: true,
   webAddress: true,
 } satisfies Record<keyof TemplateHelpers, true>)
@@ -80,6 +84,8 @@ export function compileTemplates(
     durationInWords,
     dateInWords,
     timeInWords,
+    dayInWords,
+    clockInWords,
     placeInWords,
     webAddress,
   })
@@ -153,18 +159,25 @@ export function durationInWords(seconds: number): string {
   return `${count} ${unit}${count === 1 ? '' : 's'}`
 }
 
-const DATE = new Intl.DateTimeFormat('en', { dateStyle: 'long', timeZone: 'UTC' })
+const DATE = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeZone: 'UTC' })
 const dateInWords = (date: Date): string => DATE.format(date)
 
 const TIME = new Intl.DateTimeFormat('en', {
   dateStyle: 'medium',
-  timeStyle: 'medium',
+  timeStyle: 'short',
   hourCycle: 'h23',
   timeZone: 'UTC',
 })
 
-/** Writes a time: `Nov 21, 2026, 18:05:09 UTC`. */
+/** Writes a time: `Nov 21, 2026, 18:05 UTC`. */
 export const timeInWords = (time: Date): string => `${TIME.format(time)} UTC`
+
+const DAY = new Intl.DateTimeFormat('en', { dateStyle: 'full', timeZone: 'UTC' })
+/** Writes a day: `Saturday, November 21, 2026`. */
+const dayInWords = (time: Date): string => DAY.format(time)
+
+/** Writes a time of the day in UTC: `18:05:09`. */
+const clockInWords = (time: Date): string => time.toISOString().slice(11, 19)
 
 function placeInWords(address: string): string {
   return URL.parse(address)?.host ?? 'the start page'

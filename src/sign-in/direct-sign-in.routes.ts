@@ -61,6 +61,8 @@ export type SignInMode = 'again' | 'other' | undefined
 
 /** Where a request leads to, and how. */
 interface SignInTask {
+  /** The destination's own path. */
+  top: string
   /** A destination's path, or one below it. */
   path: string
   purpose: string
@@ -118,7 +120,7 @@ function taskOf({ destinations }: DirectSignInDeps, ctx: Context): SignInTask {
   const [to = first.path] = asked
   const found = asked.size > 1 ? undefined : destinations.find((each) => leadsTo(each, to))
   if (found === undefined) throw new AppError('parameter_invalid', { about: 'to' })
-  return { path: to, purpose: found.purpose, mode: MODES.get(query.get('mode')) }
+  return { top: found.path, path: to, purpose: found.purpose, mode: MODES.get(query.get('mode')) }
 }
 
 function showSignIn(
@@ -141,11 +143,13 @@ function showSignIn(
       email: isAgain ? user.email : email,
       problem,
       cancelAction: undefined,
+      // Without a user it would lead back here.
+      cancelUrl: user === undefined ? undefined : task.top,
       reauthenticate: isAgain,
       switchAction: undefined,
       purpose: task.purpose,
     },
-    { status },
+    { status, runsScripts: true },
   )
 }
 

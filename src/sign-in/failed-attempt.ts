@@ -20,7 +20,7 @@ export function redirectToFailure(
   url: string,
   { outcome, email }: { outcome: Failure; email: string },
 ): void {
-  redirectToOutcome(ctx, issuer, url, { outcome, email })
+  redirectToOutcome(ctx, issuer, url, { outcome, email }, { outcome, email: '' })
 }
 
 /**

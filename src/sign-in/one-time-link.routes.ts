@@ -5,6 +5,7 @@ import Router from '@koa/router'
 import type { Context } from 'koa'
 import { WELCOME_PATH, type AccountLinks, type LinkPurpose } from '../accounts/account-links.ts'
 import type { Account } from '../model/account.ts'
+import { assertPassword, parseEmail, parseLine } from '../accounts/account-input.ts'
 import { PASSWORD_RULE } from '../accounts/passwords.ts'
 import type { Csrf } from '../http/csrf.ts'
 import { outcomeToShow, redirectToOutcome } from '../http/form-outcome.ts'
@@ -70,11 +71,13 @@ async function useLink(deps: OneTimeLinkDeps, formKeys: FormKeys, ctx: Context):
   const purpose = await purposeOf(deps, ctx)
   const typed = { email: form.get('email') ?? '', name: form.get('name') ?? '' }
   try {
-    if (form.get('again') !== form.get('password')) throw new InputRefused({ again: NOT_THE_SAME })
+    const problems = problemsIn(form, purpose)
+    if (Object.keys(problems).length > 0) throw new InputRefused(problems)
     await goOn(deps, ctx, await spend(deps, ctx, token, purpose, form))
   } catch (error) {
     const kept: KeptForm = { typed, problems: problemsOf(error) }
-    redirectToOutcome(ctx, deps.issuer, addressOf(token), kept)
+    const less: KeptForm = { ...kept, typed: EMPTY_FORM.typed }
+    redirectToOutcome(ctx, deps.issuer, addressOf(token), kept, less)
   }
 }
 
@@ -144,7 +147,7 @@ function show(
       passwordRule: PASSWORD_RULE,
       problems,
     },
-    { status: Object.keys(problems).length > 0 ? 422 : 200 },
+    { status: Object.keys(problems).length > 0 ? 422 : 200, runsScripts: true },
   )
 }
 
@@ -158,6 +161,34 @@ class InputRefused extends Error {
 }
 
 const NOT_THE_SAME = 'The passwords do not match. Type both again.'
+
+/** Returns all that is wrong with what was typed, so that one round is enough to put it right. */
+function problemsIn(form: Parameters, { kind }: LinkPurpose): Problems {
+  const password = form.get('password') ?? ''
+  const checks = [
+    ...(kind === 'setup'
+      ? [
+          () => {
+            if (parseEmail(form.get('email') ?? '') === undefined)
+              throw new AppError('parameter_invalid', { about: 'email' })
+          },
+          () => parseLine(form.get('name') ?? '', 'name'),
+        ]
+      : []),
+    () => assertPassword(password),
+    () => {
+      if (form.get('again') !== password) throw new InputRefused({ again: NOT_THE_SAME })
+    },
+  ]
+  const problems: Problems = {}
+  for (const check of checks)
+    try {
+      check()
+    } catch (error) {
+      Object.assign(problems, problemsOf(error))
+    }
+  return problems
+}
 
 /** Returns what to say beside the fields. Throws on what no field is to blame for. */
 function problemsOf(error: unknown): Problems {

@@ -14,6 +14,8 @@ export interface SignInPage {
   /** Shown above the fields and announced; the whole sentence. */
   problem: string | undefined
   cancelAction: string | undefined
+  /** The way back where no app waits for an answer. */
+  cancelUrl?: string | undefined
   /**
    * The same user is asked again: `email` is fixed, `switchAction` is the way to another account.
    */

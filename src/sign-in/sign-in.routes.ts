@@ -225,7 +225,7 @@ async function showSignIn(
       reauthenticate: account !== undefined,
       switchAction: account === undefined ? undefined : `${base}/switch`,
     },
-    { status, keepsOpener: true },
+    { status, keepsOpener: true, runsScripts: true },
   )
 }
 

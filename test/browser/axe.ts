@@ -58,8 +58,13 @@ function standInForGradient(): void {
   if (strongest !== undefined) style.background = strongest
 }
 
-/** axe cannot judge text below a part that stays in view: it is put where it stands. In the page. */
+/**
+ * axe cannot judge text below a part that stays in view, or scrolled out of a row of links: the one
+ * is put where it stands, the other is broken into lines. In the page.
+ */
 function unstick(): void {
+  for (const row of document.querySelectorAll<HTMLElement>('.rail ul, .tabs ul'))
+    row.style.flexWrap = 'wrap'
   for (const part of document.querySelectorAll<HTMLElement>('.choice-in-view'))
     part.style.position = 'static'
 }

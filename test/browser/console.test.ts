@@ -185,7 +185,7 @@ describe('from an empty form to a client that works', () => {
     expect(words).toContain('The app is suspended.')
     expect(words).toContain('Activate it on its Overview tab')
     expect(words).toContain('The secret does not belong to the app.')
-    expect(words).toContain('Reason It sent the same request a thousand times.')
+    expect(words).toContain('Reason: It sent the same request a thousand times.')
     expect(visitor.complaints).toEqual([])
     expect(visitor.requests.filter((each) => new URL(each).origin !== server.issuer)).toEqual([])
     callback.server.close()
@@ -323,6 +323,64 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     problems.push(...(await problemsOf(outside.page, 'console-admins-only')))
     expect(problems).toEqual([])
     expect(visitor.complaints).toEqual([])
+  })
+})
+
+describe('the activity', () => {
+  // 23:30 in London, the next day in Tokyo.
+  const AT = Date.parse('2026-03-10T23:30:05Z')
+  const insert = (id: string, app_id: string, at: number) =>
+    server.services.stores.events.insert([
+      {
+        id,
+        at,
+        name: 'request.refused',
+        reason: 'code_used',
+        app_id,
+        account_id: undefined,
+        grant_id: undefined,
+        actor: undefined,
+        address: '192.0.2.7',
+        request_id: `req_${id}`,
+        data: undefined,
+      },
+    ])
+
+  it('is in the reader’s time zone, a line for each event, with details on demand', async () => {
+    const { id } = await registerApp(server, { name: 'Harbour' })
+    await insert('evt_one', id, AT)
+    await insert('evt_two', id, AT - 9 * 3_600_000)
+    await using visitor = await openConsole({ timezoneId: 'Asia/Tokyo' })
+    const { page } = visitor
+    await page.goto(`${server.issuer}/admin/activity?app=${id}&event=request.refused`)
+    const words = await wordsOn(page)
+    expect(words).toContain('Times are in your time zone, Asia/Tokyo.')
+    expect(words).toMatch(/Wednesday, March 11, 2026 08:30:05 .*Tuesday, March 10, 2026 23:30:05 /)
+    const [first, second] = await page.getByRole('row', { name: /Request refused/ }).all()
+    expect((await first!.boundingBox())!.height).toBeLessThan(45)
+    expect(await second!.isVisible()).toBe(true)
+    expect(words).not.toContain('192.0.2.7')
+    // The whole line of a summary can be pressed by keyboard, and its details follow it.
+    await page.locator('summary', { hasText: 'Details of Request refused' }).first().press('Enter')
+    expect(await wordsOn(page)).toContain('IP address 192.0.2.7')
+    expect(visitor.complaints).toEqual([])
+  })
+
+  it('says without JavaScript that times are in UTC', async () => {
+    const { id } = await registerApp(server, { name: 'Harbour' })
+    await insert('evt_three', id, AT)
+    await using visitor = await openConsole({
+      javaScriptEnabled: false,
+      timezoneId: 'Asia/Tokyo',
+      viewport: PHONE,
+    })
+    const { page } = visitor
+    await page.goto(`${server.issuer}/admin/activity?app=${id}&event=request.refused`)
+    const words = await wordsOn(page)
+    expect(words).toContain('Times are in UTC.')
+    expect(words).toMatch(/Tuesday, March 10, 2026 .*23:30:05/)
+    await page.locator('summary', { hasText: 'Details of' }).click()
+    expect(await wordsOn(page)).toContain('IP address 192.0.2.7')
   })
 })
 

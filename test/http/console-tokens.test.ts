@@ -12,14 +12,20 @@ let browser: Browser
 
 const wordsOf = (html: string): string => html.replaceAll(/<[^>]*>/g, ' ').replaceAll(/\s+/g, ' ')
 
-/** Sends the form with what was pasted, as that button does. */
-async function paste(token: string, act: string) {
+/** Sends the form with what was pasted, as that button does, and says yes where it asks. */
+async function paste(token: string, act: string, answer: 'yes' | 'none' = 'yes') {
+  const asked = await send({ token, act })
+  const asks = asked.html.includes('name="confirmed"')
+  return asks && answer === 'yes' ? send({ token, act, confirmed: 'yes' }) : asked
+}
+
+async function send(fields: { token: string; act: string; confirmed?: string }) {
   const { html } = await browser.open(server.issuer + PATH)
   const csrf = /name="csrf" value="([^"]+)"/.exec(html)?.[1] ?? ''
   const answer = await browser.request(server.issuer + PATH, {
     method: 'POST',
     headers: { 'sec-fetch-site': 'same-origin' },
-    body: new URLSearchParams({ csrf, token, act }),
+    body: new URLSearchParams({ csrf, ...fields }),
   })
   expect(answer.headers.get('location')).toBeNull()
   return { status: answer.status, html: answer.html, words: wordsOf(answer.html) }
@@ -55,6 +61,17 @@ describe('the page of tokens', () => {
     expect(words).toContain('Ferry Times')
     expect(html).not.toContain(tokens.access)
     expect(server.log.join('\n')).not.toContain(tokens.access)
+  })
+
+  it.each(['revoke', 'report'])('asks before it does %s, and says what it is', async (act) => {
+    const { tokens } = await anAuthorization()
+    const { status, words, html } = await paste(tokens.access, act, 'none')
+    expect(status).toBe(200)
+    expect(words).toMatch(/Revoke this token\?|Report this token as leaked\?/)
+    expect(words).toContain('Ferry Times')
+    // It goes back to its sender in the form alone.
+    expect(html.split(tokens.access)).toHaveLength(2)
+    expect((await paste(tokens.access, 'inspect')).words).toContain('Works')
   })
 
   it('revokes an access token alone, and a whole authorization', async () => {

@@ -546,7 +546,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       const typed = { ...fields, name: 'Shared by two', description: 'From the second' }
       const conflict = await two.submit(second, edit(id), typed)
       expect(conflict.status).toBe(409)
-      expect(wordsOf(conflict)).toContain('Somebody else changed this app in the meantime')
+      expect(wordsOf(conflict)).toContain('Someone else changed this app in the meantime')
       expect(wordsOf(conflict)).toContain('From the first')
       expect(conflict.html).toContain('value="Shared by two"')
       expect((await server.services.apps.get(id)).description).toBe('From the first')
@@ -672,22 +672,134 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       await server.services.audit.flush()
       const browser = await aConsole()
       const countOn = async (query: string): Promise<number> =>
-        ((await browser.open(at(`/admin/activity?${query}`))).html.match(/<li class="event/g) ?? [])
-          .length
+        (
+          (await browser.open(at(`/admin/activity?${query}`))).html.match(
+            /<tr class="event event-/g,
+          ) ?? []
+        ).length
       expect(await countOn(`app=${id}&event=app.suspended`)).toBe(1)
       expect(await countOn(`app=${id}&actor=somebody`)).toBe(1)
       expect(await countOn(`app=${id}&reason=code_used`)).toBe(0)
       expect(await countOn(`app=${id}&to=2001-01-01`)).toBe(0)
       expect(await countOn(`app=${id}&from=2001-01-01&actor=somebody`)).toBe(1)
       const first = await browser.open(at(`/admin/activity?app=${id}`))
-      expect(first.html.match(/<li class="event/g)).toHaveLength(50)
+      expect(first.html.match(/<tr class="event event-/g)).toHaveLength(50)
       const link = (page: Page, label: string): string =>
         new RegExp(`href="([^"]+)">${label}<`).exec(page.html)?.[1]?.replaceAll('&amp;', '&') ?? ''
       const second = await browser.open(at(link(first, 'Next page')))
-      expect(second.html.match(/<li class="event/g)!.length).toBeGreaterThan(10)
+      expect(second.html.match(/<tr class="event event-/g)!.length).toBeGreaterThan(10)
       expect(link(second, 'Next page')).toBe('')
       const back = await browser.open(at(link(second, 'Previous page')))
       expect(back.html.match(/<code>evt_[^<]+/g)).toEqual(first.html.match(/<code>evt_[^<]+/g))
+    })
+
+    describe('finds by the words that people use', () => {
+      const named = (name: string) => `${name} ${Math.random().toString(36).slice(2)}`
+      const idsOn = ({ html }: Page): string[] => html.match(/evt_(?:old|new)-[\w-]+/g) ?? []
+
+      async function anEvent(facts: { app_id?: string; account_id?: string; actor?: string }) {
+        const id = `evt_new-${Math.random().toString(36).slice(2)}`
+        await insertEvent({ id, at: Date.now(), ...facts })
+        return id
+      }
+      const insertEvent = (event: { id: string; at: number; app_id?: string }) =>
+        server.services.stores.events.insert([
+          {
+            name: 'app.activated',
+            reason: undefined,
+            app_id: undefined,
+            account_id: undefined,
+            grant_id: undefined,
+            actor: undefined,
+            address: undefined,
+            request_id: undefined,
+            data: undefined,
+            ...event,
+          },
+        ])
+      const search = async (filter: Record<string, string>) =>
+        (await aConsole()).open(at(`/admin/activity?${new URLSearchParams(filter).toString()}`))
+
+      it('an account by its e-mail address, in any case, or by part of it', async () => {
+        const maria = await createAccount(server)
+        const id = await anEvent({ account_id: maria.id })
+        await anEvent({ account_id: ada.id })
+        for (const account of [maria.email.toUpperCase(), maria.email.slice(0, 14), maria.id])
+          expect(idsOn(await search({ account }))).toEqual([id])
+        expect(wordsOf(await search({ account: maria.email }))).toContain(`Account: ${maria.email}`)
+      })
+
+      it('an app by its name or handle, the exact name before others, deleted ones too', async () => {
+        const name = named('Ferry')
+        const one = await registerApp(server, { name })
+        await registerApp(server, { name: `${name} Times` })
+        const id = await anEvent({ app_id: one.id })
+        expect(idsOn(await search({ app: name.toUpperCase() }))).toContain(id)
+        await server.services.apps.remove(one.id, 'Tried out.')
+        expect(idsOn(await search({ app: name }))).toContain(id)
+        expect(wordsOf(await search({ app: one.id, when: 'hour' }))).toContain(
+          `App: ${name}, Time: Last hour`,
+        )
+      })
+
+      it('who acted by e-mail address or the name of an app', async () => {
+        const machine = await registerApp(server, { name: named('Robot'), type: 'machine' })
+        const byMachine = await anEvent({ actor: machine.id })
+        const maria = await createAccount(server)
+        const byMaria = await anEvent({ actor: maria.id })
+        expect(idsOn(await search({ actor: machine.app.name }))).toEqual([byMachine])
+        expect(idsOn(await search({ actor: maria.email }))).toEqual([byMaria])
+      })
+
+      it('and offers what an ambiguous name may mean instead of guessing', async () => {
+        const name = named('Twin')
+        const twins = [await registerApp(server, { name }), await registerApp(server, { name })]
+        const id = await anEvent({ app_id: twins[1]!.id })
+        const browser = await aConsole()
+        const query = new URLSearchParams({ app: name, when: 'day' }).toString()
+        const page = await browser.open(at(`/admin/activity?${query}`))
+        expect(wordsOf(page)).toContain('Which app do you mean?')
+        expect(idsOn(page)).toEqual([])
+        const link = new RegExp(`href="([^"]*app=${twins[1]!.id}[^"]*)"`).exec(page.html)?.[1]
+        expect(link).toContain('when=day')
+        const chosen = await browser.open(at(link!.replaceAll('&amp;', '&')))
+        expect(idsOn(chosen)).toEqual([id])
+        const file = await browser.request(at(`/admin/activity/export?${query}`))
+        expect(file.status).toBe(400)
+      })
+
+      it('and says which name fits nothing', async () => {
+        const page = await search({ account: 'nobody@nowhere.example' })
+        expect(wordsOf(page)).toContain('No account matches “nobody@nowhere.example”.')
+        expect(wordsOf(await search({ app: 'no such app' }))).toContain('No app matches')
+      })
+
+      it('within the last hour, day or week, or within days of a time zone', async () => {
+        const { id: app } = await registerApp(server)
+        const hour = 3_600_000
+        const idOf = (hours: number): string => `evt_old-${hours * 60}-${app.slice(4)}`
+        for (const hours of [0.5, 2, 50, 200])
+          await insertEvent({ id: idOf(hours), at: Date.now() - hours * hour, app_id: app })
+        const found = async (filter: Record<string, string>) =>
+          idsOn(await search({ app, event: 'app.activated', ...filter }))
+        expect(await found({ when: 'hour' })).toEqual([idOf(0.5)])
+        expect(await found({ when: 'day' })).toEqual([0.5, 2].map(idOf))
+        expect(await found({ when: 'week' })).toEqual([0.5, 2, 50].map(idOf))
+        expect(await found({ when: 'nonsense' })).toHaveLength(4)
+        // Days win over a preset. New York began November 2, 2025 at 04:00, and ended it at 05:00 UTC.
+        for (const [at_, id] of [
+          ['2025-11-02T03:59:59Z', 'evt_old-before'],
+          ['2025-11-02T04:00:00Z', 'evt_old-first'],
+          ['2025-11-03T04:59:59Z', 'evt_old-last'],
+          ['2025-11-03T05:00:00Z', 'evt_old-after'],
+        ] as const)
+          await insertEvent({ id: `${id}-${app.slice(4)}`, at: Date.parse(at_), app_id: app })
+        const day = { from: '2025-11-02', to: '2025-11-02', when: 'hour' }
+        const short = (ids: string[]) => ids.map((id) => id.split('-')[1])
+        expect(short(await found({ ...day, zone: 'America/New_York' }))).toEqual(['last', 'first'])
+        expect(short(await found(day))).toEqual(['first', 'before'])
+        expect(short(await found({ ...day, zone: '../etc' }))).toEqual(['first', 'before'])
+      })
     })
 
     it('is exported whole as CSV and NDJSON', async () => {
@@ -775,7 +887,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       const list = await browser.open(at(`/admin/apps?scope=${encodeURIComponent(scope)}`))
       expect(list.html).toContain(having.id)
       expect(list.html.match(/<th scope="row">/g)).toHaveLength(1)
-      expect(list.html).toContain(`<title>Apps: Permission: ${scope}`)
+      expect(list.html).toContain(`<title>Apps: Scope: ${scope}`)
       expect(list.html).toContain(`name="scope" value="${scope}"`)
       const remove = await browser.open(at(`${path}/remove`))
       expect(wordsOf(remove)).toContain('1 app can request it now')

@@ -148,6 +148,17 @@ describe.each(BACKENDS)('on %s', (backend) => {
       )
     })
 
+    it('says so too where more was typed than can be kept', async () => {
+      const browser = createBrowser(server)
+      const again = await browser.signIn(
+        await browser.open(linkOf(web)),
+        `${'ö'.repeat(1500)}@example.com`,
+        'wrong-horse',
+      )
+      expect(again.status).toBe(422)
+      expect(wordsOf(again)).toContain('That e-mail address and password do not match.')
+    })
+
     it('goes on after a mistake', async () => {
       const { email, id } = await aPerson()
       const browser = createBrowser(server)

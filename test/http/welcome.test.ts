@@ -84,6 +84,13 @@ describe.each(BACKENDS)('One-time links on %s stores', (backend) => {
       ...fill(CHOSEN),
     })
     expect(bad.html).toContain('Enter an e-mail address such as')
+    const all = await browser.submit(bad, tokenOf(url), {
+      name: 'x'.repeat(4000),
+      email: 'grace',
+      ...fill('short', 'shorter'),
+    })
+    for (const field of ['name', 'email', 'password', 'again'])
+      expect(all.html).toContain(`id="${field}-problem"`)
     await createAccount(server, { email: 'taken@example.com' })
     const taken = await browser.submit(bad, tokenOf(url), {
       ...person,

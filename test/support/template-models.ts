@@ -1,6 +1,7 @@
 // What each template is given, by its name: the models of the pages, from beside their routes, and
 // those of the parts that pages include. test/unit/templates.test.ts compiles the templates as
 // TypeScript against it.
+import type { Preset } from '../../src/admin/console/activity-filter.ts'
 import type { ScopeChoice, ScopeChoices } from '../../src/admin/console/app-form.ts'
 import type { consoleValues } from '../../src/admin/console/console-views.ts'
 import type { LinkTo, Section } from '../../src/admin/console/frame.ts'
@@ -10,6 +11,7 @@ import type {
   ConsoleModels,
   NamedEvent,
   ShownLogo,
+  TokenResult,
 } from '../../src/admin/console/page-models.ts'
 import type { Pager } from '../../src/admin/console/paging.ts'
 import type { Snippet } from '../../src/admin/console/snippets.ts'
@@ -59,6 +61,8 @@ interface Parts {
     attributes?: string
     /** The one to begin with. */
     isFirst?: boolean
+    /** What the button of a password says. */
+    showLabel?: string
   }
   'parts/icon': {
     name:
@@ -72,8 +76,18 @@ interface Parts {
       | 'done'
       | 'chevron'
       | 'eye'
+      | 'eye-off'
+      | 'stop'
+      | 'pencil'
       | 'outside'
     className?: string
+  }
+  'parts/password-input': {
+    name: string
+    autocomplete: string
+    showLabel: string
+    /** Markup of our own making only. */
+    attributes: string
   }
   'parts/permissions': { heading: 'h2' | 'h3'; groups: readonly PermissionGroup[] }
   'console/parts/app-fields': AppFormModel
@@ -101,6 +115,7 @@ interface Parts {
   'console/parts/logo': { logo: ShownLogo }
   'console/parts/once': { id: string; label: string; value: string }
   'console/parts/pager': { pager: Pager }
+  'console/parts/presets': { presets: readonly Preset[] }
   'console/parts/problems': { id: string; problems: readonly string[] }
   'console/parts/scope-choice': { choice: ScopeChoice }
   'console/parts/scope-choices': {
@@ -113,6 +128,8 @@ interface Parts {
   }
   'console/parts/snippets': { snippets: readonly Snippet[] }
   'console/parts/switch': { name: string; label: string; hint?: string | undefined; isOn: boolean }
+  'console/parts/token-facts': { results: readonly TokenResult[] }
+  'console/parts/time': { at: Date }
   'console/parts/widen': {
     title: string
     hint: string

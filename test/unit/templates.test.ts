@@ -18,6 +18,8 @@ const HELPERS = [
   'durationInWords',
   'dateInWords',
   'timeInWords',
+  'dayInWords',
+  'clockInWords',
   'placeInWords',
   'webAddress',
   'include',

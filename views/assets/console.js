@@ -1,4 +1,5 @@
-// What makes the pages of the console more comfortable; all of them work without it. Copies what is to be copied, and narrows long lists.
+// What makes the pages of the console more comfortable; all of them work without it. Copies what is to be copied, narrows long lists,
+// and writes times in the reader's time zone.
 'use strict'
 
 for (const element of document.querySelectorAll('[data-needs-script]')) element.hidden = false
@@ -57,3 +58,59 @@ for (const input of document.querySelectorAll('[data-filter]')) {
     if (event.key === 'Enter') event.preventDefault()
   })
 }
+
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone
+
+/** Writes a time in the reader's zone, and leaves how it was written as its title. */
+function writeLocally(time) {
+  const at = new Date(time.dateTime)
+  const clock = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }
+  const form =
+    time.dataset.local === 'clock'
+      ? { ...clock, second: '2-digit' }
+      : { ...clock, year: 'numeric', month: 'short', day: 'numeric', timeZoneName: 'short' }
+  time.title = time.dataset.local === 'clock' ? `${time.textContent} UTC` : time.textContent
+  time.textContent = new Intl.DateTimeFormat('en', form).format(at)
+}
+
+/** Puts the lines of a table below the days that they are on for the reader. */
+function groupByDay(table) {
+  const inWords = new Intl.DateTimeFormat('en', { dateStyle: 'full' })
+  const rows = [...table.tBodies].flatMap((body) => [...body.rows])
+  const heading = rows.find((row) => row.className === 'day')
+  let day, group
+  for (const body of [...table.tBodies]) body.remove()
+  for (const row of rows) {
+    if (row.className === 'day') continue
+    const time = row.querySelector('[data-local]')
+    const its = time === null ? day : inWords.format(new Date(time.dateTime))
+    if (its !== day) {
+      day = its
+      group = table.createTBody()
+      group.append(heading.cloneNode(true))
+      group.querySelector('h3').textContent = day
+    }
+    group.append(row)
+  }
+}
+
+if (zone !== undefined && zone !== 'UTC') {
+  for (const table of document.querySelectorAll('[data-days]')) groupByDay(table)
+  for (const time of document.querySelectorAll('[data-local]')) writeLocally(time)
+  for (const words of document.querySelectorAll('[data-zone]'))
+    words.textContent = `Times are in your time zone, ${zone}.`
+  for (const field of document.querySelectorAll('[data-zone-field]')) field.value = zone
+  for (const words of document.querySelectorAll('[data-zone-dates]'))
+    words.textContent = `Dates are in your time zone, ${zone}.`
+}
+
+// The bars of links scroll on narrow screens: where one is, is in view.
+function showCurrentLinks() {
+  for (const link of document.querySelectorAll('.rail [aria-current], .tabs [aria-current]')) {
+    const bar = link.closest('ul')
+    const at = link.getBoundingClientRect().left - bar.getBoundingClientRect().left
+    bar.scrollLeft += at - (bar.clientWidth - link.offsetWidth) / 2
+  }
+}
+showCurrentLinks()
+window.addEventListener('resize', showCurrentLinks)

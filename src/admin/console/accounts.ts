@@ -23,9 +23,8 @@ const DONE: Readonly<Record<string, string>> = {
   name: 'Name changed.',
   deactivated: 'Account deactivated. Its sessions and tokens no longer work.',
   discarded: 'File discarded. Nothing was imported.',
-  sessions: 'Sessions ended. The person has to sign in again.',
-  reactivated:
-    'Account reactivated. The person can sign in again; apps have to be connected again.',
+  sessions: 'Sessions ended. The user has to sign in again.',
+  reactivated: 'Account reactivated. The user can sign in again; apps have to be connected again.',
 }
 
 const frameBelow = (account: Account, title: string, problem?: string): Frame => ({
@@ -128,7 +127,7 @@ const invite = ({ services }: ConsoleDeps): Row =>
       frame: { title: 'Invite someone', section: 'accounts', crumbs: CRUMBS },
       consequences: [
         'The account is created right away. Its owner chooses a password with a one-time link.',
-        'The link is shown on the next page. Send it to the person yourself.',
+        'The link is shown on the next page. Send it to the user yourself.',
       ],
       fields: [
         { name: 'email', label: 'E-mail address', kind: 'line' },
@@ -165,7 +164,7 @@ const link = (deps: ConsoleDeps): Row =>
         account.hasPassword ? 'Create a reset link?' : 'Create a new invitation?',
       ),
       consequences: [
-        'The link is shown once, on the next page. Send it to the person yourself.',
+        'The link is shown once, on the next page. Send it to the user yourself.',
         'Anyone who opens it can set the password of this account. It works once.',
         'Earlier links for this account stop working.',
       ],
@@ -196,7 +195,7 @@ const rename = (deps: ConsoleDeps): Row =>
         `Name of ${account.email}`,
         isConflict ? nameConflict(account) : undefined,
       ),
-      consequences: ['Shown to the person when signed in, and to apps that may see the profile.'],
+      consequences: ['Shown to the user when signed in, and to apps that may see the profile.'],
       fields: [
         { name: 'name', label: 'Name', value: account.name, kind: 'line', isOptional: true },
       ],
@@ -217,7 +216,7 @@ const rename = (deps: ConsoleDeps): Row =>
   })
 
 const nameConflict = ({ name }: Account): string =>
-  `Somebody else changed this account in the meantime: it now has ${name === undefined ? 'no name' : `the name “${name}”`}. Saving replaces it with what you typed.`
+  `Someone else changed this account in the meantime: it now has ${name === undefined ? 'no name' : `the name “${name}”`}. Saving replaces it with what you typed.`
 
 const changeRole = (deps: ConsoleDeps): Row =>
   confirmation({
@@ -232,7 +231,7 @@ const changeRole = (deps: ConsoleDeps): Row =>
         account,
         `Role of ${account.email}`,
         isConflict
-          ? 'Somebody else changed this account in the meantime. This is its current role.'
+          ? 'Someone else changed this account in the meantime. This is its current role.'
           : undefined,
       ),
       consequences: [
@@ -270,7 +269,7 @@ const deactivate = (deps: ConsoleDeps): Row =>
     ask: (account) => ({
       frame: frameBelow(account, `Deactivate ${account.email}?`),
       consequences: [
-        'The person is signed out everywhere and cannot sign in again.',
+        'The user is signed out everywhere and cannot sign in again.',
         'All apps lose their access to this account at once.',
         'You can reactivate it later; apps then have to be connected again.',
       ],
@@ -297,7 +296,7 @@ const reactivate = (deps: ConsoleDeps): Row =>
     ask: (account) => ({
       frame: frameBelow(account, `Reactivate ${account.email}?`),
       consequences: [
-        'The person can sign in again with the same password.',
+        'The user can sign in again with the same password.',
         'Earlier sessions and tokens stay revoked.',
       ],
       button: 'Reactivate',
@@ -321,7 +320,7 @@ const endSessions = (deps: ConsoleDeps): Row =>
     ask: (account) => ({
       frame: frameBelow(account, `End the sessions of ${account.email}?`),
       consequences: [
-        'The person is signed out in all browsers and can sign in again with the same password.',
+        'The user is signed out in all browsers and can sign in again with the same password.',
         'Connected apps keep their access.',
       ],
       button: 'End sessions',

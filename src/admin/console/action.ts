@@ -92,6 +92,8 @@ export type Sent<Target> =
   | { readonly kind: 'done'; readonly redirectTo: string }
   /** It is over, and this page says what came of it. */
   | { readonly kind: 'shown'; readonly page: ConsolePage }
+  /** Nothing was changed: the form is shown again, to ask before it is. */
+  | { readonly kind: 'asked' }
   /** Nothing was changed; the form is shown again. 422 unless `status` says otherwise. */
   | { readonly kind: 'refused'; readonly problems: readonly Problem[]; readonly status?: 409 }
   /**

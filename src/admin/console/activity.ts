@@ -3,32 +3,36 @@
 import { Readable } from 'node:stream'
 import { EVENTS } from '../../audit/event-names.ts'
 import type { EventQuery, RecordedEvent } from '../../audit/event.store.ts'
-import { DAY } from '../../shared/clock.ts'
+import { AppError } from '../../shared/errors.ts'
 import { may, type Operator } from '../operator.ts'
 import { page, type Row } from './action.ts'
+import {
+  ACTIVITY_FILTERS,
+  type ActivityFilterName,
+  type ActivitySearch,
+  presetsOf,
+  readActivityFilters,
+  startOfPreset,
+} from './activity-filter.ts'
 import { appFrame, appPath } from './app-frame.ts'
 import type { ConsoleDeps } from './console-deps.ts'
 import { eventTitle, shownEvent } from './event-messages.ts'
 import { EXPORT_FORMATS, exportEvents, type ExportFormat } from './export.ts'
 import { narrowingOf } from './filters.ts'
 import type { NamedEvent } from './page-models.ts'
-import { linkWith, pagerOf, type Query } from './paging.ts'
-import { period, summaryOf } from './usage-summary.ts'
-import { numberInWords } from './labels.ts'
+import { linkWith, pagerOf } from './paging.ts'
+import { readUsage, usageFigures } from './usage-summary.ts'
 
 const PAGE = 50
-// No event is older, and Postgres knows no year 0.
-const DAY_FORM = /^(?:19|2\d)\d{2}-\d{2}-\d{2}$/
-/** What a person may filter by; `from` and `to` are days, both included. */
-const FILTERS = ['event', 'app', 'account', 'actor', 'reason', 'request', 'from', 'to'] as const
 
-const FILTER_LABELS: Readonly<Record<(typeof FILTERS)[number], string>> = {
+const FILTER_LABELS: Readonly<Record<ActivityFilterName, string>> = {
   event: 'Event',
   app: 'App',
   account: 'Account',
+  request: 'Request',
   actor: 'Actor',
   reason: 'Reason',
-  request: 'Request',
+  when: 'Time',
   from: 'From',
   to: 'To',
 }
@@ -37,32 +41,11 @@ const KINDS = Object.keys(EVENTS)
   .map((name) => ({ value: name, label: eventTitle(name) }))
   .sort((left, right) => left.label.localeCompare(right.label, 'en'))
 
-/** Reads a day; `undefined` for what is none. */
-function startOf(day: string | undefined): Date | undefined {
-  const at = day !== undefined && DAY_FORM.test(day) ? new Date(`${day}T00:00:00Z`) : undefined
-  return at === undefined || Number.isNaN(at.getTime()) ? undefined : at
-}
-
-function eventQuery(query: Query): EventQuery {
-  const to = startOf(query.get('to'))
-  return {
-    name: query.get('event'),
-    appId: query.get('app'),
-    accountId: query.get('account'),
-    actor: query.get('actor'),
-    reason: query.get('reason'),
-    requestId: query.get('request'),
-    from: startOf(query.get('from')),
-    to: to === undefined ? undefined : new Date(to.getTime() + DAY),
-  }
-}
-
-/** Writes what is filtered by; days that are none filter nothing. */
-function shownValue(name: (typeof FILTERS)[number], query: Query): string | undefined {
-  const value = query.get(name)
-  if (name === 'from' || name === 'to') return startOf(value) && value
-  return name === 'event' ? (KINDS.find((kind) => kind.value === value)?.label ?? value) : value
-}
+/** Writes what is filtered by. */
+const shownFilter = (name: ActivityFilterName, labels: ActivitySearch['labels']) =>
+  name === 'event'
+    ? (KINDS.find(({ value }) => value === labels.event)?.label ?? labels.event)
+    : labels[name]
 
 /** Returns the rows. */
 export const activityRows = (deps: ConsoleDeps): Row[] => [
@@ -107,29 +90,40 @@ const everywhere = (deps: ConsoleDeps): Row =>
     path: '/admin/activity',
     scope: 'admin:audit:read',
     async show({ query, admin }) {
-      const { events, nextCursor } = await deps.eventStore.list({
-        ...eventQuery(query),
-        cursor: query.get('cursor'),
-        limit: PAGE,
-      })
-      const filter = Object.fromEntries(FILTERS.map((name) => [name, query.get(name) ?? '']))
-      const asked = Object.fromEntries(FILTERS.map((name) => [name, query.get(name)]))
+      const search = await readActivityFilters(deps, query, admin.by)
+      const { events, nextCursor } =
+        search.unclear === undefined
+          ? await deps.eventStore.list({
+              ...search.query,
+              cursor: query.get('cursor'),
+              limit: PAGE,
+            })
+          : { events: [], nextCursor: undefined }
+      const filter = Object.fromEntries(
+        ACTIVITY_FILTERS.map((name) => [name, query.get(name) ?? '']),
+      ) as Record<ActivityFilterName, string>
       const narrowing = narrowingOf(
         '/admin/activity',
         query,
-        FILTERS.map((name) => ({
+        ACTIVITY_FILTERS.map((name) => ({
           name,
           label: FILTER_LABELS[name],
-          value: shownValue(name, query),
+          value: shownFilter(name, search.labels),
         })),
       )
+      const { zone } = search
+      const kept = [...ACTIVITY_FILTERS, 'zone']
+      const asked = Object.fromEntries(kept.map((name) => [name, query.get(name)]))
       return {
         template: 'activity',
         frame: { title: 'Activity', narrowedTo: narrowing.text, section: 'activity', crumbs: [] },
         events: await named(deps, events, admin.by),
-        filter: filter as Record<(typeof FILTERS)[number], string>,
+        filter,
+        zone,
         kinds: KINDS,
         narrowing,
+        unclear: search.unclear,
+        presets: presetsOf('/admin/activity', query, kept),
         csvUrl: linkWith('/admin/activity/export', { ...asked, format: 'csv' }),
         ndjsonUrl: linkWith('/admin/activity/export', { ...asked, format: 'ndjson' }),
         pager: pagerOf('/admin/activity', query, nextCursor),
@@ -137,18 +131,22 @@ const everywhere = (deps: ConsoleDeps): Row =>
     },
   })
 
-const download = ({ eventStore }: ConsoleDeps): Row =>
+const download = (deps: ConsoleDeps): Row =>
   page({
     path: '/admin/activity/export',
     scope: 'admin:audit:read',
-    show({ query }) {
+    async show({ query, admin }) {
+      const search = await readActivityFilters(deps, query, admin.by)
+      // The page shows no link to it then.
+      if (search.unclear !== undefined)
+        throw new AppError('parameter_invalid', { about: search.unclear.about })
       const format: ExportFormat = query.get('format') === 'ndjson' ? 'ndjson' : 'csv'
       const { contentType, extension } = EXPORT_FORMATS[format]
-      const list = (each: EventQuery) => eventStore.list(each)
+      const list = (each: EventQuery) => deps.eventStore.list(each)
       return {
         filename: `activity.${extension}`,
         contentType,
-        content: Readable.from(exportEvents(list, eventQuery(query), format)),
+        content: Readable.from(exportEvents(list, search.query, format)),
       }
     },
   })
@@ -161,18 +159,17 @@ const ofApp = (deps: ConsoleDeps): Row =>
       const app = await deps.apps.get(params.id)
       const now = deps.clock()
       const isRefusals = query.get('only') === 'refused'
-      const [found, counts, grants] = await Promise.all([
+      const [found, usage] = await Promise.all([
         deps.eventStore.list({
           appId: app.id,
           name: isRefusals ? 'request.refused' : undefined,
           requestId: query.get('request'),
+          from: startOfPreset(query, now),
           cursor: query.get('cursor'),
           limit: PAGE,
         }),
-        deps.usage.list({ ...period(now), appId: app.id }),
-        deps.countGrants(app.id),
+        readUsage(deps, app),
       ])
-      const summary = summaryOf(counts, now)
       const path = appPath(app.id, '/activity')
       return {
         template: 'app-activity',
@@ -180,18 +177,12 @@ const ofApp = (deps: ConsoleDeps): Row =>
         events: await named(deps, found.events, admin.by),
         isRefusals,
         requestId: query.get('request') ?? '',
+        when: query.get('when') ?? '',
+        presets: presetsOf(path, query, ['only', 'request']),
         allUrl: path,
-        refusedUrl: linkWith(path, { only: 'refused' }),
-        summary,
-        figures: [
-          { label: 'Tokens issued', value: numberInWords(summary.tokensIssued) },
-          { label: 'Tokens refreshed', value: numberInWords(summary.refreshes) },
-          { label: 'Failed authentications', value: numberInWords(summary.failedAuthentications) },
-          {
-            label: 'Active authorizations',
-            value: `${numberInWords(grants.count)}${grants.isMore ? '+' : ''}`,
-          },
-        ],
+        refusedUrl: linkWith(path, { only: 'refused', when: query.get('when') }),
+        summary: usage.summary,
+        figures: usageFigures(usage),
         pager: pagerOf(path, query, found.nextCursor),
       }
     },

@@ -10,7 +10,7 @@ import { appBadge, secondsInWords, TYPE_LABELS } from './labels.ts'
 const TABS = [
   { id: 'overview', label: 'Overview', path: '' },
   { id: 'credentials', label: 'Credentials', path: '/credentials' },
-  { id: 'permissions', label: 'Permissions', path: '/permissions' },
+  { id: 'permissions', label: 'Scopes', path: '/permissions' },
   { id: 'activity', label: 'Activity', path: '/activity' },
 ] as const
 export type Tab = (typeof TABS)[number]['id']

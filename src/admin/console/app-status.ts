@@ -23,7 +23,7 @@ const suspend = ({ services, getChangeable }: ConsoleDeps): Row =>
       frame: belowApp(app, `Suspend ${app.name}?`),
       consequences: [
         'All its tokens stop working at once, and it cannot get new ones.',
-        'People who try to connect it see an error page.',
+        'Users who try to connect it see an error page.',
         'You can activate it again, but its tokens stay revoked.',
       ],
       fields: [reasonField('app')],
@@ -49,7 +49,7 @@ const activate = ({ services, getChangeable }: ConsoleDeps): Row =>
       frame: belowApp(app, `Activate ${app.name}?`),
       consequences: [
         'It can request tokens again at once.',
-        'Earlier tokens stay revoked: people have to connect it again, and servers have to request new tokens.',
+        'Earlier tokens stay revoked: users have to connect it again, and servers have to request new tokens.',
       ],
       button: 'Activate',
       isDangerous: false,

@@ -21,6 +21,7 @@ import { differences } from './differences.ts'
 import { narrowingOf } from './filters.ts'
 import { doneOf, pagerOf } from './paging.ts'
 import { appBadge, lifetimesInWords, TYPE_LABELS } from './labels.ts'
+import { readUsage, usageFigures } from './usage-summary.ts'
 
 const PAGE = 25
 const STATUSES: readonly AppStatus[] = ['active', 'suspended', 'deleted']
@@ -30,7 +31,7 @@ const DONE: Readonly<Record<string, string>> = {
   logo: 'Logo changed.',
   'logo-removed': 'Logo removed.',
   suspended: 'App suspended. Its tokens no longer work.',
-  activated: 'App activated. People have to connect it again, and servers need new tokens.',
+  activated: 'App activated. Users have to connect it again, and servers need new tokens.',
 }
 
 /** Returns the rows. */
@@ -62,7 +63,7 @@ const list = ({ apps, catalogue }: ConsoleDeps): Row =>
         { name: 'search', label: 'Search', value: search },
         { name: 'type', label: 'Type', value: type && TYPE_LABELS[type].label },
         { name: 'status', label: 'Status', value: status && appBadge({ status }).label },
-        { name: 'scope', label: 'Permission', value: scope },
+        { name: 'scope', label: 'Scope', value: scope },
       ])
       return {
         template: 'apps',
@@ -97,20 +98,27 @@ const list = ({ apps, catalogue }: ConsoleDeps): Row =>
     },
   })
 
-const overview = ({ apps, lifetimes }: ConsoleDeps): Row =>
+const overview = ({ apps, lifetimes, catalogue, ...deps }: ConsoleDeps): Row =>
   page({
     path: '/admin/apps/:id',
     scope: 'admin:apps:read',
     async show({ params, query }) {
       const app = await apps.get(params.id)
+      const all = catalogue()
       return {
         template: 'app-overview',
         frame: appFrame(app, 'overview', {
           action: unlessDeleted(app, { label: 'Edit', href: appPath(app.id, '/edit') }),
+          otherAction:
+            app.type === 'resource_server'
+              ? undefined
+              : unlessDeleted(app, { label: 'Try it', href: appPath(app.id, '/try') }),
           done: doneOf(query, DONE),
         }),
         app: appFacts(app),
         defaults: lifetimesInWords(lifetimes),
+        permissions: app.scopes.flatMap((name) => all.get(name) ?? []),
+        figures: usageFigures(await readUsage(deps, app)),
       }
     },
   })

@@ -132,6 +132,7 @@ function sendRoute(phases: Phases, row: ActionRow): Middleware[] {
     const sent = await send(phases, row, state)
     if (sent.kind === 'done') redirect(ctx, sent.redirectTo)
     else if (sent.kind === 'shown') show(phases, ctx, admin, sent.page)
+    else if (sent.kind === 'asked') await again({}, 200)
     else if (sent.kind === 'stale') await again({ isStale: true }, 403)
     else if (sent.kind === 'refused') await again({ problems: sent.problems }, sent.status ?? 422)
     else await again({ target: sent.target, isConflict: true }, 409)

@@ -59,7 +59,7 @@ const DATA_LABELS: Readonly<Record<string, string>> = {
   statusReason: 'Reason',
   secretId: 'Secret',
   scope: 'Scope',
-  scopes: 'Permissions',
+  scopes: 'Scopes',
   name: 'Name',
   role: 'Role',
   kind: 'Kind',
@@ -84,13 +84,18 @@ interface Change {
   after: string
 }
 
+/** What kind of thing happened; the icon of its line. */
+type EventTone = 'trouble' | 'end' | 'change' | 'use'
+
 /** An event on a page. */
 export interface ShownEvent {
   id: string
   at: Date
   name: string
   title: string
-  isTrouble: boolean
+  tone: EventTone
+  /** What matters most of the rest, in one line; empty where there is nothing to add. */
+  summary: string
   reason: (ReasonMessage & { code: string }) | undefined
   appId: string | undefined
   accountId: string | undefined
@@ -108,7 +113,16 @@ const TROUBLE: ReadonlySet<string> = new Set([
   'login.throttled',
   'leak.reported',
 ])
+const USES = /^(?:login|session|consent|code|token|link)\./
+const ENDS = /\.(?:revoked|withdrawn|denied|ended|deleted|removed|suspended|deactivated)$/
 const MAX_SHOWN = 2000
+const MAX_SUMMARY = 200
+
+function toneOf(name: string): EventTone {
+  if (TROUBLE.has(name)) return 'trouble'
+  if (ENDS.test(name)) return 'end'
+  return USES.test(name) ? 'use' : 'change'
+}
 
 /** Writes any value of an event's data in words. */
 function written(value: unknown): string {
@@ -134,30 +148,49 @@ function changesOf(diff: unknown): Change[] {
   })
 }
 
+function summaryOfEvent({
+  reason,
+  changes,
+  facts,
+}: Pick<ShownEvent, 'reason' | 'changes' | 'facts'>): string {
+  const parts =
+    reason !== undefined
+      ? [reason.what]
+      : changes.length > 0
+        ? [changes.map(({ setting }) => setting).join(', ')]
+        : facts.map(({ label, value }) => `${label}: ${value.replaceAll('\n', ', ')}`)
+  const text = parts.join(' · ')
+  return text.length > MAX_SUMMARY ? `${text.slice(0, MAX_SUMMARY)}…` : text
+}
+
 /** Returns an event as a page shows it. */
 export function shownEvent(event: RecordedEvent): ShownEvent {
   const { diff, ...data } = event.data ?? {}
-  return {
-    id: event.id,
-    at: event.at,
-    name: event.name,
-    title: eventTitle(event.name),
-    isTrouble: TROUBLE.has(event.name),
+  const told = {
     reason:
       event.reason === undefined
         ? undefined
         : { code: event.reason, ...reasonMessage(event.name, event.reason) },
-    appId: event.appId,
-    accountId: event.accountId,
-    actor: event.actor,
-    address: event.address,
-    requestId: event.requestId,
-    grantId: event.grantId,
     facts: Object.entries(data).flatMap(([name, value]) =>
       value === null || value === undefined
         ? []
         : [{ label: DATA_LABELS[name] ?? settingInWords(name), value: written(value) }],
     ),
     changes: changesOf(diff),
+  }
+  return {
+    id: event.id,
+    at: event.at,
+    name: event.name,
+    title: eventTitle(event.name),
+    tone: toneOf(event.name),
+    summary: summaryOfEvent(told),
+    appId: event.appId,
+    accountId: event.accountId,
+    actor: event.actor,
+    address: event.address,
+    requestId: event.requestId,
+    grantId: event.grantId,
+    ...told,
   }
 }

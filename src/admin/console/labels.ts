@@ -17,15 +17,15 @@ export const numberInWords = (count: number): string => NUMBER.format(count)
 export const TYPE_LABELS: Record<AppType, { label: string; sentence: string }> = {
   web: {
     label: 'Web app',
-    sentence: 'Runs on a server and can keep a secret. People connect it to their account.',
+    sentence: 'Runs on a server and can keep a secret. Users connect it to their account.',
   },
   public: {
     label: 'Native app or SPA',
-    sentence: 'Runs on people’s own devices or in their browser. It has no secret and uses PKCE.',
+    sentence: 'Runs on users’ own devices or in their browsers. It has no secret and uses PKCE.',
   },
   machine: {
     label: 'Machine',
-    sentence: 'Calls your APIs on its own behalf, without a person: jobs, scripts, other servers.',
+    sentence: 'Calls your APIs on its own behalf, without a user: jobs, scripts, other servers.',
   },
   resource_server: {
     label: 'API (resource server)',

@@ -9,6 +9,7 @@ import type { AccountImport } from '../account-imports.ts'
 import type { PreviewOutcome } from '../app-preview.ts'
 import type { DeclarationReview } from '../apply/declarations.ts'
 import type { planSummary } from '../apply/plan.ts'
+import type { ActivityFilterName, Preset, UnclearName } from './activity-filter.ts'
 import type { AccountFacts } from './account-facts.ts'
 import type { AppFieldsModel, ScopeChoice } from './app-form.ts'
 import type { appFacts, SecretFacts } from './app-frame.ts'
@@ -142,7 +143,12 @@ export interface ConsoleModels {
     types: { value: AppType; label: string }[]
     pager: Pager
   }
-  'app-overview': { app: AppFacts; defaults: ReturnType<typeof lifetimesInWords> }
+  'app-overview': {
+    app: AppFacts
+    defaults: ReturnType<typeof lifetimesInWords>
+    permissions: readonly Scope[]
+    figures: { label: string; value: string }[]
+  }
   'app-permissions': {
     app: AppFacts
     groups: PermissionGroups
@@ -161,6 +167,8 @@ export interface ConsoleModels {
     isRefusals: boolean
     /** What the events are narrowed to; empty where they are not. */
     requestId: string
+    when: string
+    presets: Preset[]
     allUrl: string
     refusedUrl: string
     summary: UsageSummary
@@ -207,9 +215,11 @@ export interface ConsoleModels {
   }
   activity: {
     events: NamedEvent[]
-    filter: Readonly<
-      Record<'event' | 'app' | 'account' | 'actor' | 'reason' | 'request' | 'from' | 'to', string>
-    >
+    filter: Readonly<Record<ActivityFilterName, string>>
+    /** Whose days the dates of the filter are. */
+    zone: string
+    unclear: UnclearName | undefined
+    presets: Preset[]
     kinds: { value: string; label: string }[]
     narrowing: Narrowing
     csvUrl: string
@@ -310,6 +320,14 @@ export interface ConsoleModels {
     }
   link: { link: string; expiresAt: Date; account: AccountFacts }
   tokens: Omit<FormModel, 'cancelUrl'> & StaleModel & { text: string; problems: string[] }
+  /** Asks before tokens end; `text` is sent on. */
+  'token-question': FormModel & {
+    text: string
+    act: 'inspect' | 'revoke' | 'report'
+    results: readonly TokenResult[]
+    consequences: readonly string[]
+    button: string
+  }
   'token-results': { results: TokenResult[]; link: string }
   keys: { keys: (KeyFacts & { badge: Badge })[]; jwksUrl: string; resealUrl: string }
   confirmation: ConfirmationModel

@@ -9,15 +9,15 @@ const LOGINS: Readonly<Record<string, ReasonMessage>> = {
   account_unknown: message('No account has that e-mail address.', NOTHING),
   password_wrong: message(
     'The password was wrong.',
-    'If the person has forgotten it, create a reset link.',
+    'If the user has forgotten it, create a reset link.',
   ),
   password_unset: message(
     'The account has no password yet, because its invitation was not accepted.',
-    'Create a new link for the person.',
+    'Create a new link for the user.',
   ),
-  signed_out: message('The person signed out.', NOTHING),
-  signed_out_everywhere: message('The person signed out in all browsers at once.', NOTHING),
-  account_switched: message('Another person signed in with the same browser.', NOTHING),
+  signed_out: message('The user signed out.', NOTHING),
+  signed_out_everywhere: message('The user signed out in all browsers at once.', NOTHING),
+  account_switched: message('Another user signed in with the same browser.', NOTHING),
 }
 
 const REVOCATIONS: Record<RevocationReason, ReasonMessage> = {
@@ -30,7 +30,7 @@ const REVOCATIONS: Record<RevocationReason, ReasonMessage> = {
     'A refresh token was used after it had been replaced.',
     'Check that the app stores each new one. If it does, someone may have a copy.',
   ),
-  user: message('The person disconnected the app.', NOTHING),
+  user: message('The user disconnected the app.', NOTHING),
   admin: message('An admin revoked it.', NOTHING),
   app_suspended: message('The app was suspended.', NOTHING),
   app_deleted: message('The app was deleted.', NOTHING),
@@ -39,7 +39,7 @@ const REVOCATIONS: Record<RevocationReason, ReasonMessage> = {
     'It was reported as leaked.',
     'Find out where it was exposed, such as logs, repositories or chats.',
   ),
-  password_changed: message('The person’s password was changed.', NOTHING),
+  password_changed: message('The user’s password was changed.', NOTHING),
   preview: message('It was issued for an admin’s preview of the app. Nobody else had it.', NOTHING),
 }
 

@@ -23,6 +23,8 @@ const MAX_CHARACTERS = 20_000
 interface Typed {
   text: string
   act: 'inspect' | 'revoke' | 'report'
+  /** Whether it was asked before: what ends tokens is asked once more. */
+  isConfirmed: boolean
 }
 
 const FORMS = {
@@ -58,14 +60,20 @@ const lookUp = (deps: ConsoleDeps): Row =>
       return {
         text: form?.fields.get('token')?.trim() ?? '',
         act: act === 'revoke' || act === 'report' ? act : 'inspect',
+        isConfirmed: form?.fields.get('confirmed') === 'yes',
       }
     },
     recentSignIn: (_, { act }) => act !== 'inspect',
     showsStaleForm: true,
     once: false,
-    page: tokensPage,
+    page: (state) =>
+      asksFirst(state.typed) && state.problems.length === 0 && !state.isStale
+        ? questionPage(deps, state)
+        : tokensPage(state),
     check: ({ text, act }) => problemsOf(text, act),
-    async run(_, { text, act }, by) {
+    async run(_, typed, by) {
+      if (asksFirst(typed)) return { kind: 'asked' }
+      const { text, act } = typed
       if (act === 'revoke') return shown([await revoked(deps, text, by)])
       if (act === 'report') return shown(await reported(deps, text, by))
       return shown([await inspected(deps, text, by)])
@@ -84,6 +92,49 @@ function tokensPage({ typed, problems, isStale, ...form }: FormState<undefined, 
     problems: problems.map(({ sentence }) => sentence),
     isStale,
     signInAgainUrl: form.signInAgainUrl,
+  } as const
+}
+
+const asksFirst = ({ act, isConfirmed }: Typed): boolean => act !== 'inspect' && !isConfirmed
+
+/** Asks before tokens end: says what was found, and what will happen to it. */
+async function questionPage(
+  deps: ConsoleDeps,
+  { typed: { text, act }, admin, ...form }: FormState<undefined, Typed>,
+) {
+  const found: TokenResult[] = []
+  const tokens = act === 'report' ? tokensIn(text) : [text]
+  if (!isGrantId(text))
+    for (const token of tokens) found.push(await inspected(deps, token, admin.by))
+  const isOne = tokens.length === 1
+  const title =
+    act === 'revoke'
+      ? isGrantId(text)
+        ? 'Revoke this authorization?'
+        : 'Revoke this token?'
+      : isOne
+        ? 'Report this token as leaked?'
+        : `Report ${tokens.length} tokens as leaked?`
+  return {
+    template: 'token-question',
+    frame: frameOf(title, { crumbs: [{ label: TITLE, href: PATH }] }),
+    action: form.action,
+    csrf: form.csrf,
+    cancelUrl: PATH,
+    text,
+    act,
+    results: found,
+    consequences:
+      act === 'revoke'
+        ? [
+            'An access token ends alone. A refresh token, a code or an authorization ID ends the whole authorization.',
+            'The app has to refresh, or ask the user again.',
+          ]
+        : [
+            'Each token ends with its whole authorization, even if it had expired.',
+            'Each client secret ends with all tokens that the app got with it.',
+          ],
+    button: act === 'revoke' ? 'Revoke' : isOne ? 'Report and revoke' : 'Report and revoke all',
   } as const
 }
 

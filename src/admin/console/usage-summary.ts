@@ -1,8 +1,11 @@
-// What an app did in the last 30 days, from the daily counters. Pure; called by the activity tab of
-// an app.
+// What an app did in the last 30 days, from the daily counters, and what is active now. Called by
+// the overview and the activity of an app.
 import type { UsageCount } from '../../audit/usage.store.ts'
 import { DAY } from '../../shared/clock.ts'
 import type { ReasonMessage } from '../../model/error-guides.ts'
+import type { App } from '../../model/app.ts'
+import type { ConsoleDeps } from './console-deps.ts'
+import { numberInWords } from './labels.ts'
 import { reasonMessage } from './reason-messages.ts'
 
 const DAYS = 30
@@ -26,7 +29,7 @@ export interface UsageSummary {
 }
 
 /** Returns the first and last day of the period that ends now, as the usage store takes them. */
-export function period(nowMillis: number): { from: string; to: string } {
+function period(nowMillis: number): { from: string; to: string } {
   const day = (millis: number): string => new Date(millis).toISOString().slice(0, 10)
   return { from: day(nowMillis - (DAYS - 1) * DAY), to: day(nowMillis) }
 }
@@ -35,7 +38,7 @@ const isAuthentication = (code: string): boolean =>
   /^client_(authentication|secret|unknown|suspended)/.test(code)
 
 /** Adds the counters of one app up. @param nowMillis the end of the period */
-export function summaryOf(counts: readonly UsageCount[], nowMillis: number): UsageSummary {
+function summaryOf(counts: readonly UsageCount[], nowMillis: number): UsageSummary {
   const sum = (fits: (count: UsageCount) => boolean): number =>
     counts.filter(fits).reduce((total, { count }) => total + count, 0)
   const byReason = (name: string, fits: (each: UsageCount) => boolean): ReasonCount[] => {
@@ -64,3 +67,33 @@ export function summaryOf(counts: readonly UsageCount[], nowMillis: number): Usa
     busiest: Math.max(...days.map(({ count }) => count)),
   }
 }
+
+/** What an app did lately, and how many authorizations it has now. */
+interface AppUsage {
+  summary: UsageSummary
+  authorizations: { count: number; isMore: boolean }
+}
+
+/** Reads both. */
+export async function readUsage(
+  { usage, countGrants, clock }: Pick<ConsoleDeps, 'usage' | 'countGrants' | 'clock'>,
+  { id }: App,
+): Promise<AppUsage> {
+  const now = clock()
+  const [counts, authorizations] = await Promise.all([
+    usage.list({ ...period(now), appId: id }),
+    countGrants(id),
+  ])
+  return { summary: summaryOf(counts, now), authorizations }
+}
+
+/** Returns the figures as pages show them. */
+export const usageFigures = ({ summary, authorizations }: AppUsage) => [
+  {
+    label: 'Active authorizations',
+    value: `${numberInWords(authorizations.count)}${authorizations.isMore ? '+' : ''}`,
+  },
+  { label: 'Tokens issued', value: numberInWords(summary.tokensIssued) },
+  { label: 'Tokens refreshed', value: numberInWords(summary.refreshes) },
+  { label: 'Failed authentications', value: numberInWords(summary.failedAuthentications) },
+]
