@@ -8,6 +8,7 @@ import { startBackgroundJobs } from './background-jobs.ts'
 import { createAdminApiMiddleware } from './compose/admin-api.ts'
 import { createAdminServices } from './compose/admin-services.ts'
 import { openAuthorizationServer } from './compose/authorization-server.ts'
+import { openConnections } from './compose/connections.ts'
 import { createConsole } from './compose/console.ts'
 import { createGateways } from './compose/gateways.ts'
 import { createPageParts, createPageRouters } from './compose/pages.ts'
@@ -58,7 +59,11 @@ export function createApp(infrastructure: Infrastructure, services: Services): A
   const inspect = createInspector(services, remembered.findAccess)
   const admin = createAdminServices(infrastructure, services)
   const pages = createPageParts(infrastructure, limits)
-  const oauth = openAuthorizationServer(infrastructure, services, limits, inspect, pages.views)
+  const connections = openConnections(infrastructure, services, limits, inspect)
+  const oauth = openAuthorizationServer(infrastructure, services, limits, inspect, {
+    views: pages.views,
+    exchange: connections?.exchange,
+  })
   const { streams, verify } = createGateways(infrastructure, services, limits, inspect)
   const drain = { isDraining: false }
   const readiness = {
@@ -69,6 +74,7 @@ export function createApp(infrastructure: Infrastructure, services: Services): A
   }
   const routers = [
     streams.router,
+    ...(connections?.routers ?? []),
     ...oauth.routers,
     ...createPageRouters(infrastructure, services, oauth.interactions, limiter, pages, limits),
     createConsole(infrastructure, services, admin, oauth, pages),
@@ -97,6 +103,7 @@ export function createApp(infrastructure: Infrastructure, services: Services): A
     async [Symbol.asyncDispose]() {
       streams[Symbol.dispose]()
       remembered[Symbol.dispose]()
+      await connections?.[Symbol.asyncDispose]()
       await Promise.all([jobs[Symbol.asyncDispose](), limiter.flush()])
     },
   }
@@ -168,5 +175,5 @@ const listRoutesOf = ({ stack }: Router): { method: string; path: string }[] =>
   )
 
 const MACHINE_PATH =
-  /^\/(?:oauth\/(?!authorize)|\.well-known\/|healthz|readyz|(?:token|revoke|introspect)\/?$)/
+  /^\/(?:oauth\/(?!authorize)|connect\/|\.well-known\/|healthz|readyz|(?:token|revoke|introspect)\/?$)/
 const isPagePath = (path: string): boolean => !MACHINE_PATH.test(path)

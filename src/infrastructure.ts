@@ -56,7 +56,11 @@ export async function openInfrastructure(
     metrics,
     serverKeys: createServerKeys(secrets.secretKeys),
     sealedBox: createEncryption(secrets.encryptionKeys),
-    credentialEncryption: createRowEncryption(secrets.connectionsKeys ?? secrets.encryptionKeys),
+    credentialEncryption: createRowEncryption([
+      ...(secrets.connectionsKeys ?? []),
+      // Also for what was encrypted before there was a key of its own.
+      ...secrets.encryptionKeys,
+    ]),
     db,
     endedStore,
     outgoing: createOutgoing({

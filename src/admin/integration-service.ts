@@ -209,7 +209,8 @@ async function remove(
   assertMay(by, 'admin:apps:write')
   const integration = await get(deps, handle)
   const connections = await deps.integrations.countConnections(integration.id)
-  if (connections > 0 && !withConnections) return { kind: 'in-use', connections }
+  const isOwn = integration.kind === 'client_credentials'
+  if (connections > 0 && !withConnections && !isOwn) return { kind: 'in-use', connections }
   await deps.integrations.remove(integration.id)
   try {
     await deps.scopes.remove(scopeOfIntegration(integration))

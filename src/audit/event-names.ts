@@ -50,6 +50,17 @@ export const EVENTS = {
   'integration.created': act,
   'integration.changed': act,
   'integration.deleted': act,
+  'integration.misconfigured': { level: 'warn', isUsage: false },
+  'integration.recovered': act,
+  'connection.fetched': usage,
+  'connection.expired': act,
+  'connection.failing': act,
+  'connection.recovered': act,
+  'connection.narrowed': act,
+  'connection.disabled': act,
+  'connection.enabled': act,
+  'connection.deleted': act,
+  'connections.reencrypted': act,
   'leak.reported': { level: 'warn', isUsage: false },
 } as const satisfies Record<string, EventKind>
 

@@ -297,6 +297,61 @@ const accountEvents = (record: RecordEvent) => ({
     record('keys.resealed', undefined, {}, { count: facts.count }, context),
 })
 
+type OfConnection = Subject & { connection: string; integration: string }
+
+const connectionData = ({ connection, integration }: OfConnection): Data => ({
+  connection,
+  integration,
+})
+
+/** What becomes of connections to other systems. */
+const connectionStateEvents = (record: RecordEvent) => ({
+  /** An app was given the credential of a connection. */
+  connectionFetched: (facts: OfConnection & OfApp, context?: EventContext) =>
+    record('connection.fetched', undefined, facts, connectionData(facts), context),
+  /** Its owner has to connect again. */
+  connectionExpired: (facts: OfConnection & { reason: string }, context?: EventContext) =>
+    record('connection.expired', facts.reason, facts, connectionData(facts), context),
+  connectionFailing: (facts: OfConnection & { reason: string }, context?: EventContext) =>
+    record('connection.failing', facts.reason, facts, connectionData(facts), context),
+  connectionRecovered: (facts: OfConnection, context?: EventContext) =>
+    record('connection.recovered', undefined, facts, connectionData(facts), context),
+  /** The provider took scopes away. */
+  connectionNarrowed: (
+    facts: OfConnection & { scopes: readonly string[] },
+    context?: EventContext,
+  ) =>
+    record(
+      'connection.narrowed',
+      undefined,
+      facts,
+      { ...connectionData(facts), scopes: facts.scopes },
+      context,
+    ),
+  connectionDisabled: (facts: OfConnection, context?: EventContext) =>
+    record('connection.disabled', undefined, facts, connectionData(facts), context),
+  connectionEnabled: (facts: OfConnection, context?: EventContext) =>
+    record('connection.enabled', undefined, facts, connectionData(facts), context),
+  connectionDeleted: (facts: OfConnection, context?: EventContext) =>
+    record('connection.deleted', undefined, facts, connectionData(facts), context),
+  connectionsReencrypted: (facts: { count: number }, context?: EventContext) =>
+    record('connections.reencrypted', undefined, {}, { count: facts.count }, context),
+  /** The provider refuses our client. */
+  integrationMisconfigured: (
+    facts: { integration: string; reason: string },
+    context?: EventContext,
+  ) =>
+    record(
+      'integration.misconfigured',
+      facts.reason,
+      {},
+      { integration: facts.integration },
+      context,
+    ),
+  integrationRecovered: (facts: { integration: string }, context?: EventContext) =>
+    record('integration.recovered', undefined, {}, { integration: facts.integration }, context),
+})
+
 /** Connections to other systems. */
 const connectionEvents = (record: RecordEvent) => ({
   providerSaved: (facts: { provider: string }, context?: EventContext) =>
@@ -341,6 +396,7 @@ export function createEvents(deps: EventsDeps) {
     ...appEvents(record),
     ...accountEvents(record),
     ...connectionEvents(record),
+    ...connectionStateEvents(record),
   }
 }
 

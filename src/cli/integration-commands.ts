@@ -91,7 +91,7 @@ which is made along. On a terminal the client secret is asked for. Examples:
   does(create, async (session, handle = '') => {
     const flags = create.opts<Flags>()
     const change = await changeOf(session, flags)
-    return withIntegrations(session, async (admin, issuer) => {
+    return withConnections(session, async (admin, issuer) => {
       const input = { handle, providerKey: flags.provider ?? '', kind: flags.kind, ...change }
       const outcome = await admin.integrations.create(input, OPERATOR)
       if (outcome.kind === 'refused') throw inputRefusal(outcome.problems)
@@ -129,7 +129,7 @@ A misconfigured integration is tried again at once. Example:
     } as IntegrationChange
     if (Object.keys(change).length === 0)
       throw usageRefusal('Name what is to change: see otesse integration set --help')
-    return withIntegrations(session, async (admin, issuer) => {
+    return withConnections(session, async (admin, issuer) => {
       const version =
         parseVersion(flags.ifVersion) ?? (await admin.integrations.get(handle)).version
       const outcome = await admin.integrations.update(handle, version, change, OPERATOR)
@@ -147,7 +147,7 @@ function addList(integration: Command, does: Does): void {
     .description('list the integrations')
     .addHelpText('after', '\nExample:\n  $ otesse integration list --json')
   does(list, (session) =>
-    withIntegrations(session, async (admin, issuer) => {
+    withConnections(session, async (admin, issuer) => {
       const all = await admin.integrations.list()
       const rows = all.map((one) => [
         one.handle,
@@ -170,7 +170,7 @@ function addShow(integration: Command, does: Does): void {
     .description('show one, with the callback address to register at the provider')
     .addHelpText('after', '\nExample:\n  $ otesse integration show crm')
   does(show, (session, handle = '') =>
-    withIntegrations(session, async (admin, issuer) =>
+    withConnections(session, async (admin, issuer) =>
       shown(await admin.integrations.get(handle), issuer),
     ),
   )
@@ -183,9 +183,10 @@ function addDelete(integration: Command, does: Does): void {
     .option('--with-connections', 'also where people have connected it: their credentials go too')
     .addHelpText('after', '\nExample:\n  $ otesse integration delete crm --with-connections')
   does(command, (session, handle = '') =>
-    withIntegrations(session, async (admin) => {
-      const { withConnections = false } = command.opts<{ withConnections?: boolean }>()
-      const outcome = await admin.integrations.remove(handle, { withConnections }, OPERATOR)
+    withConnections(session, async (admin) => {
+      const flags = command.opts<{ withConnections?: boolean }>()
+      const isAll = flags.withConnections === true
+      const outcome = await admin.integrations.remove(handle, { withConnections: isAll }, OPERATOR)
       const { kind, connections } = outcome
       if (kind === 'in-use')
         throw new Refusal(
@@ -255,8 +256,8 @@ const pairs = (flag: string, given: readonly string[]): Record<string, string> =
     }),
   )
 
-/** Does work on integrations, where connections are on. @throws {Refusal} */
-function withIntegrations(
+/** Does work on connections, where they are on. @throws {Refusal} */
+export function withConnections(
   session: Session,
   work: (admin: AdminServices, issuer: string) => Promise<Outcome>,
 ): Promise<Outcome> {

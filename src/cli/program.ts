@@ -8,6 +8,7 @@ import { addAccountCommands } from './account-commands.ts'
 import { addAppCommands } from './app-commands.ts'
 import { flagOfSetting } from './app-flags.ts'
 import { addApplyCommand } from './apply-command.ts'
+import { addConnectionCommands } from './connection-commands.ts'
 import { addEventCommands } from './event-commands.ts'
 import { addExportCommand } from './export-command.ts'
 import { addIntegrationCommands } from './integration-commands.ts'
@@ -137,6 +138,7 @@ Exit codes: 0 done, 1 failed or refused, 2 usage error.`,
   addKeyCommands(program, does)
   addProviderCommands(program, does)
   addIntegrationCommands(program, does)
+  addConnectionCommands(program, does)
   addStoreCommands(program, does)
   // Without a command there is nothing to do: people get the help, scripts an error.
   program.action(() => {

@@ -3,13 +3,16 @@ import { createAccountImport } from '../accounts/account-import.ts'
 import { type AccountService, createAccountService } from '../admin/account-service.ts'
 import { type AppService, createAppService } from '../admin/app-service.ts'
 import { createKeyService, type KeyService } from '../admin/key-service.ts'
+import { type ConnectionService, createConnectionService } from '../admin/connection-service.ts'
 import { createIntegrationService, type IntegrationService } from '../admin/integration-service.ts'
 import { createProviderService, type ProviderService } from '../admin/provider-service.ts'
 import { createScopeService, type ScopeService } from '../admin/scope-service.ts'
 import { createTokenService, type TokenService } from '../admin/token-service.ts'
+import { createConnectionAdminStore } from '../connections/connection-admin.store.ts'
+import { createReencryptStore } from '../connections/reencrypt.store.ts'
 import type { Infrastructure } from '../infrastructure.ts'
 import type { Services } from '../services.ts'
-import type { Clock } from '../shared/clock.ts'
+import { createConnectionRefresher } from './connections.ts'
 
 /** All services of admins. */
 export interface AdminServices {
@@ -17,6 +20,7 @@ export interface AdminServices {
   apps: AppService
   scopes: ScopeService
   integrations: IntegrationService
+  connections: ConnectionService
   providers: ProviderService
   keys: KeyService
   tokens: TokenService
@@ -24,9 +28,10 @@ export interface AdminServices {
 
 /** Creates the services. */
 export function createAdminServices(
-  { config, clock, invalidation }: Infrastructure,
+  infrastructure: Infrastructure,
   { accounts, accountLinks, apps, scopes, keyRing, grants, audit, ...known }: Services,
 ): AdminServices {
+  const { config, clock, invalidation } = infrastructure
   const { events } = audit
   const { stores, inspectToken } = known
   return {
@@ -39,7 +44,7 @@ export function createAdminServices(
     }),
     apps: createAppService({ apps, events }),
     scopes: createScopeService({ scopes, events }),
-    ...connectionServices(clock, scopes, { audit, providers: known.providers, stores }),
+    ...connectionServices(infrastructure, scopes, { audit, providers: known.providers, stores }),
     keys: createKeyService({ keyRing, events }),
     tokens: createTokenService({
       apps,
@@ -56,7 +61,7 @@ export function createAdminServices(
 }
 
 const connectionServices = (
-  clock: Clock,
+  infrastructure: Infrastructure,
   scopes: Services['scopes'],
   { audit: { events }, providers: known, stores }: Pick<Services, 'audit' | 'providers' | 'stores'>,
 ) => ({
@@ -65,13 +70,26 @@ const connectionServices = (
     scopes,
     findProvider: known.find,
     events,
-    clock,
+    clock: infrastructure.clock,
   }),
   providers: createProviderService({
     providers: stores.providers,
     known,
     integrations: stores.integrations,
     events,
-    clock,
+    clock: infrastructure.clock,
+  }),
+  connections: createConnectionService({
+    all: createConnectionAdminStore(infrastructure.db),
+    connections: stores.connections,
+    integrations: stores.integrations,
+    refresher: createConnectionRefresher(infrastructure, {
+      audit: { events },
+      providers: known,
+      stores,
+    }),
+    reencryption: createReencryptStore(infrastructure.db, infrastructure.credentialEncryption),
+    events,
+    clock: infrastructure.clock,
   }),
 })

@@ -17,7 +17,7 @@ export function openAuthorizationServer(
   services: Services,
   limits: Limits,
   inspect: InspectToken,
-  views: AuthorizationServerDeps['views'],
+  { views, exchange }: Pick<AuthorizationServerDeps, 'views' | 'exchange'>,
 ): AuthorizationServer {
   const { config, serverKeys, db } = infrastructure
   const { issuer } = config.server
@@ -34,6 +34,7 @@ export function openAuthorizationServer(
     adminAudience: issuer + ADMIN_API_PATH,
     findStanding: createFindStanding(db),
     inspect,
+    exchange,
     limits,
     views,
   })

@@ -338,6 +338,12 @@ const SETTINGS = {
       60,
       'Requests from one client to the admin API, and of one address without a valid token.',
     ),
+    connectPerClient: limit(
+      'OTESSE_LIMIT_CONNECT_PER_CLIENT',
+      6000,
+      60,
+      'Requests of one app to /connect/v1.',
+    ),
     loginPerAccountAddress: limit(
       'OTESSE_LIMIT_LOGIN_PER_ACCOUNT_ADDRESS',
       10,

@@ -1,6 +1,7 @@
 // The rows of connections. Invariant: credentials change together with the generation of their
 // connection, in one transaction; nobody reaches a connection of another owner.
 import { type Insertable, type Selectable, sql } from 'kysely'
+import type { Provider } from '../providers/provider.ts'
 import type { Encryption } from '../shared/encryption.ts'
 import { AppError } from '../shared/errors.ts'
 import { newConnectionId } from '../shared/ids.ts'
@@ -28,6 +29,8 @@ import { clientSecretOf, toIntegration } from './integration.store.ts'
 export interface UsableConnection {
   readonly connection: Connection
   readonly integration: Integration
+  /** The provider, where an admin wrote it; those of the catalogue win over it. */
+  readonly customProvider: Provider | undefined
   clientSecret(): Secret<string> | undefined
   credentials(): Credential[]
   hasCredential(kind: CredentialKind): boolean
@@ -55,7 +58,7 @@ export interface ConnectionStore {
 
 const idOf = (owner: Owner): string => (owner.kind === 'account' ? owner.id : '')
 
-const toConnection = (row: Selectable<ConnectionRow>): Connection => ({
+export const toConnection = (row: Selectable<ConnectionRow>): Connection => ({
   id: row.id,
   integrationId: row.integration_id,
   owner: row.owner_kind === 'account' ? { kind: 'account', id: row.owner_id } : COMPANY,
@@ -85,6 +88,7 @@ const toConnection = (row: Selectable<ConnectionRow>): Connection => ({
 type UsableRow = Selectable<ConnectionRow> & {
   /** As JSON, where timestamps are texts. */
   integration: Selectable<IntegrationRow>
+  definition: unknown
   stored: readonly StoredCredential[]
 }
 
@@ -139,11 +143,12 @@ async function findUsable(
   id: string,
 ): Promise<UsableConnection | undefined> {
   const { rows } = await sql<UsableRow>`
-    select c.*, to_jsonb(i) as integration, coalesce((
+    select c.*, to_jsonb(i) as integration, p.definition, coalesce((
       select jsonb_agg(jsonb_build_object('kind', kind, 'name', name, 'value', encrypted_value,
         'expires', expires_at))
       from credentials where connection_id = c.id), '[]') as stored
     from connections c join integrations i on i.id = c.integration_id
+    left join providers p on p.key = i.provider_key
     where c.id = ${id}`.execute(db)
   const [row] = rows
   return row && usableOf(row, encryption)
@@ -156,6 +161,7 @@ function usableOf(row: UsableRow, encryption: Encryption): UsableConnection {
   return {
     connection: toConnection(row),
     integration: toIntegration(integration),
+    customProvider: (row.definition ?? undefined) as Provider | undefined,
     clientSecret: () => clientSecretOf(integration, encryption),
     credentials: () =>
       stored.map((one) => ({

@@ -27,7 +27,7 @@ export const decryptCredential = (
 ): Secret<string> => new Secret(encryption.decrypt(value, placeOf(connectionId, kind, name)))
 
 /** Encrypts a value. */
-const encryptCredential = (
+export const encryptCredential = (
   encryption: Encryption,
   connectionId: string,
   { kind, name, value }: Pick<Credential, 'kind' | 'name' | 'value'>,

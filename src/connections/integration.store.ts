@@ -2,6 +2,7 @@
 // bound to its row, and only `clientSecret` gives it out.
 import { type Selectable, sql, type Updateable } from 'kysely'
 import type { Encryption, EncryptedPlace } from '../shared/encryption.ts'
+import { newConnectionId } from '../shared/ids.ts'
 import { Secret } from '../shared/secret.ts'
 import { type Database, type OpenTransaction, withDatabase } from '../storage/database.ts'
 import type { IntegrationRow } from '../storage/schema.ts'
@@ -12,7 +13,12 @@ export interface IntegrationStore {
   find(id: string): Promise<Integration | undefined>
   findByHandle(handle: string): Promise<Integration | undefined>
   list(): Promise<Integration[]>
-  /** Inserts one in an open transaction. @throws a unique violation where the handle is taken */
+  /**
+   * Inserts one in an open transaction; one of client credentials with its only connection, which
+   * is the company's.
+   *
+   * @throws a unique violation where the handle is taken
+   */
   insert(
     transaction: OpenTransaction,
     integration: Integration,
@@ -104,12 +110,26 @@ const settingColumns = (settings: IntegrationSettings) => ({
   proxy_methods: JSON.stringify(settings.proxyMethods),
 })
 
+/** Decrypts a client secret. @throws {Error} where it was moved, damaged, or its key is not configured */
+export const decryptClientSecret = (
+  encryption: Encryption,
+  id: string,
+  encrypted: string,
+): Secret<string> => new Secret(encryption.decrypt(encrypted, secretPlace(id)))
+
+/** Encrypts a client secret. */
+export const encryptClientSecret = (
+  encryption: Encryption,
+  id: string,
+  secret: Secret<string>,
+): string => encryption.encrypt(secret.reveal(), secretPlace(id))
+
 /** Decrypts the client secret of a row. */
 export const clientSecretOf = (
   { id, encrypted_client_secret: encrypted }: Selectable<IntegrationRow>,
   encryption: Encryption,
 ): Secret<string> | undefined =>
-  encrypted === null ? undefined : new Secret(encryption.decrypt(encrypted, secretPlace(id)))
+  encrypted === null ? undefined : decryptClientSecret(encryption, id, encrypted)
 
 /** Creates the store over the database. */
 export function createIntegrationStore(db: Database, encryption: Encryption): IntegrationStore {
@@ -118,7 +138,7 @@ export function createIntegrationStore(db: Database, encryption: Encryption): In
       db.selectFrom('integrations').selectAll().where(column, '=', value).executeTakeFirst(),
     )
   const encryptSecret = (id: string, secret: Secret<string>): string =>
-    encryption.encrypt(secret.reveal(), secretPlace(id))
+    encryptClientSecret(encryption, id, secret)
   return {
     async find(id) {
       const row = await rowOf('id', id)
@@ -157,6 +177,7 @@ export function createIntegrationStore(db: Database, encryption: Encryption): In
           updated_at: at,
         })
         .execute()
+      if (integration.kind === 'client_credentials') await insertOwn(transaction, integration)
     },
 
     update: (id, version, { settings, clientSecret, at }) =>
@@ -228,4 +249,28 @@ export function createIntegrationStore(db: Database, encryption: Encryption): In
         return removed.numDeletedRows > 0n
       }),
   }
+}
+
+/** The connection of an integration that gets tokens for the company itself. */
+async function insertOwn(
+  transaction: OpenTransaction,
+  { id, createdAt: at, scopes }: Integration,
+): Promise<void> {
+  await transaction
+    .insertInto('connections')
+    .values({
+      id: newConnectionId(),
+      integration_id: id,
+      owner_kind: 'company',
+      owner_id: '',
+      external_id: '',
+      granted_scopes: JSON.stringify(scopes),
+      missing_scopes: '[]',
+      config: '{}',
+      status: 'active',
+      status_since: at,
+      created_at: at,
+      updated_at: at,
+    })
+    .execute()
 }

@@ -2,9 +2,16 @@
 import type { Provider } from '../providers/provider.ts'
 import type { ProviderStore } from './provider.store.ts'
 
+interface OfProvider {
+  readonly integration: { readonly providerKey: string }
+  readonly customProvider: Provider | undefined
+}
+
 /** Finds providers. */
 export interface KnownProviders {
   find: (key: string) => Promise<Provider | undefined>
+  /** Finds the provider of a connection that was read with everything that is needed to use it. */
+  of: (usable: OfProvider) => Promise<Provider | undefined>
   /** Lists them by key. */
   list(): Promise<Provider[]>
   /** Returns whether the key belongs to a provider of the catalogue. */
@@ -16,6 +23,8 @@ export function createKnownProviders(store: Pick<ProviderStore, 'find' | 'list'>
   let reading: Promise<ReadonlyMap<string, Provider>> | undefined
   const catalogue = (): Promise<ReadonlyMap<string, Provider>> => (reading ??= readByKey())
   return {
+    of: async ({ integration, customProvider }) =>
+      (await catalogue()).get(integration.providerKey) ?? customProvider,
     find: async (key) => (await catalogue()).get(key) ?? (await store.find(key)),
     isInCatalogue: async (key) => (await catalogue()).has(key),
     async list() {

@@ -16,6 +16,7 @@ const errorBody = (error: AppError, requestId: string, issuer: string) => ({
   error: error.error,
   error_description: error.sentence,
   error_uri: errorUri(issuer, error),
+  ...error.members,
   request_id: requestId,
 })
 

@@ -19,7 +19,8 @@ export type Limits = Record<
   | 'readsPerAddress'
   | 'probesPerAddress'
   | 'adminPerClient'
-  | 'adminPerStranger',
+  | 'adminPerStranger'
+  | 'connectPerClient',
   BatchedLimit
 > & {
   /** What wrong secrets and tokens are counted by. */
@@ -37,6 +38,7 @@ type LimitSizes = Record<
   | 'authorizeEverywhere'
   | 'readsPerAddress'
   | 'adminPerClient'
+  | 'connectPerClient'
   | 'failedProofsPerAddress'
   | 'failedProofsPerClient',
   LimitSize
@@ -60,6 +62,7 @@ export function createLimits(
     introspectPerAddress: perAddress('introspect-address', sizes.introspectPerClient),
     verifyPerGateway: limiter.createBatchedLimit('verify-gateway', sizes.verifyPerGateway),
     adminPerClient: limiter.createBatchedLimit('admin-client', sizes.adminPerClient),
+    connectPerClient: limiter.createBatchedLimit('connect-client', sizes.connectPerClient),
     // What the admin API publishes: its description.
     adminPerStranger: createNetworkLimit(limiter, 'admin-stranger', sizes.adminPerClient),
     authorizePerAddress: createNetworkLimit(

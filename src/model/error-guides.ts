@@ -397,6 +397,34 @@ export const REFUSAL_GUIDES: Readonly<Record<ErrorCode, ReasonMessage>> = {
     'Too many requests were sent in a short time.',
     'Wait as long as Retry-After says, and longer after each refusal. Reuse each access token until it expires.',
   ),
+  subject_token_invalid: message(
+    'The token to be exchanged has ended, was revoked, or belongs to another app.',
+    'Exchange an access token that this app got itself, and refresh it first where it has expired.',
+  ),
+  connection_unknown: message(
+    'There is no connection of that id that the token may use.',
+    'List the connections of the account. Where there is none, send the person to connect_url.',
+  ),
+  connection_disabled: message(
+    'An admin has switched the connection, or the whole integration, off.',
+    'Ask an admin to switch it on again.',
+  ),
+  reconnect_needed: message(
+    'The other system refuses the connection for good, for example because the person withdrew it there.',
+    'Send the person to connect_url. The connection keeps its id.',
+  ),
+  integration_misconfigured: message(
+    'The other system refuses the client of this server there: often its secret was changed.',
+    'An admin should correct the integration. Its connections stay as they are, and work again then.',
+  ),
+  provider_unavailable: message(
+    'The other system did not answer, or asked us to wait.',
+    'Try again after the time in Retry-After. The connection is not lost.',
+  ),
+  refresh_in_progress: message(
+    'Another request is renewing the token of this connection.',
+    'Try again after the time in Retry-After.',
+  ),
   temporarily_unavailable: message(
     'A store of the server could not be reached in time, or the server is shutting down. Nothing happened.',
     'Wait as long as Retry-After says, then send the same request again.',

@@ -35,7 +35,7 @@ import { createSigner, type Sign } from './signer.ts'
 import type { GrantDeps } from './token/grant-type.ts'
 import { createIdTokenIssuer, type IssueIdToken } from './token/id-token.ts'
 import { createTokensInProcess, type TokensInProcess } from './token/in-process.ts'
-import { createTokenEndpoint } from './token/token-endpoint.ts'
+import { createTokenEndpoint, type ExchangeToken } from './token/token-endpoint.ts'
 import type { TokenSettings } from './token/token-terms.ts'
 import { createUserinfoRouter } from './userinfo/userinfo.routes.ts'
 
@@ -56,6 +56,8 @@ export interface AuthorizationServerDeps {
   store: RecordStore & IndexStore
   findStanding: FindStanding
   redisMemory: { isNearlyFull(): boolean }
+  /** Exchanges tokens for those of connections; absent while connections are off. */
+  exchange?: ExchangeToken | undefined
   /** May answer from memory: for introspection and userinfo. */
   inspect: InspectToken
   /** Asks the stores: what is remembered of tokens is no place for those of previews. */
@@ -135,7 +137,14 @@ function createEndpoints(
     perAddress: limits.tokenPerAddress,
     perClient: limits.tokenPerClient,
   }
-  const token = { ...granting, phases, events, logger, admitsGrant: accounts.admitsGrant }
+  const token = {
+    ...granting,
+    exchange: deps.exchange,
+    phases,
+    events,
+    logger,
+    admitsGrant: accounts.admitsGrant,
+  }
   const introspection = {
     phases: {
       ...clients,

@@ -287,6 +287,11 @@ export const ERRORS = {
     'invalid_scope',
     'The scope {about} is not part of what the user authorized.',
   ),
+  subject_token_invalid: row(
+    400,
+    'invalid_request',
+    'The subject_token is not a live access token of this app.',
+  ),
   target_unknown: row(400, 'invalid_target', 'This client may not request that audience.'),
 
   // The resource side
@@ -407,6 +412,34 @@ export const ERRORS = {
   interaction_foreign: row(400, 'interaction_foreign', 'This page belongs to another browser.'),
   csrf_mismatch: row(403, 'csrf_mismatch', 'The form did not come from our own page.'),
 
+  // Connections to other systems
+  connection_unknown: row(404, 'not_connected', 'There is no such connection.'),
+  connection_disabled: row(
+    409,
+    'connection_disabled',
+    'The connection was switched off by an admin.',
+  ),
+  reconnect_needed: row(
+    409,
+    'reconnect_needed',
+    'The connection no longer works: its owner must connect again.',
+  ),
+  integration_misconfigured: row(
+    409,
+    'integration_misconfigured',
+    'The other system refuses this server: an admin must correct the integration.',
+  ),
+  provider_unavailable: row(
+    503,
+    'provider_unavailable',
+    'The other system cannot be reached right now: try again later.',
+  ),
+  refresh_in_progress: row(
+    503,
+    'refresh_in_progress',
+    'The token is just being renewed: try again in a moment.',
+  ),
+
   // The state of the server
   rate_limited: row(429, 'rate_limited', 'Too many requests. Wait and try again.'),
   temporarily_unavailable: row(
@@ -430,6 +463,8 @@ interface ErrorFacts {
   mostBytes?: number
   /** The value that came, of a parameter that is no secret: shown escaped and bounded. */
   came?: string | undefined
+  /** More members of a JSON answer, such as a link that helps: public. */
+  members?: Readonly<Record<string, string>>
   /** For the log only. */
   detail?: string
   cause?: unknown
@@ -466,6 +501,7 @@ export class AppError extends Error {
   readonly mostBytes: number | undefined
   /** Safe to show; see `ErrorFacts`. */
   readonly came: string | undefined
+  readonly members: Readonly<Record<string, string>> | undefined
   readonly detail: string | undefined
   readonly retryAfterSeconds: number | undefined
   /** Set later, where the app is known only further out. */
@@ -478,6 +514,7 @@ export class AppError extends Error {
     this.about = facts.about !== undefined && SAFE_ABOUT.test(facts.about) ? facts.about : undefined
     this.mostBytes = facts.mostBytes
     this.came = facts.came === undefined ? undefined : shownValue(facts.came)
+    this.members = facts.members
     this.detail = facts.detail
     this.retryAfterSeconds = facts.retryAfterSeconds
     this.appId = facts.appId

@@ -5,6 +5,7 @@ import { createConnectionStore } from '../../src/connections/connection.store.ts
 import { COMPANY, type NewConnection, type Owner } from '../../src/connections/connection.ts'
 import { createIntegrationStore } from '../../src/connections/integration.store.ts'
 import type { Integration } from '../../src/connections/integration.ts'
+import { createReencryptStore } from '../../src/connections/reencrypt.store.ts'
 import { createProviderStore } from '../../src/connections/provider.store.ts'
 import type { Provider } from '../../src/providers/provider.ts'
 import { createRowEncryption } from '../../src/shared/encryption.ts'
@@ -177,6 +178,35 @@ describe.each(DATABASES)('on $name', ({ open }) => {
       await swap(from, kind)
       const usable = await connections().findUsable(id)
       expect(() => usable?.credential('oauth_access_token')).toThrow()
+    }
+  })
+
+  test('everything is encrypted anew under a new key, also after a run that was cut off', async () => {
+    const [older, newer] = [new Secret('o'.repeat(43)), new Secret('n'.repeat(43))]
+    const storeWith = (...keys: Secret<string>[]) =>
+      createConnectionStore(durable.db, createRowEncryption(keys))
+    const reencryption = createReencryptStore(durable.db, createRowEncryption([newer, older]))
+    await durable.db.deleteFrom('integrations').execute()
+    await durable.db.transaction().execute((trx) => {
+      const old = createIntegrationStore(durable.db, createRowEncryption([older]))
+      return old.insert(trx, CRM, new Secret('secret-there'))
+    })
+    const ids: string[] = []
+    for (let at = 0; at < 40; at += 1)
+      ids.push((await storeWith(older).establish(made({ externalId: `there-${at}` }), AT)).id)
+    expect(await reencryption.countStale()).toBe(81)
+    // Cut off after the first batch; what is connected meanwhile is under the new key.
+    expect(await reencryption.reencrypt(10)).toBe(10)
+    await storeWith(newer, older).establish(made({ id: ids[39], externalId: 'there-39' }), AT)
+    const again = async () => {
+      while ((await reencryption.reencrypt(7)) > 0);
+    }
+    await Promise.all([again(), again()])
+    expect(await reencryption.countStale()).toBe(0)
+    for (const id of ids) {
+      const usable = await storeWith(newer).findUsable(id)
+      expect(usable?.credential('oauth_refresh_token')?.reveal()).toBe('refresh-1')
+      expect(usable?.clientSecret()?.reveal()).toBe('secret-there')
     }
   })
 

@@ -1,5 +1,6 @@
 // otesse integration and otesse provider on real stores: the scope comes and goes with the
 // integration, the secret never shows, and nothing works while connections are off.
+import { Secret } from '../../src/shared/secret.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { runHere } from '../support/cli-here.ts'
 import type { Answer } from '../support/cli-process.ts'
@@ -145,6 +146,49 @@ test('client credentials need the secret, and are the company’s', async () => 
   expect((await refused([...args, ...kind]))['problems']).toMatchObject([{ field: 'clientSecret' }])
   const { integration } = await done([...args, ...kind, '--client-secret'], 'secret-there')
   expect(integration).toMatchObject({ ownerKinds: ['company'], callback: null })
+  const own = await done(['connection', 'list', '--integration', 'service'])
+  expect(own['connections']).toMatchObject([{ owner: { kind: 'company' }, status: 'active' }])
+  await done(['integration', 'delete', 'service'])
+})
+
+test('connections are listed, switched off and on, and encrypted anew', async () => {
+  const { integration } = await create('listed')
+  const { connections } = server.services.stores
+  const { id } = await connections.establish(
+    {
+      integrationId: integration.id,
+      owner: { kind: 'account', id: 'acc_ada' },
+      establishedBy: 'acc_ada',
+      externalId: 'there',
+      externalLabel: 'ada@corp.example',
+      grantedScopes: [],
+      missingScopes: [],
+      config: {},
+      accessExpiresAt: undefined,
+      refreshExpiresAt: undefined,
+      credentials: [{ kind: 'api_key', name: 'token', value: new Secret('their-key') }],
+    },
+    new Date(),
+  )
+  const listed = await done(['connection', 'list', '--integration', 'listed'])
+  expect(listed).toMatchObject({ connections: [{ id, integration: 'listed', status: 'active' }] })
+  expect(JSON.stringify(listed)).not.toContain('their-key')
+  const off = await done(['connection', 'disable', id])
+  expect(off).toMatchObject({ connection: { status: 'disabled', statusReason: 'admin' } })
+  expect(await done(['connection', 'enable', id])).toMatchObject({
+    connection: { status: 'active' },
+  })
+  const rotated = await otesse(['connection', 'reencrypt', '--json'], '', {
+    OTESSE_CONNECTIONS_KEY: 'tests-rotate-to-this-key-0123456789',
+  })
+  expect(rotated.stderr).toBe('')
+  expect(rotated.json()['reencrypted']).toBeGreaterThan(0)
+  expect(await done(['connection', 'delete', id])).toMatchObject({ deleted: true })
+  expect((await refused(['connection', 'show', id]))['code']).toBe('not_found')
+  const { events } = await server.services.stores.events.list({ limit: 10 })
+  expect(events.map(({ name }) => name)).toEqual(
+    expect.arrayContaining(['connection.disabled', 'connection.enabled', 'connection.deleted']),
+  )
 })
 
 test('a provider in use is kept, and a key of the catalogue is not taken', async () => {

@@ -13,6 +13,7 @@ beforeAll(async () => {
     backend: 'embedded',
     overrides: {
       OTESSE_TRUSTED_PROXIES: '127.0.0.1',
+      OTESSE_CONNECTIONS: 'true',
       OTESSE_LIMIT_AUTHORIZE_PER_ADDRESS: SMALL,
       OTESSE_LIMIT_READS_PER_ADDRESS: SMALL,
       OTESSE_LIMIT_TOKEN_PER_ADDRESS: SMALL,

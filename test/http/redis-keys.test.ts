@@ -2,6 +2,9 @@
 // everything that writes there: no key without a row, and no row without a key.
 import { readFileSync } from 'node:fs'
 import { Redis } from 'ioredis'
+import { createRedisSpool } from '../../src/connections/spool.ts'
+import { newConnectionId } from '../../src/shared/ids.ts'
+import { Secret } from '../../src/shared/secret.ts'
 import { openNetworkedStores, startTestApp, type TestApp } from '../support/app.ts'
 import { startRedis } from '../support/backends.ts'
 import { approveInBrowser, createBrowser } from '../support/browser-flow.ts'
@@ -19,6 +22,7 @@ const PARTS: Readonly<Record<string, string>> = {
   '<name>': String.raw`[\w-]+`,
   '<key>': '.+',
   '<mac>': String.raw`\w+`,
+  '<connection>': String.raw`con_\w+`,
 }
 
 const rows = [...readFileSync('src/README.md', 'utf8').matchAll(/^\| `([^`]+)` +\|/gm)].map(
@@ -71,6 +75,16 @@ async function useEverything(server: TestApp): Promise<void> {
   const rotated = await spa.authorize({ accountId: account.id })
   await spa.refresh(rotated.refresh)
   await spa.refresh(rotated.refresh)
+
+  // What a provider gave waits there while the database is away.
+  const { redis, keyPrefix, credentialEncryption } = server.infrastructure
+  if (redis === undefined) throw new Error('the test runs on Redis')
+  const accessToken = new Secret('an access token')
+  const nothing = { refreshToken: undefined, accessExpiresAt: undefined, scopes: undefined }
+  await createRedisSpool(redis, keyPrefix, credentialEncryption).put(newConnectionId(), {
+    generation: 1,
+    tokens: { accessToken, ...nothing, refreshExpiresAt: undefined },
+  })
 
   // Pages: a wrong password, sign-in, consent, a preview, the end of the session.
   const browser = createBrowser(server)

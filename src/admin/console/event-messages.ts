@@ -46,6 +46,17 @@ export const EVENT_TITLES: Partial<Record<EventName, string>> = {
   'integration.created': 'Integration created',
   'integration.changed': 'Integration changed',
   'integration.deleted': 'Integration deleted',
+  'integration.misconfigured': 'Integration misconfigured',
+  'integration.recovered': 'Integration works again',
+  'connection.fetched': 'Credential of a connection used',
+  'connection.expired': 'Connection expired',
+  'connection.failing': 'Connection failing',
+  'connection.recovered': 'Connection works again',
+  'connection.narrowed': 'Connection lost scopes',
+  'connection.disabled': 'Connection switched off',
+  'connection.enabled': 'Connection switched on',
+  'connection.deleted': 'Connection deleted by an admin',
+  'connections.reencrypted': 'Credentials of connections re-encrypted',
   'leak.reported': 'Leak reported',
 }
 

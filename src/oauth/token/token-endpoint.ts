@@ -22,7 +22,16 @@ import type { IssueIdToken } from './id-token.ts'
 import { tokenAnswer } from './token-answer.ts'
 import { recordIssued, recordReuse, type TokenRecord } from './token-events.ts'
 
+/** Exchanges a token of ours for one of another system (RFC 8693). @returns the answer's members */
+export type ExchangeToken = (
+  app: App,
+  parameters: Parameters,
+  context: ReturnType<typeof requestFacts>,
+) => Promise<object>
+
 export interface TokenEndpointDeps extends GrantDeps, TokenRecord {
+  /** Absent where it is not offered. */
+  exchange?: ExchangeToken | undefined
   phases: ClientPhases
   /** Returns whether an account is active and its grants of that generation count. */
   admitsGrant: (accountId: string, generation: number) => boolean | Promise<boolean>
@@ -30,8 +39,34 @@ export interface TokenEndpointDeps extends GrantDeps, TokenRecord {
 }
 
 /** Creates the token endpoint. */
-export const createTokenEndpoint = (deps: TokenEndpointDeps): Endpoint =>
-  createClientEndpoint(deps.phases, grantTypeOf, (call, request) => issue(call, request, deps))
+export function createTokenEndpoint(deps: TokenEndpointDeps): Endpoint {
+  const { exchange } = deps
+  if (exchange === undefined)
+    return createClientEndpoint(deps.phases, grantTypeOf, (call, request) =>
+      issue(call, request, deps),
+    )
+  return createClientEndpoint(deps.phases, grantTypeOrExchange, (call, request) =>
+    isExchange(request)
+      ? answerExchange(call, request, exchange)
+      : issue(call, request as ClientRequest<NamedGrantType>, deps),
+  )
+}
+
+const EXCHANGE = { name: 'urn:ietf:params:oauth:grant-type:token-exchange' } as const
+
+const grantTypeOrExchange = (parameters: Parameters): NamedGrantType | typeof EXCHANGE =>
+  parameters.get('grant_type') === EXCHANGE.name ? EXCHANGE : grantTypeOf(parameters)
+
+const isExchange = ({ selected }: ClientRequest<NamedGrantType | typeof EXCHANGE>): boolean =>
+  selected.name === EXCHANGE.name
+
+async function answerExchange(
+  call: HttpCall,
+  { app, parameters }: ClientRequest<unknown>,
+  exchange: ExchangeToken,
+): Promise<void> {
+  answerJson(call, await exchange(app, parameters, requestFacts(call)))
+}
 
 async function issue(
   call: HttpCall,

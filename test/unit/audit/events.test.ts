@@ -36,6 +36,7 @@ function setUp(options: { refusalRowsPerSecond?: number } = {}) {
 
 const account = { accountId: 'acc_1' }
 const app = { appId: 'app_1' }
+const connection = { connection: 'con_1', integration: 'crm' }
 const grant = { appId: 'app_1', grantId: 'g1' }
 
 /** How each function is called; the compiler and the test below make sure that none is missing. */
@@ -78,6 +79,17 @@ const CALLS: { [Name in keyof Events]: Parameters<Events[Name]>[0] } = {
   providerRemoved: { provider: 'crm' },
   integrationCreated: { integration: 'crm', provider: 'crm' },
   integrationChanged: { integration: 'crm', diff: { name: ['CRM', 'Sales'] } },
+  integrationMisconfigured: { integration: 'crm', reason: 'invalid_client' },
+  integrationRecovered: { integration: 'crm' },
+  connectionFetched: { ...account, ...app, ...connection },
+  connectionExpired: { ...account, ...connection, reason: 'refused_by_provider' },
+  connectionFailing: { ...account, ...connection, reason: 'timed_out' },
+  connectionDisabled: { ...account, ...connection },
+  connectionEnabled: { ...account, ...connection },
+  connectionDeleted: { ...account, ...connection },
+  connectionsReencrypted: { count: 3 },
+  connectionRecovered: { ...account, ...connection },
+  connectionNarrowed: { ...account, ...connection, scopes: ['leads'] },
   integrationDeleted: { integration: 'crm', connections: 2 },
 }
 

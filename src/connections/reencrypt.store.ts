@@ -1,0 +1,99 @@
+// Encrypts credentials and client secrets anew under the current key, so that an older one can go.
+// Invariants: each value is replaced only where it still is the one that was read, so that a refresh
+// at the same moment wins; what is done stays done, and a run that was killed is begun again.
+import { sql } from 'kysely'
+import type { Encryption } from '../shared/encryption.ts'
+import { type Database, withDatabase } from '../storage/database.ts'
+import { decryptCredential, encryptCredential, type StoredCredential } from './credential.store.ts'
+import { decryptClientSecret, encryptClientSecret } from './integration.store.ts'
+
+/** Encrypts anew. */
+export interface ReencryptStore {
+  /** Encrypts up to `most` values anew; returns how many, 0 when there are none left. */
+  reencrypt(most: number): Promise<number>
+  /** Counts the values that an older key still encrypts. */
+  countStale(): Promise<number>
+}
+
+interface StaleCredential extends Omit<StoredCredential, 'expires'> {
+  id: string
+}
+
+interface StaleSecret {
+  id: string
+  value: string
+}
+
+/** Creates the store over the database. */
+export function createReencryptStore(db: Database, encryption: Encryption): ReencryptStore {
+  const current = `${encryption.currentPrefix}%`
+  return {
+    reencrypt: (most) =>
+      withDatabase(async () => {
+        const { rows } = await sql<StaleCredential>`
+          select connection_id as id, kind, name, encrypted_value as value from credentials
+          where encrypted_value not like ${current} limit ${most}`.execute(db)
+        return rows.length > 0
+          ? await replaceCredentials(db, encryption, rows)
+          : await replaceSecrets(db, encryption, current)
+      }),
+
+    countStale: () =>
+      withDatabase(async () => {
+        const { rows } = await sql<{ count: string }>`
+          select (select count(*) from credentials where encrypted_value not like ${current})
+            + (select count(*) from integrations
+               where encrypted_client_secret not like ${current}) as count`.execute(db)
+        return Number(rows[0]?.count ?? 0)
+      }),
+  }
+}
+
+async function replaceCredentials(
+  db: Database,
+  encryption: Encryption,
+  stale: readonly StaleCredential[],
+): Promise<number> {
+  const pairs = stale.map(({ id, ...one }) => {
+    const { kind, name } = one
+    const value = decryptCredential(encryption, id, one)
+    return {
+      id,
+      kind,
+      name,
+      before: one.value,
+      after: encryptCredential(encryption, id, { kind, name, value }),
+    }
+  })
+  await sql`
+    update credentials c set encrypted_value = g.after
+    from jsonb_to_recordset(${JSON.stringify(pairs)}::jsonb)
+      as g (id text, kind text, name text, before text, after text)
+    where c.connection_id = g.id and c.kind = g.kind and c.name = g.name
+      and c.encrypted_value = g.before`.execute(db)
+  return stale.length
+}
+
+async function replaceSecrets(
+  db: Database,
+  encryption: Encryption,
+  current: string,
+): Promise<number> {
+  const { rows } = await sql<StaleSecret>`
+    select id, encrypted_client_secret as value from integrations
+    where encrypted_client_secret not like ${current} limit 100`.execute(db)
+  for (const { id, value } of rows)
+    await db
+      .updateTable('integrations')
+      .set({
+        encrypted_client_secret: encryptClientSecret(
+          encryption,
+          id,
+          decryptClientSecret(encryption, id, value),
+        ),
+      })
+      .where('id', '=', id)
+      .where('encrypted_client_secret', '=', value)
+      .execute()
+  return rows.length
+}
