@@ -7,6 +7,7 @@ import { type Database, withDatabase, type WriteAlong } from '../storage/databas
 import type { Tables } from '../storage/schema.ts'
 import { beginsWith, contains, findsParts } from '../storage/text-search.ts'
 import type { Account, AccountChange, AccountToInsert } from '../model/account.ts'
+import { countUpTo, type ListOrder, type MatchCount, MOST_COUNTED } from '../model/list-order.ts'
 import { emailKey } from './account-input.ts'
 import {
   assertNotLastAdmin,
@@ -28,12 +29,17 @@ export type AccountEdit =
   /** Somebody else changed it first: `account` is how it is now. */
   | { kind: 'conflict'; account: Account }
 
+/** In which order accounts are listed. */
+export type AccountOrder = ListOrder<'email' | 'created'>
+
 /** One page to read. */
 export interface AccountPageQuery {
   /** Part of the e-mail or the name, or a whole id; fewer than three characters are the beginning of the e-mail. */
   search: string | undefined
   status: Account['status'] | undefined
   role: Account['role'] | undefined
+  order: AccountOrder
+  /** The e-mail key with which the page before ended. */
   after: string | undefined
   limit: number
 }
@@ -50,8 +56,9 @@ export interface AccountStore {
   findByEmailKey(
     emailKey: string,
   ): Promise<{ account: Account; passwordHash: string | undefined } | undefined>
-  /** Lists by e-mail, those whose key comes after `after`. */
   list(query: AccountPageQuery): Promise<{ account: Account; emailKey: string }[]>
+  /** Counts what the list has on all pages. */
+  count(query: Pick<AccountPageQuery, 'search' | 'status' | 'role'>): Promise<MatchCount>
   /**
    * Changes an account if it is still of that version; a change that changes nothing leaves the
    * version as it is.
@@ -147,6 +154,7 @@ export function createAccountStore(db: Database): AccountStore {
       }),
 
     list: (query) => withDatabase(() => listAccounts(db, query)),
+    count: (query) => withDatabase(() => countAccounts(db, query)),
 
     update: (id, version, change, at) =>
       withDatabase(() =>
@@ -237,31 +245,66 @@ async function reactivate(db: Database, id: string, at: Date): Promise<boolean> 
   return row !== undefined
 }
 
-async function listAccounts(
-  db: Database,
-  { search, status, role, after, limit }: Parameters<AccountStore['list']>[0],
-): ReturnType<AccountStore['list']> {
-  let query = db.selectFrom('accounts').selectAll().orderBy('email_key').limit(limit)
+type Matching = Parameters<AccountStore['count']>[0]
+
+function ofStatusAndRole(db: Database, { status, role }: Matching) {
+  let query = db.selectFrom('accounts')
   if (status !== undefined) query = query.where('status', '=', status)
   if (role !== undefined) query = query.where('role', '=', role)
-  if (after !== undefined) query = query.where('email_key', '>', after)
-  if (search?.includes('@') === true) {
+  return query
+}
+
+/** Selects the accounts that match a search; a whole address is that account alone. */
+async function matchingAccounts(db: Database, matching: Matching) {
+  const { search } = matching
+  const query = ofStatusAndRole(db, matching)
+  // In an object, because a query cannot be awaited itself.
+  if (search === undefined) return { query }
+  if (search.includes('@')) {
     // A whole address is what people paste, and its parts are in too many others for an index of
     // parts.
     const whole = query.where('email_key', '=', emailKey(search))
-    const [row] = await whole.execute()
-    if (row !== undefined) return [{ account: toAccount(row), emailKey: row.email_key }]
+    if ((await whole.select('id').executeTakeFirst()) !== undefined) return { query: whole }
   }
-  if (search !== undefined) {
-    query = query.where((eb) => {
+  return {
+    query: query.where((eb) => {
       if (!findsParts(search)) return beginsWith(sql.ref('email_key'), search)
       // Names and ids have no @ in them.
       if (search.includes('@')) return contains('email', search)
       return eb.or([contains('email', search), contains('name', search), eb('id', '=', search)])
-    })
+    }),
+  }
+}
+
+async function listAccounts(
+  db: Database,
+  { order, after, limit, ...matching }: AccountPageQuery,
+): ReturnType<AccountStore['list']> {
+  const direction = order.descending ? 'desc' : 'asc'
+  const beyond = order.descending ? sql`<` : sql`>`
+  const { query: all } = await matchingAccounts(db, matching)
+  let query = all.selectAll().limit(limit)
+  if (order.by === 'email') {
+    query = query.orderBy('email_key', direction)
+    if (after !== undefined) query = query.where(sql<boolean>`email_key ${beyond} ${after}::text`)
+  } else {
+    query = query.orderBy('created_at', direction).orderBy('email_key', direction)
+    const last = sql`(select created_at from accounts where email_key = ${after ?? ''})`
+    if (after !== undefined)
+      query = query.where(sql<boolean>`(created_at, email_key) ${beyond} (${last}, ${after}::text)`)
   }
   const rows = await query.execute()
   return rows.map((row) => ({ account: toAccount(row), emailKey: row.email_key }))
+}
+
+async function countAccounts(db: Database, matching: Matching): Promise<MatchCount> {
+  const { query: all } = await matchingAccounts(db, matching)
+  const some = all.select('id').limit(MOST_COUNTED + 1)
+  const { count } = await db
+    .selectFrom(some.as('some'))
+    .select((eb) => eb.fn.countAll<string>().as('count'))
+    .executeTakeFirstOrThrow()
+  return countUpTo(Number(count))
 }
 
 async function updateAccount(

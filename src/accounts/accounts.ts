@@ -9,8 +9,9 @@ import { createChangePublisher } from '../model/change-publisher.ts'
 import { diffOf } from '../model/diff.ts'
 import { createLoadingCache } from '../model/loading-cache.ts'
 import { assertPassword, emailKey, parseEmail, parseLine } from './account-input.ts'
-import { type AccountStore } from './account.store.ts'
+import type { AccountOrder, AccountStore } from './account.store.ts'
 import { type Account, type AccountChange, newAccount } from '../model/account.ts'
+import type { MatchCount } from '../model/list-order.ts'
 import type { QueuePlace } from './fair-queue.ts'
 import type { Passwords } from './passwords.ts'
 
@@ -86,7 +87,9 @@ export interface AccountQuery {
   status?: Account['status'] | undefined
   /** Both when absent. */
   role?: Account['role'] | undefined
-  /** The `next` of the page before. */
+  /** By e-mail when absent. */
+  order?: AccountOrder | undefined
+  /** The `next` of the page before, in the same order. */
   cursor?: string | undefined
   /** From 1 to 200, 50 when absent. */
   limit?: number | undefined
@@ -121,6 +124,8 @@ export interface Accounts {
   findByEmail(email: string): Promise<Account | undefined>
   /** Lists accounts by e-mail. @throws {AppError} `parameter_invalid` for a cursor that is not ours */
   list(query?: AccountQuery): Promise<AccountPage>
+  /** Counts what the list has on all pages. */
+  count(query?: Pick<AccountQuery, 'search' | 'status' | 'role'>): Promise<MatchCount>
   /**
    * Changes name or role, if the account is still of that version. All processes act on another
    * role at once, and links that were made for the account before end with the change.
@@ -239,6 +244,7 @@ export function createAccounts(deps: AccountsDeps): Accounts {
     },
 
     list: listAccounts.bind(undefined, deps),
+    count: (query = {}) => store.count(matchingOf(query)),
 
     async setPassword(id, password, context = {}) {
       assertPassword(password)
@@ -342,17 +348,22 @@ async function rehash(
   }
 }
 
-async function listAccounts(
-  { store }: AccountsDeps,
-  { search, status, role, cursor, limit = DEFAULT_PAGE }: AccountQuery = {},
-): Promise<AccountPage> {
-  const size = Math.min(Math.max(Math.trunc(limit) || 1, 1), MAX_PAGE)
+const BY_EMAIL: AccountOrder = { by: 'email', descending: false }
+
+function matchingOf({ search, status, role }: Pick<AccountQuery, 'search' | 'status' | 'role'>) {
   // A NUL is the one character that Postgres takes in no text.
   const words = search?.replaceAll('\0', '').trim().slice(0, 200)
+  return { search: words === '' ? undefined : words, status, role }
+}
+
+async function listAccounts(
+  { store }: AccountsDeps,
+  { order = BY_EMAIL, cursor, limit = DEFAULT_PAGE, ...asked }: AccountQuery = {},
+): Promise<AccountPage> {
+  const size = Math.min(Math.max(Math.trunc(limit) || 1, 1), MAX_PAGE)
   const found = await store.list({
-    search: words === '' ? undefined : words,
-    status,
-    role,
+    ...matchingOf(asked),
+    order,
     after: cursor === undefined ? undefined : parseCursor(cursor),
     // One more than asked for tells whether there is a next page.
     limit: size + 1,

@@ -1,22 +1,30 @@
 // What the registry asks of its database, and where its answers come from. Deleted apps are found,
 // but no longer change.
 import type { App, AppSecret, AppSettings, AppStatus, AppType } from '../model/app.ts'
+import type { ListOrder, MatchCount } from '../model/list-order.ts'
 import type { Database, WriteAlong } from '../storage/database.ts'
 import type { Logo } from './logo.ts'
 import type { HashRenewal } from './secret-usage.ts'
 
 /** A page of a list, newest first. */
 export interface AppPageQuery {
-  /** Part of the name (its beginning where it is fewer than three characters), or a whole client id or handle. */
+  /**
+   * Part of the name, or the beginning of the client id or handle; fewer than three characters are
+   * the beginning of the name, or a whole handle.
+   */
   readonly search?: string | undefined
   readonly type?: AppType | undefined
   readonly statuses: readonly AppStatus[]
   /** Only apps that may ask for this one. */
   readonly scope?: string | undefined
-  /** Where the page before ended. */
+  readonly order: AppOrder
+  /** The app with which the page before ended. */
   readonly after?: { readonly createdAt: string; readonly id: string } | undefined
   readonly limit: number
 }
+
+/** In which order apps are listed. */
+export type AppOrder = ListOrder<'created' | 'name'>
 
 /** What adding a secret came to. */
 export type AddSecretOutcome =
@@ -32,6 +40,8 @@ export interface AppStore {
   findBySecretHash(hashes: readonly string[]): Promise<App | undefined>
   find(id: string): Promise<App | undefined>
   list(query: AppPageQuery): Promise<App[]>
+  /** Counts what the list has on all pages. */
+  count(query: Omit<AppPageQuery, 'order' | 'after' | 'limit'>): Promise<MatchCount>
   /** Counts the apps that are not deleted by the scopes that they may ask for; scopes that none has are not there. */
   countByScope(): Promise<ReadonlyMap<string, number>>
   countOfScope(scope: string): Promise<number>

@@ -16,6 +16,7 @@ import {
   type AppStatus,
   type AppType,
 } from '../model/app.ts'
+import { countUpTo, type MatchCount } from '../model/list-order.ts'
 import { DAY, dateNow, type Clock } from '../shared/clock.ts'
 import type { ServerKeys } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
@@ -27,7 +28,7 @@ import type { Invalidation } from '../storage/invalidation.ts'
 import { isStorable } from '../storage/timestamps.ts'
 import { createAppCache } from './app-cache.ts'
 import { settingsOf } from './app-settings.ts'
-import type { AppStore } from './app-persistence.ts'
+import type { AppOrder, AppStore } from './app-persistence.ts'
 import { DEFAULT_LIFETIME_BOUNDS, type LifetimeBounds } from './app-rules.ts'
 import { checkAppInput, type AppVerdict } from './client-metadata.ts'
 import {
@@ -78,16 +79,18 @@ export type CreateSecretOutcome = CreatedSecret | Refused
 
 export type SecretVerdict = 'valid' | 'wrong' | 'expired'
 
-/** What to list; newest first. */
+/** What to list. */
 export interface AppQuery {
-  /** Part of the name, or a whole client id. */
+  /** Part of the name, or the beginning of the client id or handle. */
   search?: string | undefined
   type?: AppType | undefined
   /** All but the deleted ones when absent. */
   status?: AppStatus | undefined
   /** Only apps that may ask for this one. */
   scope?: string | undefined
-  /** The `next` of the page before. */
+  /** Newest first when absent. */
+  order?: AppOrder | undefined
+  /** The `next` of the page before, in the same order. */
   cursor?: string | undefined
   /** From 1 to 200, 50 when absent. */
   limit?: number | undefined
@@ -161,6 +164,8 @@ export interface AppRegistry extends AsyncDisposable {
   revokeSecret(id: string, secretId: string, options?: { endOwn?: boolean }): Promise<App>
   /** @throws {AppError} `parameter_invalid` for a cursor that is not ours */
   list(query?: AppQuery): Promise<AppPage>
+  /** Counts what the list has on all pages. */
+  count(query?: Pick<AppQuery, 'search' | 'type' | 'status' | 'scope'>): Promise<MatchCount>
   /** Counts the apps that may ask for each scope, deleted ones left out; scopes that none has are not there; see scope-use.ts for how old it may be. */
   countByScope(): Promise<ReadonlyMap<string, number>>
   /** Counts the apps that may ask for a scope, deleted ones left out. */
@@ -278,6 +283,7 @@ export function createAppRegistry(
     createSecret: (id, options) => createSecret(registry, id, options),
     revokeSecret: (id, secretId, options) => revokeSecret(registry, id, secretId, options),
     list: (query) => list(registry, query),
+    count: (query) => count(registry, query),
     countByScope: () => scopeUse.count(),
     countOfScope: (scope) => (isScopeName(scope) ? store.countOfScope(scope) : Promise.resolve(0)),
     setLogo: (id, bytes, contentType) => setLogo(registry, id, bytes, contentType),
@@ -446,19 +452,35 @@ const revokeSecret: OnRegistry<'revokeSecret'> = async (
   )
 }
 
-const list: OnRegistry<'list'> = async (
-  registry,
-  { search, type, status, scope, cursor, limit = DEFAULT_PAGE } = {},
-) => {
-  const size = Math.min(Math.max(Math.trunc(limit) || 1, 1), MAX_PAGE)
-  if (scope !== undefined && !isScopeName(scope)) return { apps: [], next: undefined }
+const NEWEST_FIRST: AppOrder = { by: 'created', descending: true }
+
+type Asked = Pick<AppQuery, 'search' | 'type' | 'status' | 'scope'>
+
+const mayMatch = ({ scope }: Asked): boolean => scope === undefined || isScopeName(scope)
+
+function matchingOf({ search, type, status, scope }: Asked): Parameters<AppStore['count']>[0] {
   // A NUL is the one character that Postgres takes in no text.
   const words = search?.replaceAll('\0', '').trim().slice(0, 200)
-  const found = await registry.store.list({
+  return {
     search: words === '' ? undefined : words,
     type,
     statuses: status === undefined ? ['active', 'suspended'] : [status],
     scope,
+  }
+}
+
+const count: OnRegistry<'count'> = async (registry, asked = {}) =>
+  mayMatch(asked) ? registry.store.count(matchingOf(asked)) : countUpTo(0)
+
+const list: OnRegistry<'list'> = async (
+  registry,
+  { order = NEWEST_FIRST, cursor, limit = DEFAULT_PAGE, ...asked } = {},
+) => {
+  const size = Math.min(Math.max(Math.trunc(limit) || 1, 1), MAX_PAGE)
+  if (!mayMatch(asked)) return { apps: [], next: undefined }
+  const found = await registry.store.list({
+    ...matchingOf(asked),
+    order,
     after: cursor === undefined ? undefined : parseCursor(cursor),
     // One more than asked for tells whether there is a next page.
     limit: size + 1,

@@ -6,6 +6,7 @@ import { type Database, isUniqueViolation, withDatabase } from '../storage/datab
 import type { Tables } from '../storage/schema.ts'
 import { beginsWith, contains, findsParts } from '../storage/text-search.ts'
 import type { AppSecret } from '../model/app.ts'
+import { countUpTo, MOST_COUNTED } from '../model/list-order.ts'
 import {
   endAllOfApp,
   hasScope,
@@ -35,6 +36,7 @@ export const createAppStore = (db: Database): AppStore => ({
   findByHandle: findByHandle.bind(undefined, db),
   findBySecretHash: findBySecretHash.bind(undefined, db),
   list: listApps.bind(undefined, db),
+  count: countApps.bind(undefined, db),
   countByScope: countByScope.bind(undefined, db),
   countOfScope: countOfScope.bind(undefined, db),
   updateSettings: updateSettings.bind(undefined, db),
@@ -136,36 +138,61 @@ const findByHandle: OnDatabase<'findByHandle'> = (db, handle) =>
     return row && readApp(db, row.id)
   })
 
-const listApps: OnDatabase<'list'> = (db, { search, type, statuses, scope, after, limit }) =>
+type Matching = Parameters<AppStore['count']>[0]
+
+function matchingApps(db: Database, { search, type, statuses, scope }: Matching) {
+  let query = db.selectFrom('apps').where('status', 'in', statuses)
+  if (type !== undefined) query = query.where('type', '=', type)
+  if (scope !== undefined) query = query.where(hasScope(scope))
+  if (search === undefined) return query
+  return query.where((eb) =>
+    findsParts(search)
+      ? eb.or([
+          contains('name', search),
+          beginsWith(sql`lower(id)`, search),
+          beginsWith(sql.ref('handle'), search),
+        ])
+      : eb.or([beginsWith(sql`lower(name)`, search), eb('handle', '=', search)]),
+  )
+}
+
+const listApps: OnDatabase<'list'> = (db, { order, after, limit, ...matching }) =>
   withDatabase(async () => {
-    if (statuses.length === 0) return []
-    let query = db
-      .selectFrom('apps')
+    if (matching.statuses.length === 0) return []
+    const direction = order.descending ? 'desc' : 'asc'
+    const value = order.by === 'name' ? sql`lower(name)` : sql`created_at`
+    let query = matchingApps(db, matching)
       .selectAll()
-      .where('status', 'in', statuses)
-      .orderBy('created_at', 'desc')
-      .orderBy('id', 'desc')
+      .orderBy(value, direction)
+      .orderBy('id', direction)
       .limit(limit)
-    if (type !== undefined) query = query.where('type', '=', type)
-    if (scope !== undefined) query = query.where(hasScope(scope))
-    if (after !== undefined)
-      query = query.where(
-        sql<boolean>`(created_at, id) < (${after.createdAt}::timestamptz, ${after.id}::text)`,
-      )
-    if (search !== undefined)
-      query = query.where((eb) =>
-        eb.or([
-          findsParts(search) ? contains('name', search) : beginsWith(sql`lower(name)`, search),
-          eb('id', '=', search),
-          eb('handle', '=', search),
-        ]),
-      )
+    if (after !== undefined) {
+      const beyond = order.descending ? sql`<` : sql`>`
+      const last =
+        order.by === 'name'
+          ? sql`(select lower(name) from apps where id = ${after.id})`
+          : sql`${after.createdAt}::timestamptz`
+      query = query.where(sql<boolean>`(${value}, id) ${beyond} (${last}, ${after.id}::text)`)
+    }
     const rows = await query.execute()
     const secrets = await secretsOf(
       db,
       rows.map(({ id }) => id),
     )
     return rows.map((row) => toApp(row, secrets.get(row.id) ?? []))
+  })
+
+const countApps: OnDatabase<'count'> = (db, matching) =>
+  withDatabase(async () => {
+    if (matching.statuses.length === 0) return countUpTo(0)
+    const some = matchingApps(db, matching)
+      .select('id')
+      .limit(MOST_COUNTED + 1)
+    const { count } = await db
+      .selectFrom(some.as('some'))
+      .select((eb) => eb.fn.countAll<string>().as('count'))
+      .executeTakeFirstOrThrow()
+    return countUpTo(Number(count))
   })
 
 const countByScope: OnDatabase<'countByScope'> = (db) =>

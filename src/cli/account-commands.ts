@@ -37,10 +37,12 @@ import {
   inputRefusal,
   OPERATOR,
   type Outcome,
+  parseLimit,
   type Session,
   usageRefusal,
 } from './session.ts'
 
+const MAX_PAGE = 200
 const GENERATED_LENGTH = 20
 const ROLE_WORDS = ROLES.join(', ').replace('_', '-')
 
@@ -161,13 +163,14 @@ function addList(account: Command, does: Does): void {
     if (status !== undefined && status !== 'active' && status !== 'deactivated')
       throw usageRefusal('--status is active or deactivated')
     const ofRole = role === undefined ? undefined : roleOf(role)
+    const count = parseLimit(limit, MAX_PAGE)
     return session.withServices(async ({ accounts }) => {
       const page = await accounts.list({
         search,
         status,
         role: ofRole,
         cursor,
-        limit: Number(limit),
+        limit: count,
       })
       return {
         json: { accounts: page.accounts.map(accountJson), next: page.next ?? null },

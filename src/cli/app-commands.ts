@@ -16,6 +16,7 @@ import {
   OPERATOR,
   type Outcome,
   parseVersion,
+  parseLimit,
   usageRefusal,
 } from './session.ts'
 
@@ -104,8 +105,9 @@ Examples:
     const { search, status, scope, limit, cursor } = list.opts<ListFlags>()
     if (status !== undefined && !isStatus(status))
       throw usageRefusal('--status is active, suspended or deleted')
+    const count = parseLimit(limit, 200)
     return session.withServices(async ({ apps }) => {
-      const page = await apps.list({ search, status, scope, cursor, limit: Number(limit) })
+      const page = await apps.list({ search, status, scope, cursor, limit: count })
       return {
         json: { apps: page.apps.map(appJson), next: page.next ?? null },
         text: appListText(page.apps, page.next),

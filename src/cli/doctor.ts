@@ -127,7 +127,8 @@ async function checkDatabase(
     const apps = createAppStore(opened.db)
     findings.push(await checkClientSecrets(apps, serverKeysOf, now))
     const keys = await checkKeys(secretsOf, opened, findings)
-    const active = await apps.list({ statuses: ['active'], limit: 50 })
+    const order = { by: 'created', descending: true } as const
+    const active = await apps.list({ statuses: ['active'], order, limit: 50 })
     return { keys, app: active.find(({ redirectUris }) => redirectUris.length > 0) }
   } catch (error) {
     if (error instanceof StartRefused) add('database', 'warn', `Not checked: ${error.message}.`)

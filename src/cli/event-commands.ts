@@ -5,7 +5,7 @@ import type { RecordedEvent } from '../audit/event.store.ts'
 import { getNamedApp } from './app-commands.ts'
 import type { Does } from './command.ts'
 import { facts } from './layout.ts'
-import { usageRefusal } from './session.ts'
+import { parseLimit } from './session.ts'
 
 interface ListFlags {
   request?: string
@@ -31,9 +31,7 @@ export function addEventCommands(program: Command, does: Does): void {
     .addHelpText('after', '\nExample:\n  $ otesse event list --request req_CycitapRspXWQVcb')
   does(list, (session) => {
     const { request, app, reason, limit, cursor } = list.opts<ListFlags>()
-    const count = Number(limit)
-    if (!Number.isInteger(count) || count < 1 || count > MOST)
-      throw usageRefusal(`--limit is a number from 1 to ${MOST}`)
+    const count = parseLimit(limit, MOST)
     return session.withServices(async ({ apps, stores }) => {
       const page = await stores.events.list({
         requestId: request,

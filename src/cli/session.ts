@@ -66,6 +66,14 @@ export function parseVersion(text: string | undefined): number | undefined {
   return Number(text)
 }
 
+/** Reads how many of a list are wanted. @throws {Refusal} */
+export function parseLimit(text: string | undefined, most: number): number {
+  const count = Number(text)
+  if (!/^\d{1,9}$/.test(text ?? '') || count < 1 || count > most)
+    throw usageRefusal(`--limit is a whole number from 1 to ${most}`)
+  return count
+}
+
 /** One run of a command. */
 export interface Session {
   env: Environment

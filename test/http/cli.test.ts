@@ -249,7 +249,16 @@ describe.each(BACKENDS)('otesse on %s stores', (backend) => {
     const none = await otesse(['event', 'list', '--request', 'req_none'])
     expect(none).toMatchObject({ code: 0 })
     expect(none.stdout).toMatch(/^No matching events/)
-    expect(await otesse(['event', 'list', '--limit', '0'])).toMatchObject({ code: 2 })
+    for (const [what, limit] of [
+      ['event', '0'],
+      ['account', 'many'],
+      ['app', '201'],
+      ['account', '1.5'],
+    ] as const)
+      expect(await otesse([what, 'list', '--limit', limit])).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('--limit is a whole number from 1 to'),
+      })
   })
 
   test('looks at a healthy installation and finds nothing to complain about but what is away', async () => {

@@ -3,9 +3,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Account, Role } from '../../src/model/account.ts'
 import { createAdminClient } from '../support/admin-client.ts'
-import { startTestApp, type TestApp } from '../support/app.ts'
+import { openTestStores, startTestApp, type TestApp } from '../support/app.ts'
 import { type Browser, createBrowser } from '../support/browser-flow.ts'
 import { createAccount, createScopes, PASSWORD, registerApp } from '../support/builders.ts'
+import { waitUntil } from '../support/server-process.ts'
 
 const HANDLED = ['support', 'auditor', 'app_manager', 'admin'] as const
 let server: TestApp
@@ -63,7 +64,10 @@ describe('a role', () => {
     [() => '/admin/scopes/new', ['app_manager', 'admin']],
     [() => '/admin/accounts', ['support', 'auditor', 'admin']],
     [() => accountAt(member), ['support', 'auditor', 'admin']],
+    [() => '/admin/apply', ['app_manager', 'admin']],
+    [() => '/admin/export', ['auditor', 'app_manager', 'admin']],
     [() => '/admin/accounts/new', ['admin']],
+    [() => '/admin/accounts/import', ['admin']],
     [() => accountAt(member, '/name'), ['admin']],
     [() => accountAt(member, '/role'), ['admin']],
     [() => accountAt(member, '/link'), ['support', 'admin']],
@@ -184,6 +188,31 @@ describe('who gives a role', () => {
       accountId: account.id,
     })
     expect(events[0]?.data).toMatchObject({ diff: { role: ['auditor', 'support'] } })
+  })
+
+  it('takes the console away on another node within a second', async () => {
+    await using stores = await openTestStores('redis')
+    await using one = await startTestApp({ backend: 'redis', stores })
+    await using two = await startTestApp({ backend: 'redis', stores, issuer: one.issuer })
+    const account = await createAccount(one, { password: PASSWORD, role: 'auditor' })
+    const browser = createBrowser({ url: two.url, issuer: one.issuer })
+    const page = await browser.open(`${one.issuer}/sign-in?to=%2Fadmin`)
+    await browser.submit(page, 'to=%2Fadmin', { email: account.email, password: PASSWORD })
+    const keys = async () => (await browser.request(`${one.issuer}/admin/keys`)).status
+    expect(await keys()).toBe(200)
+    for (const [role, status] of [
+      ['support', 403],
+      ['auditor', 200],
+      ['member', 403],
+    ] as const) {
+      const { version } = await one.services.accounts.get(account.id)
+      const changed = performance.now()
+      await one.services.accounts.update(account.id, version, { role })
+      await waitUntil(`the role ${role} on the other node`, async () => (await keys()) === status)
+      expect(performance.now() - changed).toBeLessThan(1000)
+    }
+    const home = await browser.request(`${one.issuer}/admin`)
+    expect([home.status, home.html]).toEqual([403, expect.stringContaining('not an admin')])
   })
 
   it('leaves one of two admins who take the role from each other at once', async () => {

@@ -14,6 +14,7 @@ import type {
   TokenResult,
 } from '../../src/admin/console/page-models.ts'
 import type { Pager } from '../../src/admin/console/paging.ts'
+import type { SortHeading, Sorting } from '../../src/admin/console/sorting.ts'
 import type { Snippet } from '../../src/admin/console/snippets.ts'
 import type { Badge } from '../../src/admin/console/labels.ts'
 import type { AppCard } from '../../src/apps/app-card.ts'
@@ -126,6 +127,8 @@ interface Parts {
     /** Offers the scopes about a person. */
     takesPeople: boolean
   }
+  'console/parts/sort-choice': { choices: Sorting<string>['choices'] }
+  'console/parts/sort-heading': SortHeading
   'console/parts/snippets': { snippets: readonly Snippet[] }
   'console/parts/switch': { name: string; label: string; hint?: string | undefined; isOn: boolean }
   'console/parts/token-facts': { results: readonly TokenResult[] }

@@ -15,6 +15,7 @@ import { narrowingOf } from './filters.ts'
 import type { Frame, LinkTo } from './frame.ts'
 import { doneOf, pagerOf } from './paging.ts'
 import { accountBadge, ROLE_LABELS } from './labels.ts'
+import { sortingOf, totalInWords } from './sorting.ts'
 
 const PAGE = 25
 const CRUMBS = [{ label: 'Accounts', href: PATH }]
@@ -55,6 +56,11 @@ const finder =
     return account
   }
 
+const SORTED = {
+  email: { label: 'Account', up: 'E-mail, A to Z', down: 'E-mail, Z to A' },
+  created: { label: 'Created', up: 'Oldest first', down: 'Newest first' },
+} as const
+
 const list = ({ accounts }: ConsoleDeps): Row =>
   page({
     path: PATH,
@@ -66,7 +72,12 @@ const list = ({ accounts }: ConsoleDeps): Row =>
       )
       const role = ROLES.find((each) => each === query.get('role'))
       const cursor = query.get('cursor')
-      const found = await accounts.list({ search, status, role, cursor, limit: PAGE })
+      const sorting = sortingOf(PATH, query, SORTED, { by: 'email', descending: false })
+      const matching = { search, status, role }
+      const [found, total] = await Promise.all([
+        accounts.list({ ...matching, order: sorting.order, cursor, limit: PAGE }),
+        accounts.count(matching),
+      ])
       const narrowing = narrowingOf(PATH, query, [
         { name: 'search', label: 'Search', value: search },
         { name: 'role', label: 'Role', value: role && ROLE_LABELS[role].label },
@@ -85,6 +96,8 @@ const list = ({ accounts }: ConsoleDeps): Row =>
         },
         accounts: found.accounts.map(accountFacts),
         narrowing,
+        sorting,
+        total: totalInWords(total, 'account', 'accounts'),
         roles: ROLES.map((value) => ({ value, label: ROLE_LABELS[value].label })),
         filter: { search: search ?? '', status: status ?? '', role: role ?? '' },
         pager: pagerOf(PATH, query, found.next),

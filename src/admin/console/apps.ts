@@ -21,6 +21,7 @@ import { differences } from './differences.ts'
 import { narrowingOf } from './filters.ts'
 import { doneOf, pagerOf } from './paging.ts'
 import { appBadge, lifetimesInWords, TYPE_LABELS } from './labels.ts'
+import { sortingOf, totalInWords } from './sorting.ts'
 import { readUsage, usageFigures } from './usage-summary.ts'
 
 const PAGE = 25
@@ -48,6 +49,11 @@ export const appRows = (deps: ConsoleDeps): Row[] => [
   }),
 ]
 
+const SORTED = {
+  name: { label: 'App', up: 'Name, A to Z', down: 'Name, Z to A' },
+  created: { label: 'Registered', up: 'Oldest first', down: 'Newest first' },
+} as const
+
 const list = ({ apps, catalogue }: ConsoleDeps): Row =>
   page({
     path: '/admin/apps',
@@ -58,7 +64,12 @@ const list = ({ apps, catalogue }: ConsoleDeps): Row =>
       const status = STATUSES.find((each) => each === query.get('status'))
       const scope = query.get('scope')
       const cursor = query.get('cursor')
-      const found = await apps.list({ search, type, status, scope, cursor, limit: PAGE })
+      const sorting = sortingOf('/admin/apps', query, SORTED, { by: 'created', descending: true })
+      const matching = { search, type, status, scope }
+      const [found, total] = await Promise.all([
+        apps.list({ ...matching, order: sorting.order, cursor, limit: PAGE }),
+        apps.count(matching),
+      ])
       const narrowing = narrowingOf('/admin/apps', query, [
         { name: 'search', label: 'Search', value: search },
         { name: 'type', label: 'Type', value: type && TYPE_LABELS[type].label },
@@ -85,6 +96,8 @@ const list = ({ apps, catalogue }: ConsoleDeps): Row =>
           logo: logoOf(app),
         })),
         narrowing,
+        sorting,
+        total: totalInWords(total, 'app', 'apps'),
         filter: {
           search: search ?? '',
           type: type ?? '',

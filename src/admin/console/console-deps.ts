@@ -20,13 +20,16 @@ import type { TokenService } from '../token-service.ts'
 
 export interface ConsoleDeps {
   issuer: string
-  apps: Pick<AppRegistry, 'list' | 'get' | 'find' | 'check' | 'countByScope' | 'countOfScope'>
+  apps: Pick<
+    AppRegistry,
+    'list' | 'count' | 'get' | 'find' | 'check' | 'countByScope' | 'countOfScope'
+  >
   /** @throws {AppError} `not_found`, for deleted apps too */
   getChangeable: (appId: string) => Promise<App>
   scopes: Pick<ScopeCatalogue, 'get'>
   /** Every scope that exists now. */
   catalogue: () => ReadonlyMap<string, Scope>
-  accounts: Pick<Accounts, 'list' | 'find'>
+  accounts: Pick<Accounts, 'list' | 'count' | 'find'>
   keyRing: Pick<KeyRing, 'list' | 'rotatableFrom'>
   eventStore: Pick<EventStore, 'list'>
   usage: Pick<UsageStore, 'list'>

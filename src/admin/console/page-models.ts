@@ -18,6 +18,7 @@ import type { ShownEvent } from './event-messages.ts'
 import type { Narrowing } from './filters.ts'
 import type { Frame, LinkTo } from './frame.ts'
 import type { Pager } from './paging.ts'
+import type { Sorting } from './sorting.ts'
 import type { ReasonMessage } from '../../model/error-guides.ts'
 import type { Snippet } from './snippets.ts'
 import type { UsageSummary } from './usage-summary.ts'
@@ -139,6 +140,8 @@ export interface ConsoleModels {
     apps: (AppFacts & { badge: Badge; logo: ShownLogo })[]
     filter: { search: string; type: string; status: string; scope: string }
     narrowing: Narrowing
+    sorting: Sorting<'name' | 'created'>
+    total: string
     scopeNames: string[]
     types: { value: AppType; label: string }[]
     pager: Pager
@@ -249,6 +252,8 @@ export interface ConsoleModels {
     filter: { search: string; status: string; role: string }
     roles: { value: string; label: string }[]
     narrowing: Narrowing
+    sorting: Sorting<'email' | 'created'>
+    total: string
     pager: Pager
   }
   account: {
