@@ -265,6 +265,8 @@ const columnsOf = (made: NewConnection, at: Date) =>
     refresh_expires_at: made.refreshExpiresAt ?? null,
     refresh_failures: 0,
     next_try_at: null,
+    // Work in the background looks at it first and finds out when it is due.
+    due_at: at,
     last_refreshed_at: null,
     lease_until: null,
     updated_at: at,

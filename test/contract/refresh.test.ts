@@ -1,8 +1,10 @@
 // Keeping connections alive, on both databases, against a real provider whose refresh tokens work
 // once: one refresh over all nodes, nothing that was received is lost, and each failure ends only
 // what it must.
+import { startBackgroundRefresh } from '../../src/connections/background-refresh.ts'
 import { createConnectionStore } from '../../src/connections/connection.store.ts'
 import type { NewConnection } from '../../src/connections/connection.ts'
+import { createDueStore } from '../../src/connections/due.store.ts'
 import { createIntegrationStore } from '../../src/connections/integration.store.ts'
 import type { Integration, IntegrationKind } from '../../src/connections/integration.ts'
 import { createRefresher, type RefreshDeps, type Refresher } from '../../src/connections/refresh.ts'
@@ -11,7 +13,7 @@ import { createRequestTokens } from '../../src/connections/renewal-request.ts'
 import { createMemorySpool } from '../../src/connections/spool.ts'
 import { sendOutgoing } from '../../src/outgoing/outgoing-request.ts'
 import { UNSAFE_DESTINATIONS } from '../../src/outgoing/destination.ts'
-import { HOUR, MINUTE, SECOND } from '../../src/shared/clock.ts'
+import { DAY, HOUR, MINUTE, SECOND } from '../../src/shared/clock.ts'
 import { sha256 } from '../../src/shared/crypto.ts'
 import { createRowEncryption } from '../../src/shared/encryption.ts'
 import { AppError } from '../../src/shared/errors.ts'
@@ -383,6 +385,75 @@ describe.each(DATABASES)('on $name', ({ open }) => {
     provider.instead({ status: 400, body: { error: 'invalid_grant' } })
     expect(await refusal(node().live(id))).toBe('integration_misconfigured')
     expect(await connections().find(id)).toMatchObject({ status: 'active' })
+  })
+
+  describe('in the background', () => {
+    const background = () =>
+      startBackgroundRefresh({
+        due: createDueStore(durable.db),
+        connections: connections(),
+        refresher: node(),
+        providerOf: () => Promise.resolve(provider.definition),
+        clock: () => now,
+        logger: createLogger('silent'),
+      })
+    /** Runs on two nodes at once. */
+    async function runBoth(): Promise<number> {
+      await using one = background()
+      await using other = background()
+      const looked = await Promise.all([one.run(), other.run()])
+      return looked.reduce((sum, count) => sum + count, 0)
+    }
+    const usedAt = (id: string, at: number) =>
+      durable.db
+        .updateTable('connections')
+        .set({ last_used_at: new Date(at), due_at: new Date(now) })
+        .where('id', '=', id)
+        .execute()
+
+    test('what is in use is renewed shortly before its end, once', async () => {
+      const { id, accessToken } = await connect(await integrate(), { seconds: 3600 })
+      expect(await runBoth()).toBe(1)
+      expect(await runBoth()).toBe(0)
+      expect(provider.requests).toEqual([])
+      now += 56 * MINUTE
+      expect(await runBoth()).toBe(1)
+      expect(provider.requests).toHaveLength(1)
+      const usable = await connections().findUsable(id)
+      expect(usable?.credential('oauth_access_token')?.reveal()).not.toBe(accessToken)
+      expect(await runBoth()).toBe(0)
+    })
+
+    test('what nobody used for a week is left alone, unless its refresh token would die of that', async () => {
+      const { id } = await connect(await integrate(), { seconds: 60 })
+      await usedAt(id, now - 8 * DAY)
+      await runBoth()
+      expect(provider.requests).toEqual([])
+      provider.definition = { ...provider.definition, life: { refresh_idle_days: 30 } }
+      await usedAt(id, now - 8 * DAY)
+      await runBoth()
+      expect(provider.requests).toEqual([])
+      now += 16 * DAY
+      await runBoth()
+      expect(provider.requests).toHaveLength(1)
+    })
+
+    test('after an outage it tries again, later and later; one integration does not fill a round', async () => {
+      const integration = await integrate()
+      const { id } = await connect(integration)
+      provider.instead({ status: 503 })
+      await runBoth()
+      await runBoth()
+      expect(provider.requests).toHaveLength(1)
+      now += 15 * SECOND
+      await runBoth()
+      expect(provider.requests).toHaveLength(2)
+      expect(await connections().find(id)).toMatchObject({ status: 'active' })
+      for (let count = 0; count < 25; count += 1) await connect(integration)
+      await using alone = background()
+      expect(await alone.run()).toBe(10)
+      expect(provider.requests).toHaveLength(12)
+    })
   })
 
   test('a connection that is made again during a refresh keeps what is newer', async () => {
