@@ -50,6 +50,8 @@ export const EVENTS = {
   'integration.created': act,
   'integration.changed': act,
   'integration.deleted': act,
+  'webhook_secret.added': act,
+  'webhook_secret.removed': act,
   'integration.misconfigured': { level: 'warn', isUsage: false },
   'integration.recovered': act,
   'connection.fetched': usage,
@@ -68,7 +70,8 @@ export const EVENTS = {
 export type EventName = keyof typeof EVENTS
 
 /** What is counted per app and day; what gateways ask is too frequent for rows. */
-export type UsageName = EventName | 'token.introspected' | 'token.verified'
+export type UsageName =
+  EventName | 'token.introspected' | 'token.verified' | 'connection.proxied' | 'webhook.checked'
 
 /** Why a token or a whole grant was revoked. */
 export type RevocationReason =

@@ -8,6 +8,7 @@ import {
 import { createConnectApiRouter } from '../connections/connect-api.routes.ts'
 import { createConnectionUseStore } from '../connections/connection-use.store.ts'
 import { createDueStore } from '../connections/due.store.ts'
+import { createProxyRouter } from '../connections/proxy/proxy.routes.ts'
 import { createRefreshStore } from '../connections/refresh.store.ts'
 import { createRefresher, type Refresher } from '../connections/refresh.ts'
 import { createRequestTokens } from '../connections/renewal-request.ts'
@@ -53,10 +54,13 @@ export function openConnections(
     uses,
     events: audit.events,
   }
-  const api = createConnectApiRouter({
+  const admission = { perClient: limits.connectPerClient, failedProofs: limits.failedProofs }
+  const api = createConnectApiRouter({ ...handing, ...admission })
+  const proxy = createProxyRouter({
     ...handing,
-    perClient: limits.connectPerClient,
-    failedProofs: limits.failedProofs,
+    ...admission,
+    outgoing: infrastructure.outgoing,
+    onProxied: (appId, outcome) => audit.count('connection.proxied', appId, outcome),
   })
   const background = startBackgroundRefresh({
     due: createDueStore(db),
@@ -70,7 +74,7 @@ export function openConnections(
     refresher,
     uses,
     background,
-    routers: [api],
+    routers: [api, proxy],
     exchange: createTokenExchange({ ...handing, clock }),
     async [Symbol.asyncDispose]() {
       await background[Symbol.asyncDispose]()

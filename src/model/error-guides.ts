@@ -305,6 +305,38 @@ export const REFUSAL_GUIDES: Readonly<Record<ErrorCode, ReasonMessage>> = {
   rule_missing: message('No rule of the gateway allows this call.', GATEWAY),
   gateway_unproven: message('A gateway did not authenticate.', GATEWAY),
   gateway_misconfigured: message('A gateway sent a requirement that is not valid.', GATEWAY),
+  proxy_method_refused: message(
+    'A proxied call had a method that the integration does not allow.',
+    'An admin can allow it: otesse integration set --proxy-method.',
+  ),
+  proxy_host_refused: message(
+    'A proxied call named a host that the integration does not allow, or the provider has no base address and the call named none.',
+    'Name one of the integration’s hosts in X-Otesse-Host. An admin can allow more: otesse integration set --proxy-host.',
+  ),
+  proxy_body_too_large: message(
+    'The body of a proxied call was larger than 10 MiB.',
+    'Get a token from /connect/v1 and call the other system directly.',
+  ),
+  provider_address_refused: message(
+    'The provider’s address is not https on the public Internet, or DNS gives a private address for it.',
+    'If it is an internal system, an operator can allow its network with OTESSE_UNSAFE_PRIVATE_DESTINATIONS.',
+  ),
+  provider_unreachable: message(
+    'DNS, TCP or TLS failed, or the other system ended the connection before it answered.',
+    'Try again. If it lasts, look at the status page of the other system, and at the firewall of this server.',
+  ),
+  provider_timed_out: message(
+    'The other system took longer than a minute.',
+    'Try again later, or ask for less at once.',
+  ),
+  provider_answer_refused: message(
+    'The other system redirected to another host, or compressed its answer in an unknown way, so that a credential in it could not be found.',
+    'Get a token from /connect/v1 and call the other system directly.',
+  ),
+  provider_busy: message(
+    'As many calls of this integration are under way as this server allows, and too many wait.',
+    'Wait for Retry-After. An operator can raise OTESSE_OUTGOING_CALLS_AT_ONCE.',
+  ),
   authorize_client_id_missing: message(
     'The link to the authorization endpoint has no client_id.',
     'Add the client_id of the app, as shown on its Credentials tab. Check that the setting it comes from is not empty.',

@@ -321,6 +321,40 @@ export const ERRORS = {
     'The gateway in front of this API sent a requirement that the authorization server does not understand.',
   ),
 
+  // Calls to other systems
+  proxy_method_refused: row(
+    403,
+    'access_denied',
+    'The integration does not allow calls with this method.',
+  ),
+  proxy_host_refused: row(
+    403,
+    'access_denied',
+    'The integration does not allow calls to this host.',
+  ),
+  proxy_body_too_large: row(413, 'invalid_request', 'A proxied call has at most 10 MiB.'),
+  provider_address_refused: row(
+    502,
+    'provider_address_refused',
+    'The address of the other system is not one that this server may call.',
+  ),
+  provider_unreachable: row(
+    502,
+    'provider_unreachable',
+    'The other system cannot be reached, or ended the connection.',
+  ),
+  provider_timed_out: row(504, 'provider_timed_out', 'The other system did not answer in time.'),
+  provider_answer_refused: row(
+    502,
+    'provider_answer_refused',
+    'The other system gave an answer that cannot be passed on: a redirect to another host, or an encoding that was not asked for.',
+  ),
+  provider_busy: row(
+    503,
+    'provider_busy',
+    'Too many calls to the other system are under way: try again in a moment.',
+  ),
+
   // The authorization endpoint: on a page while the redirect URI is not trusted, to the app once it
   // is
   authorize_client_id_missing: row(400, 'invalid_request', 'The parameter client_id is missing.'),
