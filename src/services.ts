@@ -18,6 +18,10 @@ import { type ConnectionStore, createConnectionStore } from './connections/conne
 import { createIntegrationStore, type IntegrationStore } from './connections/integration.store.ts'
 import { createKnownProviders, type KnownProviders } from './connections/known-providers.ts'
 import { createProviderStore, type ProviderStore } from './connections/provider.store.ts'
+import {
+  createWebhookSecretStore,
+  type WebhookSecretStore,
+} from './connections/webhooks/webhook-secret.store.ts'
 import { createConsentStore } from './grants/consent.store.ts'
 import { type Consents, createConsents } from './grants/consents.ts'
 import { createGrants, type Grants } from './grants/grants.ts'
@@ -56,6 +60,7 @@ export interface Services extends AsyncDisposable {
     providers: ProviderStore
     integrations: IntegrationStore
     connections: ConnectionStore
+    webhookSecrets: WebhookSecretStore
   }
 }
 
@@ -139,6 +144,7 @@ const connectionStores = ({ db, credentialEncryption }: Infrastructure) => ({
   providers: createProviderStore(db),
   integrations: createIntegrationStore(db, credentialEncryption),
   connections: createConnectionStore(db, credentialEncryption),
+  webhookSecrets: createWebhookSecretStore(db, credentialEncryption),
 })
 
 /** Creates a token inspector that finds access tokens in its own way. */

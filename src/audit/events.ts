@@ -358,6 +358,11 @@ const connectionEvents = (record: RecordEvent) => ({
     record('provider.saved', undefined, {}, { provider: facts.provider }, context),
   providerRemoved: (facts: { provider: string }, context?: EventContext) =>
     record('provider.removed', undefined, {}, { provider: facts.provider }, context),
+  /** A secret by which a provider signs its calls was added or removed. */
+  webhookChanged: (
+    facts: { integration: string; secretId: string; change: 'added' | 'removed' },
+    context?: EventContext,
+  ) => record('webhook.changed', undefined, {}, facts, context),
   integrationCreated: (facts: { integration: string; provider: string }, context?: EventContext) =>
     record(
       'integration.created',

@@ -23,6 +23,7 @@ import type { Terminal } from './terminal.ts'
 import type { Does } from './command.ts'
 import { addStoreCommands } from './store-commands.ts'
 import { addTokenCommands } from './token-commands.ts'
+import { addWebhookSecretCommands } from './webhook-secret-commands.ts'
 
 /** Runs one command of `otesse`. @returns the exit code */
 export const runCli = (
@@ -139,6 +140,7 @@ Exit codes: 0 done, 1 failed or refused, 2 usage error.`,
   addProviderCommands(program, does)
   addIntegrationCommands(program, does)
   addConnectionCommands(program, does)
+  addWebhookSecretCommands(program, does)
   addStoreCommands(program, does)
   // Without a command there is nothing to do: people get the help, scripts an error.
   program.action(() => {

@@ -10,6 +10,10 @@ import { createScopeService, type ScopeService } from '../admin/scope-service.ts
 import { createTokenService, type TokenService } from '../admin/token-service.ts'
 import { createConnectionAdminStore } from '../connections/connection-admin.store.ts'
 import { createReencryptStore } from '../connections/reencrypt.store.ts'
+import {
+  createWebhookSecretService,
+  type WebhookSecretService,
+} from '../admin/webhook-secret-service.ts'
 import type { Infrastructure } from '../infrastructure.ts'
 import type { Services } from '../services.ts'
 import { createConnectionRefresher } from './connections.ts'
@@ -22,6 +26,7 @@ export interface AdminServices {
   integrations: IntegrationService
   connections: ConnectionService
   providers: ProviderService
+  webhookSecrets: WebhookSecretService
   keys: KeyService
   tokens: TokenService
 }
@@ -69,6 +74,12 @@ const connectionServices = (
     integrations: stores.integrations,
     scopes,
     findProvider: known.find,
+    events,
+    clock: infrastructure.clock,
+  }),
+  webhookSecrets: createWebhookSecretService({
+    secrets: stores.webhookSecrets,
+    findIntegration: (handle) => stores.integrations.findByHandle(handle),
     events,
     clock: infrastructure.clock,
   }),

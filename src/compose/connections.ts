@@ -15,6 +15,7 @@ import { createRequestTokens } from '../connections/renewal-request.ts'
 import { createMemorySpool, createRedisSpool } from '../connections/spool.ts'
 import { createTokenExchange } from '../connections/token-exchange.ts'
 import { type ConnectionUses, createConnectionUses } from '../connections/uses.ts'
+import { createWebhookRouter } from '../connections/webhooks/webhook.routes.ts'
 import type { Limits } from '../http/limits.ts'
 import type { Infrastructure } from '../infrastructure.ts'
 import type { InspectToken } from '../model/token-status.ts'
@@ -62,6 +63,15 @@ export function openConnections(
     outgoing: infrastructure.outgoing,
     onProxied: (appId, outcome) => audit.count('connection.proxied', appId, outcome),
   })
+  const webhooks = createWebhookRouter({
+    ...handing,
+    ...admission,
+    findIntegration: (handle) => stores.integrations.findByHandle(handle),
+    findScheme: async ({ providerKey }) => (await providers.find(providerKey))?.webhook,
+    revealSecrets: (id) => stores.webhookSecrets.reveal(id),
+    clock,
+    onChecked: (appId, outcome) => audit.count('webhook.checked', appId, outcome),
+  })
   const background = startBackgroundRefresh({
     due: createDueStore(db),
     connections: stores.connections,
@@ -74,7 +84,7 @@ export function openConnections(
     refresher,
     uses,
     background,
-    routers: [api, proxy],
+    routers: [api, proxy, webhooks],
     exchange: createTokenExchange({ ...handing, clock }),
     async [Symbol.asyncDispose]() {
       await background[Symbol.asyncDispose]()

@@ -116,12 +116,32 @@ export async function assertMayUseConnection(
 ): Promise<void> {
   const error = await refusalToUse(caller, usable, isAccountActive)
   if (error === undefined) return
-  if (error.code === 'scope_insufficient')
-    call.set(
-      'WWW-Authenticate',
-      `${SCHEME}, error="${error.error}", error_description="${error.sentence}", scope="${scopeOfIntegration(usable.integration)}"`,
-    )
+  if (error.code === 'scope_insufficient') setChallenge(call, error, usable.integration)
   throw error
+}
+
+/** Asserts that a caller has the scope of an integration. @throws {AppError} `scope_insufficient` */
+export function assertHasScope(
+  call: HttpCall,
+  { scopes }: ConnectCaller,
+  integration: Pick<Integration, 'handle'>,
+): void {
+  if (scopes.includes(scopeOfIntegration(integration))) return
+  const error = new AppError('scope_insufficient')
+  setChallenge(call, error, integration)
+  throw error
+}
+
+function setChallenge(
+  call: HttpCall,
+  { error, sentence }: AppError,
+  integration: Pick<Integration, 'handle'>,
+): void {
+  const scope = scopeOfIntegration(integration)
+  call.set(
+    'WWW-Authenticate',
+    `${SCHEME}, error="${error}", error_description="${sentence}", scope="${scope}"`,
+  )
 }
 
 function reaches(

@@ -1,10 +1,11 @@
-// Encrypts credentials and client secrets anew under the current key, so that an older one can go.
+// Encrypts credentials, client secrets and webhook secrets anew under the current key, so that an older one can go.
 // Invariants: each value is replaced only where it still is the one that was read, so that a refresh
 // at the same moment wins; what is done stays done, and a run that was killed is begun again.
 import { sql } from 'kysely'
 import type { Encryption } from '../shared/encryption.ts'
 import { type Database, withDatabase } from '../storage/database.ts'
 import { decryptCredential, encryptCredential, type StoredCredential } from './credential.store.ts'
+import { reencryptWebhookSecret } from './webhooks/webhook-secret.store.ts'
 import { decryptClientSecret, encryptClientSecret } from './integration.store.ts'
 
 /** Encrypts anew. */
@@ -35,7 +36,8 @@ export function createReencryptStore(db: Database, encryption: Encryption): Reen
           where encrypted_value not like ${current} limit ${most}`.execute(db)
         return rows.length > 0
           ? await replaceCredentials(db, encryption, rows)
-          : await replaceSecrets(db, encryption, current)
+          : (await replaceSecrets(db, encryption, current)) ||
+              (await replaceWebhookSecrets(db, encryption, current))
       }),
 
     countStale: () =>
@@ -43,7 +45,9 @@ export function createReencryptStore(db: Database, encryption: Encryption): Reen
         const { rows } = await sql<{ count: string }>`
           select (select count(*) from credentials where encrypted_value not like ${current})
             + (select count(*) from integrations
-               where encrypted_client_secret not like ${current}) as count`.execute(db)
+               where encrypted_client_secret not like ${current})
+            + (select count(*) from webhook_secrets
+               where encrypted_value not like ${current}) as count`.execute(db)
         return Number(rows[0]?.count ?? 0)
       }),
   }
@@ -95,5 +99,20 @@ async function replaceSecrets(
       .where('id', '=', id)
       .where('encrypted_client_secret', '=', value)
       .execute()
+  return rows.length
+}
+
+async function replaceWebhookSecrets(
+  db: Database,
+  encryption: Encryption,
+  current: string,
+): Promise<number> {
+  const { rows } = await sql<StaleSecret>`
+    select id, encrypted_value as value from webhook_secrets
+    where encrypted_value not like ${current} limit 100`.execute(db)
+  for (const { id, value } of rows)
+    await sql`
+      update webhook_secrets set encrypted_value = ${reencryptWebhookSecret(encryption, id, value)}
+      where id = ${id} and encrypted_value = ${value}`.execute(db)
   return rows.length
 }

@@ -317,6 +317,14 @@ export const REFUSAL_GUIDES: Readonly<Record<ErrorCode, ReasonMessage>> = {
     'The body of a proxied call was larger than 10 MiB.',
     'Get a token from /connect/v1 and call the other system directly.',
   ),
+  webhook_not_set_up: message(
+    'A service asked whether a provider signed a call, and the server has no secret to check it with, or the provider has no webhook facts.',
+    'An admin can store the secret: otesse webhook-secret add. For a provider of your own, describe how it signs under webhook in its file.',
+  ),
+  webhook_too_large: message(
+    'The call to be checked was larger than 4 MiB.',
+    'Check calls of that size in the service itself.',
+  ),
   provider_address_refused: message(
     'The provider’s address is not https on the public Internet, or DNS gives a private address for it.',
     'If it is an internal system, an operator can allow its network with OTESSE_UNSAFE_PRIVATE_DESTINATIONS.',

@@ -1,6 +1,6 @@
-// Where requests may go. A name is resolved once, every address of it is checked, and the connection
-// goes to the checked addresses, so that DNS cannot answer differently a second time. No redirects,
-// no proxies from the environment.
+// Where requests may go. A name is resolved once, every address of it is checked, and the
+// connection goes to the checked addresses, so that DNS cannot answer differently a second time. No
+// redirects, no proxies from the environment.
 //
 // Node's own client, and not fetch: fetch has no public way to choose the address.
 import type { LookupAddress } from 'node:dns'

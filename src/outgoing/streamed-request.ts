@@ -1,6 +1,6 @@
-// One request whose body and answer pass through as they come. Nothing is kept: a reader that is slow
-// slows the sender down. Invariant: an answer that broke off never looks complete; its stream ends in
-// an error.
+// One request whose body and answer pass through as they come. Nothing is kept: a reader that is
+// slow slows the sender down. Invariant: an answer that broke off never looks complete; its stream
+// ends in an error.
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { pipeline, type Readable, Transform } from 'node:stream'
 import {

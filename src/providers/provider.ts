@@ -90,6 +90,29 @@ export interface ProviderCheck {
   readonly url: string
 }
 
+/** How a provider signs the calls that it makes to us. */
+export interface ProviderWebhook {
+  /** The header that has the signature. */
+  readonly header: string
+  /**
+   * How the header is written: one `value`, where it is left out; `members` such as t=1,v1=2 of which
+   * t is the time; a `list` with spaces between; or the `secret` itself.
+   */
+  readonly layout?: 'value' | 'members' | 'list' | 'secret'
+  /** What stands before a signature, such as `sha256=`; of members, its name. */
+  readonly prefix?: string
+  readonly encoding?: 'hex' | 'base64'
+  /** SHA-256 where it is left out. */
+  readonly hash?: 'sha256' | 'sha1' | 'sha512'
+  /** What is signed, with {body}, {timestamp} and {id}; the body where it is left out. */
+  readonly signed?: string
+  readonly timestamp_header?: string
+  readonly timestamp_unit?: 's' | 'ms'
+  readonly id_header?: string
+  /** What the secret is: text where it is left out, or base64 that may begin with whsec_. */
+  readonly secret_form?: 'text' | 'base64'
+}
+
 /** A page on which facts were read. */
 export interface ProviderSource {
   readonly page: string
@@ -113,6 +136,7 @@ export interface Provider {
   readonly api?: ProviderApi
   readonly identity?: ProviderIdentity
   readonly check?: ProviderCheck
+  readonly webhook?: ProviderWebhook
   readonly fields?: readonly ProviderField[]
   readonly sources?: readonly ProviderSource[]
 }

@@ -105,6 +105,23 @@ const CONFIG: Shape = {
     each: required(text(/^[a-z0-9-]+(\.[a-z0-9-]+)*$/, 'It must be part of a host name.')),
   },
 }
+const WEBHOOK: Shape = {
+  header: required(header),
+  layout: { check: oneOf('value', 'members', 'list', 'secret') },
+  prefix: { check: text(/^[!-~]{0,20}$/, 'It must be a short word, or empty.') },
+  encoding: { check: oneOf('hex', 'base64') },
+  hash: { check: oneOf('sha256', 'sha1', 'sha512') },
+  signed: {
+    check: text(
+      /^(?=.*\{body\})([ -z|}~]|\{(body|timestamp|id)\}){1,80}$/,
+      'It must be text with {body} in it, and perhaps {timestamp} and {id}.',
+    ),
+  },
+  timestamp_header: { check: header },
+  timestamp_unit: { check: oneOf('s', 'ms') },
+  id_header: { check: header },
+  secret_form: { check: oneOf('text', 'base64') },
+}
 const SOURCE: Shape = {
   page: required(plainAddress),
   read: required(text(/^\d{4}-\d\d-\d\d$/, 'It must be a day such as 2026-11-28.')),
@@ -136,6 +153,7 @@ const PROVIDER: Shape = {
   identity: {
     members: { url: { check: address }, id: required(path), label: { check: path } },
   },
+  webhook: { members: WEBHOOK },
   check: { members: { method: required(oneOf('GET', 'POST')), url: required(address) } },
   fields: {
     each: {
@@ -157,7 +175,12 @@ export function readProvider(data: unknown): ProviderReading {
   const shape = problemsOf({ members: PROVIDER }, data, '', data)
   if (shape.length > 0) return { problems: shape }
   const provider = data as unknown as Provider
-  const problems = [...kindProblems(provider), ...configProblems(provider), ...gaps(provider)]
+  const problems = [
+    ...kindProblems(provider),
+    ...configProblems(provider),
+    ...webhookProblems(provider),
+    ...gaps(provider),
+  ]
   return problems.length > 0 ? { problems } : { provider, problems: [] }
 }
 
@@ -204,6 +227,22 @@ function configProblems({ config = [] }: Provider): Problem[] {
   )
 }
 
+// What is signed must be there to be read.
+function webhookProblems({ webhook }: Provider): Problem[] {
+  if (webhook === undefined) return []
+  const { layout = 'value', encoding, signed = '', timestamp_header, id_header } = webhook
+  const needs = (isMissing: boolean, member: string): Problem[] =>
+    isMissing ? [problem(`webhook.${member}`, 'It is missing.')] : []
+  return [
+    ...needs(layout !== 'secret' && encoding === undefined, 'encoding'),
+    ...needs(
+      layout !== 'members' && signed.includes('{timestamp}') && timestamp_header === undefined,
+      'timestamp_header',
+    ),
+    ...needs(signed.includes('{id}') && id_header === undefined, 'id_header'),
+  ]
+}
+
 // A confirmed provider has a page for each fact, and no page stands for a fact that is not there.
 function gaps(provider: Provider): Problem[] {
   const facts = factsOf(provider)
@@ -228,8 +267,8 @@ const isWithin = (fact: string, path: string): boolean =>
   fact === path || fact.startsWith(`${path}.`)
 
 /** The paths of what is claimed about a provider. */
-function factsOf({ auth, life, api, identity, check }: Provider): string[] {
-  const groups = Object.entries({ auth, life, api, identity, check })
+function factsOf({ auth, life, api, identity, check, webhook }: Provider): string[] {
+  const groups = Object.entries({ auth, life, api, identity, check, webhook })
   return groups.flatMap(([group, members]) =>
     Object.keys(members ?? {}).map((member) => `${group}.${member}`),
   )

@@ -95,6 +95,17 @@ export function equalInConstantTime(left: string, right: string): boolean {
 export const equalBytes = (left: Uint8Array, right: Uint8Array): boolean =>
   left.length === right.length && crypto.timingSafeEqual(left, right)
 
+/** Returns the HMAC of parts that follow one another, as others make it. */
+export function hmacBytes(
+  hash: 'sha256' | 'sha1' | 'sha512',
+  key: Uint8Array,
+  parts: readonly Uint8Array[],
+): Buffer {
+  const hmac = crypto.createHmac(hash, key)
+  for (const part of parts) hmac.update(part)
+  return hmac.digest()
+}
+
 /** A key for keyed hashing that only ever serves one purpose. */
 export interface MacKey {
   /** Tells keys apart, 8 characters of base64url; says nothing of the key. */

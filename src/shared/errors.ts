@@ -333,6 +333,12 @@ export const ERRORS = {
     'The integration does not allow calls to this host.',
   ),
   proxy_body_too_large: row(413, 'invalid_request', 'A proxied call has at most 10 MiB.'),
+  webhook_not_set_up: row(
+    409,
+    'webhook_not_set_up',
+    'The integration has no webhook secret, or it is not known how its provider signs.',
+  ),
+  webhook_too_large: row(413, 'invalid_request', 'A webhook to be checked has at most 4 MiB.'),
   provider_address_refused: row(
     502,
     'provider_address_refused',

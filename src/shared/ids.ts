@@ -23,5 +23,8 @@ export const newKeyId = (): string => `key_${randomBase62(12)}`
 /** Makes the id of an integration. */
 export const newIntegrationId = (): string => `int_${randomBase62(16)}`
 
+/** Makes the id of a webhook's secret. */
+export const newWebhookSecretId = (): string => `whs_${randomBase62(16)}`
+
 /** Makes the id of a connection. */
 export const newConnectionId = (): string => `con_${randomBase62(20)}`

@@ -26,6 +26,7 @@ import * as eventsRequest from '../../migrations/0025_events_request.ts'
 import * as roles from '../../migrations/0028_roles.ts'
 import * as uploads from '../../migrations/0029_uploads.ts'
 import * as connections from '../../migrations/0030_connections.ts'
+import * as webhookSecrets from '../../migrations/0038_webhook_secrets.ts'
 import * as listOrder from '../../migrations/0039_list_order.ts'
 import { type Database, withDatabase } from './database.ts'
 import { assertUsable } from './database-check.ts'
@@ -55,6 +56,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0028_roles': roles,
   '0029_uploads': uploads,
   '0030_connections': connections,
+  '0038_webhook_secrets': webhookSecrets,
   '0039_list_order': listOrder,
 }
 

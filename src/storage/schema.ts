@@ -342,6 +342,15 @@ export interface CredentialRow {
   expires_at: NullableTimestamp
 }
 
+/** A secret by which a provider signs its calls; see `connections/webhooks/`. */
+export interface WebhookSecretRow {
+  id: string
+  integration_id: string
+  /** Encrypted, bound to this row. */
+  encrypted_value: string
+  created_at: Timestamp
+}
+
 export interface ConnectionUseRow {
   connection_id: string
   app_id: string
@@ -400,4 +409,5 @@ export interface Tables {
   connection_uses: ConnectionUseRow
   uploads: UploadRow
   upload_pieces: UploadPieceRow
+  webhook_secrets: WebhookSecretRow
 }

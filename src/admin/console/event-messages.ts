@@ -46,6 +46,7 @@ export const EVENT_TITLES: Partial<Record<EventName, string>> = {
   'integration.created': 'Integration created',
   'integration.changed': 'Integration changed',
   'integration.deleted': 'Integration deleted',
+  'webhook.changed': 'Webhook secrets changed',
   'integration.misconfigured': 'Integration misconfigured',
   'integration.recovered': 'Integration works again',
   'connection.fetched': 'Credential of a connection used',

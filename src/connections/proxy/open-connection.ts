@@ -1,5 +1,5 @@
-// From a connection with live credentials to what a proxied call needs: where the API is, what may be
-// called, and the headers that prove the connection.
+// From a connection with live credentials to what a proxied call needs: where the API is, what may
+// be called, and the headers that prove the connection.
 import { ConfigValueMissing, fillAddress } from '../../providers/address-template.ts'
 import { type ApiCredential, placeCredential } from '../../providers/place-credential.ts'
 import type { Provider } from '../../providers/provider.ts'

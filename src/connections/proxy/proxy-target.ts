@@ -1,5 +1,6 @@
-// Where a proxied call goes. Invariant: scheme and host are those that the integration allows, and the
-// path stays below its base address, whatever a server between here and the API makes of escapes.
+// Where a proxied call goes. Invariant: scheme and host are those that the integration allows, and
+// the path stays below its base address, whatever a server between here and the API makes of
+// escapes.
 import { isUtf8 } from 'node:buffer'
 import { AppError } from '../../shared/errors.ts'
 

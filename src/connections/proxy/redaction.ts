@@ -1,5 +1,5 @@
-// Takes credentials out of a provider's answer: some APIs repeat what they were sent. Invariant: the
-// length stays what it was, and a part goes on as soon as no credential can begin at its end.
+// Takes credentials out of a provider's answer: some APIs repeat what they were sent. Invariant:
+// the length stays what it was, and a part goes on as soon as no credential can begin at its end.
 import { Transform } from 'node:stream'
 import { OutgoingError } from '../../outgoing/failure.ts'
 

@@ -91,6 +91,7 @@ const CALLS: { [Name in keyof Events]: Parameters<Events[Name]>[0] } = {
   connectionRecovered: { ...account, ...connection },
   connectionNarrowed: { ...account, ...connection, scopes: ['leads'] },
   integrationDeleted: { integration: 'crm', connections: 2 },
+  webhookChanged: { integration: 'crm', secretId: 'whs_1', change: 'added' },
 }
 
 const nameOf = (functionName: string): string =>
