@@ -8,6 +8,7 @@ import { startBackgroundJobs } from './background-jobs.ts'
 import { createAdminApiMiddleware } from './compose/admin-api.ts'
 import { createAdminServices } from './compose/admin-services.ts'
 import { openAuthorizationServer } from './compose/authorization-server.ts'
+import { createConnectionRouters } from './compose/connect-pages.ts'
 import { openConnections } from './compose/connections.ts'
 import { createConsole } from './compose/console.ts'
 import { createGateways } from './compose/gateways.ts'
@@ -77,6 +78,7 @@ export function createApp(infrastructure: Infrastructure, services: Services): A
     ...(connections?.routers ?? []),
     ...oauth.routers,
     ...createPageRouters(infrastructure, services, oauth.interactions, limiter, pages, limits),
+    ...createConnectionRouters(infrastructure, services, oauth.interactions, pages),
     createConsole(infrastructure, services, admin, oauth, pages),
     createOpsRouter({ ...readiness, perAddress: limits.probesPerAddress }),
   ]

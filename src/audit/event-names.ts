@@ -62,6 +62,9 @@ export const EVENTS = {
   'connection.enabled': act,
   'connection.deleted': act,
   'connections.reencrypted': act,
+  'connection.created': act,
+  'connection.renewed': act,
+  'connection.disconnected': act,
   'leak.reported': { level: 'warn', isUsage: false },
 } as const satisfies Record<string, EventKind>
 

@@ -306,6 +306,16 @@ const connectionData = ({ connection, integration }: OfConnection): Data => ({
 
 /** What becomes of connections to other systems. */
 const connectionStateEvents = (record: RecordEvent) => ({
+  connectionCreated: (facts: OfConnection & OfAccount, context?: EventContext) =>
+    record('connection.created', undefined, facts, connectionData(facts), context),
+  connectionRenewed: (
+    facts: OfConnection & OfAccount & { reason?: string | undefined },
+    context?: EventContext,
+  ) => record('connection.renewed', facts.reason, facts, connectionData(facts), context),
+  connectionDisconnected: (
+    facts: OfConnection & OfAccount & { reason?: string | undefined },
+    context?: EventContext,
+  ) => record('connection.disconnected', facts.reason, facts, connectionData(facts), context),
   /** An app was given the credential of a connection. */
   connectionFetched: (facts: OfConnection & OfApp, context?: EventContext) =>
     record('connection.fetched', undefined, facts, connectionData(facts), context),

@@ -9,6 +9,8 @@ import {
 } from '../connected-apps/connected-apps.routes.ts'
 import { createFindAnyApp } from '../connected-apps/connections.ts'
 import { CONNECTED_APPS_PAGES, type ConnectedAppsFolderPage } from '../connected-apps/pages.ts'
+import { CONNECTIONS_PATH } from '../connections/connect/connect.routes.ts'
+import { CONNECT_PAGES, type ConnectFolderPage } from '../connections/connect/pages.ts'
 import { createSignOutEverywhereRouter } from '../connected-apps/sign-out-everywhere.routes.ts'
 import { createRevocationEvents } from '../background-jobs.ts'
 import { createDisconnect } from '../grants/disconnect.ts'
@@ -36,10 +38,13 @@ import type { Limits } from '../http/limits.ts'
 
 const VIEWS = join(import.meta.dirname, '../../views')
 
+/** What people see, and not admins. */
+type PageOfPeople = FormAnswerPage | SignInFolderPage | ConnectedAppsFolderPage | ConnectFolderPage
+
 /** What all pages share. */
 export interface PageParts {
   templates: Templates
-  views: Views<FormAnswerPage | SignInFolderPage | ConnectedAppsFolderPage>
+  views: Views<PageOfPeople>
   csrf: Csrf
   perAddress: BatchedLimit
 }
@@ -49,10 +54,11 @@ export function createPageParts({ config, serverKeys }: Infrastructure, limits: 
   const templates = compileTemplates(VIEWS, { serviceName: config.pages.serviceName })
   return {
     templates,
-    views: createViews<FormAnswerPage | SignInFolderPage | ConnectedAppsFolderPage>(templates, {
+    views: createViews<PageOfPeople>(templates, {
       ...FORM_ANSWER_PAGES,
       ...SIGN_IN_PAGES,
       ...CONNECTED_APPS_PAGES,
+      ...CONNECT_PAGES,
     }),
     csrf: createCsrf(serverKeys),
     perAddress: limits.authorizePerAddress,
@@ -90,6 +96,7 @@ export function createPageRouters(
       ...signIn,
       destinations: [
         { path: CONNECTED_APPS_PATH, purpose: 'see your connected apps' },
+        ...(config.connections.enabled ? [CONNECTIONS] : []),
         { path: CONSOLE_PATH, below: { except: ['api'] }, purpose: 'open the admin console' },
       ],
     }),
@@ -98,6 +105,7 @@ export function createPageRouters(
       signInUrl: signInAddress,
       sources: { consents, grants, findApp: createFindAnyApp(apps), scopeExists: scopes.exists },
       catalogue,
+      connectionsUrl: config.connections.enabled ? CONNECTIONS_PATH : undefined,
       disconnect: createDisconnect({
         consents,
         grants,
@@ -126,6 +134,12 @@ export function createPageRouters(
       perAddress: readsPerAddress,
     }),
   ]
+}
+
+const CONNECTIONS = {
+  path: CONNECTIONS_PATH,
+  below: { except: ['callback', 'choice'] },
+  purpose: 'connect other systems',
 }
 
 function createSignInParts(

@@ -32,6 +32,8 @@ export interface ConnectedAppsDeps {
   sources: ConnectionSources
   /** Every scope that exists now. */
   catalogue: () => ReadonlyMap<string, Scope>
+  /** Where the user's connections to other systems are; absent where they are switched off. */
+  connectionsUrl: string | undefined
   disconnect: Disconnect
   csrf: Csrf
   views: Views<ConnectedAppsFolderPage>
@@ -75,7 +77,7 @@ function redirect(ctx: Context, to: string): void {
 }
 
 async function showConnectedApps(
-  { sources, views, catalogue }: ConnectedAppsDeps,
+  { sources, views, catalogue, connectionsUrl }: ConnectedAppsDeps,
   ctx: Context,
   { id, email, name }: Account,
 ): Promise<void> {
@@ -87,6 +89,7 @@ async function showConnectedApps(
     apps: connections.map((connection) => describe(connection, catalogue())),
     isCut,
     disconnected,
+    connectionsUrl,
   })
 }
 

@@ -26,6 +26,8 @@ export interface ConnectedAppsPage {
   isCut: boolean
   /** The name of the app that was disconnected just now. */
   disconnected: string | undefined
+  /** Where the user's connections to other systems are. */
+  connectionsUrl: string | undefined
 }
 
 /** Asks before a connection ends. Posts `csrf` to `action`. */

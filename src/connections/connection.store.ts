@@ -37,11 +37,20 @@ export interface UsableConnection {
   credential(kind: CredentialKind): Secret<string> | undefined
 }
 
+/** When an app used a connection last. */
+export interface LastUse {
+  readonly connectionId: string
+  readonly appId: string
+  readonly usedAt: Date
+}
+
 /** The database as connections need it. */
 export interface ConnectionStore {
   find(id: string): Promise<Connection | undefined>
   /** Lists what an owner has, oldest first. */
   listOf(owner: Owner, integrationId?: string): Promise<Connection[]>
+  /** Lists which apps used these connections when, the last use first. */
+  listUses(ids: readonly string[]): Promise<LastUse[]>
   /** Reads a connection, its integration and its credentials in one trip. */
   findUsable(id: string): Promise<UsableConnection | undefined>
   /**
@@ -119,6 +128,22 @@ export function createConnectionStore(db: Database, encryption: Encryption): Con
           .orderBy('id')
           .execute()
         return rows.map(toConnection)
+      }),
+
+    listUses: (ids) =>
+      withDatabase(async () => {
+        if (ids.length === 0) return []
+        const rows = await db
+          .selectFrom('connection_uses')
+          .select(['connection_id', 'app_id', 'used_at'])
+          .where('connection_id', 'in', ids)
+          .orderBy('used_at', 'desc')
+          .execute()
+        return rows.map((row) => ({
+          connectionId: row.connection_id,
+          appId: row.app_id,
+          usedAt: row.used_at,
+        }))
       }),
 
     findUsable: (id) => withDatabase(() => findUsable(db, encryption, id)),

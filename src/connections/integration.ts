@@ -5,6 +5,7 @@ import { isHandle } from '../model/app.ts'
 import { isPlainLine, lengthOf } from '../model/plain-text.ts'
 import type { Problem } from '../model/problem.ts'
 import { isScopeToken } from '../model/scope.ts'
+import { acceptsConfigValue } from '../providers/address-template.ts'
 import type { Provider } from '../providers/provider.ts'
 import { OWNER_KINDS, type OwnerKind } from './connection.ts'
 
@@ -198,6 +199,5 @@ const acceptedBy =
   ({ config = [] }: Provider) =>
   ([name, value]: [string, string]): boolean => {
     const known = config.find((one) => one.name === name)
-    if (known === undefined) return false
-    return known.choices?.includes(value) ?? new RegExp(known.pattern ?? '^$').test(value)
+    return known !== undefined && acceptsConfigValue(known, value)
   }

@@ -11,6 +11,7 @@
 // more
 //   preview    preview, preview-grant  an admin's preview of an app, encrypted, and the grant that
 //              it led to (previews.ts)
+//   connect    connect, connect-choice  attempts to connect other systems (connections/connect/)
 //   record     s:<hash>     a login session;  su:<hash> the same by its uid;  i:<hash> an interaction
 //   index      u:<account>, p:<app>  the ids of grants;  us:<account> the records of sessions
 //

@@ -160,7 +160,8 @@ export function durationInWords(seconds: number): string {
 }
 
 const DATE = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeZone: 'UTC' })
-const dateInWords = (date: Date): string => DATE.format(date)
+/** Writes a day: Mar 12, 2026. */
+export const dateInWords = (date: Date): string => DATE.format(date)
 
 const TIME = new Intl.DateTimeFormat('en', {
   dateStyle: 'medium',

@@ -38,7 +38,7 @@ export class ConfigValueMissing extends Error {
 }
 
 /** Says whether a placeholder accepts a value. */
-function acceptsConfigValue({ pattern, choices }: ProviderConfig, value: string): boolean {
+export function acceptsConfigValue({ pattern, choices }: ProviderConfig, value: string): boolean {
   if (choices !== undefined) return choices.includes(value)
   return pattern !== undefined && new RegExp(pattern).test(value)
 }

@@ -38,4 +38,13 @@ export function memberAt(members: Members, path: string): unknown {
   return found
 }
 
+/** Finds a short text or a number by its path. */
+export function textAt(members: Members, path: string): string | undefined {
+  const value = memberAt(members, path)
+  if (typeof value === 'number' && Number.isFinite(value)) return String(value)
+  const isText = typeof value === 'string' && value !== '' && value.length <= LONGEST_TEXT
+  return isText ? value : undefined
+}
+
+const LONGEST_TEXT = 300
 const FORM = /^[A-Za-z0-9_.%[\]-]{1,60}=[^\s<>{}]*$/

@@ -21,3 +21,6 @@ export function epochSeconds(clock: Clock): number {
 export function dateNow(clock: Clock): Date {
   return new Date(clock())
 }
+
+/** Returns a moment in milliseconds since the epoch as a Date, for the database. */
+export const dateAt = (millis: number): Date => new Date(millis)

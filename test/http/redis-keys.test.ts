@@ -2,6 +2,7 @@
 // everything that writes there: no key without a row, and no row without a key.
 import { readFileSync } from 'node:fs'
 import { Redis } from 'ioredis'
+import { createKeeper } from '../../src/connections/connect/keeper.ts'
 import { createRedisSpool } from '../../src/connections/spool.ts'
 import { newConnectionId } from '../../src/shared/ids.ts'
 import { Secret } from '../../src/shared/secret.ts'
@@ -85,6 +86,11 @@ async function useEverything(server: TestApp): Promise<void> {
     generation: 1,
     tokens: { accessToken, ...nothing, refreshExpiresAt: undefined },
   })
+
+  // An attempt to connect another system, and a question that waits for its answer.
+  const { store, sealedBox: box, clock } = server.infrastructure
+  await createKeeper({ store, box, clock }, 'connect').keep({})
+  await createKeeper({ store, box, clock }, 'connect-choice').keep({})
 
   // Pages: a wrong password, sign-in, consent, a preview, the end of the session.
   const browser = createBrowser(server)

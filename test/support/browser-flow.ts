@@ -43,10 +43,14 @@ export function createBrowser(server: BrowsedServer) {
   }
 
   function cookiesFor(path: string): string {
-    return [...jar]
-      .filter(([, cookie]) => isWithin(path, cookie.path))
-      .map(([key, { value }]) => `${key.split(' ')[0] ?? ''}=${value}`)
-      .join('; ')
+    return (
+      [...jar]
+        .filter(([, cookie]) => isWithin(path, cookie.path))
+        // RFC 6265 §5.4: longer paths come first.
+        .sort(([, left], [, right]) => right.path.length - left.path.length)
+        .map(([key, { value }]) => `${key.split(' ')[0] ?? ''}=${value}`)
+        .join('; ')
+    )
   }
 
   async function request(url: string, init: RequestInit = {}): Promise<Page> {

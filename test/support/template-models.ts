@@ -20,12 +20,23 @@ import type { Badge } from '../../src/admin/console/labels.ts'
 import type { AppCard } from '../../src/apps/app-card.ts'
 import type { PermissionGroup } from '../../src/apps/permission-groups.ts'
 import type { ConnectedApp, ConnectedAppsFolderPage } from '../../src/connected-apps/pages.ts'
+import type {
+  ConnectAction,
+  ConnectableSystem,
+  ConnectFolderPage,
+  ConnectionCard,
+} from '../../src/connections/connect/pages.ts'
 import type { ErrorReferencePage } from '../../src/http/error-reference.routes.ts'
 import type { TemplateHelpers } from '../../src/http/views.ts'
 import type { FormAnswerPage } from '../../src/oauth/authorize/form-answer.ts'
 import type { SignInFolderPage } from '../../src/sign-in/pages.ts'
 
-type Page = SignInFolderPage | ConnectedAppsFolderPage | ErrorReferencePage | FormAnswerPage
+type Page =
+  | SignInFolderPage
+  | ConnectedAppsFolderPage
+  | ConnectFolderPage
+  | ErrorReferencePage
+  | FormAnswerPage
 type PageTemplates = { [Kind in Page['kind']]: { page: Extract<Page, { kind: Kind }> } }
 
 type ConsoleLayout = ReturnType<typeof consoleValues>
@@ -49,6 +60,14 @@ interface Parts {
   }
   'parts/app-links': { app: AppCard }
   'parts/app-logo': { app: AppCard }
+  'parts/connect-action': {
+    connect: ConnectAction
+    label: string
+    /** Read out after the label. */
+    hint: string
+    isPrimary: boolean
+  }
+  'parts/connectable-systems': { available: readonly ConnectableSystem[]; isAlone: boolean }
   'parts/connection': { connection: ConnectedApp; at: number; isOpen: boolean }
   'parts/field': {
     name: string
@@ -56,7 +75,7 @@ interface Parts {
     type: 'text' | 'email' | 'password'
     value?: string
     autocomplete: string
-    hint?: string
+    hint?: string | undefined
     problem?: string | undefined
     /** Markup of our own making only. */
     attributes?: string
@@ -65,6 +84,7 @@ interface Parts {
     /** What the button of a password says. */
     showLabel?: string
   }
+  'parts/foreign-connection': { card: ConnectionCard; needsYou: boolean }
   'parts/icon': {
     name:
       | 'check'

@@ -58,6 +58,9 @@ export const EVENT_TITLES: Partial<Record<EventName, string>> = {
   'connection.enabled': 'Connection switched on',
   'connection.deleted': 'Connection deleted by an admin',
   'connections.reencrypted': 'Credentials of connections re-encrypted',
+  'connection.created': 'System connected',
+  'connection.renewed': 'System connected again',
+  'connection.disconnected': 'System disconnected',
   'leak.reported': 'Leak reported',
 }
 

@@ -39,6 +39,8 @@ export interface EngineInteractions {
   signedIn: (ctx: Context) => Promise<string | undefined>
   /** Returns that, and when the user proved it with their password, in seconds since the epoch. */
   lastSignIn: (ctx: Context) => Promise<{ accountId: string; at: number } | undefined>
+  /** Returns that, and the id of the login session, which stays until the session ends. */
+  loginSession: (ctx: Context) => Promise<{ accountId: string; sessionId: string } | undefined>
   signOut: (ctx: Context) => Promise<void>
 }
 
@@ -89,6 +91,10 @@ export const createInteractions = (deps: InteractionDeps): EngineInteractions =>
   async lastSignIn(ctx) {
     const { accountId, loginTs } = await sessionOf(deps, ctx)
     return accountId === undefined ? undefined : { accountId, at: loginTs ?? 0 }
+  },
+  async loginSession(ctx) {
+    const { accountId, uid } = await sessionOf(deps, ctx)
+    return accountId === undefined ? undefined : { accountId, sessionId: uid }
   },
   async signOut(ctx) {
     const session = await sessionOf(deps, ctx)

@@ -127,6 +127,7 @@ const aList = (over: Partial<ConnectedAppsPage> = {}): ConnectedAppsPage => ({
   apps: [aConnection(), aConnection({ app: bareApp, connections: 0 })],
   isCut: false,
   disconnected: undefined,
+  connectionsUrl: undefined,
   ...over,
 })
 
