@@ -31,9 +31,6 @@ export interface PromptPolicyDeps {
 export function promptPolicy(): interactionPolicy.DefaultPolicy {
   const policy = interactionPolicy.base()
   policy.add(selectAccountPrompt(), 0)
-  // The engine would ask for consent to every native app. Whose consent is remembered is decided
-  // below.
-  policy.get('consent')?.checks.remove('native_client_prompt')
   // An account that was shut down while its session lived: without this the engine goes on to
   // consent and fails on a missing grant.
   policy.get('login')?.checks.add(
