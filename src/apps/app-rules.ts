@@ -219,11 +219,11 @@ const OWN_RULES: Partial<Record<SettingName, readonly AppRule[]>> = {
     {
       name: 'redirect-uri',
       field: 'redirectUris',
-      reads: ['type'],
+      reads: ['type', 'schemesWithoutDomain'],
       applies: ({ type }) => actsForUsers(type),
-      check: ({ redirectUris, type }) =>
+      check: ({ redirectUris, ...app }) =>
         redirectUris.flatMap((value) => {
-          const result = checkRedirectUri(value, type)
+          const result = checkRedirectUri(value, app.type, app)
           return result.kind === 'accepted'
             ? []
             : [{ value: quoted(value), rule: result.rule, sentence: result.sentence }]
@@ -308,6 +308,26 @@ const OWN_RULES: Partial<Record<SettingName, readonly AppRule[]>> = {
       field: 'audiences',
       check: ({ audiences }) => each(audiences.filter((value) => value.includes('#'))),
       sentence: 'An audience must not have a # part.',
+    },
+  ],
+  localhostAnyPort: [
+    {
+      name: 'localhost-any-port-type',
+      field: 'localhostAnyPort',
+      reads: ['type'],
+      applies: ({ type }) => type !== 'public',
+      check: ({ localhostAnyPort }) => when(localhostAnyPort),
+      sentence: 'Only public apps run on users’ own devices: leave this off.',
+    },
+  ],
+  schemesWithoutDomain: [
+    {
+      name: 'schemes-without-domain-type',
+      field: 'schemesWithoutDomain',
+      reads: ['type'],
+      applies: ({ type }) => type !== 'public',
+      check: ({ schemesWithoutDomain }) => when(schemesWithoutDomain),
+      sentence: 'Only public apps may use a scheme of their own: leave this off.',
     },
   ],
   clientCredentials: [

@@ -227,6 +227,48 @@ export const APP_SETTINGS = {
       hint: 'Lets the app get tokens for itself with its secret alone, without anyone’s consent, for all its scopes that are not about a user. Leave off unless the app also works without users.',
     },
   },
+  localhostAnyPort: {
+    kind: 'switch',
+    wire: 'localhost_any_port',
+    since: '0.1.0',
+    api: {
+      description:
+        'Redirect URIs of `http://localhost` match with any port, as those of `http://127.0.0.1` do; only `public`.',
+    },
+    cli: {
+      flag: '--localhost-any-port',
+      help: 'http://localhost matches with any port (public apps)',
+      off: 'http://localhost matches with its registered port alone',
+      label: 'localhost with any port',
+    },
+    console: {
+      label: 'Any port on localhost',
+      section: 'advanced',
+      onlyFor: 'public',
+      hint: 'Accepts http://localhost redirect URIs with any port, which 127.0.0.1 and [::1] have anyway. The name can resolve to another machine, and whatever listens there receives the code. Turn it on only for clients that cannot use 127.0.0.1.',
+    },
+  },
+  schemesWithoutDomain: {
+    kind: 'switch',
+    wire: 'schemes_without_domain',
+    since: '0.1.0',
+    api: {
+      description:
+        'Redirect URIs may have schemes without a domain, like `cursor:`; only `public`.',
+    },
+    cli: {
+      flag: '--schemes-without-domain',
+      help: 'take redirect URIs like cursor://… whose scheme is no domain (public apps)',
+      off: 'a scheme of the app’s own is a domain again',
+      label: 'schemes without a domain',
+    },
+    console: {
+      label: 'Schemes without a domain',
+      section: 'advanced',
+      onlyFor: 'public',
+      hint: 'Accepts redirect URIs with schemes such as cursor:, vscode:, exp: or msal…:. Nobody owns such a scheme: another app on the same device can claim it and receive the code, which only PKCE keeps it from using. Turn it on only for clients that have no other address.',
+    },
+  },
   requirePkce: {
     kind: 'switch',
     wire: 'require_pkce',

@@ -98,7 +98,7 @@ function settle(settings: AppSettings): AppSettings {
     ...settings,
     ...(Object.fromEntries(links) as Pick<AppSettings, NamesOfKind<'link'>>),
     redirectUris: settings.redirectUris.map((uri) => {
-      const result = checkRedirectUri(uri, type)
+      const result = checkRedirectUri(uri, type, settings)
       return result.kind === 'accepted' ? result.stored : uri
     }),
     requirePkce: isPublic || (withUsers && settings.requirePkce),

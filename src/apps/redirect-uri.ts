@@ -44,8 +44,13 @@ const NOTHING: Omit<Parts, 'text'> = {
   fragment: undefined,
 }
 
+/** Whether the app may have schemes that are no domain. */
+interface SchemeSwitch {
+  readonly schemesWithoutDomain?: boolean
+}
+
 /** What a rule sees. */
-interface Candidate extends Parts {
+interface Candidate extends Parts, SchemeSwitch {
   type: AppType
   /** Whether the text has the anatomy of an absolute URI. */
   isUri: boolean
@@ -67,10 +72,19 @@ const ofWeb = { appliesTo: 'http and https', applies: isWebScheme }
 const isPrivate = (uri: Candidate): boolean => !isWebScheme(uri)
 const ofPrivate = { appliesTo: 'private-use schemes', applies: isPrivate }
 
-// Schemes that run, read or open something on the person's own machine. Any scheme without a dot is
-// refused; these are told apart so that the sentence says that it is not a matter of spelling.
-const DANGEROUS_SCHEMES =
-  /^(javascript|vbscript|livescript|data|file|filesystem|blob|about|view-source|jar|intent|content|chrome|chrome-extension|moz-extension|resource|ms-[a-z-]+|shell|mailto|tel|sms|ftp|ws|wss|ssh|telnet|ldap|smb)$/i
+// Schemes that run, read or open something on the person's own machine, and those of other
+// protocols: no switch lets them pass.
+const DANGEROUS_SCHEMES = new RegExp(
+  `^(?:${[
+    'javascript|x-javascript|vbscript|livescript|mocha|data|file|filesystem|blob|about|view-source',
+    'jar|intent|content|android-app|chrome|chrome-[a-z-]+|edge|brave|opera|vivaldi|moz-extension',
+    'safari-[a-z-]+|resource|res|mhtml|mk|its|cid|mid|ms-[a-z-]+|microsoft-[a-z-]+|search|search-ms',
+    'shell|hcp|help|x-apple[a-z.-]*|applescript|macappstores?|itms[a-z-]*|market|prefs|app-settings',
+    'mailto|tel|sms|mms|facetime[a-z-]*|callto|sip|sips|geo|ftp|ftps|sftp|ws|wss|ssh|telnet|tftp',
+    'ldap|ldaps|smb|nfs|afp|rdp|vnc|gopher|news|nntp|feed|webcal|irc|ircs|git|svn|magnet|null',
+  ].join('|')})$`,
+  'i',
+)
 
 const LOOPBACK_HOSTS: ReadonlySet<string> = new Set(['127.0.0.1', '[::1]', 'localhost'])
 const ANSWER_PARAMETERS: ReadonlySet<string> = new Set([
@@ -137,6 +151,9 @@ function readsDifferently(uri: Candidate): boolean {
     return true
   }
 }
+
+const REVERSED_DOMAIN = /^[a-z][a-z-]*(?:\.[a-z0-9](?:[a-z0-9+-]*[a-z0-9])?)+$/
+const ANY_SCHEME = /^[a-z][a-z0-9+.-]+$/
 
 const DOT_SEGMENT = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i
 
@@ -210,12 +227,14 @@ export const REDIRECT_URI_RULES: readonly UriRule[] = [
   },
   {
     // RFC 8252 §7.1: a private-use scheme is a reversed domain name, "at a minimum, any private-use
-    // URI scheme that doesn't contain a period character ("." ) SHOULD be rejected".
+    // URI scheme that doesn't contain a period character ("." ) SHOULD be rejected". One letter is a
+    // drive.
     ...ofPrivate,
     name: 'uri-scheme-without-domain',
-    refuses: ({ scheme }) => !/^[a-z][a-z-]*(?:\.[a-z0-9](?:[a-z0-9+-]*[a-z0-9])?)+$/.test(scheme),
+    refuses: ({ scheme, schemesWithoutDomain = false }) =>
+      !(schemesWithoutDomain ? ANY_SCHEME : REVERSED_DOMAIN).test(scheme),
     sentence:
-      'A scheme of your own must be a domain of yours written backwards, like com.yourapp:/callback.',
+      'A scheme of your own must be a domain of yours written backwards, like com.yourapp:/callback. Schemes such as cursor: are accepted where “Schemes without a domain” (schemes_without_domain) is on.',
   },
   {
     ...ofPrivate,
@@ -338,9 +357,15 @@ export type UriVerdict =
   | { readonly kind: 'accepted'; readonly stored: string }
   | { readonly kind: 'refused'; readonly rule: string; readonly sentence: string }
 
-function judge(text: string, type: AppType, rules: readonly UriRule[]): UriVerdict {
+function judge(
+  text: string,
+  rules: readonly UriRule[],
+  app: SchemeSwitch & { readonly type: AppType },
+): UriVerdict {
+  const { type, schemesWithoutDomain = false } = app
   const parts = takeApart(text)
-  const uri: Candidate = { ...NOTHING, ...parts, text, type, isUri: parts !== undefined }
+  const isUri = parts !== undefined
+  const uri: Candidate = { ...NOTHING, ...parts, text, type, isUri, schemesWithoutDomain }
   const broken = rules.find((rule) => rule.applies(uri) && rule.refuses(uri))
   return broken === undefined
     ? { kind: 'accepted', stored: withStoredHost(uri) }
@@ -348,8 +373,11 @@ function judge(text: string, type: AppType, rules: readonly UriRule[]): UriVerdi
 }
 
 /** Judges a redirect URI for an app of that type; does not throw, whatever the text. */
-export const checkRedirectUri = (text: string, type: AppType): UriVerdict =>
-  judge(text, type, REDIRECT_URI_RULES)
+export const checkRedirectUri = (
+  text: string,
+  type: AppType,
+  { schemesWithoutDomain = false }: SchemeSwitch = {},
+): UriVerdict => judge(text, REDIRECT_URI_RULES, { type, schemesWithoutDomain })
 
 const LINK_RULES: readonly UriRule[] = [
   ...REDIRECT_URI_RULES.filter(
@@ -364,28 +392,52 @@ const LINK_RULES: readonly UriRule[] = [
 ]
 
 /** Judges an address that people are shown as a link (homepage, privacy, terms): https, by the same rules of spelling. */
-export const checkLink = (text: string): UriVerdict => judge(text, 'web', LINK_RULES)
+export const checkLink = (text: string): UriVerdict => judge(text, LINK_RULES, { type: 'web' })
 
-const LOOPBACK = /^http:\/\/(127\.0\.0\.1|\[::1\])(?::([1-9][0-9]{0,4}))?(?=[/?]|$)/
+const LOOPBACK = /^http:\/\/(127\.0\.0\.1|\[::1\]|localhost)(?::([1-9][0-9]{0,4}))?(?=[/?]|$)/
 
-/** Takes the port out of an http URI on a loopback address literal; `undefined` for any other URI. */
-function withoutLoopbackPort(uri: string): string | undefined {
+/**
+ * Takes the port out of an http URI on a loopback address literal, or on localhost; `undefined` for
+ * any other URI.
+ */
+function withoutLoopbackPort(uri: string, withLocalhost: boolean): string | undefined {
   const found = LOOPBACK.exec(uri)
   if (found === null || Number(found[2] ?? 0) > 65535) return undefined
+  if (found[1] === 'localhost' && !withLocalhost) return undefined
   return `http://${found[1] ?? ''}${uri.slice(found[0].length)}`
 }
 
 /**
  * Returns whether a presented redirect URI is one that the app registered: the same string, or, for
  * a public app on a loopback address literal, the same string but for the port, which the operating
- * system chose (RFC 8252 §7.3). `localhost` has no free port: RFC 8252 §8.3.
+ * system chose (RFC 8252 §7.3). `localhost` has a free port only where the app's switch says so,
+ * since RFC 8252 §8.3 advises against the name.
  */
 export function matchesRedirectUri(
-  app: { readonly type: AppType; readonly redirectUris: readonly string[] },
+  app: MatchedApp & { readonly localhostAnyPort?: boolean },
   presented: string,
 ): boolean {
   if (app.redirectUris.includes(presented)) return true
-  if (app.type !== 'public') return false
-  const wanted = withoutLoopbackPort(presented)
-  return wanted !== undefined && app.redirectUris.some((uri) => withoutLoopbackPort(uri) === wanted)
+  return app.type === 'public' && matchesByPort(app, presented, app.localhostAnyPort === true)
+}
+
+/** Returns whether a URI that does not match would if localhost had a free port. */
+export const wouldMatchByPort = (app: MatchedApp, presented: string): boolean =>
+  app.type === 'public' && matchesByPort(app, presented, true)
+
+interface MatchedApp {
+  readonly type: AppType
+  readonly redirectUris: readonly string[]
+}
+
+function matchesByPort(
+  { redirectUris }: MatchedApp,
+  presented: string,
+  withLocalhost: boolean,
+): boolean {
+  const wanted = withoutLoopbackPort(presented, withLocalhost)
+  return (
+    wanted !== undefined &&
+    redirectUris.some((uri) => withoutLoopbackPort(uri, withLocalhost) === wanted)
+  )
 }

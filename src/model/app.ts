@@ -45,6 +45,10 @@ export interface AppSettings {
    * May ask for tokens of its own with its secret alone (RFC 6749 §4.4); web and machine apps only.
    */
   readonly clientCredentials: boolean
+  /** http://localhost matches with any port, as loopback addresses do; public apps only. */
+  readonly localhostAnyPort: boolean
+  /** Redirect URIs may have a scheme that is no domain, like `cursor:`; public apps only. */
+  readonly schemesWithoutDomain: boolean
   readonly requirePkce: boolean
   readonly rotateRefreshTokens: boolean
   readonly slidingRefresh: boolean

@@ -359,7 +359,11 @@ export const REFUSAL_GUIDES: Readonly<Record<ErrorCode, ReasonMessage>> = {
   ),
   authorize_redirect_uri_unknown: message(
     'A user was sent here with a redirect URI that the app has not registered. The flow was stopped.',
-    'Add exactly this redirect URI under Edit, or correct it in the app. Every character counts: scheme, host, port, path, query and a slash at the end.',
+    'Add exactly this redirect URI under Edit, or correct it in the app. Every character counts: scheme, host, port, path, query and a slash at the end. Schemes such as cursor: need a switch of the app.',
+  ),
+  authorize_redirect_uri_port: message(
+    'A user was sent here with a redirect URI that is registered for http://localhost with another port. The flow was stopped.',
+    'Register and use http://127.0.0.1 instead, which is accepted with any port. Where the client cannot, turn on “Any port on localhost” (localhost_any_port) for the app.',
   ),
   authorize_parameter_too_long: message(
     'A parameter of the authorization request was too long. The error page named it and its limit.',

@@ -379,6 +379,11 @@ export const ERRORS = {
     'invalid_redirect_uri',
     'The app asked us to send you to an address that it has not registered {came}.',
   ),
+  authorize_redirect_uri_port: row(
+    400,
+    'invalid_redirect_uri',
+    'The app asked us to send you to a port of localhost that it has not registered {came}.',
+  ),
   authorize_parameter_too_long: row(
     400,
     'invalid_request',

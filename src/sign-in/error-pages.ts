@@ -42,6 +42,11 @@ const MESSAGES: Partial<Record<ErrorCode, Message>> = {
     what: 'The app asked us to send you to an address that it has not registered. For your safety, we stopped here.',
     next: 'Go back and tell the app’s developers. If that is you: the redirect_uri in the link must exactly match one that is registered for the app.',
   },
+  authorize_redirect_uri_port: {
+    title: 'This app’s return address is not registered',
+    what: 'The app asked us to send you to a port of localhost that it has not registered. For your safety, we stopped here.',
+    next: 'Go back and tell the app’s developers. If that is you: use http://127.0.0.1, which is accepted with any port, or turn on “Any port on localhost” for the app.',
+  },
   authorize_request_invalid: {
     title: 'The app’s request is invalid',
     next: 'Go back to the app and try again. If it happens again, give the app’s developers the reference below.',

@@ -19,6 +19,7 @@ import * as clientCredentials from '../../migrations/0012_client_credentials.ts'
 import * as idTokenAlg from '../../migrations/0013_id_token_alg.ts'
 import * as scopeIncarnations from '../../migrations/0014_scope_incarnations.ts'
 import * as allowedOrigins from '../../migrations/0015_allowed_origins.ts'
+import * as redirectSwitches from '../../migrations/0016_redirect_switches.ts'
 import * as purgeProgress from '../../migrations/0018_purge_progress.ts'
 import * as emailKeys from '../../migrations/0019_email_keys.ts'
 import * as secretKeys from '../../migrations/0020_secret_keys.ts'
@@ -49,6 +50,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0013_id_token_alg': idTokenAlg,
   '0014_scope_incarnations': scopeIncarnations,
   '0015_allowed_origins': allowedOrigins,
+  '0016_redirect_switches': redirectSwitches,
   '0018_purge_progress': purgeProgress,
   '0019_email_keys': emailKeys,
   '0020_secret_keys': secretKeys,

@@ -58,6 +58,8 @@ export interface AppRow {
   scopes: Json<string[]>
   audiences: Json<string[]>
   client_credentials: Generated<boolean>
+  localhost_any_port: Generated<boolean>
+  schemes_without_domain: Generated<boolean>
   require_pkce: boolean
   rotate_refresh_tokens: boolean
   sliding_refresh: boolean

@@ -108,6 +108,52 @@ it.each<[string, Params, string]>([
   expect(await refusals()).toEqual(['scope_unknown', reason])
 })
 
+describe('what a public app may turn on', () => {
+  const PKCE = { code_challenge: CHALLENGE, code_challenge_method: 'S256' }
+
+  it('http://localhost with any port; the refusal without it names the switch', async () => {
+    const redirectUris = ['http://localhost/cb']
+    const strict = await registerApp(server, { type: 'public', redirectUris })
+    const request = { ...PKCE, redirect_uri: 'http://localhost:53682/cb' }
+    const refused = await authorize(strict, request)
+    expect(refused).toMatchObject({ status: 400, location: null })
+    expect(refused.html).toContain('authorize_redirect_uri_port')
+    expect(refused.html).toContain('Any port on localhost')
+    expect(refused.html).toContain('<code>http://localhost:53682/cb</code>')
+    const elsewhere = await authorize(strict, { ...PKCE, redirect_uri: 'http://localhost:1/x' })
+    expect(elsewhere.html).toContain('authorize_redirect_uri_unknown')
+    const localhostAnyPort = true
+    const loose = await registerApp(server, { type: 'public', redirectUris, localhostAnyPort })
+    expect((await authorize(loose, request)).location).toMatch(/\/interaction\//)
+    const denied = await authorize(loose, { ...request, prompt: 'none' })
+    expect(denied.location).toMatch(/^http:\/\/localhost:53682\/cb\?error=login_required/)
+  })
+
+  it.each(['https://localhost:3000/cb', 'https://127.0.0.1:3000/cb', 'https://[::1]/cb'])(
+    'needs nothing for %s, where development servers with a certificate are',
+    async (uri) => {
+      const app = await registerApp(server, { type: 'public', redirectUris: [uri] })
+      const { location } = await authorize(app, { ...PKCE, redirect_uri: uri })
+      expect(location).toMatch(/\/interaction\//)
+    },
+  )
+
+  it('schemes without a domain', async () => {
+    const uri = 'cursor://anysphere.cursor-mcp/oauth/callback'
+    const app = await registerApp(server, {
+      ...{ type: 'public', redirectUris: [uri], schemesWithoutDomain: true },
+    })
+    const answer = await authorize(app, { ...PKCE, redirect_uri: uri, prompt: 'none' })
+    expect(answer.location?.startsWith(`${uri}?error=login_required&`)).toBe(true)
+    const { version } = await server.services.apps.get(app.id)
+    const change = { schemesWithoutDomain: false }
+    expect(await server.services.apps.update(app.id, version, change)).toMatchObject({
+      kind: 'refused',
+      problems: [{ field: 'redirectUris', rule: 'uri-scheme-without-domain' }],
+    })
+  })
+})
+
 describe('RFC 6749 §4.1.2.1 — other errors go to the app, with state and iss (RFC 9207)', () => {
   it.each<[string, () => Parameters<typeof authorize>, string]>([
     ['a scope that does not exist', () => [web, { scope: 'bookings:destroy' }], 'invalid_scope'],

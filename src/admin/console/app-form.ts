@@ -115,14 +115,16 @@ export function inputOf(values: AppFormValues): AppInput {
 }
 
 /**
- * Returns the input for a new app. The form offers client_credentials to web apps alone; apps of
- * other types begin as the registry has it.
+ * Returns the input for a new app. The form offers client_credentials to web apps alone, and some
+ * switches to public ones: what was pressed before another type was chosen does not count.
  */
 export function newAppInputOf(values: AppFormValues): AppInput {
-  const input = inputOf(values)
-  if (values.type === 'web') return input
-  const { clientCredentials: _offered, ...rest } = input
-  return rest
+  const { clientCredentials, localhostAnyPort, schemesWithoutDomain, ...rest } = inputOf(values)
+  return {
+    ...rest,
+    ...(values.type === 'web' && { clientCredentials }),
+    ...(values.type === 'public' && { localhostAnyPort, schemesWithoutDomain }),
+  }
 }
 
 /** One checkbox. */
@@ -249,11 +251,12 @@ export interface AppFieldsModel {
   advanced: {
     /** Whether one of them has a problem. */
     isWrong: boolean
-    switches: Readonly<Record<'self' | 'users' | 'all', readonly SwitchModel[]>>
+    switches: Readonly<Record<'self' | 'users' | 'public' | 'all', readonly SwitchModel[]>>
     fields: readonly FieldModel[]
   }
   isMachine: boolean
   takesPeople: boolean
+  isPublic: boolean
   canActForItself: boolean
 }
 
@@ -289,6 +292,7 @@ export function appFields(given: {
       switches: {
         self: switchesFor('self', values),
         users: switchesFor('users', values),
+        public: switchesFor('public', values),
         all: switchesFor(undefined, values),
       },
       fields: advanced
@@ -298,6 +302,7 @@ export function appFields(given: {
     },
     isMachine: type === undefined || type === 'machine',
     takesPeople,
+    isPublic: type === undefined || type === 'public',
     canActForItself: type === undefined || canActForItself(type),
   }
 }

@@ -49,6 +49,8 @@ const app = (overrides: Partial<App> = {}): App =>
     allowedOrigins: [],
     audiences: [],
     clientCredentials: false,
+    localhostAnyPort: false,
+    schemesWithoutDomain: false,
     requirePkce: false,
     rotateRefreshTokens: false,
     slidingRefresh: false,

@@ -476,6 +476,8 @@ const APP_FIELDS = [
     'scopes',
     'audiences',
     'clientCredentials',
+    'localhostAnyPort',
+    'schemesWithoutDomain',
     'requirePkce',
     'accessTtlSeconds',
     'refreshTtlSeconds',
@@ -515,7 +517,10 @@ test('app metadata: nothing throws, refusals name a rule, what is accepted is st
         LONE_SURROGATE,
       )
       for (const uri of settings.redirectUris)
-        expect(checkRedirectUri(uri, settings.type)).toEqual({ kind: 'accepted', stored: uri })
+        expect(checkRedirectUri(uri, settings.type, settings)).toEqual({
+          kind: 'accepted',
+          stored: uri,
+        })
     }),
     { numRuns: 3_000 },
   )

@@ -179,6 +179,59 @@ describe('redirect URIs that are refused, and by which rule', () => {
     expect(checkRedirectUri('com.yourapp:/cb', 'public').kind).toBe('accepted')
   })
 
+  describe('with the switch for schemes without a domain', () => {
+    const loose = (uri: string, type: AppType = 'public') =>
+      checkRedirectUri(uri, type, { schemesWithoutDomain: true })
+
+    test.each([
+      'cursor://anysphere.cursor-mcp/oauth/callback',
+      'vscode://publisher.extension/callback',
+      'vscode-insiders://publisher.extension/callback',
+      'exp://127.0.0.1:8081/--/callback',
+      'exp://u.expo.dev/update',
+      'msal0b2d4b3a-8f3f-4a0b-9d77-0c6f6a2f1e55://auth',
+      'fb1234567890://authorize',
+      'raycast://oauth?package_name=Extension',
+      'yourapp:/cb',
+      'com.yourapp:/cb',
+    ])('%s is accepted', (uri) => {
+      expect(loose(uri)).toEqual({ kind: 'accepted', stored: uri })
+    })
+
+    test.each([
+      ['uri-dangerous-scheme', 'javascript://x/%0aalert(1)'],
+      ['uri-dangerous-scheme', 'data://x/y'],
+      ['uri-dangerous-scheme', 'file:///etc/passwd'],
+      ['uri-dangerous-scheme', 'blob://x/y'],
+      ['uri-dangerous-scheme', 'filesystem://x/y'],
+      ['uri-dangerous-scheme', 'vbscript://x/y'],
+      ['uri-dangerous-scheme', 'ms-msdt:/id'],
+      ['uri-dangerous-scheme', 'search-ms:/query'],
+      ['uri-dangerous-scheme', 'microsoft-edge://x/y'],
+      ['uri-dangerous-scheme', 'view-source://x/y'],
+      ['uri-dangerous-scheme', 'intent://x/y'],
+      ['uri-dangerous-scheme', 'chrome-extension://x/y'],
+      ['uri-dangerous-scheme', 'mailto://x/y'],
+      ['uri-scheme-without-domain', 'c:/windows'],
+      ['uri-private-without-path', 'cursor:callback'],
+      ['uri-private-host-form', 'cursor://a"b/cb'],
+      ['uri-answer-parameter', 'cursor://x/cb?code=1'],
+      ['uri-fragment', 'cursor://x/cb#y'],
+    ])('%s: %s', (rule, uri) => {
+      expect(loose(uri)).toMatchObject({ kind: 'refused', rule })
+    })
+
+    test('web apps have none', () => {
+      expect(loose('cursor://x/cb', 'web')).toMatchObject({ rule: 'uri-scheme-not-for-web' })
+    })
+
+    test('the refusal without it names the switch', () => {
+      expect(checkRedirectUri('cursor://x/cb', 'public')).toMatchObject({
+        sentence: expect.stringContaining('“Schemes without a domain” (schemes_without_domain)'),
+      })
+    })
+  })
+
   test('RFC 8252 §8.3 — plain http is for the loopback addresses alone', () => {
     for (const uri of ['http://yourapp.com/cb', 'http://127.0.0.2/cb', 'http://0.0.0.0/cb'])
       expect(ruleOf(uri, 'public')).toBe('uri-http-not-loopback')
@@ -262,6 +315,14 @@ describe('RFC 8252 §7.3 — a presented redirect URI matches', () => {
     // RFC 8252 §8.3: the name may resolve elsewhere, so it gets no free port.
     [app, 'http://localhost:5000/cb', true],
     [app, 'http://localhost:5001/cb', false],
+    [{ ...app, localhostAnyPort: true }, 'http://localhost:5001/cb', true],
+    [{ ...app, localhostAnyPort: true }, 'http://localhost/cb', true],
+    [{ ...app, localhostAnyPort: true }, 'http://localhost:5001/cb2', false],
+    [{ ...app, localhostAnyPort: true }, 'http://localhost:65536/cb', false],
+    [{ ...app, localhostAnyPort: true }, 'http://localhost.evil.com:5001/cb', false],
+    [{ ...app, localhostAnyPort: true }, 'https://localhost:5001/cb', false],
+    [{ ...app, localhostAnyPort: true }, 'http://127.0.0.1:51004/cb', true],
+    [{ ...web, localhostAnyPort: true }, 'http://127.0.0.1:3001/cb', false],
     [app, 'com.yourapp:/cb', true],
     [app, 'com.yourapp:/cb2', false],
   ])('%o with %s: %s', (to, presented, expected) => {

@@ -151,9 +151,10 @@ const FIXED: Configuration = {
     return app !== undefined && origin !== 'null' && isOwnOrigin(app, origin)
   },
   renderError(ctx, _out, error) {
-    const pageError = refusalOf(error, cameIn(ctx))
-    const appId = (ctx as Partial<KoaContextWithOIDC>).oidc?.client?.clientId
-    if (appId !== undefined) pageError.appId = appId
+    const client = (ctx as Partial<KoaContextWithOIDC>).oidc?.client
+    const app = client && appOf(client)
+    const pageError = refusalOf(error, cameIn(ctx), app)
+    if (client !== undefined) pageError.appId = client.clientId
     // Thrown on to our own error boundary, which knows how a page looks.
     throw pageError
   },

@@ -2,6 +2,8 @@
 // trusted yet, and into stable reasons for the event log.
 import type { Context } from 'koa'
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
+import { wouldMatchByPort } from '../../../apps/redirect-uri.ts'
+import type { App } from '../../../model/app.ts'
 import { AppError, type ErrorCode, ERRORS } from '../../../shared/errors.ts'
 import { asksForForm } from '../response-mode.ts'
 
@@ -12,13 +14,18 @@ export type CameIn = Readonly<Record<string, unknown>>
  * Returns what is told of a failure: on a page where the engine cannot send the user back to the
  * app, in the redirect otherwise.
  */
-export function refusalOf(error: Error, params: CameIn): AppError {
+export function refusalOf(error: Error, params: CameIn, app?: App): AppError {
   if (error instanceof AppError) return error
   const facts = { detail: detailOf(error), cause: error }
   const came = (name: string) => ({ ...facts, came: textOf(params[name]) })
   if (error instanceof errors.SessionNotFound) return new AppError('interaction_expired', facts)
   if (error instanceof errors.InvalidRedirectUri)
-    return new AppError('authorize_redirect_uri_unknown', came('redirect_uri'))
+    return new AppError(
+      app !== undefined && wouldMatchByPort(app, textOf(params['redirect_uri']) ?? '')
+        ? 'authorize_redirect_uri_port'
+        : 'authorize_redirect_uri_unknown',
+      came('redirect_uri'),
+    )
   if (error instanceof errors.InvalidClient)
     return new AppError('authorize_app_unknown', came('client_id'))
   if (error instanceof errors.UnsupportedResponseType)

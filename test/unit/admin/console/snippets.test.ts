@@ -23,6 +23,8 @@ const anApp = (type: AppType, overrides: Partial<App> = {}): App => ({
   allowedOrigins: [],
   audiences: [],
   clientCredentials: type === 'machine',
+  localhostAnyPort: false,
+  schemesWithoutDomain: false,
   requirePkce: false,
   rotateRefreshTokens: false,
   slidingRefresh: false,
