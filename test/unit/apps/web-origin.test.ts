@@ -100,7 +100,8 @@ test('what is accepted of web origins is what a browser sends, whatever the text
   fc.assert(
     fc.property(fc.array(part, { maxLength: 8 }), (parts) => {
       const text = parts.join('')
-      if (originProblem(text) === undefined) expect(new URL(text).origin).toBe(text)
+      if (!/^https?:/.test(text) || originProblem(text) !== undefined) return
+      expect(new URL(text).origin).toBe(text)
     }),
   )
 })
