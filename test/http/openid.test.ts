@@ -77,6 +77,12 @@ describe.each(DOCUMENTS)('RFC 8414 §2 — %s', (path) => {
     expect(body['introspection_signing_alg_values_supported']).toEqual(['ES256'])
   })
 
+  it('names the claims that are given, and no other', async () => {
+    const { body } = await send(server.url + path, {})
+    const claims = [...(body['claims_supported'] as string[])].sort()
+    expect(claims).toEqual(['auth_time', 'email', 'iss', 'name', 'sub'])
+  })
+
   it('names the prompts that are served', async () => {
     const { body } = await send(server.url + path, {})
     expect(body['prompt_values_supported']).toEqual(['none', 'login', 'consent', 'select_account'])
