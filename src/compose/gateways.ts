@@ -35,6 +35,7 @@ export function createGateways(
       streamsPerClient: STREAMS_PER_CLIENT,
     }),
     verify: createVerifyRoutes({
+      issuer: config.server.issuer,
       inspect,
       authenticate: (authorization, address) =>
         checkClient(clients, authorization, NO_PARAMETERS, address),

@@ -10,11 +10,13 @@ const SCHEME = 'Bearer realm="otesse"'
  *
  * @param scopes that the call needs; their letters (RFC 6749 §3.3) need no quoting
  * @param resourceMetadata a URL in its canonical form
+ * @param errorUri the page that explains the reason
  */
 export function challengeFor(
   reason: DenialReason,
   scopes: readonly string[] | undefined,
   resourceMetadata: string | undefined,
+  errorUri: string,
 ): string | undefined {
   if (reason === 'rule_missing' || reason === 'gateway_misconfigured') return undefined
   const metadata = resourceMetadata === undefined ? '' : `, resource_metadata="${resourceMetadata}"`
@@ -23,5 +25,6 @@ export function challengeFor(
   if (reason === 'token_missing') return SCHEME + metadata
   const { error, sentence } = ERRORS[reason]
   const scope = scopes === undefined ? '' : `, scope="${scopes.join(' ')}"`
-  return `${SCHEME}, error="${error}", error_description="${sentence}"${scope}${metadata}`
+  const explained = `error_description="${sentence}", error_uri="${errorUri}"`
+  return `${SCHEME}, error="${error}", ${explained}${scope}${metadata}`
 }

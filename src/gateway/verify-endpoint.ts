@@ -6,7 +6,8 @@
 import type { HttpCall } from '../http/http-call.ts'
 import type { FastRoute, FindFastRoute } from '../http/fast-path.ts'
 import { requestFacts } from '../http/request-context.ts'
-import { type ErrorCode, ERRORS } from '../shared/errors.ts'
+import { errorUri } from '../http/error-boundary.ts'
+import { type ErrorCode, errorPageOf, ERRORS } from '../shared/errors.ts'
 import { readBearer } from '../http/bearer.ts'
 import type { ActiveToken, InspectToken } from '../model/token-status.ts'
 import { createProver, type Prove, type ProverDeps, type Unproven } from './caller.ts'
@@ -33,6 +34,7 @@ export interface IdentityHeaders {
 }
 
 export interface VerifyDeps extends ProverDeps {
+  issuer: string
   inspect: InspectToken
   headers: IdentityHeaders
   ruleSets: Readonly<Record<string, readonly Rule[]>>
@@ -54,6 +56,8 @@ export interface VerifyDeps extends ProverDeps {
 interface Verify extends VerifyDeps {
   prove: Prove
   readRequirement: ReadRequirement
+  /** The pages that explain refusals. */
+  errorUris: Readonly<Record<ErrorCode, string>>
 }
 
 /**
@@ -65,6 +69,7 @@ export function createVerifyRoutes(deps: VerifyDeps): FindFastRoute {
     ...deps,
     prove: createProver(deps),
     readRequirement: createRequirementReader(deps.ruleSets),
+    errorUris: errorUrisBelow(deps.issuer),
   }
   const routes = new Map<GatewayPreset, FastRoute>()
   return function findVerifyRoute(_method, url) {
@@ -80,6 +85,13 @@ export function createVerifyRoutes(deps: VerifyDeps): FindFastRoute {
     }
     return route
   }
+}
+
+function errorUrisBelow(issuer: string): Readonly<Record<ErrorCode, string>> {
+  const codes = Object.keys(ERRORS) as ErrorCode[]
+  return Object.fromEntries(
+    codes.map((code) => [code, errorUri(issuer, { page: errorPageOf(code) })]),
+  ) as Record<ErrorCode, string>
 }
 
 async function verify(parts: Verify, call: HttpCall, preset: GatewayPreset): Promise<void> {
@@ -98,7 +110,7 @@ async function verify(parts: Verify, call: HttpCall, preset: GatewayPreset): Pro
   }
   const limit = parts.limits.perGateway.hit(proof.caller.key)
   if (!limit.allowed) {
-    tooMany(call, preset, limit.retryAfterSeconds)
+    tooMany(parts, call, preset, limit.retryAfterSeconds)
     return
   }
   const question = preset.read({ method: call.req.method ?? '', url: call.req.url ?? '', headers })
@@ -112,21 +124,22 @@ async function verify(parts: Verify, call: HttpCall, preset: GatewayPreset): Pro
 }
 
 function refuseGateway(
-  { onGatewayRefused, countUnproven, onRefused }: Verify,
+  parts: Verify,
   call: HttpCall,
   preset: GatewayPreset,
   { reason, appId }: Unproven,
 ): void {
   const { address, requestId } = requestFacts(call)
+  const { onGatewayRefused, countUnproven, onRefused } = parts
   // Logged in any case: a gateway that is set up wrongly is soon at the limit.
   onGatewayRefused({ reason, address, requestId })
   const limit = countUnproven(address, appId)
   if (!limit.allowed) {
-    tooMany(call, preset, limit.retryAfterSeconds)
+    tooMany(parts, call, preset, limit.retryAfterSeconds)
     return
   }
   onRefused(call, 'gateway_unproven', undefined)
-  refuse(call, preset, 'gateway_unproven')
+  refuse(parts, call, preset, 'gateway_unproven')
 }
 
 async function decideCall(
@@ -151,12 +164,13 @@ async function decideCall(
 }
 
 function answer(
-  { onVerified, onGatewayRefused, onRefused, headers, resourceMetadata }: Verify,
+  parts: Verify,
   call: HttpCall,
   preset: GatewayPreset,
   decision: Decision,
   ownMetadata: string | undefined,
 ): void {
+  const { onVerified, onGatewayRefused, onRefused, headers, resourceMetadata } = parts
   if (decision.kind === 'allow') {
     onVerified(decision.token.app.id, 'allowed')
     allow(call, preset, decision.token, headers)
@@ -171,9 +185,10 @@ function answer(
   // Dead and missing tokens are everyday life; the others show a developer what to ask for, and an
   // operator what to mend.
   if (appId !== undefined || reason === 'gateway_misconfigured') onRefused(call, reason, appId)
-  const challenge = challengeFor(reason, scopes, ownMetadata ?? resourceMetadata)
+  const metadata = ownMetadata ?? resourceMetadata
+  const challenge = challengeFor(reason, scopes, metadata, parts.errorUris[reason])
   if (challenge !== undefined) call.set('WWW-Authenticate', challenge)
-  refuse(call, preset, reason)
+  refuse(parts, call, preset, reason)
 }
 
 function allow(
@@ -192,7 +207,12 @@ function allow(
   if (preset.allowStatus === 200) call.body = ''
 }
 
-function refuse(call: HttpCall, preset: GatewayPreset, reason: ErrorCode): void {
+function refuse(
+  { errorUris }: Verify,
+  call: HttpCall,
+  preset: GatewayPreset,
+  reason: ErrorCode,
+): void {
   const { status, error, sentence } = ERRORS[reason]
   call.status = preset.denyStatus(status)
   call.set('Cache-Control', 'no-store')
@@ -205,11 +225,17 @@ function refuse(call: HttpCall, preset: GatewayPreset, reason: ErrorCode): void 
   call.body = {
     error,
     error_description: sentence,
+    error_uri: errorUris[reason],
     request_id: requestFacts(call).requestId,
   }
 }
 
-function tooMany(call: HttpCall, preset: GatewayPreset, retryAfterSeconds: number): void {
+function tooMany(
+  parts: Verify,
+  call: HttpCall,
+  preset: GatewayPreset,
+  retryAfterSeconds: number,
+): void {
   call.set('Retry-After', String(Math.max(1, Math.ceil(retryAfterSeconds))))
-  refuse(call, preset, 'rate_limited')
+  refuse(parts, call, preset, 'rate_limited')
 }

@@ -21,7 +21,8 @@ const errorBody = (error: AppError, requestId: string, issuer: string) => ({
 })
 
 /** Returns the address of the page that explains an error: plain ASCII without spaces. */
-export const errorUri = (issuer: string, { page }: AppError): string => `${issuer}/errors/${page}`
+export const errorUri = (issuer: string, { page }: Pick<AppError, 'page'>): string =>
+  `${issuer}/errors/${page}`
 
 /** What answering a failure needs. */
 export interface FailureDeps {

@@ -155,9 +155,12 @@ describe.each(BACKENDS)('/oauth/verify, %s', (backend) => {
       const answer = await verify(await make())
       expect(answer.status).toBe(401)
       expect(answer.headers['www-authenticate']).toMatch(
-        /^Bearer realm="otesse", error="invalid_token", error_description="[^"]+", resource_metadata=/,
+        /^Bearer realm="otesse", error="invalid_token", error_description="[^"]+", error_uri="[^"]+", resource_metadata=/,
       )
-      expect(JSON.parse(answer.text)).toMatchObject({ error: 'invalid_token' })
+      const error_uri = `${server.issuer}/errors/token_invalid`
+      expect(answer.headers['www-authenticate']).toContain(`error_uri="${error_uri}"`)
+      expect(JSON.parse(answer.text)).toMatchObject({ error: 'invalid_token', error_uri })
+      expect((await fetch(error_uri)).status).toBe(200)
       expect(answer.headers['x-auth-subject']).toBeUndefined()
     })
 

@@ -150,17 +150,19 @@ describe('RFC 6750 §2.1 — the bearer token of a call', () => {
 
 describe('the challenge', () => {
   it('RFC 9728 §5.1 — names error, needed scopes and metadata', () => {
-    expect(challengeFor('scope_insufficient', ['a', 'b'], 'https://api/x')).toBe(
-      'Bearer realm="otesse", error="insufficient_scope", error_description="The access token lacks a required scope.", scope="a b", resource_metadata="https://api/x"',
+    expect(challengeFor('scope_insufficient', ['a', 'b'], 'https://api/x', 'https://as/e')).toBe(
+      'Bearer realm="otesse", error="insufficient_scope", error_description="The access token lacks a required scope.", error_uri="https://as/e", scope="a b", resource_metadata="https://api/x"',
     )
   })
 
   it('has no error where no token was sent (RFC 6750 §3.1)', () => {
-    expect(challengeFor('token_missing', undefined, undefined)).toBe('Bearer realm="otesse"')
+    expect(challengeFor('token_missing', undefined, undefined, 'https://as/e')).toBe(
+      'Bearer realm="otesse"',
+    )
   })
 
   it('does not ask for another token where that would change nothing', () => {
-    expect(challengeFor('rule_missing', undefined, 'https://api/x')).toBeUndefined()
+    expect(challengeFor('rule_missing', undefined, 'https://api/x', 'https://as/e')).toBeUndefined()
   })
 })
 
