@@ -89,6 +89,26 @@ const FLAGS: Readonly<Record<string, string>> = {
 const PLAIN_FLAGS =
   /^(logo|file|email|role|reason|sentence|group|audience|clear|provider|kind|config)$/
 
+/** Says that there is no such command, and which one may be meant: one letter is another. */
+function unknownCommand(typed: string, { commands }: Command): string {
+  const similar = commands.map((each) => each.name()).find((name) => isOneLetterOff(typed, name))
+  const hint = similar === undefined ? 'See otesse --help.' : `Did you mean ${similar}?`
+  return `Unknown command "${typed}". ${hint}`
+}
+
+/** Returns whether one letter too many, too few, another or in the other's place tells them apart. */
+function isOneLetterOff(typed: string, name: string): boolean {
+  let at = 0
+  while (at < name.length && typed[at] === name[at]) at += 1
+  const [left, right] = [typed.slice(at), name.slice(at)]
+  return (
+    left.slice(1) === right ||
+    left === right.slice(1) ||
+    left.slice(1) === right.slice(1) ||
+    (left[0] === right[1] && left[1] === right[0] && left.slice(2) === right.slice(2))
+  )
+}
+
 const flagOf = (field: string): string =>
   flagOfSetting(field) ?? FLAGS[field] ?? (PLAIN_FLAGS.test(field) ? `--${field}` : field)
 
@@ -143,7 +163,10 @@ Exit codes: 0 done, 1 failed or refused, 2 usage error.`,
   addWebhookSecretCommands(program, does)
   addStoreCommands(program, does)
   // Without a command there is nothing to do: people get the help, scripts an error.
-  program.action(() => {
+  program.allowExcessArguments().action((_options: unknown, { args }: Command) => {
+    const [unknown] = args
+    if (unknown !== undefined)
+      throw new Refusal('usage', unknownCommand(unknown, program), { exitCode: 2 })
     if (!isJson) terminal.warn(program.helpInformation())
     throw new Refusal('usage', 'Name a command: see otesse --help', { exitCode: 2 })
   })

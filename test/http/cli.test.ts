@@ -420,6 +420,8 @@ describe('otesse and what it is given', () => {
     { args: ['account', 'create', '--email', 'a@example.com'], says: /--password-stdin/ },
     { args: ['account', 'create', '--password', 'secret'], says: /unknown option/ },
     { args: [], says: /Name a command/ },
+    { args: ['appp', 'list'], says: /Unknown command "appp"\. Did you mean app\?/ },
+    { args: ['nonsense'], says: /Unknown command "nonsense"\. See otesse --help\./ },
   ])('answers "$args" with exit code 2', async ({ args, says }) => {
     const text = await runCli(args, settings)
     expect(text).toMatchObject({ code: 2, stdout: '' })
