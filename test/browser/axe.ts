@@ -7,12 +7,18 @@ import { LAPTOP, PHONE, photograph } from '../support/browser-page.ts'
 
 const AXE = readFileSync(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
 
+/** A phone of today, and a laptop at 200 %. */
+const WIDE_PHONE = { width: 390, height: 844 }
+const ZOOMED = { width: 640, height: 450 }
+
 /** In which colours and sizes every page is looked at. */
 const LOOKS = [
   { scheme: 'light', size: LAPTOP },
   { scheme: 'dark', size: LAPTOP },
   { scheme: 'dark', size: PHONE },
   { scheme: 'light', size: PHONE },
+  { scheme: 'light', size: WIDE_PHONE },
+  { scheme: 'dark', size: ZOOMED },
 ] as const
 
 /**

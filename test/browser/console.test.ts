@@ -409,7 +409,7 @@ describe('without what browsers usually have', () => {
     expect(await skip.evaluate((each) => each === document.activeElement)).toBe(true)
     await page.keyboard.press('Enter')
     await page.keyboard.press('Tab')
-    const action = page.getByRole('link', { name: 'Register an app', exact: true })
+    const action = page.getByRole('link', { name: 'Import and export', exact: true })
     expect(await action.evaluate((each) => each === document.activeElement)).toBe(true)
   })
 })
