@@ -197,7 +197,7 @@ function addReset(account: Command, does: Does): void {
     .addHelpText(
       'after',
       `
-The link works once, for 24 hours; links made before stop working. When it is used, the person is signed out everywhere and all
+The link works once, for 24 hours; earlier links stop working. When it is used, the user is signed out everywhere and all
 their tokens end. Where there is no password yet it is a new invitation, for 7 days. Example:
   $ otesse account reset ada@example.com`,
     )

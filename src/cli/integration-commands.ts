@@ -61,7 +61,7 @@ const collect = (value: string, before: string[] = []): string[] => [...before, 
 export function addIntegrationCommands(program: Command, does: Does): void {
   const integration = program
     .command('integration')
-    .description('other systems that people and the company can connect')
+    .description('other systems that users and the company can connect to')
   addCreate(integration, does)
   addList(integration, does)
   addShow(integration, does)
@@ -73,7 +73,7 @@ function addCreate(integration: Command, does: Does): void {
   const create = addFlags(
     integration
       .command('create <handle>')
-      .description('switch a provider on, with the client that you registered there')
+      .description('enable a provider, with the client that you registered there')
       .requiredOption('--provider <key>', 'see otesse provider list')
       .addOption(
         new Option('--kind <kind>', 'how connections get their credentials').choices(
@@ -104,7 +104,7 @@ function addSet(integration: Command, does: Does): void {
   const set = addFlags(
     integration
       .command('set <handle>')
-      .description('change what is given and keep the rest; lists are replaced'),
+      .description('change the given settings; lists are replaced'),
   )
     .addOption(
       new Option('--clear <setting>', 'empty a setting; may be repeated')
@@ -128,7 +128,7 @@ A misconfigured integration is tried again at once. Example:
       ...(await changeOf(session, flags)),
     } as IntegrationChange
     if (Object.keys(change).length === 0)
-      throw usageRefusal('Name what is to change: see otesse integration set --help')
+      throw usageRefusal('Name a setting to change: see otesse integration set --help')
     return withConnections(session, async (admin, issuer) => {
       const version =
         parseVersion(flags.ifVersion) ?? (await admin.integrations.get(handle)).version
@@ -167,7 +167,7 @@ function addList(integration: Command, does: Does): void {
 function addShow(integration: Command, does: Does): void {
   const show = integration
     .command('show <handle>')
-    .description('show one, with the callback address to register at the provider')
+    .description('show an integration, with the callback URL to register at the provider')
     .addHelpText('after', '\nExample:\n  $ otesse integration show crm')
   does(show, (session, handle = '') =>
     withConnections(session, async (admin, issuer) =>
@@ -179,8 +179,11 @@ function addShow(integration: Command, does: Does): void {
 function addDelete(integration: Command, does: Does): void {
   const command = integration
     .command('delete <handle>')
-    .description('remove it and its scope')
-    .option('--with-connections', 'also where people have connected it: their credentials go too')
+    .description('delete an integration and its scope')
+    .option(
+      '--with-connections',
+      'even if users have connected it: their credentials are deleted too',
+    )
     .addHelpText('after', '\nExample:\n  $ otesse integration delete crm --with-connections')
   does(command, (session, handle = '') =>
     withConnections(session, async (admin) => {
@@ -203,25 +206,29 @@ function addDelete(integration: Command, does: Does): void {
 
 const addFlags = (command: Command): Command =>
   command
-    .option('--name <name>', 'what people read; the name of the provider by default')
-    .option('--client-id <id>', 'of your client at the provider')
+    .option('--name <name>', 'the name that users see; by default the name of the provider')
+    .option('--client-id <id>', 'the client ID that the provider gave you')
     .option(
       '--client-secret',
       'ask for the secret of that client; without a terminal it is read from standard input',
     )
-    .option('--scope <scope>', 'asked for at the provider; may be repeated', collect)
-    .option('--required-scope <scope>', 'without it no connection is made', collect)
+    .option('--scope <scope>', 'a scope to request from the provider; may be repeated', collect)
+    .option('--required-scope <scope>', 'a scope without which no connection is made', collect)
     .option('--audience <audience>', 'sent to the provider')
-    .option('--parameter <name=value>', 'one more of authorization requests', collect)
-    .option('--config <name=value>', 'for a placeholder in the addresses of the provider', collect)
+    .option('--parameter <name=value>', 'an extra parameter for authorization requests', collect)
+    .option('--config <name=value>', 'a value for a placeholder in the provider’s URLs', collect)
     .option('--owner <kind>', 'account or company; may be repeated', collect)
     .option(
       '--trusted-app <client-id>',
       'a machine app that may use the connections of everybody',
       collect,
     )
-    .option('--proxy-host <host>', 'that proxied calls may reach; may be repeated', collect)
-    .option('--proxy-method <method>', 'that proxied calls may have; may be repeated', collect)
+    .option('--proxy-host <host>', 'a host that proxied calls may reach; may be repeated', collect)
+    .option(
+      '--proxy-method <method>',
+      'a method that proxied calls may use; may be repeated',
+      collect,
+    )
 
 async function changeOf(session: Session, flags: Flags): Promise<IntegrationChange> {
   const { name, clientId, audience } = flags

@@ -19,7 +19,7 @@ export function addStoreCommands(program: Command, does: Does): void {
       'after',
       `
 Stop all servers first. What began after the backup of Postgres ends; what began before goes on, unless
---end-all is given. One-time links end, and people are asked for their consent once more.
+--end-all is given. One-time links end, and users are asked for their consent once more.
   $ otesse stores reconcile
   $ otesse stores reconcile --end-all`,
     )

@@ -115,70 +115,70 @@ const RULES: readonly IntegrationRule[] = [
     field: 'name',
     rule: 'integration-name',
     refuses: ({ name }) => name.trim() === '' || lengthOf(name) > 80 || !isPlainLine(name),
-    sentence: 'A name has 1 to 80 characters in one line.',
+    sentence: 'A name must have 1 to 80 characters on a single line.',
   },
   {
     field: 'kind',
     rule: 'integration-kind',
     refuses: ({ kind }, provider) => !kindsOf(provider).includes(kind),
     sentence:
-      'The provider is not connected this way: keys are for providers of keys, oauth2 and client_credentials for the others.',
+      'The provider does not support this kind: keys is for providers with keys, oauth2 and client_credentials for the others.',
   },
   {
     field: 'clientId',
     rule: 'integration-client-id',
     refuses: ({ kind, clientId }) => kind !== 'keys' && (clientId ?? '') === '',
-    sentence: 'Write the client id that the provider gave to you.',
+    sentence: 'Enter the client ID that the provider gave you.',
   },
   {
     field: 'clientSecret',
     rule: 'integration-client-secret',
     refuses: ({ kind, hasClientSecret }) => kind === 'client_credentials' && !hasClientSecret,
-    sentence: 'Client credentials need the client secret that the provider gave to you.',
+    sentence: 'Client credentials need the client secret that the provider gave you.',
   },
   {
     field: 'ownerKinds',
     rule: 'integration-owners',
     refuses: ({ ownerKinds }) =>
       ownerKinds.length === 0 || !ownerKinds.every((kind) => OWNER_KINDS.includes(kind)),
-    sentence: 'Owners are account, company, or both.',
+    sentence: 'Owners must be account, company, or both.',
   },
   {
     field: 'ownerKinds',
     rule: 'integration-owner-company',
     refuses: ({ kind, ownerKinds }) =>
       kind === 'client_credentials' && ownerKinds.includes('account'),
-    sentence: 'Client credentials are the company’s own: people do not connect them.',
+    sentence: 'Client credentials belong to the company: users do not connect them.',
   },
   {
     field: 'scopes',
     rule: 'integration-scopes',
     refuses: ({ scopes, requiredScopes }) => ![...scopes, ...requiredScopes].every(isForeignScope),
-    sentence: 'A scope has 1 to 300 plain characters without spaces.',
+    sentence: 'A scope must have 1 to 300 plain characters without spaces.',
   },
   {
     field: 'requiredScopes',
     rule: 'integration-required-scopes',
     refuses: ({ scopes, requiredScopes }) => !requiredScopes.every((one) => scopes.includes(one)),
-    sentence: 'Required scopes are some of the scopes.',
+    sentence: 'Required scopes must be among the scopes.',
   },
   {
     field: 'config',
     rule: 'integration-config',
     refuses: ({ config }, provider) => !Object.entries(config).every(acceptedBy(provider)),
-    sentence: 'The provider has no placeholder of that name, or does not take that value.',
+    sentence: 'The provider has no placeholder with that name, or does not accept that value.',
   },
   {
     field: 'proxyHosts',
     rule: 'integration-proxy-hosts',
     refuses: ({ proxyHosts }) => !proxyHosts.every((host) => HOST.test(host)),
-    sentence: 'A host is a name such as api.example.com, without scheme and port.',
+    sentence: 'A host must be a name such as api.example.com, without scheme and port.',
   },
   {
     field: 'proxyMethods',
     rule: 'integration-proxy-methods',
     refuses: ({ proxyMethods }) => !proxyMethods.every((method) => METHODS.includes(method)),
-    sentence: `Methods are ${METHODS.join(', ')}.`,
+    sentence: `Methods must be among ${METHODS.join(', ')}.`,
   },
 ]
 

@@ -136,7 +136,7 @@ describe.each(BACKENDS)('a file in the console on %s', (backend) => {
   it('is refused with the line of each problem', async () => {
     const answer = await upload(file('wrong').replace('type: web', 'type: desktop'))
     expect(answer.status).toBe(422)
-    expect(wordsOf(answer)).toMatch(/Line 7, type: The type is one of/)
+    expect(wordsOf(answer)).toMatch(/Line 7, type: The type must be one of/)
     expect(wordsOf(await upload('apps: ['))).toContain('not well-formed YAML')
     expect(wordsOf(await upload(''))).toContain('The file is empty')
     expect(wordsOf(await upload('x'.repeat(600_000)))).toContain('larger than 512 KiB')
