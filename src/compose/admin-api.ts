@@ -25,7 +25,13 @@ export function createAdminApiMiddleware(
   const { events } = services.audit
   return createAdminApi({
     issuer,
-    operations: listOperations({ ...services, services: admin, issuer, tokenPath: PATHS.token }),
+    operations: listOperations({
+      ...services,
+      services: admin,
+      issuer,
+      tokenPath: PATHS.token,
+      hasConnections: config.connections.enabled,
+    }),
     inspect,
     idempotency: createIdempotency({
       store: createIdempotencyRecordStore(db),

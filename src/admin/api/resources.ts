@@ -8,6 +8,8 @@ import type { UsageStore } from '../../audit/usage.store.ts'
 import type { KeyRing } from '../../keys/key-ring.ts'
 import type { AccountService } from '../account-service.ts'
 import type { AppService } from '../app-service.ts'
+import type { ConnectionService } from '../connection-service.ts'
+import type { IntegrationService } from '../integration-service.ts'
 import type { KeyService } from '../key-service.ts'
 import type { ScopeService } from '../scope-service.ts'
 import type { TokenService } from '../token-service.ts'
@@ -15,7 +17,9 @@ import { accountOperations } from './accounts.operations.ts'
 import { ADMIN_API_PATH, ADMIN_DOCUMENT_PATH } from './admin-api.routes.ts'
 import { appOperations } from './apps.operations.ts'
 import { auditOperations } from './audit.operations.ts'
+import { connectionOperations } from './connections.operations.ts'
 import { documentOperations } from './document.operations.ts'
+import { integrationOperations } from './integrations.operations.ts'
 import { keyOperations } from './keys.operations.ts'
 import type { Operation } from './operation.ts'
 import { ruleOperations } from './rules.operations.ts'
@@ -33,7 +37,11 @@ export interface ResourceDeps {
     scopes: ScopeService
     keys: KeyService
     tokens: TokenService
+    integrations: IntegrationService
+    connections: ConnectionService
   }
+  /** Whether other systems can be connected. */
+  hasConnections: boolean
   apps: AppRegistry
   accounts: Accounts
   scopes: ScopeCatalogue
@@ -53,6 +61,12 @@ export function listOperations(deps: ResourceDeps): Operation[] {
     keyOperations({ keyRing, service: services.keys }),
     auditOperations(deps.stores),
     ruleOperations(),
+    ...(deps.hasConnections
+      ? [
+          integrationOperations({ issuer, service: services.integrations }),
+          connectionOperations({ service: services.connections }),
+        ]
+      : []),
   ]
   const document = documentOperations(resources, {
     path: ADMIN_DOCUMENT_PATH.slice(ADMIN_API_PATH.length),

@@ -1,0 +1,190 @@
+// The operations on connections of everybody. Invariant: no answer shows a credential.
+import type { Connection, ConnectionStatus } from '../../connections/connection.ts'
+import type { Integration } from '../../connections/integration.ts'
+import type { ConnectionService } from '../connection-service.ts'
+import { pageParameters } from './lists.ts'
+import {
+  type Answer,
+  type ApiResource,
+  type Call,
+  createResource,
+  done,
+  NOTHING_TO_SAY,
+  type OperationRow,
+  pageOf,
+  type Reply,
+} from './operation.ts'
+import {
+  answer,
+  choice,
+  listOf,
+  orNull,
+  pageSchema,
+  ref,
+  text,
+  timestamp,
+  whole,
+} from './schema.ts'
+
+const READ = 'admin:apps:read'
+const WRITE = 'admin:apps:write'
+const STATUSES: readonly ConnectionStatus[] = ['active', 'failing', 'expired', 'disabled']
+const STATUS = choice('Expired: its owner must connect again.', STATUSES)
+const ONE = { connectionId: text('The id of the connection.') }
+const CONNECTION: Answer = { description: 'The connection.', schema: ref('Connection') }
+const PAGE = 200
+
+interface Deps {
+  service: ConnectionService
+}
+
+interface Found {
+  readonly connection: Connection
+  readonly integration: Integration
+}
+
+const idOf = (call: Call): string => call.path('connectionId')
+
+const show = ({ connection, integration }: Found) => ({
+  id: connection.id,
+  integration: integration.handle,
+  owner_kind: connection.owner.kind,
+  account_id: connection.owner.kind === 'account' ? connection.owner.id : null,
+  external_id: connection.externalId ?? null,
+  external_label: connection.externalLabel ?? null,
+  scopes: connection.grantedScopes,
+  missing_scopes: connection.missingScopes,
+  status: connection.status,
+  status_reason: connection.statusReason ?? null,
+  status_since: connection.statusSince,
+  expires_at: connection.accessExpiresAt ?? null,
+  last_refreshed_at: connection.lastRefreshedAt ?? null,
+  last_used_at: connection.lastUsedAt ?? null,
+  refresh_failures: connection.refreshFailures,
+  created_at: connection.createdAt,
+})
+
+async function list({ service }: Deps, call: Call): Promise<Reply> {
+  const limit = call.number('limit') ?? PAGE
+  const query = {
+    integration: call.text('integration'),
+    status: call.text('status') as ConnectionStatus | undefined,
+    accountId: call.text('account_id'),
+    after: call.text('cursor'),
+    limit,
+  }
+  const found = await service.list(query, call.by)
+  const next = found.length === limit ? found.at(-1)?.connection.id : undefined
+  return pageOf(found.map(show), next)
+}
+
+/** Does something with a connection and shows it. */
+const acting =
+  (act: (service: ConnectionService, id: string, call: Call) => Promise<unknown>) =>
+  async ({ service }: Deps, call: Call): Promise<Reply> => {
+    await act(service, idOf(call), call)
+    return done(show(await service.get(idOf(call), call.by)))
+  }
+
+const OPERATIONS: readonly OperationRow<Deps>[] = [
+  {
+    id: 'listConnections',
+    method: 'GET',
+    path: '/connections',
+    summary: 'List connections',
+    scope: READ,
+    query: [
+      { name: 'integration', schema: text('The handle of an integration.') },
+      { name: 'status', schema: STATUS },
+      { name: 'account_id', schema: text('Those of one person.') },
+      ...pageParameters(PAGE),
+    ],
+    answers: { 200: { description: 'One page.', schema: pageSchema(ref('Connection')) } },
+    handle: list,
+  },
+  {
+    id: 'getConnection',
+    method: 'GET',
+    path: '/connections/{connectionId}',
+    summary: 'Get a connection',
+    scope: READ,
+    inPath: ONE,
+    answers: { 200: CONNECTION },
+    handle: acting((service, id, { by }) => service.get(id, by)),
+  },
+  {
+    id: 'refreshConnection',
+    method: 'POST',
+    path: '/connections/{connectionId}/refresh',
+    summary: 'Renew the access token now',
+    scope: WRITE,
+    inPath: ONE,
+    answers: { 200: CONNECTION },
+    errors: {
+      409: 'The provider refuses, or the connection is switched off.',
+      503: 'The provider does not answer.',
+    },
+    handle: acting((service, id, { by }) => service.refresh(id, by)),
+  },
+  {
+    id: 'disableConnection',
+    method: 'POST',
+    path: '/connections/{connectionId}/disable',
+    summary: 'Keep apps from using a connection',
+    scope: WRITE,
+    inPath: ONE,
+    answers: { 200: CONNECTION },
+    handle: acting((service, id, { by }) => service.disable(id, by)),
+  },
+  {
+    id: 'enableConnection',
+    method: 'POST',
+    path: '/connections/{connectionId}/enable',
+    summary: 'Let apps use a connection again',
+    scope: WRITE,
+    inPath: ONE,
+    answers: { 200: CONNECTION },
+    handle: acting((service, id, { by }) => service.enable(id, by)),
+  },
+  {
+    id: 'deleteConnection',
+    method: 'DELETE',
+    path: '/connections/{connectionId}',
+    summary: 'Delete a connection with its credentials; the provider is not told',
+    scope: WRITE,
+    inPath: ONE,
+    answers: { 204: { description: 'It is deleted.' } },
+    handle: async ({ service }, call) => {
+      await service.remove(idOf(call), call.by)
+      return NOTHING_TO_SAY
+    },
+  },
+]
+
+/** Creates the operations. */
+export const connectionOperations = (deps: Deps): ApiResource =>
+  createResource(deps, {
+    tag: 'Connections',
+    description: 'What people and the company have connected.',
+    schemas: {
+      Connection: answer({
+        id: text('The id.'),
+        integration: text('The handle of its integration.'),
+        owner_kind: choice('Whose it is.', ['account', 'company']),
+        account_id: orNull(text('The account that owns it; null for the company.')),
+        external_id: orNull(text('The account at the provider.')),
+        external_label: orNull(text('How people recognize that account.')),
+        scopes: listOf(text('One of them.'), 'What the provider granted.'),
+        missing_scopes: listOf(text('One of them.'), 'What the provider did not grant.'),
+        status: STATUS,
+        status_reason: orNull(text('A code, such as refused_by_provider.')),
+        status_since: timestamp('Since when.'),
+        expires_at: orNull(timestamp('When the access token ends; null where nobody knows.')),
+        last_refreshed_at: orNull(timestamp('When it was renewed last.')),
+        last_used_at: orNull(timestamp('When an app used it last.')),
+        refresh_failures: whole('Failures since the provider answered last.'),
+        created_at: timestamp('When it was made.'),
+      }),
+    },
+    operations: OPERATIONS,
+  })

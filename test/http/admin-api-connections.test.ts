@@ -1,0 +1,124 @@
+// Integrations and connections over the admin API: what its document says, no secret in any answer,
+// and not there while connections are off.
+import { Validator } from '@seriousme/openapi-schema-validator'
+import {
+  type AdminAnswer,
+  type AdminClient,
+  callAdminApi,
+  createAdminClient,
+} from '../support/admin-client.ts'
+import { startTestApp, type TestApp } from '../support/app.ts'
+import { type ApiDocument, createAnswerCheck, operationsOf } from '../support/openapi.ts'
+import { type RotatingProvider, startRotatingProvider } from '../support/rotating-provider.ts'
+import { Secret } from '../../src/shared/secret.ts'
+
+let server: TestApp
+let admin: AdminClient
+let provider: RotatingProvider
+beforeAll(async () => {
+  provider = await startRotatingProvider()
+  server = await startTestApp({
+    backend: 'redis',
+    overrides: {
+      OTESSE_CONNECTIONS: 'true',
+      OTESSE_UNSAFE_PRIVATE_DESTINATIONS: '127.0.0.0/8',
+    },
+  })
+  admin = await createAdminClient(server)
+  await server.services.stores.providers.insert(provider.definition, new Date())
+})
+afterAll(async () => {
+  await server[Symbol.asyncDispose]()
+  await provider[Symbol.asyncDispose]()
+})
+
+const create = (handle: string, more: object = {}) =>
+  admin.post('/integrations', {
+    handle,
+    provider: 'rotating',
+    client_id: provider.client.clientId,
+    client_secret: provider.client.clientSecret,
+    ...more,
+  })
+
+async function connect(handle: string): Promise<string> {
+  const { integrations, connections } = server.services.stores
+  const { accessToken, refreshToken } = provider.begin()
+  const made = await connections.establish(
+    {
+      integrationId: (await integrations.findByHandle(handle))?.id ?? '',
+      owner: { kind: 'account', id: 'acc_ada' },
+      establishedBy: 'acc_ada',
+      externalId: 'there',
+      externalLabel: 'ada@corp.example',
+      grantedScopes: [],
+      missingScopes: [],
+      config: {},
+      accessExpiresAt: new Date(0),
+      refreshExpiresAt: undefined,
+      credentials: [
+        { kind: 'oauth_access_token', name: '', value: new Secret(accessToken) },
+        { kind: 'oauth_refresh_token', name: '', value: new Secret(refreshToken) },
+      ],
+    },
+    new Date(),
+  )
+  return made.id
+}
+
+test('every operation does what the document says, and shows no secret', async () => {
+  const answered = await callAdminApi(server, undefined, 'GET', '/openapi.json')
+  const document = answered.body as unknown as ApiDocument
+  const { valid, errors } = await new Validator().validate(structuredClone(document))
+  expect({ valid, errors }).toEqual({ valid: true, errors: undefined })
+  const assertDescribed = createAnswerCheck(document)
+  const said: string[] = []
+  const check = (id: string, status: number, answer: AdminAnswer): AdminAnswer => {
+    expect({ id, status: answer.status, text: answer.text }).toMatchObject({ id, status })
+    assertDescribed(id, answer)
+    said.push(answer.text)
+    return answer
+  }
+  check('createIntegration', 201, await create('walk', { scopes: ['leads'] }))
+  check('listIntegrations', 200, await admin.get('/integrations'))
+  const got = check('getIntegration', 200, await admin.get('/integrations/walk'))
+  expect(got.body).toMatchObject({
+    has_client_secret: true,
+    scope: 'connections:walk',
+    callback_url: `${server.issuer}/connections/callback/walk`,
+  })
+  const change = { name: 'Better', client_secret: provider.client.clientSecret }
+  check('updateIntegration', 200, await admin.patch('/integrations/walk', change))
+  const id = await connect('walk')
+  const path = `/connections/${id}`
+  const listed = await admin.get('/connections?integration=walk&status=active&limit=1')
+  check('listConnections', 200, listed)
+  expect(listed.body).toMatchObject({ items: [{ id }], next_cursor: id })
+  check('getConnection', 200, await admin.get(path))
+  const refreshed = check('refreshConnection', 200, await admin.post(`${path}/refresh`))
+  expect(refreshed.body['last_refreshed_at']).not.toBeNull()
+  check('disableConnection', 200, await admin.post(`${path}/disable`))
+  expect((await admin.post(`${path}/refresh`)).status).toBe(409)
+  check('enableConnection', 200, await admin.post(`${path}/enable`))
+  expect((await admin.delete('/integrations/walk')).body).toMatchObject({
+    code: 'input_refused',
+    problems: [{ field: 'with_connections' }],
+  })
+  check('deleteConnection', 204, await admin.delete(path))
+  check('deleteIntegration', 204, await admin.delete('/integrations/walk'))
+  const secrets = [provider.client.clientSecret, ...provider.issued]
+  for (const secret of secrets) expect(said.join('')).not.toContain(secret)
+  const ids = operationsOf(document).map((operation) => operation.id)
+  expect(ids.filter((one) => /Integration|Connection/.test(one))).toHaveLength(11)
+})
+
+test('what breaks rules is refused with all problems, and what is not text as well', async () => {
+  const bad = await create('Bad Handle', { owner_kinds: ['planet'], proxy_hosts: ['https://x'] })
+  expect(bad.status).toBe(422)
+  const fields = (bad.body['problems'] as { field: string }[]).map(({ field }) => field)
+  expect(fields).toEqual(expect.arrayContaining(['handle', 'owner_kinds', 'proxy_hosts']))
+  expect((await create('bad', { scopes: [1] })).status).toBe(422)
+  expect((await create('bad', { config: { region: 5 } })).status).toBe(422)
+  expect((await create('bad', { surprise: true })).status).toBe(422)
+  expect((await admin.get('/integrations/bad')).status).toBe(404)
+})
