@@ -220,6 +220,7 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     ['apps-none', () => '/admin/apps?search=nothing-like-this&type=machine&status=suspended'],
     ['apps-of-scope', () => '/admin/apps?scope=bookings%3Aread'],
     ['register', () => '/admin/apps/new'],
+    ['apply', () => '/admin/apply'],
     ['overview', () => `/admin/apps/${app.id}`],
     ['edit', () => `/admin/apps/${app.id}/edit`],
     ['credentials', () => `/admin/apps/${app.id}/credentials`],
@@ -238,6 +239,7 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     ['tokens', () => '/admin/tokens'],
     ['accounts', () => '/admin/accounts'],
     ['invite', () => '/admin/accounts/new'],
+    ['import', () => '/admin/accounts/import'],
     ['account', () => `/admin/accounts/${member}`],
     ['accounts-none', () => '/admin/accounts?search=nobody%40example.com&role=admin'],
     ['account-name', () => `/admin/accounts/${member}/name`],
@@ -298,6 +300,35 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     await press(page, 'Save name')
     await page.getByRole('alert').waitFor()
     await look('name-conflict')
+
+    const choose = async (path: string, name: string, text: string): Promise<void> => {
+      await page.goto(server.issuer + path)
+      await page
+        .getByLabel('File', { exact: true })
+        .setInputFiles({ name, mimeType: 'text/plain', buffer: Buffer.from(text) })
+      await press(page, 'Check the file')
+    }
+    await choose('/admin/accounts/import', 'people.csv', '')
+    await page.getByRole('alert').waitFor()
+    await look('import-problem')
+    const people = 'email,name,role\nnew@example.com,New,auditor\nnobody,,\nx@example.com,,king'
+    await choose('/admin/accounts/import', 'people.csv', people)
+    await untilHeading(page, 'Check the import')
+    await look('import-review')
+    await press(page, 'Import 1 account')
+    await untilHeading(page, 'Import finished')
+    await look('import-done')
+    await choose('/admin/apply', 'apps.yaml', 'apps: [')
+    await page.getByRole('alert').waitFor()
+    await look('apply-problem')
+    const handle = 'night-train'
+    const file = { apps: [{ handle, name: 'Night train', type: 'machine', scopes: [] }] }
+    await choose('/admin/apply', 'apps.json', JSON.stringify(file))
+    await untilHeading(page, 'Check the changes')
+    await look('apply-plan')
+    await press(page, 'Apply 1 change')
+    await untilHeading(page, 'Changes applied')
+    await look('apply-result')
 
     await page.goto(`${server.issuer}/admin/apps/${app.id}/secrets/new`)
     await press(page, 'Create and show the secret')
@@ -409,7 +440,10 @@ describe('without what browsers usually have', () => {
     expect(await skip.evaluate((each) => each === document.activeElement)).toBe(true)
     await page.keyboard.press('Enter')
     await page.keyboard.press('Tab')
-    const action = page.getByRole('link', { name: 'Import and export', exact: true })
+    const other = page.getByRole('link', { name: 'Import and export' })
+    expect(await other.evaluate((each) => each === document.activeElement)).toBe(true)
+    await page.keyboard.press('Tab')
+    const action = page.locator('.head').getByRole('link', { name: 'Register an app', exact: true })
     expect(await action.evaluate((each) => each === document.activeElement)).toBe(true)
   })
 })

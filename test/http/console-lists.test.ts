@@ -75,8 +75,12 @@ describe.each(BACKENDS)('a list of the console on %s', (backend) => {
 
   it('says how it is sorted, how many there are, and keeps its filters when it is sorted', async () => {
     const { html } = await browser.open(at('/admin/accounts?role=member&sort=-email'))
-    expect(html).toMatch(/aria-sort="descending"><a class="sort" href="[^"]*sort=email/)
-    expect(html).toMatch(/<th scope="col"><a class="sort" href="[^"]*role=member[^"]*sort=created/)
+    expect(html).toMatch(
+      /aria-sort="descending"><span class="sort-plain">Account<\/span><a class="sort" href="[^"]*sort=email/,
+    )
+    expect(html).toMatch(
+      /<th scope="col"><span class="sort-plain">Created<\/span><a class="sort" href="[^"]*role=member[^"]*sort=created/,
+    )
     expect(html).toContain('<option value="-email" selected>')
     expect(html).toContain('30 accounts')
     const one = await browser.open(at('/admin/accounts?search=z-admin%40example.com'))
@@ -92,5 +96,32 @@ describe.each(BACKENDS)('a list of the console on %s', (backend) => {
       expect([search, html.match(/<th scope="row">/g)?.length]).toEqual([search, 1])
       expect(html).toContain(appId)
     }
+  })
+})
+
+describe('the first steps of a new server', () => {
+  it('stand on the list of apps until a scope, an app and a try are there', async () => {
+    await using own = await startTestApp({ backend: 'embedded' })
+    const email = 'first@example.com'
+    await createAccount(own, { email, password: PASSWORD, role: 'admin' })
+    const first = createBrowser(own)
+    const page = await first.open(`${own.issuer}/sign-in?to=%2Fadmin`)
+    await first.submit(page, 'to=%2Fadmin', { email, password: PASSWORD })
+    const apps = async (query = '') => (await first.open(`${own.issuer}/admin/apps${query}`)).html
+    const done = (html: string) => html.match(/Done: <\/span>/g)?.length ?? 0
+    const before = await apps()
+    expect([before.includes('First steps'), done(before)]).toEqual([true, 0])
+    expect(before).toMatch(/<strong>Try it<\/strong><\/p>/)
+    await createScopes(own)
+    expect(done(await apps())).toBe(1)
+    const app = await registerApp(own, { type: 'machine', scopes: ['bookings:read'] })
+    const almost = await apps()
+    expect(done(almost)).toBe(2)
+    expect(almost).toContain(`href="/admin/apps/${app.id}/try"`)
+    expect(await apps('?search=nothing')).not.toContain('First steps')
+    const tried = await first.open(`${own.issuer}/admin/apps/${app.id}/try`)
+    await first.submit(tried, '/try', { 'scope:bookings:read': 'on' })
+    await own.services.audit.flush()
+    expect(await apps()).not.toContain('First steps')
   })
 })

@@ -19,6 +19,7 @@ import { appFacts, appFrame, appPath, belowApp } from './app-frame.ts'
 import type { ConsoleDeps } from './console-deps.ts'
 import { differences } from './differences.ts'
 import { narrowingOf } from './filters.ts'
+import { firstSteps } from './first-steps.ts'
 import { doneOf, pagerOf } from './paging.ts'
 import { appBadge, lifetimesInWords, TYPE_LABELS } from './labels.ts'
 import { sortingOf, totalInWords } from './sorting.ts'
@@ -54,11 +55,11 @@ const SORTED = {
   created: { label: 'Registered', up: 'Oldest first', down: 'Newest first' },
 } as const
 
-const list = ({ apps, catalogue }: ConsoleDeps): Row =>
+const list = ({ apps, catalogue, eventStore }: ConsoleDeps): Row =>
   page({
     path: '/admin/apps',
     scope: 'admin:apps:read',
-    async show({ query }) {
+    async show({ query, admin }) {
       const search = query.get('search')
       const type = APP_TYPES.find((each) => each === query.get('type'))
       const status = STATUSES.find((each) => each === query.get('status'))
@@ -98,6 +99,10 @@ const list = ({ apps, catalogue }: ConsoleDeps): Row =>
         narrowing,
         sorting,
         total: totalInWords(total, 'app', 'apps'),
+        steps:
+          narrowing.text === '' && cursor === undefined
+            ? await firstSteps({ catalogue, eventStore }, found.apps, total.count, admin.by)
+            : [],
         filter: {
           search: search ?? '',
           type: type ?? '',

@@ -16,6 +16,7 @@ import type { appFacts, SecretFacts } from './app-frame.ts'
 import type { Difference } from './differences.ts'
 import type { ShownEvent } from './event-messages.ts'
 import type { Narrowing } from './filters.ts'
+import type { FirstStep } from './first-steps.ts'
 import type { Frame, LinkTo } from './frame.ts'
 import type { Pager } from './paging.ts'
 import type { Sorting } from './sorting.ts'
@@ -140,6 +141,8 @@ export interface ConsoleModels {
     apps: (AppFacts & { badge: Badge; logo: ShownLogo })[]
     filter: { search: string; type: string; status: string; scope: string }
     narrowing: Narrowing
+    /** What a new server still needs; none when it has it. */
+    steps: readonly FirstStep[]
     sorting: Sorting<'name' | 'created'>
     total: string
     scopeNames: string[]
