@@ -38,6 +38,8 @@ export interface DashboardClient {
   refresh(connection: Connection): Promise<Connection>
   revoke(connection: Connection): Promise<void>
   callApi(method: 'GET' | 'POST', path: string, accessToken: string): Promise<ApiAnswer>
+  /** Asks the server for what it keeps of other systems, below /connect/v1. */
+  callConnect(path: string, accessToken: string, form?: URLSearchParams): Promise<ApiAnswer>
 }
 
 /** Creates the client of one browser's session. */
@@ -47,10 +49,11 @@ export function createDashboardClient(deps: {
   clientSecret: string
   redirectUri: string
   apiUrl: string
+  serverUrl: string
   clock: Clock
   note: (step: Step) => void
 }): DashboardClient {
-  const { clientId, clientSecret, redirectUri, apiUrl, clock, note } = deps
+  const { clientId, clientSecret, redirectUri, apiUrl, serverUrl, clock, note } = deps
   // A configuration of its own for each session: requests are then noted where they belong.
   const server = new oauth.Configuration(
     deps.server.serverMetadata(),
@@ -132,6 +135,23 @@ export function createDashboardClient(deps: {
       note({ request: `${method} API ${path}`, status: answer.status, remark: error })
       const challenge = answer.headers.get('WWW-Authenticate') ?? undefined
       return { status: answer.status, body, challenge }
+    },
+
+    async callConnect(path, accessToken, form) {
+      const answer = await fetch(`${serverUrl}/connect/v1${path}`, {
+        method: form === undefined ? 'GET' : 'POST',
+        headers: { Authorization: `Bearer ${accessToken}` },
+        ...(form !== undefined && { body: form }),
+      })
+      const body = (await answer.json()) as Record<string, unknown>
+      const error = typeof body['error'] === 'string' ? body['error'] : ''
+      const isTheirs = answer.headers.has('X-Otesse-Upstream')
+      note({
+        request: `${form === undefined ? 'GET' : 'POST'} /connect/v1${path.replace(/con_\w+/, 'con_…')}`,
+        status: answer.status,
+        remark: isTheirs ? 'answered by the other system' : error,
+      })
+      return { status: answer.status, body, challenge: undefined }
     },
   }
 }

@@ -2,6 +2,7 @@
 import type { Booking, Customer } from './bookings.ts'
 import type { Connection } from './connections.ts'
 import type { Step } from './dashboard-client.ts'
+import type { OtherSystems } from './dashboard-others.ts'
 
 /** What the page says about the last act. */
 export interface Notice {
@@ -137,6 +138,7 @@ export function welcomePage(common: Common): string {
 }
 
 interface Connected extends Common {
+  others: OtherSystems
   connection: Connection
   bookings: readonly Booking[]
   customers: readonly Customer[]
@@ -145,7 +147,7 @@ interface Connected extends Common {
 
 /** The page of a connected browser. */
 export function connectedPage(facts: Connected): string {
-  const { connection, bookings, customers, now } = facts
+  const { connection, bookings, customers, others, now } = facts
   const minutes = Math.max(0, Math.round((connection.expiresAt - now) / 60_000))
   return page(
     'Your bookings · Bookings Dashboard',
@@ -169,6 +171,7 @@ export function connectedPage(facts: Connected): string {
           </table>
         </div>
       </section>
+      ${othersCard(others)}
       <section class="two">
         <div class="card">
           <h2>What this app may do</h2>
@@ -193,10 +196,63 @@ export function connectedPage(facts: Connected): string {
   )
 }
 
+function othersCard({ isAllowed, connectUrl, noteboard, weather }: OtherSystems): Html {
+  return html`<section class="card">
+    <h2>Other systems, through the server</h2>
+    ${
+      isAllowed
+        ? html`<div class="two">
+            <div>${noteboardPart(noteboard, connectUrl)}</div>
+            <div>${weatherPart(weather, connectUrl)}</div>
+          </div>`
+        : html`<p>
+              The server can connect you to Noteboard and Weather Desk, and keeps their credentials.
+              This app may use them once you allow it.
+            </p>
+            <p>
+              <a class="button" href="/connect?more=connections:noteboard+connections:weather"
+                >Let it use them</a
+              >
+            </p>`
+    }
+  </section>`
+}
+
+function noteboardPart(noteboard: OtherSystems['noteboard'], connectUrl: string): Html {
+  if (noteboard === undefined)
+    return html`<h3>Noteboard</h3>
+      <p>Not connected yet.</p>
+      <p><a class="button" href="${connectUrl}">Connect Noteboard</a></p>`
+  const { id, account, notes } = noteboard
+  return html`<h3>Noteboard <span class="pill">${account}</span></h3>
+    <ul>
+      ${notes.map((note) => html`<li>${note}</li>`)}
+    </ul>
+    <form method="post" action="/note" class="line">
+      <input type="hidden" name="connection" value="${id}" />
+      <label>New note <input name="text" required maxlength="200" /></label>
+      <button>Write it there</button>
+    </form>
+    <form method="post" action="/token">
+      <button class="small" name="connection" value="${id}">Fetch a token instead</button>
+    </form>`
+}
+
+function weatherPart(weather: OtherSystems['weather'], connectUrl: string): Html {
+  return weather === undefined
+    ? html`<h3>Weather Desk</h3>
+        <p>Not connected yet. It is connected by a key.</p>
+        <p><a class="button" href="${connectUrl}">Connect Weather Desk</a></p>`
+    : html`<h3>Weather Desk</h3>
+        <p>${weather.place}: ${weather.celsius} °C, ${weather.sky}</p>`
+}
+
 const SCOPES = [
   ['bookings:read', 'See bookings'],
   ['customers:read', 'See customers'],
   ['bookings:write', 'Change bookings'],
+  ['connections:noteboard', 'Use your Noteboard'],
+  ['connections:weather', 'Use your Weather Desk'],
 ] as const
 
 const scopeLine = (scope: string, words: string, granted: readonly string[]): Html =>

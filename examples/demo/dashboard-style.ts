@@ -37,6 +37,10 @@ pre { margin: .75rem 0 0; padding: .7rem .9rem; border-radius: .5rem; background
 .big { font-size: 1.1rem; padding: .8rem 1.6rem; }
 .actions button { width: 100%; margin-bottom: .6rem; background: transparent; color: var(--brand); }
 .actions .danger { border-color: var(--bad); color: var(--bad); margin-bottom: 0; }
+.line { display: flex; flex-wrap: wrap; gap: .6rem; align-items: end; margin-bottom: .6rem; }
+.line label { flex: 1 1 10rem; font-size: .875rem; color: var(--soft); }
+.line input { display: block; width: 100%; font: inherit; padding: .55rem .7rem; border-radius: .6rem; border: 1px solid var(--line); background: var(--ground); color: var(--ink); }
+h3 { font-size: 1rem; margin: 0 0 .5rem; }
 .small { padding: .25rem .7rem; font-size: .875rem; background: transparent; color: var(--soft); border-color: var(--line); }
 .button:hover, button:hover { filter: brightness(1.08); }
 :focus-visible { outline: 3px solid var(--brand); outline-offset: 2px; }

@@ -15,6 +15,7 @@ import {
   type Step,
 } from './dashboard-client.ts'
 import { connectedPage, type Notice, welcomePage } from './dashboard-pages.ts'
+import { readOtherSystems } from './dashboard-others.ts'
 import { DASHBOARD_CSS } from './dashboard-style.ts'
 import { LOGO_SVG } from './logo.ts'
 
@@ -33,6 +34,8 @@ interface DashboardDeps {
   /** Where this app runs. */
   origin: string
   apiUrl: string
+  /** The server as apps know it. */
+  serverUrl: string
   connections: Connections
   clock: Clock
   /** Shown as a help beside the button, because this is a demo. */
@@ -141,6 +144,8 @@ const ACTIONS: Readonly<Record<string, (call: Call) => Promise<void>>> = {
   'POST /refresh': refresh,
   'POST /cancel': cancelBooking,
   'POST /disconnect': disconnect,
+  'POST /note': addNote,
+  'POST /token': showToken,
 }
 
 async function showHome({ response, visit, deps }: Call): Promise<void> {
@@ -162,6 +167,7 @@ async function readData(visit: Visit, deps: DashboardDeps) {
   const connection = deps.connections.find(visit.id)
   if (connection === undefined) return undefined
   return {
+    others: await readOtherSystems(connection, visit.client, deps.serverUrl),
     connection,
     bookings: (bookings.body['bookings'] ?? []) as Booking[],
     customers: (customers?.body['customers'] ?? []) as Customer[],
@@ -303,6 +309,58 @@ async function cancelBooking({ request, response, visit, deps }: Call): Promise<
       text: `The API answered ${answer.status}.`,
     }
   redirect(response, '/')
+}
+
+async function addNote({ request, response, visit, deps }: Call): Promise<void> {
+  const form = new URLSearchParams(await readForm(request))
+  const connection = deps.connections.find(visit.id)
+  const id = form.get('connection') ?? ''
+  form.delete('connection')
+  if (connection !== undefined) {
+    const path = `/proxy/${encodeURIComponent(id)}/notes`
+    const answer = await visit.client.callConnect(path, connection.accessToken, form)
+    visit.notice =
+      answer.status === 201
+        ? {
+            kind: 'good',
+            title: 'Written at Noteboard',
+            text: 'The server put the credential in. This app has never seen it.',
+          }
+        : noticeOfRefusal(answer)
+  }
+  redirect(response, '/')
+}
+
+async function showToken({ request, response, visit, deps }: Call): Promise<void> {
+  const id = new URLSearchParams(await readForm(request)).get('connection') ?? ''
+  const connection = deps.connections.find(visit.id)
+  if (connection !== undefined) {
+    const path = `/connections/${encodeURIComponent(id)}/token`
+    const none = new URLSearchParams()
+    const answer = await visit.client.callConnect(path, connection.accessToken, none)
+    const { access_token: token, expires_at: end } = answer.body
+    visit.notice =
+      answer.status === 200
+        ? {
+            kind: 'good',
+            title: 'A token that works now',
+            text: 'The server has renewed it if that was necessary. With it this app could call Noteboard itself:',
+            detail: `${String(token).slice(0, 14)}…  ${typeof end === 'string' ? `until ${end}` : ''}`,
+          }
+        : noticeOfRefusal(answer)
+  }
+  redirect(response, '/')
+}
+
+function noticeOfRefusal({ status, body }: ApiAnswer): Notice {
+  const { error, error_description: words, connect_url: link } = body
+  return {
+    kind: 'bad',
+    title: 'The server refused',
+    text: typeof words === 'string' ? words : '',
+    detail: `${status}  ${String(error)}`,
+    ...(typeof link === 'string' && { action: { href: link, words: 'Connect again' } }),
+  }
 }
 
 async function disconnect({ response, visit, deps }: Call): Promise<void> {

@@ -13,7 +13,9 @@ import { createBookings } from './bookings.ts'
 import { createBookingsApi } from './bookings-api.ts'
 import { openConnections } from './connections.ts'
 import { createDashboard } from './dashboard.ts'
+import { createOtherSystems } from './other-systems.ts'
 import { choosePort, openHttpServer, PortRefused } from './ports.ts'
+import { seedConnections } from './seed-connections.ts'
 import { type Credentials, DEMO_ADMIN, DEMO_LOGIN, seed, type Seeded } from './seed.ts'
 
 /** What may be chosen. */
@@ -22,6 +24,7 @@ export interface DemoFlags {
   port?: string
   appPort?: string
   apiPort?: string
+  otherPort?: string
   dataDir: string
 }
 
@@ -29,6 +32,8 @@ interface Addresses {
   server: string
   app: string
   api: string
+  /** The systems of other companies. */
+  other: string
   port: number
 }
 
@@ -42,6 +47,8 @@ export async function runDemo(session: Session, flags: DemoFlags): Promise<numbe
   const stopped = stopSignal()
   await using stack = new AsyncDisposableStack()
   const { services } = stack.use(await startServer(config, session.logger()))
+  await openOtherSystems(stack, addresses)
+  await seedConnections(services, addresses.other)
   const seeded = await seed(services, { dashboard: addresses.app })
   await openApi(stack, addresses, seeded.api)
   await openApp(stack, addresses, seeded.dashboard, flags.dataDir)
@@ -67,12 +74,14 @@ async function chooseAddresses(flags: DemoFlags, env: Environment): Promise<Addr
     const port = await choose('server', flags.port ?? env['OTESSE_PORT'], 3000)
     const appPort = await choose('app', flags.appPort, 3001)
     const apiPort = await choose('API', flags.apiPort, 3002)
+    const otherPort = await choose('other systems', flags.otherPort, 3003)
     return {
       port,
       server: `http://localhost:${port}`,
       // Another host name than the server's, so that a browser treats the two as two sites.
       app: `http://127.0.0.1:${appPort}`,
       api: `http://127.0.0.1:${apiPort}`,
+      other: `http://127.0.0.1:${otherPort}`,
     }
   } catch (error) {
     if (error instanceof PortRefused) throw new Refusal('port_refused', error.message)
@@ -86,6 +95,9 @@ const demoSettings = (flags: DemoFlags, { server, port }: Addresses): Record<str
   OTESSE_PORT: String(port),
   OTESSE_DATA_DIR: flags.dataDir,
   OTESSE_SHUTDOWN_GRACE_SECONDS: '0',
+  OTESSE_CONNECTIONS: 'true',
+  // The other systems are on this machine.
+  OTESSE_UNSAFE_PRIVATE_DESTINATIONS: '127.0.0.1',
 })
 
 const KEPT = ['database', 'secrets', 'bookings-dashboard']
@@ -123,6 +135,15 @@ async function openApi(
   stack.use(await openHttpServer(Number(new URL(api).port), listener))
 }
 
+async function openOtherSystems(
+  stack: AsyncDisposableStack,
+  { server, other }: Addresses,
+): Promise<void> {
+  const callback = `${server}/connections/callback/noteboard`
+  const listener = createOtherSystems({ clock: systemClock, callback })
+  stack.use(await openHttpServer(Number(new URL(other).port), listener))
+}
+
 async function openApp(
   stack: AsyncDisposableStack,
   { server, app, api }: Addresses,
@@ -134,6 +155,7 @@ async function openApp(
     server: await discover(server, credentials),
     origin: app,
     apiUrl: api,
+    serverUrl: server,
     connections: await openConnections(join(dataDir, 'bookings-dashboard')),
     clock: systemClock,
     login: DEMO_LOGIN,
@@ -143,7 +165,7 @@ async function openApp(
 
 function announce(
   { terminal, isJson }: Session,
-  { server, app, api }: Addresses,
+  { server, app, api, other }: Addresses,
   { machine }: Seeded,
   dataDirectory: string,
 ): void {
@@ -157,6 +179,7 @@ function announce(
       server,
       app,
       api,
+      other,
       account,
       admin,
       machine,
@@ -183,6 +206,8 @@ function announce(
   ${bold('Run it')}     ${link(`${server}/admin`)} the admin console
   Sign in    ${bold(DEMO_ADMIN.email)}
   Password   ${bold(DEMO_ADMIN.password)}
+
+  ${bold('Connect')}    ${link(`${server}/connections`)} other systems: Noteboard by OAuth, Weather Desk by key
 
   ${bold('A token for a program')}, ready to run:
 

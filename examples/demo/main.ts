@@ -18,6 +18,7 @@ process.exitCode = await runProgram(
       .option('--port <port>', 'the server; 3000, or a free one near it')
       .option('--app-port <port>', 'the app; 3001, or a free one near it')
       .option('--api-port <port>', 'the API; 3002, or a free one near it')
+      .option('--other-port <port>', 'the systems to connect; 3003, or a free one near it')
       .option('--data-dir <directory>', 'where it keeps everything', '.data/demo')
       .addHelpText('after', '\nExample:\n  $ npm run demo -- --fresh')
     does(program, (session) => runDemo(session, program.opts()))

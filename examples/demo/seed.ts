@@ -5,6 +5,7 @@ import type { NewAccount } from '../../src/accounts/accounts.ts'
 import type { App, AppInput } from '../../src/model/app.ts'
 import type { ScopeInput } from '../../src/apps/scope.ts'
 import type { Services } from '../../src/services.ts'
+import { CONNECTION_SCOPES } from './seed-connections.ts'
 import { LOGO_SVG } from './logo.ts'
 
 const ACTOR = { actor: 'demo' } as const
@@ -64,7 +65,7 @@ export async function seed(services: Services, origins: { dashboard: string }): 
     type: 'web',
     description: 'All your bookings and customers on one page.',
     redirectUris: [`${origins.dashboard}/callback`],
-    scopes: ['bookings:read', 'bookings:write', 'customers:read'],
+    scopes: ['bookings:read', 'bookings:write', 'customers:read', ...CONNECTION_SCOPES],
     requirePkce: true,
   })
   await services.apps.setLogo(dashboard.clientId, Buffer.from(LOGO_SVG), 'image/svg+xml')

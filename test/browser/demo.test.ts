@@ -49,8 +49,10 @@ afterAll(async () => {
 })
 
 async function start(): Promise<Demo> {
-  const ports = [await findFreePort(), await findFreePort(), await findFreePort()].map(String)
-  const flags = ['--port', '--app-port', '--api-port'].flatMap((flag, at) => [flag, ports[at]!])
+  const names = ['--port', '--app-port', '--api-port', '--other-port']
+  const ports: string[] = []
+  for (const _name of names) ports.push(String(await findFreePort()))
+  const flags = names.flatMap((flag, at) => [flag, ports[at]!])
   child = startDemo(['--json', '--data-dir', dataDir, ...flags])
   let [out, err] = ['', '']
   child.stderr!.on('data', (chunk: Buffer) => (err += chunk.toString()))
@@ -95,4 +97,55 @@ it('shows everything in a minute: connect, allow, data, more, disconnect, refuse
   expect(await problemsOf(page, 'demo-disconnected')).toEqual([])
   const origins = new Set(visitor.requests.map((url) => new URL(url).origin))
   expect([...origins].sort()).toEqual([demo.app, demo.server].sort())
+})
+
+it('another system is connected in under a minute, and the app uses it through the server', async () => {
+  await using visitor = await openVisitor(browser)
+  const { page } = visitor
+  const heading = (name: string) => page.getByRole('heading', { name, exact: true }).waitFor()
+  await page.goto(demo.app)
+  await page.getByRole('link', { name: 'Connect your account' }).click()
+  await untilHeading(page, 'Sign in')
+  await signIn(page, demo.account)
+  await untilHeading(page, /^Bookings Dashboard wants/)
+  await press(page, 'Allow')
+  await heading('Connected')
+
+  const startedAt = performance.now()
+  await page.getByRole('link', { name: 'Let it use them' }).click()
+  await untilHeading(page, /^Bookings Dashboard wants/)
+  expect(await wordsOn(page)).toContain('Use your connection to Noteboard')
+  await press(page, 'Allow')
+  await heading('Connected')
+  await page.getByRole('link', { name: 'Connect Noteboard' }).click()
+  await untilHeading(page, 'Connections')
+  await press(page, 'Connect Noteboard')
+  await untilHeading(page, 'Let Otesse use your notes?')
+  await photograph(page, 'demo-noteboard')
+  await press(page, 'Allow')
+  await untilHeading(page, 'Connections')
+  expect(await wordsOn(page)).toContain('Noteboard is connected as Dana at Noteboard.')
+  await page.goto(demo.app)
+  expect(await wordsOn(page)).toContain('Call the piano tuner')
+  await page.getByLabel('New note').fill('Written by the dashboard')
+  await press(page, 'Write it there')
+  await heading('Written at Noteboard')
+  expect(await wordsOn(page)).toContain('Written by the dashboard')
+  expect(performance.now() - startedAt).toBeLessThan(60_000)
+
+  await press(page, 'Fetch a token instead')
+  await heading('A token that works now')
+  expect(await wordsOn(page)).toContain('nb_at_')
+
+  await page.getByRole('link', { name: 'Connect Weather Desk' }).click()
+  await untilHeading(page, 'Connections')
+  await page.getByRole('link', { name: 'Connect Weather Desk' }).click()
+  await untilHeading(page, 'Connect Weather Desk')
+  await page.getByLabel('API key').fill('weather-desk-demo-key')
+  await press(page, 'Try and save')
+  await untilHeading(page, 'Connections')
+  await page.goto(demo.app)
+  expect(await wordsOn(page)).toContain('Lisbon: 19 °C, clear')
+  await photograph(page, 'demo-other-systems')
+  expect(await problemsOf(page, 'demo-other-systems')).toEqual([])
 })
