@@ -9,6 +9,7 @@ import { createConnectApiRouter } from '../connections/connect-api.routes.ts'
 import { createConnectionUseStore } from '../connections/connection-use.store.ts'
 import { createDueStore } from '../connections/due.store.ts'
 import { createProxyRouter } from '../connections/proxy/proxy.routes.ts'
+import { createProviderCalls } from '../connections/provider-calls.ts'
 import { createRefreshStore } from '../connections/refresh.store.ts'
 import { createRefresher, type Refresher } from '../connections/refresh.ts'
 import { createRequestTokens } from '../connections/renewal-request.ts'
@@ -113,9 +114,8 @@ export function createConnectionRefresher(
         : createRedisSpool(redis, keyPrefix, credentialEncryption),
     providerOf: providers.of,
     requestTokens: createRequestTokens({
-      send: (lane, request) => outgoing.send(lane, request),
+      calls: createProviderCalls({ send: (lane, request) => outgoing.send(lane, request), clock }),
       providerOf: providers.of,
-      clock,
     }),
     events: audit.events,
     clock,

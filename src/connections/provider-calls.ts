@@ -40,7 +40,11 @@ export interface Inspection {
 /** None of them throws for what a provider does. */
 export interface ProviderCalls {
   /** @throws {ConfigValueMissing} a placeholder has no valid value */
-  requestTokens(party: ProviderParty, grant: TokenGrant): Promise<TokenOutcome>
+  requestTokens(
+    party: ProviderParty,
+    grant: TokenGrant,
+    timeoutMillis?: number,
+  ): Promise<TokenOutcome>
   /**
    * Makes the provider's test call, and finds out whose account it is.
    *
@@ -62,10 +66,10 @@ export function createProviderCalls({ send, clock }: { send: Send; clock: Clock 
   const call = (lane: string, request: ProviderRequest, timeoutMillis: number) =>
     send(lane, { ...request, timeoutMillis, maxBodyBytes: MAX_BODY_BYTES })
   return {
-    async requestTokens({ provider, client, config, lane }, grant) {
+    async requestTokens({ provider, client, config, lane }, grant, timeoutMillis = TOKEN_TIMEOUT) {
       const request = tokenRequest(provider, client, config, grant)
       const now = clock()
-      const answer = await call(lane, request, TOKEN_TIMEOUT)
+      const answer = await call(lane, request, timeoutMillis)
       return readTokenAnswer(provider, answer, now, secretsOf(client, grant))
     },
     inspect: (party, credential, answer) => inspect(call, party, credential, answer),

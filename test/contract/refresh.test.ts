@@ -9,6 +9,7 @@ import { createIntegrationStore } from '../../src/connections/integration.store.
 import type { Integration, IntegrationKind } from '../../src/connections/integration.ts'
 import { createRefresher, type RefreshDeps, type Refresher } from '../../src/connections/refresh.ts'
 import { createRefreshStore } from '../../src/connections/refresh.store.ts'
+import { createProviderCalls } from '../../src/connections/provider-calls.ts'
 import { createRequestTokens } from '../../src/connections/renewal-request.ts'
 import { createMemorySpool } from '../../src/connections/spool.ts'
 import { sendOutgoing } from '../../src/outgoing/outgoing-request.ts'
@@ -59,9 +60,11 @@ describe.each(DATABASES)('on $name', ({ open }) => {
       spool: createMemorySpool(),
       providerOf,
       requestTokens: createRequestTokens({
-        send: (_lane, request) => sendOutgoing(request, UNSAFE_DESTINATIONS),
+        calls: createProviderCalls({
+          send: (_lane, request) => sendOutgoing(request, UNSAFE_DESTINATIONS),
+          clock,
+        }),
         providerOf,
-        clock,
       }),
       events: {
         connectionExpired: tell('expired'),

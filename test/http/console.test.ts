@@ -1052,7 +1052,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       await using own = await startTestApp({ backend })
       const browser = await aConsole(await anAdmin(own), own)
       expect(wordsOf(await browser.open(at('/admin/apps', own)))).toContain(
-        'Register the first app',
+        'Register an appIts developer gets a client ID',
       )
     })
   })
