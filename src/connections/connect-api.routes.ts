@@ -67,7 +67,7 @@ const MOST_SECONDS = 86_400
 /** @throws {AppError} `parameter_invalid` */
 async function readWanted(ctx: Context): Promise<Wanted> {
   if (!hasBody(ctx.req)) return {}
-  const parameters = await readParameters(ctx.req)
+  const parameters = await readParameters(ctx.req, { numbers: true })
   const seconds = parameters.get('min_validity')
   const rejected = parameters.get('reject')
   if (seconds !== undefined && !(/^\d{1,5}$/.test(seconds) && Number(seconds) <= MOST_SECONDS))

@@ -15,13 +15,19 @@ const BODY_LIMIT_BYTES = 64 * 1024
 /**
  * Reads a request's parameters from its body.
  *
+ * @param options.numbers takes whole numbers of JSON too, as the texts that they are
  * @throws {AppError} `body_…` and `parameter_…`
  */
-export async function readParameters(request: IncomingMessage): Promise<Parameters> {
+export async function readParameters(
+  request: IncomingMessage,
+  options: { numbers?: boolean } = STRICT,
+): Promise<Parameters> {
   const type = contentType(request)
   const text = decodeUtf8(await readBytes(request, BODY_LIMIT_BYTES))
-  return type === 'json' ? parseJson(text) : parseForm(text)
+  return type === 'json' ? parseJson(text, options) : parseForm(text)
 }
+
+const STRICT = {}
 
 function contentType(request: IncomingMessage): 'json' | 'form' {
   // How nearly all of them write it.
@@ -79,7 +85,7 @@ const JSON_STRINGS = /"(?:[^"\\]|\\.)*"/g
  *
  * @throws {AppError} `body_not_json`, `parameter_…`
  */
-function parseJson(text: string): Parameters {
+function parseJson(text: string, { numbers = false }: { numbers?: boolean }): Parameters {
   let body: unknown
   try {
     body = JSON.parse(text)
@@ -94,6 +100,10 @@ function parseJson(text: string): Parameters {
     strings += 1
     // null is how many clients write "not set".
     if (value === null) continue
+    if (numbers && Number.isSafeInteger(value)) {
+      parameters.set(name, String(value))
+      continue
+    }
     if (typeof value !== 'string') throw new AppError('parameter_not_text', { about: name })
     strings += 1
     if (value !== '') parameters.set(name, value)

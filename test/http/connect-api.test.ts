@@ -250,14 +250,23 @@ it('says when the owner must connect again, and where', async () => {
   expect(events.length).toBeLessThanOrEqual(1)
 })
 
-it.each([[{ min_validity: 'soon' }], [{ min_validity: '99999' }], [{ reject: 'x' }]])(
-  'refuses what it does not understand: %j',
-  async (body) => {
-    const { account, access } = await personal()
-    const id = await connect('crm', account.id)
-    expect((await fetchToken(id, access, body)).status).toBe(400)
-  },
-)
+it('takes min_validity as a number and as a text', async () => {
+  const { account, access } = await personal()
+  const id = await connect('crm', account.id)
+  for (const min_validity of [120, '120'])
+    expect((await fetchToken(id, access, { min_validity })).status).toBe(200)
+})
+
+it.each([
+  [{ min_validity: 'soon' }],
+  [{ min_validity: 99_999 }],
+  [{ min_validity: 1.5 }],
+  [{ reject: 'x' }],
+])('refuses what it does not understand: %j', async (body) => {
+  const { account, access } = await personal()
+  const id = await connect('crm', account.id)
+  expect((await fetchToken(id, access, body)).status).toBe(400)
+})
 
 describe('RFC 8693 §2.1, RFC 8693 §2.2.1 — token exchange', () => {
   const exchange = (app: OAuthClient, parameters: Record<string, string>) =>
