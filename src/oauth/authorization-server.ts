@@ -35,7 +35,7 @@ import { createSigner, type Sign } from './signer.ts'
 import type { GrantDeps } from './token/grant-type.ts'
 import { createIdTokenIssuer, type IssueIdToken } from './token/id-token.ts'
 import { createTokensInProcess, type TokensInProcess } from './token/in-process.ts'
-import { createTokenEndpoint, type ExchangeToken } from './token/token-endpoint.ts'
+import { createTokenEndpoint, type ExchangeToken, TOKEN_EXCHANGE } from './token/token-endpoint.ts'
 import type { TokenSettings } from './token/token-terms.ts'
 import { createUserinfoRouter } from './userinfo/userinfo.routes.ts'
 
@@ -116,7 +116,11 @@ export function createAuthorizationServer(deps: AuthorizationServerDeps): Author
         perAddress: limits.authorizePerAddress,
         readsPerAddress,
       }),
-      createMetadataRouter(engine, readsPerAddress),
+      createMetadataRouter(
+        engine,
+        readsPerAddress,
+        deps.exchange === undefined ? [] : [TOKEN_EXCHANGE],
+      ),
       createUserinfoRouter(engine, readsPerAddress),
     ],
     interactions,

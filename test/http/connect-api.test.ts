@@ -277,6 +277,15 @@ describe('RFC 8693 §2.1, RFC 8693 §2.2.1 — token exchange', () => {
       ...parameters,
     })
 
+  it('is named by the metadata', async () => {
+    const answer = await fetch(`${server.url}/.well-known/oauth-authorization-server`)
+    expect(await answer.json()).toMatchObject({
+      grant_types_supported: expect.arrayContaining([
+        'urn:ietf:params:oauth:grant-type:token-exchange',
+      ]),
+    })
+  })
+
   it('gives the token of the connection, as /connect/v1 does', async () => {
     const { app, account, access } = await personal()
     const id = await connect('crm', account.id)

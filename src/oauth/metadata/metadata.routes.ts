@@ -13,14 +13,22 @@ import { correctMetadata } from './corrections.ts'
 
 const METADATA = ['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server']
 
-/** Creates the routes of metadata and keys. */
-export function createMetadataRouter(engine: Engine, perAddress: BatchedLimit): Router {
+/**
+ * Creates the routes of metadata and keys.
+ *
+ * @param moreGrantTypes that the token endpoint takes beside those of the engine
+ */
+export function createMetadataRouter(
+  engine: Engine,
+  perAddress: BatchedLimit,
+  moreGrantTypes: readonly string[],
+): Router {
   const router = new Router({ strict: true, sensitive: true })
   const limited = limitPages(perAddress)
   for (const path of METADATA)
     router.get(path, limited, answerAsJson, async function publishMetadata(ctx: Context) {
       await engine.run(ctx)
-      correctMetadata(ctx)
+      correctMetadata(ctx, moreGrantTypes)
     })
   router.get(PATHS.jwks, limited, answerAsJson, async function publishKeys(ctx: Context) {
     await engine.run(ctx)

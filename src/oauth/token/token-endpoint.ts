@@ -52,7 +52,9 @@ export function createTokenEndpoint(deps: TokenEndpointDeps): Endpoint {
   )
 }
 
-const EXCHANGE = { name: 'urn:ietf:params:oauth:grant-type:token-exchange' } as const
+/** RFC 8693 §2.1. */
+export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
+const EXCHANGE = { name: TOKEN_EXCHANGE } as const
 
 const grantTypeOrExchange = (parameters: Parameters): NamedGrantType | typeof EXCHANGE =>
   parameters.get('grant_type') === EXCHANGE.name ? EXCHANGE : grantTypeOf(parameters)
