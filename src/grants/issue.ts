@@ -101,6 +101,10 @@ export const CODE_SLACK_MILLIS = 60_000
 /** How much longer than its tokens a grant is kept. */
 export const GRANT_SLACK_SECONDS = 3600
 
+/** Returns whether a grant ended so long ago that no token could be kept with it. */
+export const isOver = ({ endsAt = Infinity }: Grant, clock: Clock): boolean =>
+  epochSeconds(clock) >= endsAt + GRANT_SLACK_SECONDS
+
 /**
  * Makes an access token and the write that stores it.
  *

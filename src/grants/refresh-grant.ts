@@ -14,6 +14,7 @@ import {
 } from './grant.ts'
 import {
   accessPut,
+  isOver,
   type IssueDeps,
   type Issued,
   outliving,
@@ -99,6 +100,8 @@ async function refreshOnce(
   if (ownAccess !== undefined && tries.last !== undefined) return tries.last.issued
   if (grant.appId !== request.appId)
     return { kind: 'refused', reason: 'refresh_token_of_another_client' }
+  // The store still has it, and by our clock nothing of it could live: the two differ by a lot.
+  if (isOver(grant, deps.clock)) return { kind: 'refused', reason: unknown }
   const isRepeat = presented.hash === stored.previous?.hash
   // Only where somebody will read it: a hash costs as much as the rest of the decision.
   const from = terms.rotate || isRepeat ? networkMark(grant.id, request.network) : undefined

@@ -517,6 +517,23 @@ export function describeGrants(name: string, open: () => Promise<OpenedStore>): 
         expect(await findAccess(second.access)).toBeDefined()
       })
 
+      it('is refused, and no failure, where the clock of a server is a month ahead', async () => {
+        const { grant, refreshToken } = await authorize(ROTATING)
+        const monthMillis = 31 * DAY_MILLIS
+        const ahead = createGrants({
+          store: { ...opened.store, skewMillis: () => -monthMillis },
+          clock: () => opened.clock() + monthMillis,
+          refreshTokens,
+        })
+        const outcome = await ahead.refresh(parsed(refreshToken), {
+          appId: grant.appId,
+          terms: ROTATING,
+          scopes: undefined,
+          isPermitted: always,
+        })
+        expect(outcome).toEqual({ kind: 'refused', reason: 'refresh_token_unknown' })
+      })
+
       it('measures the grace by the clock that processes share, however theirs go apart', async () => {
         const apart = (skewMillis: number) =>
           createGrants({
