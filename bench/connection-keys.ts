@@ -1,6 +1,6 @@
-// `node bench/connection-keys.ts`: the key of credentials is rotated under 100,000 connections while
-// a server hands tokens out. `otesse connection reencrypt` is killed twice with SIGKILL on the way.
-// Exits with 1 where a fetch failed, or the old key is still needed in the end.
+// `node bench/connection-keys.ts`: the key of credentials is rotated under 100,000 connections
+// while a server hands tokens out. `otesse connection reencrypt` is killed twice with SIGKILL on
+// the way. Exits with 1 where a fetch failed, or the old key is still needed in the end.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'

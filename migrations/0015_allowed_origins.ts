@@ -1,5 +1,5 @@
-// The web origins of a public app beside those of its redirect URIs. Invariant: it only adds, so the
-// release before works on it.
+// The web origins of a public app beside those of its redirect URIs. Invariant: it only adds, so
+// the release before works on it.
 import { type Kysely, sql } from 'kysely'
 
 export async function up(db: Kysely<unknown>): Promise<void> {

@@ -1,5 +1,5 @@
-// Two switches of public apps that widen what may be a redirect URI; off for every app that is there.
-// Invariant: it only adds, so the release before works on it.
+// Two switches of public apps that widen what may be a redirect URI; off for every app that is
+// there. Invariant: it only adds, so the release before works on it.
 import type { Kysely } from 'kysely'
 
 export async function up(db: Kysely<unknown>): Promise<void> {

@@ -1,5 +1,6 @@
 // The secrets by which providers sign the calls that they make to us, encrypted: several of an
-// integration while one is being changed. Invariant: it only adds, so the release before works on it.
+// integration while one is being changed. Invariant: it only adds, so the release before works on
+// it.
 import { type Kysely, sql } from 'kysely'
 
 export async function up(db: Kysely<unknown>): Promise<void> {

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Runs the tests that talk to stores against other versions of PostgreSQL: `npm run test:versions`, or for some of them
-# `npm run test:versions -- 14 17`. The programs come from npm packages and are kept in a cache folder of the user.
-# OTESSE_TEST_REDIS_HOME names a folder whose bin/redis-server is to be used instead of the one on PATH.
+# Runs the tests that talk to stores against other versions of PostgreSQL: `npm run test:versions`,
+# or for some of them `npm run test:versions -- 14 17`. The programs come from npm packages and are
+# kept in a cache folder of the user. OTESSE_TEST_REDIS_HOME names a folder whose bin/redis-server
+# is to be used instead of the one on PATH.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

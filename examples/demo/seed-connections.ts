@@ -1,5 +1,5 @@
-// What the demo's admin sets up so that people can connect other systems: two providers that are in no
-// catalogue, and an integration of each.
+// What the demo's admin sets up so that people can connect other systems: two providers that are in
+// no catalogue, and an integration of each.
 import {
   createIntegrationService,
   type IntegrationInput,

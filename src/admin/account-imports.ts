@@ -45,7 +45,11 @@ type ReceivedImport = { kind: 'received'; id: string } | Refused
 
 /** Each throws `not_found` for an upload that is somebody else's, was discarded or has expired. */
 export interface AccountImports {
-  /** Takes a file, checks it, and keeps it encrypted for an hour. @throws {AppError} `power_missing` */
+  /**
+   * Takes a file, checks it, and keeps it encrypted for an hour.
+   *
+   * @throws {AppError} `power_missing`
+   */
   receive(file: ArrivingFile, by: Operator): Promise<ReceivedImport>
   get(id: string, by: Operator): Promise<AccountImport>
   /** Imports it; does nothing where it was imported, or is being imported. */

@@ -14,7 +14,11 @@ export type ProviderOutcome = { readonly kind: 'saved'; readonly provider: Provi
 
 /** Each throws `power_missing` for an operator who may not. */
 export interface ProviderService {
-  /** Adds a provider, or replaces the one of the same key. @param data in the shape of a file of the catalogue */
+  /**
+   * Adds a provider, or replaces the one of the same key.
+   *
+   * @param data in the shape of a file of the catalogue
+   */
   save(data: unknown, by: Operator): Promise<ProviderOutcome>
   /**
    * Removes a provider.

@@ -227,8 +227,8 @@ export const REDIRECT_URI_RULES: readonly UriRule[] = [
   },
   {
     // RFC 8252 §7.1: a private-use scheme is a reversed domain name, "at a minimum, any private-use
-    // URI scheme that doesn't contain a period character ("." ) SHOULD be rejected". One letter is a
-    // drive.
+    // URI scheme that doesn't contain a period character ("." ) SHOULD be rejected". One letter is
+    // a drive.
     ...ofPrivate,
     name: 'uri-scheme-without-domain',
     refuses: ({ scheme, schemesWithoutDomain = false }) =>

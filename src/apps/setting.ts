@@ -43,7 +43,10 @@ export interface Setting {
     readonly section?: 'about' | 'advanced'
     readonly hint?: string
     readonly isNarrow?: boolean
-    /** Shown only for apps that act for users, for those that can act for themselves, or for public ones. */
+    /**
+     * Shown only for apps that act for users, for those that can act for themselves, or for public
+     * ones.
+     */
     readonly onlyFor?: 'users' | 'self' | 'public'
   }
 }

@@ -96,7 +96,9 @@ function unknownCommand(typed: string, { commands }: Command): string {
   return `Unknown command "${typed}". ${hint}`
 }
 
-/** Returns whether one letter too many, too few, another or in the other's place tells them apart. */
+/**
+ * Returns whether one letter too many, too few, another or in the other's place tells them apart.
+ */
 function isOneLetterOff(typed: string, name: string): boolean {
   let at = 0
   while (at < name.length && typed[at] === name[at]) at += 1

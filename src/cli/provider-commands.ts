@@ -1,5 +1,6 @@
 // otesse provider: the catalogue of foreign systems, the check of a file that describes one, and
-// those that are added to the catalogue here. Invariant: what is about the catalogue opens no store.
+// those that are added to the catalogue here. Invariant: what is about the catalogue opens no
+// store.
 import type { Command } from 'commander'
 import type { Provider } from '../providers/provider.ts'
 import { readProvider } from '../providers/read-provider.ts'

@@ -120,7 +120,11 @@ export async function assertMayUseConnection(
   throw error
 }
 
-/** Asserts that a caller has the scope of an integration. @throws {AppError} `scope_insufficient` */
+/**
+ * Asserts that a caller has the scope of an integration.
+ *
+ * @throws {AppError} `scope_insufficient`
+ */
 export function assertHasScope(
   call: HttpCall,
   { scopes }: ConnectCaller,

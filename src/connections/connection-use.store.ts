@@ -12,7 +12,10 @@ export interface ConnectionUse {
 
 /** Keeps uses. */
 export interface ConnectionUseStore {
-  /** Adds uses, and the time of the last to the connection; those of connections that are gone are dropped. */
+  /**
+   * Adds uses, and the time of the last to the connection; those of connections that are gone are
+   * dropped.
+   */
   add(uses: readonly ConnectionUse[]): Promise<void>
 }
 

@@ -110,7 +110,11 @@ const settingColumns = (settings: IntegrationSettings) => ({
   proxy_methods: JSON.stringify(settings.proxyMethods),
 })
 
-/** Decrypts a client secret. @throws {Error} where it was moved, damaged, or its key is not configured */
+/**
+ * Decrypts a client secret.
+ *
+ * @throws {Error} where it was moved, damaged, or its key is not configured
+ */
 export const decryptClientSecret = (
   encryption: Encryption,
   id: string,

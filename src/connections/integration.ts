@@ -20,7 +20,7 @@ export const INTEGRATION_KINDS: readonly IntegrationKind[] = [
 
 /**
  * - `active`: works.
- * - `misconfigured`: the provider refuses us, not a person: a wrong client secret, an unknown scope.
+ * - `misconfigured`: the provider refuses us and no user: a wrong client secret, an unknown scope.
  * - `disabled`: switched off by an admin.
  */
 export type IntegrationStatus = 'active' | 'misconfigured' | 'disabled'

@@ -1,6 +1,6 @@
-// The requests that a connection needs of its provider: tokens, whether a credential works and whose
-// account it opens, and withdrawing it. Invariant: each is bounded in size and time, and what a
-// provider answers is never repeated with a secret in it.
+// The requests that a connection needs of its provider: tokens, whether a credential works and
+// whose account it opens, and withdrawing it. Invariant: each is bounded in size and time, and what
+// a provider answers is never repeated with a secret in it.
 import type { OutgoingOutcome, OutgoingRequest } from '../outgoing/outgoing-request.ts'
 import { type ConfigValues, fillAddress } from '../providers/address-template.ts'
 import { addressWith, type ApiCredential, placeCredential } from '../providers/place-credential.ts'

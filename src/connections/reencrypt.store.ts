@@ -1,6 +1,7 @@
-// Encrypts credentials, client secrets and webhook secrets anew under the current key, so that an older one can go.
-// Invariants: each value is replaced only where it still is the one that was read, so that a refresh
-// at the same moment wins; what is done stays done, and a run that was killed is begun again.
+// Encrypts credentials, client secrets and webhook secrets anew under the current key, so that an
+// older one can go. Invariants: each value is replaced only where it still is the one that was
+// read, so that a refresh at the same moment wins; what is done stays done, and a run that was
+// killed is begun again.
 import { sql } from 'kysely'
 import type { Encryption } from '../shared/encryption.ts'
 import { type Database, withDatabase } from '../storage/database.ts'

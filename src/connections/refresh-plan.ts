@@ -93,7 +93,11 @@ const isUsed = (
   now: number,
 ): boolean => (lastUsedAt ?? createdAt).getTime() > now - USED_WITHIN_MILLIS
 
-/** Returns how a connection is after the provider could not be reached. @param random from 0 to 1 */
+/**
+ * Returns how a connection is after the provider could not be reached.
+ *
+ * @param random from 0 to 1
+ */
 export function afterOutage(
   connection: Connection,
   { reason, retryAfterSeconds }: { reason: string; retryAfterSeconds?: number | undefined },

@@ -318,7 +318,9 @@ const askProvider = async (
   grant: RenewingGrant,
 ): Promise<RenewalOutcome> => requestTokens(usable, grant, timing.request)
 
-/** What an app gets for itself depends on nobody who could withdraw it: a refusal is our mistake. */
+/**
+ * What an app gets for itself depends on nobody who could withdraw it: a refusal is our mistake.
+ */
 const withoutPerson = (grant: RenewingGrant, outcome: RenewalOutcome): RenewalOutcome =>
   grant.kind === 'client_credentials' && outcome.kind === 'refused'
     ? { kind: 'misconfigured', reason: outcome.reason }

@@ -72,7 +72,10 @@ async function callerOf(
   return { app, accountId: status.accountId, scopes: status.scopes }
 }
 
-/** @throws {AppError} `target_unknown`, `connection_unknown`, `parameter_missing` where there are several */
+/**
+ * @throws {AppError} `target_unknown`, `connection_unknown`, `parameter_missing` where there are
+ * several
+ */
 async function findConnection(
   { connections, integrations, issuer }: TokenExchangeDeps,
   caller: ConnectCaller,

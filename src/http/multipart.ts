@@ -51,7 +51,8 @@ const MAX_FIELDS = 1000
  *
  * @param maxFileBytes what is beyond is thrown away
  * @param receive takes each file as it arrives; without it files are in the answer
- * @throws {AppError} `upload_too_large`, `body_…`, `parameter_duplicated`; whatever `receive` throws
+ * @throws {AppError} `upload_too_large`, `body_…`, `parameter_duplicated`; whatever `receive`
+ * throws
  */
 export function readMultipart(
   request: IncomingMessage,

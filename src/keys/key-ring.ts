@@ -1,8 +1,8 @@
 // The keys that sign id_tokens: next → current → retired, of each algorithm. A key is published
 // while it is next, signs while it is current, and is still published for a while after it has
-// retired, so that a rotation breaks nobody: not a relying party with an older JWKS, nor a node that
-// has not heard yet. Invariants: the keys of all algorithms rotate together; a private key is in
-// clear only in this process's memory.
+// retired, so that a rotation breaks nobody: not a relying party with an older JWKS, nor a node
+// that has not heard yet. Invariants: the keys of all algorithms rotate together; a private key is
+// in clear only in this process's memory.
 import { DAY, SECOND, dateNow, type Clock } from '../shared/clock.ts'
 import { AppError } from '../shared/errors.ts'
 import { createPolledCopy } from '../shared/polled-copy.ts'

@@ -1,5 +1,5 @@
-// In which order a list is read, and how its matches are counted. Invariant: an order is total: rows
-// with the same value are ordered by their id, in the same direction.
+// In which order a list is read, and how its matches are counted. Invariant: an order is total:
+// rows with the same value are ordered by their id, in the same direction.
 
 /** A column and a direction. */
 export interface ListOrder<Column extends string> {

@@ -5,8 +5,8 @@ export interface PendingInteraction {
   prompt: 'login' | 'select_account' | 'consent'
   appId: string
   /**
-   * The account that is signed in in this browser; at a login prompt: the one to sign in again. None
-   * while one is chosen.
+   * The account that is signed in in this browser; at a login prompt: the one to sign in again.
+   * None while one is chosen.
    */
   accountId: string | undefined
   scopes: readonly string[]

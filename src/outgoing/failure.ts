@@ -5,8 +5,7 @@
  * - `busy`: too many calls of the same lane are under way; nothing was sent.
  * - `unreachable`: DNS, TCP or TLS failed, or the connection ended early.
  * - `timed_out`: a bound of time was reached.
- * - `sent_too_large`, `too_large`: the body of the request, or of the answer, has more bytes than it
- *   may.
+ * - `sent_too_large`, `too_large`: the body of the request, or of the answer, is too large.
  * - `unreadable`: the body has an unknown encoding or cannot be decompressed.
  * - `given_up`: who asked for it has gone.
  */

@@ -11,8 +11,8 @@ export interface Outgoing {
   /**
    * Sends a request and reads the whole answer.
    *
-   * @param lane what the call is counted with, such as an integration; waiting for a turn is part of
-   * the request's time
+   * @param lane what the call is counted with, such as an integration; waiting for a turn is part
+   * of the request's time
    */
   send(lane: string, request: OutgoingRequest): Promise<OutgoingOutcome>
   /** Sends a request and hands the answer on as it comes; the turn ends with its body. */

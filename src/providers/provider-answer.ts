@@ -14,7 +14,11 @@ export type ProviderAnswer =
 /** Members of a JSON object. */
 export type Members = Readonly<Record<string, unknown>>
 
-/** Reads a body as members: JSON, whose lists have members 0, 1, …, or a form. @returns `undefined` for anything else */
+/**
+ * Reads a body as members: JSON, whose lists have members 0, 1, …, or a form.
+ *
+ * @returns `undefined` for anything else
+ */
 export function readMembers(body: Buffer): Members | undefined {
   const text = body.toString('utf8').trim()
   if (/^[{[]/.test(text)) {

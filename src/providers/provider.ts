@@ -75,7 +75,9 @@ export interface ProviderField {
   readonly hint?: string
 }
 
-/** Which account a connection leads to: members of the answer at `url`, or of the one with tokens. */
+/**
+ * Which account a connection leads to: members of the answer at `url`, or of the one with tokens.
+ */
 export interface ProviderIdentity {
   readonly url?: string
   /** The path of what never changes: `team.id`. */
@@ -95,8 +97,8 @@ export interface ProviderWebhook {
   /** The header that has the signature. */
   readonly header: string
   /**
-   * How the header is written: one `value`, where it is left out; `members` such as t=1,v1=2 of which
-   * t is the time; a `list` with spaces between; or the `secret` itself.
+   * How the header is written: one `value`, where it is left out; `members` such as t=1,v1=2 of
+   * which t is the time; a `list` with spaces between; or the `secret` itself.
    */
   readonly layout?: 'value' | 'members' | 'list' | 'secret'
   /** What stands before a signature, such as `sha256=`; of members, its name. */

@@ -1,6 +1,6 @@
-// What it means when a provider gives no tokens: one table. Invariants: only a provider that says so
-// refuses for good; an outage, an answer that was not understood and an error that nobody knows are
-// outages; and nothing that was sent, and nothing that looks like a token, is in what is kept.
+// What it means when a provider gives no tokens: one table. Invariants: only a provider that says
+// so refuses for good; an outage, an answer that was not understood and an error that nobody knows
+// are outages; and nothing that was sent, and nothing that looks like a token, is in what is kept.
 import { SECOND } from '../shared/clock.ts'
 import type { Members, ProviderAnswer } from './provider-answer.ts'
 

@@ -9,12 +9,13 @@ import { losesNothingAtRestart } from '../storage/redis-durability.ts'
 import type { Fence, FenceReading } from './fence.ts'
 
 // The copy is a run of one server with one history: a restart changes the first half of its name, a
-// promotion or another master's data the second. So does the first replica of a primary, which loses
-// nothing: the primary still runs, and was no replica of another one. The key holds the number, the copy that was here
-// last, and since which copy nothing can be lost. ARGV: the copy's name, or '' to read only; 1
-// where a restart loses nothing; then, to read, the names of the other masters of the Cluster: a
-// slot that moved to one of them brought its key and all of its data along, and lost nothing. To
-// raise, pairs of the first and last number of endings that the copy knows.
+// promotion or another master's data the second. So does the first replica of a primary, which
+// loses nothing: the primary still runs, and was no replica of another one. The key holds the
+// number, the copy that was here last, and since which copy nothing can be lost. ARGV: the copy's
+// name, or '' to read only; 1 where a restart loses nothing; then, to read, the names of the other
+// masters of the Cluster: a slot that moved to one of them brought its key and all of its data
+// along, and lost nothing. To raise, pairs of the first and last number of endings that the copy
+// knows.
 const READ_OR_RAISE = `#!lua flags=allow-oom
 local copy, isAlone, wasNoReplica = '', false, false
 local info = redis.pcall('INFO', 'server', 'replication')

@@ -1,5 +1,6 @@
 // Which copy of the short-lived store is verified now, and who waits for one. Invariant: a copy is
-// the same object for as long as nothing was suspected since it was verified. Called by catch-up.ts.
+// the same object for as long as nothing was suspected since it was verified. Called by
+// catch-up.ts.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../shared/errors.ts'
 import { type FenceReading, isSameCopy } from './fence.ts'

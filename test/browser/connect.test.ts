@@ -1,5 +1,5 @@
-// People connect other systems in a real browser: there and back without JavaScript on a small phone,
-// by keyboard, and every page in light and dark, with names as long as German ones.
+// People connect other systems in a real browser: there and back without JavaScript on a small
+// phone, by keyboard, and every page in light and dark, with names as long as German ones.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Browser, Page } from 'playwright-core'
 import { startTestApp, type TestApp } from '../support/app.ts'

@@ -173,10 +173,10 @@ describe.each(DATABASES)('on $name', ({ open }) => {
 
   test('a token that lives a little is served while another is fetched, and min_validity is kept', async () => {
     const { id, accessToken } = await connect(await integrate(), { seconds: 30 })
-    provider.instead({ slowMillis: 300 })
+    const asked = new Promise<void>((onRequest) => provider.instead({ slowMillis: 300, onRequest }))
     const first = node()
     const slow = tokenOf(first.live(id))
-    await new Promise((done) => setTimeout(done, 100))
+    await asked
     expect(await tokenOf(first.live(id))).toBe(accessToken)
     expect(await tokenOf(node().live(id))).toBe(accessToken)
     expect(await slow).not.toBe(accessToken)
@@ -305,9 +305,12 @@ describe.each(DATABASES)('on $name', ({ open }) => {
   test('whoever comes back after its lease overwrites nothing', async () => {
     const { id } = await connect(await integrate())
     const store = createRefreshStore(durable.db, encryption)
-    const lease = await store.claim(id, 1, 50)
-    expect(await store.claim(id, 1, 50)).toBeUndefined()
-    await new Promise((done) => setTimeout(done, 80))
+    const lease = await store.claim(id, 1, 5000)
+    expect(await store.claim(id, 1, 5000)).toBeUndefined()
+    await durable.db
+      .updateTable('connections')
+      .set({ lease_until: new Date(0) })
+      .execute()
     const second = await store.claim(id, 1, 5000)
     expect(second).toBeDefined()
     const failed = {
@@ -462,9 +465,9 @@ describe.each(DATABASES)('on $name', ({ open }) => {
   test('a connection that is made again during a refresh keeps what is newer', async () => {
     const integration = await integrate()
     const { id } = await connect(integration)
-    provider.instead({ slowMillis: 300 })
+    const asked = new Promise<void>((onRequest) => provider.instead({ slowMillis: 300, onRequest }))
     const live = tokenOf(node().live(id))
-    await new Promise((done) => setTimeout(done, 100))
+    await asked
     await connections().establish(
       {
         id,

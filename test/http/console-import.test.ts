@@ -1,5 +1,5 @@
-// Importing accounts in the console: what was checked is imported, once, by whoever uploaded it; and
-// between the pages nothing of the file is anywhere in clear.
+// Importing accounts in the console: what was checked is imported, once, by whoever uploaded it;
+// and between the pages nothing of the file is anywhere in clear.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
 import { type Browser, createBrowser, type Page } from '../support/browser-flow.ts'

@@ -786,7 +786,8 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
         expect(await found({ when: 'day' })).toEqual([0.5, 2].map(idOf))
         expect(await found({ when: 'week' })).toEqual([0.5, 2, 50].map(idOf))
         expect(await found({ when: 'nonsense' })).toHaveLength(4)
-        // Days win over a preset. New York began November 2, 2025 at 04:00, and ended it at 05:00 UTC.
+        // Days win over a preset. New York began November 2, 2025 at 04:00, and ended it at 05:00
+        // UTC.
         for (const [at_, id] of [
           ['2025-11-02T03:59:59Z', 'evt_old-before'],
           ['2025-11-02T04:00:00Z', 'evt_old-first'],

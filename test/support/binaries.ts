@@ -27,8 +27,8 @@ export function findBinary(name: string): string | undefined {
 }
 
 /**
- * Returns the path of a PostgreSQL program: of OTESSE_TEST_POSTGRES_HOME (test/versions.sh), else of
- * the highest version that Debian has installed, else from PATH. @throws {Error}
+ * Returns the path of a PostgreSQL program: of OTESSE_TEST_POSTGRES_HOME (test/versions.sh), else
+ * of the highest version that Debian has installed, else from PATH. @throws {Error}
  */
 export function getPostgresBinary(name: string): string {
   const home = process.env['OTESSE_TEST_POSTGRES_HOME']

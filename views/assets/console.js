@@ -1,5 +1,5 @@
-// What makes the pages of the console more comfortable; all of them work without it. Copies what is to be copied, narrows long lists,
-// and writes times in the reader's time zone.
+// What makes the pages of the console more comfortable; all of them work without it. Copies what is
+// to be copied, narrows long lists, and writes times in the reader's time zone.
 'use strict'
 
 for (const element of document.querySelectorAll('[data-needs-script]')) element.hidden = false

@@ -1,5 +1,6 @@
-// The button on a password field that shows what was typed; the page works without it. The field hides it again before the form is
-// sent, so that the browser takes it for a password, and when the page comes back.
+// The button on a password field that shows what was typed; the page works without it. The field
+// hides it again before the form is sent, so that the browser takes it for a password, and when the
+// page comes back.
 'use strict'
 
 for (const button of document.querySelectorAll('[data-shows]')) {

@@ -1,6 +1,6 @@
 // Tokens for other systems: what the server keeps alive for an account or for the company, for a
-// service that calls those systems itself. Invariants: no credential is in an error; a token that an
-// API refused is reported once, however many calls met the refusal.
+// service that calls those systems itself. Invariants: no credential is in an error; a token that
+// an API refused is reported once, however many calls met the refusal.
 import { createHash } from 'node:crypto'
 import { wallMillis } from './clock.ts'
 import { basicAuthorization } from './introspection.ts'
@@ -40,11 +40,15 @@ export interface Connections {
    * @throws {ConnectionError}
    */
   getToken(connection: string, options?: GetTokenOptions): Promise<ConnectionToken>
-  /** Reports a token that the other system refused, and returns a fresh one. @throws {ConnectionError} */
+  /**
+   * Reports a token that the other system refused, and returns a fresh one.
+   *
+   * @throws {ConnectionError}
+   */
   reject(connection: string, accessToken: string): Promise<ConnectionToken>
   /**
-   * Calls the other system like `fetch`, with the token. On 401 the token is reported and the call is
-   * made once more, unless its body is a stream.
+   * Calls the other system like `fetch`, with the token. On 401 the token is reported and the call
+   * is made once more, unless its body is a stream.
    *
    * @param url absolute, or below the base address of the provider's API
    * @throws {ConnectionError}

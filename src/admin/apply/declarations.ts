@@ -51,7 +51,9 @@ export type ApplyOutcome =
 
 /** Each throws `not_found` for an upload that is somebody else's, was discarded or has expired. */
 export interface Declarations {
-  /** Takes a file, checks it, and keeps it encrypted for an hour. Problems have the line in them. */
+  /**
+   * Takes a file, checks it, and keeps it encrypted for an hour. Problems have the line in them.
+   */
   receive(
     file: { name: string; bytes: Uint8Array },
     options: { prune: boolean },

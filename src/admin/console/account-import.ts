@@ -1,6 +1,7 @@
-// Importing accounts from a file: choosing it, what was found in it, and what came of it. Invariants:
-// nothing is written before somebody has seen what would be; and the form that imports does so once,
-// however often it is sent. admin/account-imports.ts keeps the file between the pages.
+// Importing accounts from a file: choosing it, what was found in it, and what came of it.
+// Invariants: nothing is written before somebody has seen what would be; and the form that imports
+// does so once, however often it is sent. admin/account-imports.ts keeps the file between the
+// pages.
 import { type AccountImport, type ImportFormat, MAX_IMPORT_BYTES } from '../account-imports.ts'
 import type { Problem } from '../../model/problem.ts'
 import { ACCOUNTS_PATH } from './account-facts.ts'

@@ -129,7 +129,9 @@ export interface ActionRow<Path extends string = string, Target = unknown, Typed
   once: false | ((target: Target, ledTo: string) => UsedFormNotice)
   /** How much of a file is read; without it the form has no files. */
   maxFileBytes?: number
-  /** Takes a large file as it arrives, when form and admin were checked; `fields` stand before it. */
+  /**
+   * Takes a large file as it arrives, when form and admin were checked; `fields` stand before it.
+   */
   receive?(file: IncomingFile, fields: Parameters, by: Operator): Promise<ReceivedFile>
   /** @throws {AppError} `not_found` */
   find(params: ParamsOf<Path>): Promise<Target> | Target

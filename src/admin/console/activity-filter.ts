@@ -1,6 +1,6 @@
-// What the activity is filtered by: names and e-mail addresses, as admins type them, become the
-// ids that events carry; presets and days become moments. Invariant: a name that fits several apps
-// or accounts is never guessed, the page offers all of them. Called by the activity pages.
+// What the activity is filtered by: names and e-mail addresses, as admins type them, become the ids
+// that events carry; presets and days become moments. Invariant: a name that fits several apps or
+// accounts is never guessed, the page offers all of them. Called by the activity pages.
 import type { EventQuery } from '../../audit/event.store.ts'
 import { DAY, HOUR } from '../../shared/clock.ts'
 import { may, type Operator } from '../operator.ts'
@@ -233,7 +233,10 @@ function zoneOf(query: Query): string {
   }
 }
 
-/** Returns when a day begins in a time zone, or the day so many days later; `undefined` for what is no day. */
+/**
+ * Returns when a day begins in a time zone, or the day so many days later; `undefined` for what is
+ * no day.
+ */
 function startOfDay(day: string | undefined, zone: string, later = 0): Date | undefined {
   const [, year, month, date] = DAY_FORM.exec(day ?? '') ?? []
   if (year === undefined || Number.isNaN(Date.parse(`${day}T00:00:00Z`))) return undefined

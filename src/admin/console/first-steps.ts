@@ -1,6 +1,6 @@
 // The first steps of a new server, on the list of apps until they are done: a scope, an app, trying
-// it. Invariant: what is done is read from what is there, so that it can be done in any order and by
-// anybody, also with the command line.
+// it. Invariant: what is done is read from what is there, so that it can be done in any order and
+// by anybody, also with the command line.
 import { isBuiltInScope } from '../../apps/scope.ts'
 import type { App } from '../../model/app.ts'
 import { may, type Operator } from '../operator.ts'

@@ -1,6 +1,6 @@
-// How a list is sorted, as its address says it: `sort=name` or `sort=-name`. Invariant: another order
-// begins at the first page, and an order that there is not is the list's own. Called by the routes of
-// lists.
+// How a list is sorted, as its address says it: `sort=name` or `sort=-name`. Invariant: another
+// order begins at the first page, and an order that there is not is the list's own. Called by the
+// routes of lists.
 import type { ListOrder, MatchCount } from '../../model/list-order.ts'
 import { numberInWords } from './labels.ts'
 import { linkWith, type Query } from './paging.ts'

@@ -1,6 +1,6 @@
-// What other programs export, as rows of our own import. Invariants: nothing is left out silently: a
-// hash that cannot be taken arrives as it was, so that the import names it with its line; and memory
-// holds one account, not the file.
+// What other programs export, as rows of our own import. Invariants: nothing is left out silently:
+// a hash that cannot be taken arrives as it was, so that the import names it with its line; and
+// memory holds one account, not the file.
 import { FileRefused } from './text-file.ts'
 import { type EntriesRead, type EntryPlace, jsonEntries } from './json-entries.ts'
 

@@ -1,5 +1,5 @@
-// The accounts of a JSON export, one after the other while the text arrives. Invariant: memory holds
-// one entry and not the file; what is inside an entry is left to JSON.parse. Called by
+// The accounts of a JSON export, one after the other while the text arrives. Invariant: memory
+// holds one entry and not the file; what is inside an entry is left to JSON.parse. Called by
 // export-formats.ts.
 
 /** Where the entries of an export are. */

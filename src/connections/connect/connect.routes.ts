@@ -1,6 +1,7 @@
 // The pages on which people connect other systems, see what they have connected, and end it.
-// Invariants: only the user who is signed in is ever looked at or changed; what was typed as a secret
-// is never in a page or an address; and whatever goes wrong on the way, there are words and a way on.
+// Invariants: only the user who is signed in is ever looked at or changed; what was typed as a
+// secret is never in a page or an address; and whatever goes wrong on the way, there are words and
+// a way on.
 import Router from '@koa/router'
 import type { Context } from 'koa'
 import type { Account } from '../../model/account.ts'

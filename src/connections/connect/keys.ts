@@ -1,5 +1,5 @@
-// Connecting by keys that are typed into a form. Invariants: keys are tried before they replace what
-// works, and what was typed is never shown again.
+// Connecting by keys that are typed into a form. Invariants: keys are tried before they replace
+// what works, and what was typed is never shown again.
 import { acceptsConfigValue } from '../../providers/address-template.ts'
 import type { Provider, ProviderConfig, ProviderField } from '../../providers/provider.ts'
 import { Secret } from '../../shared/secret.ts'

@@ -1,6 +1,6 @@
 // The pages on which people connect other systems: what each template is given.
-// test/unit/templates.test.ts holds the templates against these models. Called by the routes of this
-// folder.
+// test/unit/templates.test.ts holds the templates against these models. Called by the routes of
+// this folder.
 import type { SafeLink } from '../../http/safe-links.ts'
 
 interface SignedIn {

@@ -1,4 +1,5 @@
-// Connections as people see them: in which group, with which words, and what can be done about each.
+// Connections as people see them: in which group, with which words, and what can be done about
+// each.
 import type { ConfigValues } from '../../providers/address-template.ts'
 import type { Provider, ProviderField } from '../../providers/provider.ts'
 import type { Connection, Owner } from '../connection.ts'

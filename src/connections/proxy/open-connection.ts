@@ -14,7 +14,11 @@ export interface OpenDeps {
   providerOf: (usable: UsableConnection) => Promise<Provider | undefined>
 }
 
-/** Makes a connection ready for calls. @throws {AppError} as `liveOf`, `integration_misconfigured` */
+/**
+ * Makes a connection ready for calls.
+ *
+ * @throws {AppError} as `liveOf`, `integration_misconfigured`
+ */
 export async function openConnection(
   deps: OpenDeps,
   found: UsableConnection,

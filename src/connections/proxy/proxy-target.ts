@@ -33,8 +33,8 @@ export function proxyTarget(base: URL, rest: string): URL {
 
 /**
  * Says whether a path means the same however often it is decoded: no part of it leads up, is empty,
- * or has a backslash or a control character in it. A slash inside a part may be escaped, as APIs have
- * it in names.
+ * or has a backslash or a control character in it. A slash inside a part may be escaped, as APIs
+ * have it in names.
  */
 function isPlain(path: string): boolean {
   let text = path

@@ -1,7 +1,7 @@
 // One proxied call: an app names a connection and a path, the server adds the credential and passes
-// the call on, and the answer comes back as it is. Invariants: the app never sees the credential;
-// a call goes to hosts and by methods of the integration only; the provider is asked a second time
-// at most, with a fresh credential, and only where the body can be sent again.
+// the call on, and the answer comes back as it is. Invariants: the app never sees the credential; a
+// call goes to hosts and by methods of the integration only; the provider is asked a second time at
+// most, with a fresh credential, and only where the body can be sent again.
 import type { Readable, Transform } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import type { FailedOutcome, OutgoingFailure } from '../../outgoing/failure.ts'
@@ -44,7 +44,9 @@ export interface LiveConnection {
   readonly query: Readonly<Record<string, string>>
   /** Every value that must not come back. */
   readonly secrets: readonly string[]
-  /** Gets a fresh credential because the provider refused this one; the same where there is none. */
+  /**
+   * Gets a fresh credential because the provider refused this one; the same where there is none.
+   */
   renew(): Promise<LiveConnection>
 }
 
@@ -206,8 +208,8 @@ function decoderOf(encoding: string): Transform | undefined {
 }
 
 /**
- * Returns where a redirect leads: through the proxy where it stays below the base address, and as it
- * is elsewhere on the same host.
+ * Returns where a redirect leads: through the proxy where it stays below the base address, and as
+ * it is elsewhere on the same host.
  *
  * @throws {AppError} `provider_answer_refused` for another host, which must not get a call that was
  * meant for this one

@@ -4,9 +4,9 @@
 import type { App } from '../../../model/app.ts'
 import { isConfidential } from '../../../model/app.ts'
 
-// The engine compares no redirect URI (internals.ts) and has rules of its own about their form, which
-// refuse the whole app: https://localhost for native ones, schemes of their own for others. Ours are
-// the rules (apps/redirect-uri.ts).
+// The engine compares no redirect URI (internals.ts) and has rules of its own about their form,
+// which refuse the whole app: https://localhost for native ones, schemes of their own for others.
+// Ours are the rules (apps/redirect-uri.ts).
 const STAND_IN = 'https://redirect-uri.invalid/'
 
 /** Returns what the engine needs to know of an app. */

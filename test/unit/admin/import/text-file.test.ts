@@ -1,5 +1,5 @@
-// Files that people hand to the console and the command line: Unicode in its usual forms is read, everything else
-// is named.
+// Files that people hand to the console and the command line: Unicode in its usual forms is read,
+// everything else is named.
 import { decodeText, decodeWhole } from '../../../../src/admin/import/text-file.ts'
 
 async function* inPieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
