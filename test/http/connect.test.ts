@@ -136,6 +136,11 @@ describe.each(BACKENDS)('on %s', (backend) => {
   })
 
   describe('coming back wrongly has words and a way on', () => {
+    const withError = (code: string) => (back: URL) => {
+      back.searchParams.delete('code')
+      back.searchParams.set('error', code)
+      return back
+    }
     const kinds: [
       string,
       (back: URL, browser: Browser) => Promise<URL> | URL,
@@ -143,46 +148,18 @@ describe.each(BACKENDS)('on %s', (backend) => {
       string,
       boolean,
     ][] = [
-      [
-        'denied',
-        (back) => {
-          back.searchParams.delete('code')
-          back.searchParams.set('error', 'access_denied')
-          return back
-        },
-        200,
-        'Plain CRM was not connected',
-        false,
-      ],
-      [
-        'another error',
-        (back) => {
-          back.searchParams.delete('code')
-          back.searchParams.set('error', 'over_quota')
-          return back
-        },
-        502,
-        'It gave this reason: over_quota.',
-        false,
-      ],
+      ['denied', withError('access_denied'), 200, 'Plain CRM was not connected', false],
+      ['another error', withError('over_quota'), 502, 'It gave this reason: over_quota.', false],
       [
         'an error that is a text of somebody else',
-        (back) => {
-          back.searchParams.delete('code')
-          back.searchParams.set('error', 'call 0800 now')
-          return back
-        },
+        withError('call 0800 now'),
         502,
         'It gave this reason: unknown.',
         false,
       ],
       [
         'scopes that the provider does not know',
-        (back) => {
-          back.searchParams.delete('code')
-          back.searchParams.set('error', 'invalid_scope')
-          return back
-        },
+        withError('invalid_scope'),
         502,
         'does not know what we asked for',
         false,
