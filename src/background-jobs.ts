@@ -5,6 +5,7 @@ import { createUploads } from './admin/uploads.store.ts'
 import type { RevocationReason } from './audit/event-names.ts'
 import type { Events } from './audit/events.ts'
 import type { Grant } from './grants/grant.ts'
+import { deliverRegularly } from './deliveries/deliverer.ts'
 import { createPurger } from './grants/purge.ts'
 import type { Infrastructure } from './infrastructure.ts'
 import { createLoginSessions } from './oauth/authorize/login-sessions.ts'
@@ -32,7 +33,7 @@ export function startBackgroundJobs(
   services: Services,
 ): BackgroundJobs {
   const { store, clock, logger, metrics, invalidation } = infrastructure
-  const { accounts, grants, audit, stores } = services
+  const { accounts, grants, audit, deliveries, stores } = services
   const purger = createPurger({
     jobs: stores.purgeJobs,
     grants,
@@ -52,19 +53,24 @@ export function startBackgroundJobs(
   invalidation.on('account', () => void purger.start())
   const sweep = () => removeExpired(infrastructure, services)
   const retention = setInterval(() => void sweep(), HOUR).unref()
+  const delivering = deliverRegularly(deliveries.deliverer)
   return {
     purge: () => purger.start(),
     sweep,
     async [Symbol.asyncDispose]() {
       clearInterval(retention)
+      delivering[Symbol.dispose]()
       await purger[Symbol.asyncDispose]()
     },
   }
 }
 
+/** How long the log of what was delivered goes back. */
+const DELIVERIES_KEPT_MILLIS = 30 * DAY
+
 async function removeExpired(
   { db, endedStore, clock, config, logger, sealedBox }: Infrastructure,
-  { accountLinks, stores }: Services,
+  { accountLinks, deliveries, stores }: Services,
 ): Promise<void> {
   const before = new Date(clock() - config.events.retentionDays * DAY)
   const idempotencyRecords = createIdempotencyRecordStore(db)
@@ -76,6 +82,8 @@ async function removeExpired(
     while ((await endedStore.removeExpired(dateNow(clock))) > 0);
     while ((await idempotencyRecords.removeExpired(dateNow(clock))) > 0);
     while ((await uploads.removeExpired()) > 0);
+    const old = new Date(clock() - DELIVERIES_KEPT_MILLIS)
+    while ((await deliveries.store.removeOld(dateNow(clock), old)) > 0);
   } catch (error) {
     logger.warn({ err: error }, 'what is past its time could not be removed')
   }

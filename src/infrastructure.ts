@@ -1,7 +1,9 @@
 // What everything stands on: configuration, clock, log, metrics, keys, stores, and the channels
 // between processes. Nothing here knows an app, an account or HTTP. Disposing closes in the
 // opposite order.
+import { createMailTransport } from './compose/mail-transport.ts'
 import type { Config, SecretsConfig } from './config/config.ts'
+import type { MailTransport } from './mail/mail.ts'
 import { openMigratedDatabase, openShortLived, type ShortLivedStores } from './open-stores.ts'
 import { createEndedStore, type EndedStore } from './revocations/ended.store.ts'
 import { type Clock, systemClock } from './shared/clock.ts'
@@ -28,6 +30,8 @@ export interface Infrastructure extends ShortLivedStores, AsyncDisposable {
   endedStore: EndedStore
   /** Calls to other hosts. */
   outgoing: Outgoing
+  /** Where mails are handed over; absent where none can be sent. */
+  mail: MailTransport | undefined
 }
 
 /**
@@ -47,6 +51,8 @@ export async function openInfrastructure(
   const { db } = await openMigratedDatabase(config, logger, stack)
   const endedStore = createEndedStore(db)
   const shortLived = await openShortLived(config, { db, logger, clock, metrics, endedStore }, stack)
+  const mail = createMailTransport(config)
+  if (mail !== undefined) stack.use(mail)
   const open = stack.move()
   return {
     ...shortLived,
@@ -63,6 +69,7 @@ export async function openInfrastructure(
     ]),
     db,
     endedStore,
+    mail,
     outgoing: createOutgoing({
       privateNetworks: config.unsafe.privateDestinations,
       callsAtOnce: config.outgoing.callsAtOnce,

@@ -14,6 +14,7 @@ import { createScopeStore } from './apps/scope.store.ts'
 import { type Audit, openAudit } from './audit/audit.ts'
 import { createEventStore, type EventStore } from './audit/event.store.ts'
 import { createUsageStore, type UsageStore } from './audit/usage.store.ts'
+import { createDeliveries, type Deliveries } from './compose/deliveries.ts'
 import { type ConnectionStore, createConnectionStore } from './connections/connection.store.ts'
 import { createIntegrationStore, type IntegrationStore } from './connections/integration.store.ts'
 import { createKnownProviders, type KnownProviders } from './connections/known-providers.ts'
@@ -46,6 +47,8 @@ export interface Services extends AsyncDisposable {
   consents: Consents
   previews: Previews
   audit: Audit
+  /** What is to reach somebody: the outbox, and who empties it. */
+  deliveries: Deliveries
   /** The systems that can be connected. */
   providers: KnownProviders
   /** Asks the stores, and remembers nothing. */
@@ -91,6 +94,8 @@ export async function openServices(infrastructure: Infrastructure): Promise<Serv
     }),
   )
   const { events } = audit
+  const deliveries = createDeliveries(infrastructure, events)
+  stack.use(deliveries.deliverer)
   const passwords = await createPasswords({
     waiting: metrics.passwordChecksWaiting,
     concurrency: config.signIn.passwordHashingConcurrency,
@@ -133,6 +138,7 @@ export async function openServices(infrastructure: Infrastructure): Promise<Serv
     consents: createConsents({ store: createConsentStore(db), clock, incarnations }),
     previews: createPreviews({ store, box, clock, issuer: config.server.issuer }),
     audit,
+    deliveries,
     providers: createKnownProviders(stores.providers),
     inspectToken: createInspector({ accounts, apps, scopes, grants }, grants.findAccess),
     stores,

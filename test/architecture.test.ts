@@ -8,9 +8,9 @@ import { posix } from 'node:path'
 // storage/ knows the migrations. A package stands alone.
 const LEVELS = [
   ['shared'],
-  ['model'],
+  ['model', 'mail'],
   ['config', 'storage', 'http', 'outgoing', 'providers'],
-  ['accounts', 'apps', 'grants', 'keys', 'audit', 'revocations', 'connections'],
+  ['accounts', 'apps', 'grants', 'keys', 'audit', 'revocations', 'connections', 'deliveries'],
   ['oauth', 'sign-in', 'connected-apps', 'admin', 'gateway'],
   [
     ...[
@@ -39,6 +39,7 @@ const HOMES = [
   home('SQL', imports('kysely|pg|@electric-sql/pglite'), /^(storage|migrations)\/|\.store\.ts$/),
   home('ioredis', imports('ioredis'), /^storage\/|^grants\/redis-[^/]*\.ts$/),
   home('password hashes', imports('argon2|@node-rs/bcrypt'), /^accounts\//),
+  home('nodemailer', imports('nodemailer'), /^mail\//),
   home('node:crypto', imports('(node:)?crypto'), /^shared\//),
   home('web crypto', /\bcrypto\.(subtle|getRandomValues|randomUUID)\b/, /^shared\//),
   home(

@@ -7,7 +7,8 @@ import { type Account, type AccountChange, type Role, ROLES } from '../model/acc
 import type { Accounts, AccountUpdate, NewAccount } from '../accounts/accounts.ts'
 import type { Refused } from '../model/problem.ts'
 import { AppError } from '../shared/errors.ts'
-import type { WriteAlong } from '../storage/database.ts'
+import type { Mailbox } from '../deliveries/mailbox.ts'
+import type { OpenTransaction, WriteAlong } from '../storage/database.ts'
 import type { Events } from '../audit/events.ts'
 import { accountProblems, EMAIL_TAKEN, OWN_ROLE } from './account-problems.ts'
 import { assertMay, contextOf, type Operator } from './operator.ts'
@@ -38,9 +39,13 @@ export interface ImportOutcome {
 /** Each throws `power_missing` for an operator who may not, and `not_found` where there is no such account. */
 export interface AccountService {
   create(input: NewAccount, by: Operator, along?: WriteAlong<Account>): Promise<AccountOutcome>
-  /** Creates an account without a password and a link with which its owner chooses one. */
+  /**
+   * Creates an account without a password and a link with which its owner chooses one.
+   *
+   * @param input.sendMail also sends the link to the address; without mail it does nothing
+   */
   invite(
-    input: Omit<NewAccount, 'password'>,
+    input: Omit<NewAccount, 'password'> & { sendMail?: boolean | undefined },
     by: Operator,
     along?: WriteAlong<Invited>,
   ): Promise<InviteOutcome>
@@ -48,8 +53,15 @@ export interface AccountService {
    * Makes a link with which the owner chooses a new password; links made before stop working. For
    * an account that has no password yet it is another invitation. @throws {AppError} `not_found`
    * also where the account is deactivated
+   *
+   * @param options.sendMail also sends the link to the address; without mail it does nothing
    */
-  reset(id: string, by: Operator, along?: WriteAlong<OneTimeLink>): Promise<OneTimeLink>
+  reset(
+    id: string,
+    by: Operator,
+    along?: WriteAlong<OneTimeLink>,
+    options?: { sendMail: boolean },
+  ): Promise<OneTimeLink>
   /** @throws {AppError} `last_admin` */
   update(
     id: string,
@@ -90,10 +102,11 @@ export function createAccountService(deps: {
   >
   events: Pick<Events, 'sessionEnded'>
   links: Pick<AccountLinks, 'make' | 'invite'>
+  mailbox: Pick<Mailbox, 'post' | 'letters'>
   importAccounts: ImportAccounts
   issuer: string
 }): AccountService {
-  const { accounts, links, issuer } = deps
+  const { accounts, links, mailbox, issuer } = deps
 
   /** Reads the account that is to be changed, if the operator may decide over it. */
   async function target(
@@ -136,16 +149,23 @@ export function createAccountService(deps: {
         account: await accounts.create(input, contextOf(by), along),
       })),
 
-    invite({ email, name, role }, by, along) {
+    invite({ email, name, role, sendMail = false }, by, along) {
       const input = { email, name, role }
       return making(input, by, async () => ({
         kind: 'invited',
-        ...(await links.invite(input, issuer, contextOf(by), along)),
+        ...(await links.invite(input, issuer, contextOf(by), async (transaction, invited) => {
+          if (sendMail) await postLink(mailbox, transaction, invited)
+          await along?.(transaction, invited)
+        })),
       }))
     },
 
-    async reset(id, by, along) {
-      return links.make(await target(id, by), issuer, contextOf(by), along)
+    async reset(id, by, along, { sendMail } = { sendMail: false }) {
+      const account = await target(id, by)
+      return links.make(account, issuer, contextOf(by), async (transaction, link) => {
+        if (sendMail) await postLink(mailbox, transaction, { account, link })
+        await along?.(transaction, link)
+      })
     },
 
     async update(id, version, change, by) {
@@ -190,6 +210,18 @@ export function createAccountService(deps: {
       return { ...summary, problems }
     },
   }
+}
+
+/** Sends a one-time link to the address of its account. */
+function postLink(
+  { post, letters }: Pick<Mailbox, 'post' | 'letters'>,
+  transaction: OpenTransaction,
+  { account: { id: accountId, email, hasPassword }, link }: Invited,
+): Promise<void> {
+  const { expiresAt } = link
+  const facts = { url: link.url.reveal(), expiresAt }
+  const letter = hasPassword ? letters.reset(facts) : letters.invitation(facts)
+  return post(transaction, { email, accountId }, letter, expiresAt)
 }
 
 /** @throws {AppError} `power_missing` for a role that can do what the operator may not */

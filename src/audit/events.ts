@@ -259,7 +259,15 @@ const appEvents = (record: RecordEvent) => ({
     record('scope.removed', undefined, {}, { scope: facts.scope }, context),
 })
 
-/** Accounts, their links, and keys. */
+type OfDelivery = Subject & { kind: string; purpose: string; delivery: string }
+
+const deliveryData = ({ kind, purpose, delivery }: OfDelivery): Data => ({
+  kind,
+  purpose,
+  delivery,
+})
+
+/** Accounts, their links, mails and keys. */
 const accountEvents = (record: RecordEvent) => ({
   accountCreated: (facts: OfAccount & { role: string }, context?: EventContext) =>
     record('account.created', undefined, facts, { role: facts.role }, context),
@@ -281,6 +289,14 @@ const accountEvents = (record: RecordEvent) => ({
       { created: facts.created, refused: facts.refused },
       context,
     ),
+  deliverySent: (facts: OfDelivery, context?: EventContext) =>
+    record('delivery.sent', undefined, facts, deliveryData(facts), context),
+  /** Somebody had it sent once more. */
+  deliveryResent: (facts: OfDelivery, context?: EventContext) =>
+    record('delivery.resent', undefined, facts, deliveryData(facts), context),
+  /** It will not be tried any more. */
+  deliveryFailed: (facts: OfDelivery & { reason: string }, context?: EventContext) =>
+    record('delivery.failed', facts.reason, facts, deliveryData(facts), context),
   /** @param facts.isEarly whether the key was not known everywhere yet */
   keyRotated: (
     { keyId, alg, isEarly = false }: { keyId: string; alg: string; isEarly?: boolean },

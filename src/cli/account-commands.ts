@@ -52,6 +52,7 @@ interface CreateFlags {
   role?: string
   passwordStdin?: boolean
   generatePassword?: boolean
+  mail?: boolean
 }
 
 interface ImportFlags {
@@ -125,6 +126,7 @@ function addInvite(account: Command, does: Does): void {
     .option('--email <address>')
     .option('--name <name>')
     .option('--role <role>', ROLE_WORDS, 'member')
+    .option('--mail', 'also send the link to the address')
     .addHelpText(
       'after',
       `
@@ -132,8 +134,8 @@ The link works once, for 7 days. Example:
   $ otesse account invite --email ada@example.com --name "Ada" --role admin`,
     )
   does(invite, (session) => {
-    const { email = '', name, role } = invite.opts<CreateFlags>()
-    const input = { email, name, role: roleOf(role) }
+    const { email = '', name, role, mail } = invite.opts<CreateFlags>()
+    const input = { email, name, role: roleOf(role), sendMail: mail }
     return session.withAdminServices(async (services) => {
       const outcome = await services.accounts.invite(input, OPERATOR)
       if (outcome.kind === 'refused') throw inputRefusal(outcome.problems)

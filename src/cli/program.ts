@@ -9,6 +9,7 @@ import { addAppCommands } from './app-commands.ts'
 import { flagOfSetting } from './app-flags.ts'
 import { addApplyCommand } from './apply-command.ts'
 import { addConnectionCommands } from './connection-commands.ts'
+import { addDeliveryCommands } from './delivery-commands.ts'
 import { addEventCommands } from './event-commands.ts'
 import { addExportCommand } from './export-command.ts'
 import { addIntegrationCommands } from './integration-commands.ts'
@@ -156,6 +157,7 @@ Exit codes: 0 done, 1 failed or refused, 2 usage error.`,
   addApplyCommand(program, does)
   addExportCommand(program, does)
   addAccountCommands(program, does)
+  addDeliveryCommands(program, does)
   addEventCommands(program, does)
   addTokenCommands(program, does)
   addKeyCommands(program, does)

@@ -4,6 +4,7 @@ import { type AccountService, createAccountService } from '../admin/account-serv
 import { type AppService, createAppService } from '../admin/app-service.ts'
 import { createKeyService, type KeyService } from '../admin/key-service.ts'
 import { type ConnectionService, createConnectionService } from '../admin/connection-service.ts'
+import { createDeliveryService, type DeliveryService } from '../admin/delivery-service.ts'
 import { createIntegrationService, type IntegrationService } from '../admin/integration-service.ts'
 import { createProviderService, type ProviderService } from '../admin/provider-service.ts'
 import { createScopeService, type ScopeService } from '../admin/scope-service.ts'
@@ -25,6 +26,7 @@ export interface AdminServices {
   scopes: ScopeService
   integrations: IntegrationService
   connections: ConnectionService
+  deliveries: DeliveryService
   providers: ProviderService
   webhookSecrets: WebhookSecretService
   keys: KeyService
@@ -45,7 +47,15 @@ export function createAdminServices(
       links: accountLinks,
       importAccounts: createAccountImport({ store: stores.accounts, clock, events }),
       events,
+      mailbox: known.deliveries.mailbox,
       issuer: config.server.issuer,
+    }),
+    deliveries: createDeliveryService({
+      isSetUp: known.deliveries.mailbox.isSetUp,
+      store: known.deliveries.store,
+      deliver: () => known.deliveries.deliverer.deliver(),
+      events,
+      clock,
     }),
     apps: createAppService({ apps, events }),
     scopes: createScopeService({ scopes, events }),

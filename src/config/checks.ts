@@ -206,6 +206,17 @@ const redisCertificateHasItsKey: Check = ({ values: { redis }, given }) => {
   }
 }
 
+const mailHasASender: Check = ({ given }) =>
+  complain(
+    given.has('OTESSE_SMTP_URL') && !given.has('OTESSE_MAIL_FROM'),
+    'OTESSE_MAIL_FROM is missing: with OTESSE_SMTP_URL, write the address that mails are from',
+  )
+
+const smtpIsUsed: Check = ({ given }) =>
+  ['OTESSE_SMTP_CA', 'OTESSE_UNSAFE_SMTP_PLAINTEXT']
+    .filter((name) => given.has(name) && !given.has('OTESSE_SMTP_URL'))
+    .map((name) => `${name} has no effect without OTESSE_SMTP_URL`)
+
 const ERRORS: readonly Check[] = [
   storesComeTogether,
   embeddedIsNotProduction,
@@ -223,6 +234,8 @@ const ERRORS: readonly Check[] = [
   certificatesComeFromProxies,
   redisTlsIsUsed,
   redisCertificateHasItsKey,
+  mailHasASender,
+  smtpIsUsed,
 ]
 
 const unsafeChoicesAreTold: Check = ({ values }) =>

@@ -37,6 +37,7 @@ type PlainSections =
   | 'outgoing'
   | 'events'
   | 'pages'
+  | 'mail'
   | 'unsafe'
 
 /** Everything that can be set, deeply frozen. */

@@ -95,6 +95,29 @@ export function redisUrl(text: string): Secret<string> {
   return new Secret(text)
 }
 
+/** Parses the address of a mail server. */
+export function smtpUrl(text: string): Secret<string> {
+  const url = URL.parse(text)
+  const isWhole = url !== null && /^smtps?:$/.test(url.protocol) && url.hostname !== ''
+  if (!isWhole || !/^\/?$/.test(url.pathname) || url.search !== '' || url.hash !== '')
+    throw new Error('write smtp://user:password@host:587 or smtps://user:password@host:465')
+  try {
+    decodeURIComponent(url.username + url.password)
+  } catch {
+    throw new Error('write % in the user or the password as %25')
+  }
+  return new Secret(text)
+}
+
+/** Parses a sender: an address, alone or after a name. */
+export function mailbox(text: string): string {
+  if (!/^(?:[^<>",;\r\n]{1,100} <[^\s<>@,;]+@[^\s<>@,;]+>|[^\s<>@,;]+@[^\s<>@,;]+)$/.test(text))
+    throw new Error(
+      'write an address such as no-reply@example.com, or Example <no-reply@example.com>',
+    )
+  return text
+}
+
 /** Returns a parser of PEM. @param label what stands in its lines of BEGIN, or ends there */
 export const pem =
   (label: 'CERTIFICATE' | 'PRIVATE KEY') =>

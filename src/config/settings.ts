@@ -453,7 +453,29 @@ const SETTINGS = {
       doc: 'Where the pages send users who need help.',
     }),
   },
+  mail: {
+    smtpUrl: secret('OTESSE_SMTP_URL', {
+      parse: parse.smtpUrl,
+      doc: 'The mail server, as smtp://user:password@host:587 (upgraded by STARTTLS) or smtps://user:password@host:465. Without it no mail is sent; embedded mode writes mails to files in its data directory.',
+    }),
+    from: optional('OTESSE_MAIL_FROM', {
+      parse: parse.mailbox,
+      doc: 'Who mails are from, such as `Example <no-reply@example.com>`. Needed with OTESSE_SMTP_URL.',
+    }),
+    replyTo: optional('OTESSE_MAIL_REPLY_TO', {
+      parse: parse.mailbox,
+      doc: 'Where answers to mails go, if not to OTESSE_MAIL_FROM.',
+    }),
+    ca: secret('OTESSE_SMTP_CA', {
+      parse: parse.pem('CERTIFICATE'),
+      doc: 'The CA certificate that signed the mail server’s certificate, in PEM, if the system does not know it.',
+    }),
+  },
   unsafe: {
+    smtpPlaintext: unsafe(
+      'OTESSE_UNSAFE_SMTP_PLAINTEXT',
+      'Allows mail without TLS where the mail server offers none: anyone on the network path can read links that open accounts.',
+    ),
     embeddedInProduction: unsafe(
       'OTESSE_UNSAFE_EMBEDDED_IN_PRODUCTION',
       'Allows the embedded mode in production: one process, one disk, no second copy.',

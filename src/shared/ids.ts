@@ -26,5 +26,8 @@ export const newIntegrationId = (): string => `int_${randomBase62(16)}`
 /** Makes the id of a webhook's secret. */
 export const newWebhookSecretId = (): string => `whs_${randomBase62(16)}`
 
+/** Makes the id of a delivery, the same on each try. */
+export const newDeliveryId = (): string => `msg_${randomBase62(20)}`
+
 /** Makes the id of a connection. */
 export const newConnectionId = (): string => `con_${randomBase62(20)}`

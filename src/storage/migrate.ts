@@ -29,6 +29,7 @@ import * as uploads from '../../migrations/0029_uploads.ts'
 import * as connections from '../../migrations/0030_connections.ts'
 import * as webhookSecrets from '../../migrations/0038_webhook_secrets.ts'
 import * as listOrder from '../../migrations/0039_list_order.ts'
+import * as deliveries from '../../migrations/0047_deliveries.ts'
 import { type Database, withDatabase } from './database.ts'
 import { assertUsable } from './database-check.ts'
 
@@ -60,6 +61,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0030_connections': connections,
   '0038_webhook_secrets': webhookSecrets,
   '0039_list_order': listOrder,
+  '0047_deliveries': deliveries,
 }
 
 const migratorOf = (db: Database): Migrator =>

@@ -35,6 +35,8 @@ export interface AccountRow {
   consents_from: Counter
   /** When `sessions_from` was raised last. */
   sessions_valid_from: ColumnType<Date | null, Date | string | null | undefined, Date | string>
+  /** When a mail server last refused its address for good; null once a mail was taken. */
+  mail_refused_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>
   created_at: Timestamp
   updated_at: Timestamp
 }
@@ -385,6 +387,33 @@ export interface UploadPieceRow {
   encrypted_piece: string
 }
 
+/** Something that is to be delivered; see `deliveries/`. */
+export interface DeliveryRow {
+  id: string
+  /** How it is carried out. */
+  kind: 'mail'
+  /** What it is about. */
+  purpose: string
+  recipient: string | null
+  account_id: string | null
+  /** Encrypted, bound to this row; null once it is of no use. */
+  encrypted_body: string | null
+  created_at: Timestamp
+  expires_at: NullableTimestamp
+  /** When it is tried next; null once it has ended. */
+  due_at: NullableTimestamp
+  attempts: Counter
+  /** What was answered to the last try. */
+  last_answer: ColumnType<string | null, string | null | undefined, string | null>
+  ended_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>
+  outcome: ColumnType<
+    'sent' | 'dropped' | null,
+    'sent' | 'dropped' | null | undefined,
+    'sent' | 'dropped' | null
+  >
+  drop_reason: ColumnType<string | null, string | null | undefined, string | null>
+}
+
 /** All tables. */
 export interface Tables {
   accounts: AccountRow
@@ -412,4 +441,5 @@ export interface Tables {
   uploads: UploadRow
   upload_pieces: UploadPieceRow
   webhook_secrets: WebhookSecretRow
+  deliveries: DeliveryRow
 }

@@ -244,6 +244,7 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     ['accounts-none', () => '/admin/accounts?search=nobody%40example.com&role=admin'],
     ['account-name', () => `/admin/accounts/${member}/name`],
     ['role', () => `/admin/accounts/${member}/role`],
+    ['mail', () => '/admin/mail'],
     ['keys', () => '/admin/keys'],
     ['rotate', () => '/admin/keys/rotate'],
   ]

@@ -6,6 +6,7 @@ import { createAccountLinks } from '../../src/accounts/account-links.ts'
 import { createAccountStore } from '../../src/accounts/account.store.ts'
 import { createAccounts } from '../../src/accounts/accounts.ts'
 import { createPasswords, type Passwords } from '../../src/accounts/passwords.ts'
+import { createLetters } from '../../src/mail/letters.ts'
 import { createAccountService } from '../../src/admin/account-service.ts'
 import { ALL_ADMIN_SCOPES, type Operator } from '../../src/admin/operator.ts'
 import { DAY } from '../../src/shared/clock.ts'
@@ -68,6 +69,7 @@ describe.each(DATABASES)('On $name', ({ open }) => {
       links,
       importAccounts,
       events: { sessionEnded: tell('ended') },
+      mailbox: { post: () => Promise.resolve(), letters: createLetters('Otesse') },
       issuer: ISSUER,
     })
     const move = (millis: number): void => void (now += millis)

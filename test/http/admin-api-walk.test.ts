@@ -12,6 +12,7 @@ import {
 } from '../support/admin-client.ts'
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
 import { createAccount, createScopes, registerApp } from '../support/builders.ts'
+import { type MailSink, startMailSink } from '../support/mail-sink.ts'
 import { createOAuthClient } from '../support/oauth-client.ts'
 import { type ApiDocument, createAnswerCheck, operationsOf } from '../support/openapi.ts'
 
@@ -21,16 +22,27 @@ describe.each(BACKENDS)('the admin API, %s', (backend) => {
   let server: TestApp
   let admin: AdminClient
   let document: ApiDocument
+  let sink: MailSink
   beforeAll(async () => {
-    server = await startTestApp({ backend })
+    sink = await startMailSink()
+    server = await startTestApp({ backend, overrides: sink.settings })
     await createScopes(server)
     admin = await createAdminClient(server)
     document = (await callAdminApi(server, undefined, 'GET', '/openapi.json')).body
   })
-  afterAll(() => server[Symbol.asyncDispose]())
+  afterAll(async () => {
+    await server[Symbol.asyncDispose]()
+    await sink[Symbol.asyncDispose]()
+  })
 
   const newApp = async () => `/apps/${(await registerApp(server)).id}`
   const newAccount = async () => `/accounts/${(await createAccount(server)).id}`
+  async function newDelivery(): Promise<string> {
+    const address = email()
+    await admin.post('/invitations', { email: address, send_mail: true })
+    const { body } = await admin.get(`/deliveries?recipient=${encodeURIComponent(address)}`)
+    return `/deliveries/${body.items[0].id}`
+  }
   const reason = { reason: 'It misbehaves' }
   const today = () => new Date().toISOString().slice(0, 10)
   let lastScope = 0
@@ -133,6 +145,16 @@ describe.each(BACKENDS)('the admin API, %s', (backend) => {
     revokeGrant: [200, async () => admin.post(`/grants/${(await newTokens()).grantId}/revoke`)],
     revokeTokensOfApp: [202, async () => admin.post(`${await newApp()}/revoke-tokens`)],
     revokeTokensOfAccount: [202, async () => admin.post(`${await newAccount()}/revoke-tokens`)],
+    listDeliveries: [200, () => admin.get('/deliveries?state=waiting&limit=3')],
+    getDelivery: [200, async () => admin.get(await newDelivery())],
+    resendDelivery: [
+      200,
+      async () => {
+        const path = await newDelivery()
+        await server.services.deliveries.deliverer.deliver()
+        return admin.post(`${path}/resend`)
+      },
+    ],
     listKeys: [200, () => admin.get('/keys')],
     rotateKeys: [200, () => admin.post('/keys/rotate', { force: true })],
     resealKeys: [200, () => admin.post('/keys/reseal')],

@@ -28,6 +28,7 @@ import type {
 } from '../../src/connections/connect/pages.ts'
 import type { ErrorReferencePage } from '../../src/http/error-reference.routes.ts'
 import type { TemplateHelpers } from '../../src/http/views.ts'
+import type { Letter } from '../../src/mail/letter.ts'
 import type { FormAnswerPage } from '../../src/oauth/authorize/form-answer.ts'
 import type { SignInFolderPage } from '../../src/sign-in/pages.ts'
 
@@ -48,6 +49,11 @@ type BareTemplates = { [Name in keyof BareModels as `console/${Name}`]: BareMode
 interface Layouts {
   layout: { title: string; wide?: boolean; script?: string }
   'console/layout': ConsoleLayout
+}
+
+interface Mails {
+  'mail/text': { letter: Letter }
+  'mail/html': { letter: Letter }
 }
 
 interface Parts {
@@ -167,6 +173,7 @@ interface Parts {
 export type TemplateModels = PageTemplates &
   ConsoleTemplates &
   BareTemplates &
+  Mails &
   Parts & { [Name in keyof Layouts]: Layouts[Name] & { body: string } }
 
 /** What a template can call. */

@@ -22,7 +22,15 @@ const ROLE = choice(
   [...ROLES],
 )
 const EMAIL = text('What the user signs in with.', { format: 'email' })
-export const INVITATION = input({ email: EMAIL, name: NAME, role: ROLE }, ['email'])
+export const INVITATION = input(
+  {
+    email: EMAIL,
+    name: NAME,
+    role: ROLE,
+    send_mail: boolean('Also send the link to the address, if mail is set up.', { default: false }),
+  },
+  ['email'],
+)
 export const NEW_ACCOUNT = input(
   {
     email: EMAIL,

@@ -9,6 +9,7 @@ import type { KeyRing } from '../../keys/key-ring.ts'
 import type { AccountService } from '../account-service.ts'
 import type { AppService } from '../app-service.ts'
 import type { ConnectionService } from '../connection-service.ts'
+import type { DeliveryService } from '../delivery-service.ts'
 import type { IntegrationService } from '../integration-service.ts'
 import type { KeyService } from '../key-service.ts'
 import type { ScopeService } from '../scope-service.ts'
@@ -18,6 +19,7 @@ import { ADMIN_API_PATH, ADMIN_DOCUMENT_PATH } from './admin-api.routes.ts'
 import { appOperations } from './apps.operations.ts'
 import { auditOperations } from './audit.operations.ts'
 import { connectionOperations } from './connections.operations.ts'
+import { deliveryOperations } from './deliveries.operations.ts'
 import { documentOperations } from './document.operations.ts'
 import { integrationOperations } from './integrations.operations.ts'
 import { keyOperations } from './keys.operations.ts'
@@ -39,6 +41,7 @@ export interface ResourceDeps {
     tokens: TokenService
     integrations: IntegrationService
     connections: ConnectionService
+    deliveries: DeliveryService
   }
   /** Whether other systems can be connected. */
   hasConnections: boolean
@@ -58,6 +61,7 @@ export function listOperations(deps: ResourceDeps): Operation[] {
     scopeOperations({ scopes, apps, service: services.scopes }),
     accountOperations({ accounts, service: services.accounts }),
     tokenOperations({ service: services.tokens }),
+    deliveryOperations({ service: services.deliveries }),
     keyOperations({ keyRing, service: services.keys }),
     auditOperations(deps.stores),
     ruleOperations(),

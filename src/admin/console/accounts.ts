@@ -140,8 +140,9 @@ const invite = ({ services }: ConsoleDeps): Row =>
       frame: { title: 'Invite someone', section: 'accounts', crumbs: CRUMBS },
       consequences: [
         'The account is created right away. Its owner chooses a password with a one-time link.',
-        'The link is shown on the next page. Send it to the user yourself.',
+        linkIsShown(services.deliveries.isSetUp),
       ],
+      tick: mailTick(services.deliveries.isSetUp),
       fields: [
         { name: 'email', label: 'E-mail address', kind: 'line' },
         { name: 'name', label: 'Name', kind: 'line', isOptional: true },
@@ -153,7 +154,8 @@ const invite = ({ services }: ConsoleDeps): Row =>
     }),
     async run(_, typed, by, note) {
       const name = line(typed, 'name') || undefined
-      const input = { email: line(typed, 'email'), name, role: roleOf(typed) }
+      const sendMail = typed.has('mail')
+      const input = { email: line(typed, 'email'), name, role: roleOf(typed), sendMail }
       const outcome = await services.accounts.invite(input, by, (trx, invited) =>
         note(trx, invited.account.id),
       )
@@ -177,21 +179,33 @@ const link = (deps: ConsoleDeps): Row =>
         account.hasPassword ? 'Create a reset link?' : 'Create a new invitation?',
       ),
       consequences: [
-        'The link is shown once, on the next page. Send it to the user yourself.',
+        linkIsShown(deps.services.deliveries.isSetUp),
         'Anyone who opens it can set the password of this account. It works once.',
         'Earlier links for this account stop working.',
       ],
+      tick: mailTick(deps.services.deliveries.isSetUp),
       button: 'Create and show the link',
       isDangerous: false,
       cancelUrl: pathOf(account),
     }),
-    async run(account, _, by, note) {
-      const made = await deps.services.accounts.reset(account.id, by, (trx) =>
-        note(trx, account.id),
+    async run(account, typed, by, note) {
+      const made = await deps.services.accounts.reset(
+        account.id,
+        by,
+        (trx) => note(trx, account.id),
+        { sendMail: typed.has('mail') },
       )
       return linkShown(account, made, 'New one-time link')
     },
   })
+
+const linkIsShown = (hasMail: boolean): string =>
+  hasMail
+    ? 'The link is shown once, on the next page, so that you can also send it yourself.'
+    : 'The link is shown once, on the next page. Send it to the user yourself.'
+
+const mailTick = (hasMail: boolean) =>
+  hasMail ? { name: 'mail', label: 'Send the link by mail', isOn: true } : undefined
 
 const rename = (deps: ConsoleDeps): Row =>
   confirmation({

@@ -26,6 +26,8 @@ export interface ConfirmationQuestion {
   fields?: readonly ConfirmationField[]
   /** One of several, as radio buttons. */
   choice?: ConfirmationModel['choice']
+  /** A checkbox, as it is before anything was typed. */
+  tick?: ConfirmationModel['tick']
   hidden?: Readonly<Record<string, string>>
   button: string
   isDangerous: boolean
@@ -69,7 +71,7 @@ function confirmationPage(
   state: FormState<unknown, Typed>,
   formId: Readonly<Record<string, string>>,
 ) {
-  const { frame, fields = [], choice, hidden = {}, ...rest } = question
+  const { frame, fields = [], choice, tick, hidden = {}, ...rest } = question
   const { typed, isConflict } = state
   const shown = fields.map(({ value = '', isOptional = false, ...field }) => {
     const before = field.kind === 'lines' ? typed.get(field.name) : typed.get(field.name)?.trim()
@@ -93,6 +95,7 @@ function confirmationPage(
     ...rest,
     fields: shown,
     choice,
+    tick: tick && { ...tick, isOn: typed.size === 0 ? tick.isOn : typed.has(tick.name) },
     hidden: {
       ...Object.fromEntries(
         Object.entries(hidden).map(([name, value]) => [

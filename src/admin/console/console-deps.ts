@@ -14,6 +14,7 @@ import type { AccountService } from '../account-service.ts'
 import type { AppService } from '../app-service.ts'
 import type { AppPreviews } from '../app-preview.ts'
 import type { Declarations } from '../apply/declarations.ts'
+import type { DeliveryService } from '../delivery-service.ts'
 import type { KeyService } from '../key-service.ts'
 import type { ScopeService } from '../scope-service.ts'
 import type { TokenService } from '../token-service.ts'
@@ -41,6 +42,7 @@ export interface ConsoleDeps {
     keys: KeyService
     accounts: AccountService
     tokens: TokenService
+    deliveries: DeliveryService
   }
   previews: AppPreviews
   imports: AccountImports

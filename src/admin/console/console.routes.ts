@@ -31,6 +31,7 @@ import type { ConsoleDeps } from './console-deps.ts'
 import { createConsoleViews, type RenderConsole } from './console-views.ts'
 import { credentialRows } from './credentials.ts'
 import { keyRows } from './keys.ts'
+import { mailRows } from './mail.ts'
 import { createMayOpen, type MayOpen } from './may-open.ts'
 import { once } from './once.ts'
 import type { ConsolePage } from './page-models.ts'
@@ -59,6 +60,7 @@ const rowsOf = (deps: ConsoleDeps): Row[] => [
   ...scopeRows(deps),
   ...accountImportRows(deps),
   ...accountRows(deps),
+  ...mailRows(deps),
   ...keyRows(deps),
 ]
 

@@ -9,6 +9,7 @@ export const SECTIONS = [
   { id: 'accounts', label: 'Accounts', href: '/admin/accounts', scope: 'admin:accounts:read' },
   { id: 'tokens', label: 'Tokens', href: '/admin/tokens', scope: 'admin:tokens:write' },
   { id: 'activity', label: 'Activity', href: '/admin/activity', scope: 'admin:audit:read' },
+  { id: 'mail', label: 'Mail', href: '/admin/mail', scope: 'admin:accounts:read' },
   { id: 'keys', label: 'Keys', href: '/admin/keys', scope: 'admin:keys:read' },
 ] as const
 export type Section = (typeof SECTIONS)[number]['id']

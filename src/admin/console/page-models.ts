@@ -18,6 +18,7 @@ import type { ShownEvent } from './event-messages.ts'
 import type { Narrowing } from './filters.ts'
 import type { FirstStep } from './first-steps.ts'
 import type { Frame, LinkTo } from './frame.ts'
+import type { ShownDelivery } from './mail-facts.ts'
 import type { Pager } from './paging.ts'
 import type { Sorting } from './sorting.ts'
 import type { ReasonMessage } from '../../model/error-guides.ts'
@@ -76,6 +77,8 @@ export interface ConfirmationModel extends FormModel {
         options: readonly { value: string; label: string; hint: string; isChosen: boolean }[]
       }
     | undefined
+  /** A checkbox. */
+  tick: { name: string; label: string; hint?: string | undefined; isOn: boolean } | undefined
   hidden: Readonly<Record<string, string>>
   button: string
   isDangerous: boolean
@@ -337,6 +340,14 @@ export interface ConsoleModels {
     button: string
   }
   'token-results': { results: TokenResult[]; link: string }
+  mail: {
+    isSetUp: boolean
+    mails: ShownDelivery[]
+    states: { value: string; label: string }[]
+    filter: { to: string; state: string }
+    narrowing: Narrowing
+    pager: Pager
+  }
   keys: { keys: (KeyFacts & { badge: Badge })[]; jwksUrl: string; resealUrl: string }
   confirmation: ConfirmationModel
   /** One plain statement and the way on. */

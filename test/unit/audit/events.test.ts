@@ -104,6 +104,9 @@ const CALLS: { [Name in keyof Events]: Parameters<Events[Name]>[0] } = {
   connectionRecovered: { ...account, ...connection },
   connectionNarrowed: { ...account, ...connection, scopes: ['leads'] },
   integrationDeleted: { integration: 'crm', connections: 2 },
+  deliverySent: { kind: 'mail', purpose: 'reset', delivery: 'msg_1' },
+  deliveryResent: { kind: 'mail', purpose: 'reset', delivery: 'msg_1' },
+  deliveryFailed: { kind: 'mail', purpose: 'reset', delivery: 'msg_1', reason: 'refused' },
   webhookChanged: { integration: 'crm', secretId: 'whs_1', change: 'added' },
 }
 
