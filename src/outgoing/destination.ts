@@ -71,16 +71,22 @@ async function checkedAddresses(url: URL, rules: OutgoingRules): Promise<LookupA
 }
 
 /**
- * Begins a request on a connection of its own. The body is for the caller to write.
+ * Begins a request. The body is for the caller to write.
  *
  * @param options.headers as they are; what belongs to the connection must not be in them
+ * @param options.agent opens the connection; where it is left out, the request has one of its own
  */
 export function beginRequest(
   { url, addresses }: CheckedDestination,
-  options: { method: string; headers: OutgoingHeaders; signal: AbortSignal },
+  options: {
+    method: string
+    headers: OutgoingHeaders
+    signal: AbortSignal
+    agent?: HttpAgent | undefined
+  },
 ): ClientRequest {
   const host = nameOf(url)
-  const { method, headers, signal } = options
+  const { method, headers, signal, agent } = options
   const all = {
     method,
     host,
@@ -92,8 +98,8 @@ export function beginRequest(
   }
   // An agent of its own keeps no connection and knows no proxy.
   return url.protocol === 'https:'
-    ? requestHttps({ ...all, agent: new HttpsAgent(), ...serverName(host) })
-    : requestHttp({ ...all, agent: new HttpAgent() })
+    ? requestHttps({ ...all, agent: agent ?? new HttpsAgent(), ...serverName(host) })
+    : requestHttp({ ...all, agent: agent ?? new HttpAgent() })
 }
 
 // TLS knows no addresses and no trailing dot as names.

@@ -2,6 +2,7 @@
 import { createNetworkSet } from '../shared/network-set.ts'
 import { GUARDED, type OutgoingRules } from './destination.ts'
 import { type FailedOutcome, OutgoingError } from './failure.ts'
+import { createKeptConnections } from './kept-connections.ts'
 import { type OutgoingOutcome, type OutgoingRequest, sendOutgoing } from './outgoing-request.ts'
 import { type StreamedOutcome, type StreamedRequest, streamOutgoing } from './streamed-request.ts'
 import { createTurns } from './turns.ts'
@@ -15,7 +16,10 @@ export interface Outgoing {
    * of the request's time
    */
   send(lane: string, request: OutgoingRequest): Promise<OutgoingOutcome>
-  /** Sends a request and hands the answer on as it comes; the turn ends with its body. */
+  /**
+   * Sends a request and hands the answer on as it comes; the turn ends with its body. Connections
+   * are kept for the next call of the lane.
+   */
   stream(lane: string, request: StreamedRequest): Promise<StreamedOutcome>
 }
 
@@ -29,6 +33,7 @@ export function createOutgoing(
     privateNetworks: privateNetworks.length === 0 ? undefined : createNetworkSet(privateNetworks),
   }
   const turns = createTurns(callsAtOnce)
+  const kept = createKeptConnections()
 
   return {
     async send(lane, request) {
@@ -47,7 +52,9 @@ export function createOutgoing(
     async stream(lane, request) {
       const turn = await turns.take(lane, request.bounds.headMillis).catch(asOutcome)
       if (typeof turn !== 'function') return turn
-      const outcome = await streamOutgoing(request, rules)
+      const outcome = await streamOutgoing(request, rules, (destination) =>
+        kept.agentFor(lane, destination),
+      )
       if (outcome.kind === 'answered') outcome.body.once('close', turn)
       else turn()
       return outcome

@@ -1,7 +1,7 @@
 // One request whose body and answer pass through as they come. Nothing is kept: a reader that is
 // slow slows the sender down. Invariant: an answer that broke off never looks complete; its stream
 // ends in an error.
-import type { ClientRequest, IncomingMessage } from 'node:http'
+import type { Agent, ClientRequest, IncomingMessage } from 'node:http'
 import { pipeline, type Readable, Transform } from 'node:stream'
 import {
   beginRequest,
@@ -11,7 +11,7 @@ import {
   type OutgoingRules,
   withoutConnectionHeaders,
 } from './destination.ts'
-import { type FailedOutcome, failedOutcome, OutgoingError } from './failure.ts'
+import { codeOf, type FailedOutcome, failedOutcome, OutgoingError } from './failure.ts'
 
 export interface StreamedRequest {
   method: string
@@ -55,10 +55,15 @@ export interface StreamedAnswer {
   body: Readable
 }
 
-/** Sends one request and returns when the head of the answer is there; never throws. */
+/**
+ * Sends one request and returns when the head of the answer is there; never throws.
+ *
+ * @param agentFor gives connections that are kept; without it the request has one of its own
+ */
 export async function streamOutgoing(
   request: StreamedRequest,
   rules: OutgoingRules,
+  agentFor?: (destination: CheckedDestination) => Agent,
 ): Promise<StreamedOutcome> {
   const { bounds } = request
   const ending = new AbortController()
@@ -69,7 +74,7 @@ export async function streamOutgoing(
   const head = endAfter(bounds.headMillis)
   try {
     const destination = await findDestination(request.url, rules, signal)
-    const answer = await exchange(request, destination, signal)
+    const answer = await exchangeKept(request, destination, signal, agentFor?.(destination))
     const body = boundedBody(answer, bounds, () => clearTimeout(total))
     return {
       kind: 'answered',
@@ -95,16 +100,46 @@ function gone(signal: AbortSignal | undefined): AbortSignal[] {
   return [told.signal]
 }
 
+/**
+ * Makes the call, and once more where a kept connection turns out to be closed and that repeats
+ * nothing (RFC 9110 §9.2.2).
+ */
+async function exchangeKept(
+  request: StreamedRequest,
+  destination: CheckedDestination,
+  signal: AbortSignal,
+  agent: Agent | undefined,
+): Promise<IncomingMessage> {
+  const used: { sending?: ClientRequest } = {}
+  try {
+    return await exchange(request, destination, signal, agent, used)
+  } catch (error) {
+    const isStale = used.sending?.reusedSocket === true && CLOSED.has(codeOf(error).code ?? '')
+    if (!isStale || signal.aborted || !isRepeatable(request)) throw error
+    return exchange(request, destination, signal)
+  }
+}
+
+const CLOSED: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE'])
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'])
+
+const isRepeatable = ({ method, body }: StreamedRequest): boolean =>
+  IDEMPOTENT.has(method) && (body === undefined || Buffer.isBuffer(body))
+
 function exchange(
   { method, headers, body, bounds }: StreamedRequest,
   destination: CheckedDestination,
   signal: AbortSignal,
+  agent?: Agent,
+  used: { sending?: ClientRequest } = {},
 ): Promise<IncomingMessage> {
   const sending = beginRequest(destination, {
     method,
     headers: { ...withoutConnectionHeaders(headers), ...lengthOf(body) },
     signal,
+    agent,
   })
+  used.sending = sending
   return new Promise((resolve, reject) => {
     sending.on('response', resolve)
     sending.on('error', reject)
