@@ -7,8 +7,6 @@ import { CONNECTION_SCOPES } from './seed-connections.ts'
 export interface OtherSystems {
   /** Whether the user has allowed the app to use them. */
   isAllowed: boolean
-  /** Where the user connects one. */
-  connectUrl: string
   noteboard: { id: string; account: string; notes: readonly string[] } | undefined
   weather: { place: string; celsius: number; sky: string } | undefined
 }
@@ -17,11 +15,9 @@ export interface OtherSystems {
 export async function readOtherSystems(
   { accessToken, scopes }: Connection,
   client: DashboardClient,
-  serverUrl: string,
 ): Promise<OtherSystems> {
-  const connectUrl = `${serverUrl}/connections`
   const isAllowed = CONNECTION_SCOPES.every((scope) => scopes.includes(scope))
-  if (!isAllowed) return { isAllowed, connectUrl, noteboard: undefined, weather: undefined }
+  if (!isAllowed) return { isAllowed, noteboard: undefined, weather: undefined }
   const { body } = await client.callConnect('/connections', accessToken)
   const all = (body['connections'] ?? []) as Listed[]
   const idOf = (handle: string) => all.find(({ integration }) => integration === handle)?.id
@@ -35,7 +31,6 @@ export async function readOtherSystems(
   const account = all.find(({ id }) => id === noteboardId)?.external.label
   return {
     isAllowed,
-    connectUrl,
     noteboard:
       noteboardId === undefined || notes === undefined
         ? undefined

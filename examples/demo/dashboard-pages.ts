@@ -196,14 +196,14 @@ export function connectedPage(facts: Connected): string {
   )
 }
 
-function othersCard({ isAllowed, connectUrl, noteboard, weather }: OtherSystems): Html {
+function othersCard({ isAllowed, noteboard, weather }: OtherSystems): Html {
   return html`<section class="card">
     <h2>Other systems, through the server</h2>
     ${
       isAllowed
         ? html`<div class="two">
-            <div>${noteboardPart(noteboard, connectUrl)}</div>
-            <div>${weatherPart(weather, connectUrl)}</div>
+            <div>${noteboardPart(noteboard)}</div>
+            <div>${weatherPart(weather)}</div>
           </div>`
         : html`<p>
               The server can connect you to Noteboard and Weather Desk, and keeps their credentials.
@@ -218,11 +218,11 @@ function othersCard({ isAllowed, connectUrl, noteboard, weather }: OtherSystems)
   </section>`
 }
 
-function noteboardPart(noteboard: OtherSystems['noteboard'], connectUrl: string): Html {
+function noteboardPart(noteboard: OtherSystems['noteboard']): Html {
   if (noteboard === undefined)
     return html`<h3>Noteboard</h3>
       <p>Not connected yet.</p>
-      <p><a class="button" href="${connectUrl}">Connect Noteboard</a></p>`
+      <p><a class="button" href="/connect-system?name=noteboard">Connect Noteboard</a></p>`
   const { id, account, notes } = noteboard
   return html`<h3>Noteboard <span class="pill">${account}</span></h3>
     <ul>
@@ -238,11 +238,11 @@ function noteboardPart(noteboard: OtherSystems['noteboard'], connectUrl: string)
     </form>`
 }
 
-function weatherPart(weather: OtherSystems['weather'], connectUrl: string): Html {
+function weatherPart(weather: OtherSystems['weather']): Html {
   return weather === undefined
     ? html`<h3>Weather Desk</h3>
         <p>Not connected yet. It is connected by a key.</p>
-        <p><a class="button" href="${connectUrl}">Connect Weather Desk</a></p>`
+        <p><a class="button" href="/connect-system?name=weather">Connect Weather Desk</a></p>`
     : html`<h3>Weather Desk</h3>
         <p>${weather.place}: ${weather.celsius} °C, ${weather.sky}</p>`
 }

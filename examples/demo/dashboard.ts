@@ -51,6 +51,8 @@ interface Visit {
   steps: Step[]
   /** By state: each tab may begin an authorization of its own. */
   begun: Map<string, Begun>
+  /** The state with which another system is being connected. */
+  connecting: string | undefined
   notice: Notice | undefined
 }
 
@@ -75,7 +77,8 @@ export function createDashboard(deps: DashboardDeps): RequestListener {
       redirectUri: `${deps.origin}/callback`,
       note,
     })
-    const visit: Visit = { id, client, steps, begun: new Map(), notice: undefined }
+    const empty = { begun: new Map<string, Begun>(), connecting: undefined, notice: undefined }
+    const visit: Visit = { id, client, steps, ...empty }
     visits.set(id, visit)
     const [oldest] = visits.keys()
     if (visits.size > SESSIONS_KEPT && oldest !== undefined) visits.delete(oldest)
@@ -144,6 +147,8 @@ const ACTIONS: Readonly<Record<string, (call: Call) => Promise<void>>> = {
   'POST /refresh': refresh,
   'POST /cancel': cancelBooking,
   'POST /disconnect': disconnect,
+  'GET /connect-system': connectSystem,
+  'GET /connected': showConnected,
   'POST /note': addNote,
   'POST /token': showToken,
 }
@@ -167,7 +172,7 @@ async function readData(visit: Visit, deps: DashboardDeps) {
   const connection = deps.connections.find(visit.id)
   if (connection === undefined) return undefined
   return {
-    others: await readOtherSystems(connection, visit.client, deps.serverUrl),
+    others: await readOtherSystems(connection, visit.client),
     connection,
     bookings: (bookings.body['bookings'] ?? []) as Booking[],
     customers: (customers?.body['customers'] ?? []) as Customer[],
@@ -309,6 +314,47 @@ async function cancelBooking({ request, response, visit, deps }: Call): Promise<
       text: `The API answered ${answer.status}.`,
     }
   redirect(response, '/')
+}
+
+/** Sends the user to the server to connect another system, and back here afterwards. */
+async function connectSystem({ response, url, visit, deps }: Call): Promise<void> {
+  const connection = deps.connections.find(visit.id)
+  visit.connecting = randomBase62(32)
+  const form = new URLSearchParams({
+    integration: url.searchParams.get('name') ?? '',
+    return_to: `${deps.origin}/connected`,
+    state: visit.connecting,
+  })
+  const answer =
+    connection && (await visit.client.callConnect('/sessions', connection.accessToken, form))
+  const { connect_url: link } = answer?.body ?? {}
+  if (answer !== undefined && answer.status !== 201) visit.notice = noticeOfRefusal(answer)
+  redirect(response, typeof link === 'string' ? link : '/')
+}
+
+function showConnected({ response, url, visit }: Call): Promise<void> {
+  const { searchParams: query } = url
+  // Whoever sends a browser here without having been asked does not know the state.
+  if (visit.connecting !== undefined && query.get('state') === visit.connecting) {
+    const error = query.get('error')
+    visit.notice =
+      error === null
+        ? {
+            kind: 'good',
+            title: 'The other system is connected',
+            text: 'The server keeps the credential. This app was told its id, and nothing else:',
+            detail: query.get('connection') ?? '',
+          }
+        : {
+            kind: 'bad',
+            title: 'Not connected',
+            text: 'The server gave this reason:',
+            detail: error,
+          }
+  }
+  visit.connecting = undefined
+  redirect(response, '/')
+  return Promise.resolve()
 }
 
 async function addNote({ request, response, visit, deps }: Call): Promise<void> {

@@ -64,7 +64,7 @@ export async function seed(services: Services, origins: { dashboard: string }): 
     name: 'Bookings Dashboard',
     type: 'web',
     description: 'All your bookings and customers on one page.',
-    redirectUris: [`${origins.dashboard}/callback`],
+    redirectUris: [`${origins.dashboard}/callback`, `${origins.dashboard}/connected`],
     scopes: ['bookings:read', 'bookings:write', 'customers:read', ...CONNECTION_SCOPES],
     requirePkce: true,
   })

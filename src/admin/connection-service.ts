@@ -5,7 +5,8 @@ import type {
   ConnectionAdminStore,
   ConnectionQuery,
 } from '../connections/connection-admin.store.ts'
-import type { ConnectionStore } from '../connections/connection.store.ts'
+import type { ConnectionStore, UsableConnection } from '../connections/connection.store.ts'
+import type { EndingStore } from '../connections/ending.store.ts'
 import type { Connection } from '../connections/connection.ts'
 import type { Integration } from '../connections/integration.ts'
 import type { IntegrationStore } from '../connections/integration.store.ts'
@@ -25,10 +26,12 @@ export interface ConnectionService {
   get(id: string, by: Operator): Promise<{ connection: Connection; integration: Integration }>
   /** Renews the access token now. @throws {AppError} as `Refresher.live` */
   refresh(id: string, by: Operator): Promise<Connection>
+  /** Tries it by the provider's own test call. @throws {AppError} as `Refresher.live` */
+  check(id: string, by: Operator): Promise<Connection>
   /** Keeps apps from using it, until it is enabled. */
   disable(id: string, by: Operator): Promise<Connection>
   enable(id: string, by: Operator): Promise<Connection>
-  /** Removes it with its credentials; the provider is not asked. */
+  /** Removes it with its credentials; the provider is told in the background. */
   remove(id: string, by: Operator): Promise<void>
   /**
    * Encrypts everything anew that an older key encrypts.
@@ -41,9 +44,11 @@ export interface ConnectionService {
 
 interface ConnectionServiceDeps {
   all: ConnectionAdminStore
+  endings: Pick<EndingStore, 'remove'>
   connections: Pick<ConnectionStore, 'find' | 'findUsable'>
   integrations: Pick<IntegrationStore, 'find' | 'findByHandle' | 'list'>
   refresher: Pick<Refresher, 'renew'>
+  check: (usable: UsableConnection) => Promise<unknown>
   reencryption: ReencryptStore
   events: Pick<
     Events,
@@ -80,6 +85,13 @@ export function createConnectionService(deps: ConnectionServiceDeps): Connection
       if (usable === undefined) throw unknown()
       return (await deps.refresher.renew(usable)).connection
     },
+    async check(id, by) {
+      assertMay(by, 'admin:apps:write')
+      const usable = await deps.connections.findUsable(id)
+      if (usable === undefined) throw unknown()
+      await deps.check(usable)
+      return (await get(deps, id)).connection
+    },
     async disable(id, by) {
       assertMay(by, 'admin:apps:write')
       const { integration, connection } = await get(deps, id)
@@ -97,7 +109,7 @@ export function createConnectionService(deps: ConnectionServiceDeps): Connection
     async remove(id, by) {
       assertMay(by, 'admin:apps:write')
       const { integration, connection } = await get(deps, id)
-      if (await all.remove(id))
+      if ((await deps.endings.remove(id, undefined, 'deleted', dateNow(clock))) !== undefined)
         events.connectionDeleted(factsOf(connection, integration), contextOf(by))
     },
     async reencrypt(by, onProgress) {

@@ -85,6 +85,7 @@ const DEFAULTS: IntegrationSettings = {
   config: {},
   ownerKinds: ['account'],
   trustedApps: [],
+  returnAddresses: [],
   proxyHosts: [],
   proxyMethods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
 }
@@ -211,7 +212,7 @@ async function remove(
   const connections = await deps.integrations.countConnections(integration.id)
   const isOwn = integration.kind === 'client_credentials'
   if (connections > 0 && !withConnections && !isOwn) return { kind: 'in-use', connections }
-  await deps.integrations.remove(integration.id)
+  await deps.integrations.remove(integration.id, dateNow(deps.clock))
   try {
     await deps.scopes.remove(scopeOfIntegration(integration))
   } catch (error) {

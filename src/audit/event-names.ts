@@ -58,6 +58,7 @@ export const EVENTS = {
   'integration.recovered': act,
   'connection.fetched': usage,
   'connection.expired': act,
+  'connection.ending': act,
   'connection.failing': act,
   'connection.recovered': act,
   'connection.narrowed': act,
@@ -68,6 +69,8 @@ export const EVENTS = {
   'connection.created': act,
   'connection.renewed': act,
   'connection.disconnected': act,
+  'connection.withdrawn': act,
+  'connection.unrevoked': act,
   'leak.reported': { level: 'warn', isUsage: false },
 } as const satisfies Record<string, EventKind>
 

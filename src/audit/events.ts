@@ -332,12 +332,27 @@ const connectionStateEvents = (record: RecordEvent) => ({
     facts: OfConnection & OfAccount & { reason?: string | undefined },
     context?: EventContext,
   ) => record('connection.disconnected', facts.reason, facts, connectionData(facts), context),
+  /** The provider knows that a connection has ended. */
+  connectionWithdrawn: (facts: OfConnection & { reason: string }, context?: EventContext) =>
+    record('connection.withdrawn', facts.reason, facts, connectionData(facts), context),
+  /** It was told for days, and did not take it. */
+  connectionUnrevoked: (facts: OfConnection & { reason: string }, context?: EventContext) =>
+    record('connection.unrevoked', facts.reason, facts, connectionData(facts), context),
   /** An app was given the credential of a connection. */
   connectionFetched: (facts: OfConnection & OfApp, context?: EventContext) =>
     record('connection.fetched', undefined, facts, connectionData(facts), context),
   /** Its owner has to connect again. */
   connectionExpired: (facts: OfConnection & { reason: string }, context?: EventContext) =>
     record('connection.expired', facts.reason, facts, connectionData(facts), context),
+  /** Its owner has to connect again by then. */
+  connectionEnding: (facts: OfConnection & { endsAt: Date }, context?: EventContext) =>
+    record(
+      'connection.ending',
+      undefined,
+      facts,
+      { ...connectionData(facts), endsAt: facts.endsAt.toISOString() },
+      context,
+    ),
   connectionFailing: (facts: OfConnection & { reason: string }, context?: EventContext) =>
     record('connection.failing', facts.reason, facts, connectionData(facts), context),
   connectionRecovered: (facts: OfConnection, context?: EventContext) =>

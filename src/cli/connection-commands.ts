@@ -85,6 +85,11 @@ const ACTS: readonly {
     run: (connections, id) => connections.refresh(id, OPERATOR),
   },
   {
+    name: 'check',
+    description: 'try it by the test call of its provider',
+    run: (connections, id) => connections.check(id, OPERATOR),
+  },
+  {
     name: 'disable',
     description: 'keep apps from using it',
     run: (connections, id) => connections.disable(id, OPERATOR),
@@ -111,7 +116,7 @@ function addActs(connection: Command, does: Does): void {
   }
   const remove = connection
     .command('delete <id>')
-    .description('remove it with its credentials; the provider is not told')
+    .description('remove it with its credentials; the servers tell the provider')
     .addHelpText('after', '\nExample:\n  $ otesse connection delete con_…')
   does(remove, (session, id = '') =>
     withConnections(session, async ({ connections }) => {

@@ -38,6 +38,7 @@ interface Flags {
   config?: string[]
   owner?: string[]
   trustedApp?: string[]
+  returnAddress?: string[]
   proxyHost?: string[]
   proxyMethod?: string[]
   clear?: string[]
@@ -52,6 +53,7 @@ const CLEARABLE: Readonly<Record<string, IntegrationChange>> = {
   parameter: { parameters: {} },
   config: { config: {} },
   'trusted-app': { trustedApps: [] },
+  'return-address': { returnAddresses: [] },
   'proxy-host': { proxyHosts: [] },
 }
 
@@ -223,6 +225,11 @@ const addFlags = (command: Command): Command =>
       'a machine app that may use the connections of everybody',
       collect,
     )
+    .option(
+      '--return-address <url>',
+      'where users may come back to by links of apps; may be repeated',
+      collect,
+    )
     .option('--proxy-host <host>', 'a host that proxied calls may reach; may be repeated', collect)
     .option(
       '--proxy-method <method>',
@@ -242,6 +249,7 @@ async function changeOf(session: Session, flags: Flags): Promise<IntegrationChan
     ...(flags.config && { config: pairs('--config', flags.config) }),
     ...(flags.owner && { ownerKinds: flags.owner as OwnerKind[] }),
     ...(flags.trustedApp && { trustedApps: flags.trustedApp }),
+    ...(flags.returnAddress && { returnAddresses: flags.returnAddress }),
     ...(flags.proxyHost && { proxyHosts: flags.proxyHost }),
     ...(flags.proxyMethod && { proxyMethods: flags.proxyMethod }),
     ...(flags.clientSecret === true && { clientSecret: await readClientSecret(session) }),
@@ -308,6 +316,7 @@ const shown = (integration: Integration, issuer: string): Outcome => ({
     ['Config', pairText(integration.config)],
     ['Owners', integration.ownerKinds.join(', ')],
     ['Trusted apps', integration.trustedApps.join(' ')],
+    ['Return addresses', integration.returnAddresses.join(' ')],
     ['Proxy hosts', integration.proxyHosts.join(' ')],
     ['Proxy methods', integration.proxyMethods.join(' ')],
     ['Scope for apps', scopeOfIntegration(integration)],

@@ -84,6 +84,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   clientSecret: '--client-secret',
   ownerKinds: '--owner',
   requiredScopes: '--required-scope',
+  returnAddresses: '--return-address',
   proxyHosts: '--proxy-host',
   proxyMethods: '--proxy-method',
 }

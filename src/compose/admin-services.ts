@@ -10,6 +10,7 @@ import { createProviderService, type ProviderService } from '../admin/provider-s
 import { createScopeService, type ScopeService } from '../admin/scope-service.ts'
 import { createTokenService, type TokenService } from '../admin/token-service.ts'
 import { createConnectionAdminStore } from '../connections/connection-admin.store.ts'
+import { createEndingStore } from '../connections/ending.store.ts'
 import { createReencryptStore } from '../connections/reencrypt.store.ts'
 import {
   createWebhookSecretService,
@@ -17,7 +18,8 @@ import {
 } from '../admin/webhook-secret-service.ts'
 import type { Infrastructure } from '../infrastructure.ts'
 import type { Services } from '../services.ts'
-import { createConnectionRefresher } from './connections.ts'
+import { checkConnection } from '../connections/check.ts'
+import { checkDeps, createConnectionRefresher } from './connections.ts'
 
 /** All services of admins. */
 export interface AdminServices {
@@ -75,42 +77,45 @@ export function createAdminServices(
   }
 }
 
-const connectionServices = (
+function connectionServices(
   infrastructure: Infrastructure,
   scopes: Services['scopes'],
   { audit: { events }, providers: known, stores }: Pick<Services, 'audit' | 'providers' | 'stores'>,
-) => ({
-  integrations: createIntegrationService({
-    integrations: stores.integrations,
-    scopes,
-    findProvider: known.find,
-    events,
-    clock: infrastructure.clock,
-  }),
-  webhookSecrets: createWebhookSecretService({
-    secrets: stores.webhookSecrets,
-    findIntegration: (handle) => stores.integrations.findByHandle(handle),
-    events,
-    clock: infrastructure.clock,
-  }),
-  providers: createProviderService({
-    providers: stores.providers,
-    known,
-    integrations: stores.integrations,
-    events,
-    clock: infrastructure.clock,
-  }),
-  connections: createConnectionService({
-    all: createConnectionAdminStore(infrastructure.db),
-    connections: stores.connections,
-    integrations: stores.integrations,
-    refresher: createConnectionRefresher(infrastructure, {
-      audit: { events },
-      providers: known,
-      stores,
+) {
+  const shared = { audit: { events }, providers: known, stores }
+  const refresher = createConnectionRefresher(infrastructure, shared)
+  const checking = checkDeps(infrastructure, shared, refresher)
+  return {
+    integrations: createIntegrationService({
+      integrations: stores.integrations,
+      scopes,
+      findProvider: known.find,
+      events,
+      clock: infrastructure.clock,
     }),
-    reencryption: createReencryptStore(infrastructure.db, infrastructure.credentialEncryption),
-    events,
-    clock: infrastructure.clock,
-  }),
-})
+    webhookSecrets: createWebhookSecretService({
+      secrets: stores.webhookSecrets,
+      findIntegration: (handle) => stores.integrations.findByHandle(handle),
+      events,
+      clock: infrastructure.clock,
+    }),
+    providers: createProviderService({
+      providers: stores.providers,
+      known,
+      integrations: stores.integrations,
+      events,
+      clock: infrastructure.clock,
+    }),
+    connections: createConnectionService({
+      all: createConnectionAdminStore(infrastructure.db),
+      endings: createEndingStore(infrastructure.db),
+      connections: stores.connections,
+      integrations: stores.integrations,
+      refresher,
+      check: (usable) => checkConnection(checking, usable),
+      reencryption: createReencryptStore(infrastructure.db, infrastructure.credentialEncryption),
+      events,
+      clock: infrastructure.clock,
+    }),
+  }
+}

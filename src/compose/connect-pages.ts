@@ -3,8 +3,17 @@ import type Router from '@koa/router'
 import type { Context } from 'koa'
 import { hasPermission, ROLE_PERMISSIONS } from '../admin/roles.ts'
 import type { EventContext } from '../audit/events.ts'
+import {
+  checkDeps,
+  createConnectionRefresher,
+  createSessions,
+  withdrawalDeps,
+} from './connections.ts'
+import { checkConnection } from '../connections/check.ts'
 import { createKeeper } from '../connections/connect/keeper.ts'
 import { createConnectRouter } from '../connections/connect/connect.routes.ts'
+import { createEndingStore } from '../connections/ending.store.ts'
+import { withdrawNow } from '../connections/withdrawals.ts'
 import { createProviderCalls } from '../connections/provider-calls.ts'
 import { createFindAnyApp } from '../connected-apps/connections.ts'
 import { requestFacts } from '../http/request-context.ts'
@@ -16,14 +25,19 @@ import type { PageParts } from './pages.ts'
 
 /** Creates the routers; none where connections are switched off. */
 export function createConnectionRouters(
-  { config, clock, store, sealedBox: box, outgoing, logger }: Infrastructure,
-  { accounts, apps, audit, providers, stores }: Services,
+  infrastructure: Infrastructure,
+  services: Services,
   interactions: Pick<EngineInteractions, 'loginSession'>,
   { views, csrf, perAddress }: PageParts,
 ): Router[] {
+  const { config, clock, store, sealedBox: box, outgoing, logger } = infrastructure
   if (!config.connections.enabled) return []
+  const { accounts, apps, audit, providers, stores } = services
   const { events } = audit
   const findApp = createFindAnyApp(apps)
+  const withdrawal = withdrawalDeps(infrastructure, services)
+  const refresher = createConnectionRefresher(infrastructure, services)
+  const checking = checkDeps(infrastructure, services, refresher)
   const keeperDeps = { store, box, clock }
   return [
     createConnectRouter({
@@ -35,9 +49,13 @@ export function createConnectionRouters(
       providers,
       integrations: stores.integrations,
       connections: stores.connections,
+      endings: createEndingStore(infrastructure.db),
+      withdraw: (connectionId) => withdrawNow(withdrawal, connectionId),
+      check: (usable) => checkConnection(checking, usable),
       calls: createProviderCalls({ send: (lane, request) => outgoing.send(lane, request), clock }),
       flows: createKeeper(keeperDeps, 'connect'),
       choices: createKeeper(keeperDeps, 'connect-choice'),
+      sessions: createSessions(infrastructure),
       mayActForCompany: ({ role }) => hasPermission(ROLE_PERMISSIONS[role], 'admin:apps:write'),
       signInUrl: signInAddress,
       findAppName: async (appId) => (await findApp(appId))?.name ?? appId,

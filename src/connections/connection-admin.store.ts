@@ -1,4 +1,4 @@
-// Connections as admins see them: lists over all owners, switching off and on, removing.
+// Connections as admins see them: lists over all owners, switching off and on.
 import { type Database, withDatabase } from '../storage/database.ts'
 import { toConnection } from './connection.store.ts'
 import type { Connection, ConnectionStatus } from './connection.ts'
@@ -25,8 +25,6 @@ export interface ConnectionAdminStore {
   disable(id: string, reason: string, at: Date): Promise<boolean>
   /** Switches a connection on that was off; returns whether this call did it. */
   enable(id: string, at: Date): Promise<boolean>
-  /** Removes a connection with its credentials; returns whether there was one. */
-  remove(id: string): Promise<boolean>
 }
 
 /** Creates the store over the database. */
@@ -69,12 +67,6 @@ export function createConnectionAdminStore(db: Database): ConnectionAdminStore {
           .where('status', '=', 'disabled')
           .executeTakeFirst()
         return updated.numUpdatedRows > 0n
-      }),
-
-    remove: (id) =>
-      withDatabase(async () => {
-        const removed = await db.deleteFrom('connections').where('id', '=', id).executeTakeFirst()
-        return removed.numDeletedRows > 0n
       }),
   }
 }

@@ -23,6 +23,7 @@ import {
 } from './connection.ts'
 import { decryptCredential, type StoredCredential, writeCredentials } from './credential.store.ts'
 import type { Integration } from './integration.ts'
+import { forgetWithdrawals } from './withdrawal-writes.store.ts'
 import { clientSecretOf, toIntegration } from './integration.store.ts'
 
 /** A connection with all that is needed to use it; values are decrypted when they are asked for. */
@@ -61,8 +62,6 @@ export interface ConnectionStore {
    * `already_exists` where the external account belongs to another connection of the owner
    */
   establish(made: NewConnection, at: Date): Promise<Connection>
-  /** Removes a connection of the owner with its credentials. Returns whether there was one. */
-  remove(id: string, owner: Owner): Promise<boolean>
 }
 
 const idOf = (owner: Owner): string => (owner.kind === 'account' ? owner.id : '')
@@ -88,6 +87,7 @@ export const toConnection = (row: Selectable<ConnectionRow>): Connection => ({
   lastUsedAt: row.last_used_at ?? undefined,
   lastCheckedAt: row.last_checked_at ?? undefined,
   lastCheck: row.last_check ?? undefined,
+  endingToldFor: row.ending_told_for ?? undefined,
   generation: row.generation,
   version: row.version,
   createdAt: row.created_at,
@@ -148,17 +148,6 @@ export function createConnectionStore(db: Database, encryption: Encryption): Con
 
     findUsable: (id) => withDatabase(() => findUsable(db, encryption, id)),
     establish: (made, at) => withDatabase(() => establish(db, encryption, made, at)),
-
-    remove: (id, owner) =>
-      withDatabase(async () => {
-        const removed = await db
-          .deleteFrom('connections')
-          .where('id', '=', id)
-          .where('owner_kind', '=', owner.kind)
-          .where('owner_id', '=', idOf(owner))
-          .executeTakeFirst()
-        return removed.numDeletedRows > 0n
-      }),
   }
 }
 
@@ -221,6 +210,7 @@ async function establish(
     db.transaction().execute(async (trx) => {
       const row = await upsertConnection(trx, made, at)
       await trx.deleteFrom('credentials').where('connection_id', '=', row.id).execute()
+      await forgetWithdrawals(trx, row)
       await writeCredentials(trx, encryption, row.id, made.credentials, at)
       return toConnection(row)
     })
@@ -293,6 +283,8 @@ const columnsOf = (made: NewConnection, at: Date) =>
     // Work in the background looks at it first and finds out when it is due.
     due_at: at,
     last_refreshed_at: null,
+    last_checked_at: made.lastCheck === undefined ? null : at,
+    last_check: made.lastCheck ?? null,
     lease_until: null,
     updated_at: at,
   }) satisfies Partial<Insertable<ConnectionRow>>

@@ -62,6 +62,7 @@ export interface Connection {
   readonly statusSince: Date
   /** Absent where the provider does not say when the access token ends. */
   readonly accessExpiresAt: Date | undefined
+  /** When its owner has to connect again, where that is known. */
   readonly refreshExpiresAt: Date | undefined
   /** Failures of the provider since it answered last. */
   readonly refreshFailures: number
@@ -70,6 +71,8 @@ export interface Connection {
   readonly lastUsedAt: Date | undefined
   readonly lastCheckedAt: Date | undefined
   readonly lastCheck: CheckResult | undefined
+  /** The end of the access that its owner was told of. */
+  readonly endingToldFor: Date | undefined
   /** Goes up whenever the credentials change. */
   readonly generation: number
   readonly version: number
@@ -91,6 +94,8 @@ export interface NewConnection {
   readonly config: Readonly<Record<string, string>>
   readonly accessExpiresAt: Date | undefined
   readonly refreshExpiresAt: Date | undefined
+  /** What a try has shown just now. */
+  readonly lastCheck?: CheckResult | undefined
   /** What it holds from now on, in place of everything that it held. */
   readonly credentials: readonly Credential[]
 }

@@ -7,6 +7,7 @@ import { Secret } from '../shared/secret.ts'
 import { type Database, type OpenTransaction, withDatabase } from '../storage/database.ts'
 import type { IntegrationRow } from '../storage/schema.ts'
 import type { Integration, IntegrationSettings, IntegrationStatus } from './integration.ts'
+import { writeWithdrawals } from './withdrawal-writes.store.ts'
 
 /** The database as integrations need it. */
 export interface IntegrationStore {
@@ -59,8 +60,11 @@ export interface IntegrationStore {
    */
   takeProbe(id: string, now: Date, next: Date): Promise<boolean>
   countConnections(id: string): Promise<number>
-  /** Removes it with its connections and their credentials. Returns whether there was one. */
-  remove(id: string): Promise<boolean>
+  /**
+   * Removes it with its connections and their credentials; tokens are withdrawn later. Returns
+   * whether there was one.
+   */
+  remove(id: string, at: Date): Promise<boolean>
 }
 
 const secretPlace = (id: string): EncryptedPlace => ({
@@ -85,6 +89,7 @@ export const toIntegration = (row: Selectable<IntegrationRow>): Integration => (
   config: row.config,
   ownerKinds: row.owner_kinds,
   trustedApps: row.trusted_apps,
+  returnAddresses: row.return_addresses,
   proxyHosts: row.proxy_hosts,
   proxyMethods: row.proxy_methods,
   status: row.status,
@@ -106,6 +111,7 @@ const settingColumns = (settings: IntegrationSettings) => ({
   config: JSON.stringify(settings.config),
   owner_kinds: JSON.stringify(settings.ownerKinds),
   trusted_apps: JSON.stringify(settings.trustedApps),
+  return_addresses: JSON.stringify(settings.returnAddresses),
   proxy_hosts: JSON.stringify(settings.proxyHosts),
   proxy_methods: JSON.stringify(settings.proxyMethods),
 })
@@ -247,12 +253,23 @@ export function createIntegrationStore(db: Database, encryption: Encryption): In
         return Number(count)
       }),
 
-    remove: (id) =>
-      withDatabase(async () => {
-        const removed = await db.deleteFrom('integrations').where('id', '=', id).executeTakeFirst()
-        return removed.numDeletedRows > 0n
-      }),
+    remove: (id, at) => withDatabase(() => removeIntegration(db, id, at)),
   }
+}
+
+async function removeIntegration(db: Database, id: string, at: Date): Promise<boolean> {
+  return db.transaction().execute(async (trx) => {
+    const locked = await trx
+      .selectFrom('connections')
+      .select('id')
+      .where('integration_id', '=', id)
+      .forUpdate()
+      .execute()
+    const ids = locked.map((one) => one.id)
+    await writeWithdrawals(trx, ids, 'integration_deleted', at)
+    const removed = await trx.deleteFrom('integrations').where('id', '=', id).executeTakeFirst()
+    return removed.numDeletedRows > 0n
+  })
 }
 
 /** The connection of an integration that gets tokens for the company itself. */

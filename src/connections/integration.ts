@@ -40,6 +40,8 @@ export interface IntegrationSettings {
   readonly ownerKinds: readonly OwnerKind[]
   /** Machine apps that may use the connections of every owner, by client id. */
   readonly trustedApps: readonly string[]
+  /** Where people may come back to by links of apps, beside the redirect URIs of the app. */
+  readonly returnAddresses: readonly string[]
   /** Hosts that proxied calls may reach beside that of the provider's API. */
   readonly proxyHosts: readonly string[]
   /** Methods that proxied calls may have. */
@@ -74,6 +76,7 @@ export const INTEGRATION_SETTINGS: readonly (keyof IntegrationSettings)[] = [
   'config',
   'ownerKinds',
   'trustedApps',
+  'returnAddresses',
   'proxyHosts',
   'proxyMethods',
 ]
@@ -169,6 +172,13 @@ const RULES: readonly IntegrationRule[] = [
     sentence: 'The provider has no placeholder with that name, or does not accept that value.',
   },
   {
+    field: 'returnAddresses',
+    rule: 'integration-return-addresses',
+    refuses: ({ returnAddresses }) => !returnAddresses.every(isReturnAddress),
+    sentence:
+      'A return address must be an https address, or http on localhost, without # and user name.',
+  },
+  {
     field: 'proxyHosts',
     rule: 'integration-proxy-hosts',
     refuses: ({ proxyHosts }) => !proxyHosts.every((host) => HOST.test(host)),
@@ -192,6 +202,16 @@ export const integrationProblems = (draft: IntegrationDraft, provider: Provider)
 
 const kindsOf = ({ kind }: Provider): readonly IntegrationKind[] =>
   kind === 'keys' ? ['keys'] : ['oauth2', 'client_credentials']
+
+const LOCAL_HOSTS = ['localhost', '127.0.0.1', '[::1]']
+
+// Compared character by character later, so in plain ASCII; an answer is added behind the query.
+function isReturnAddress(address: string): boolean {
+  const url = URL.parse(address)
+  if (url === null || url.username !== '' || url.password !== '') return false
+  const isLocal = url.protocol === 'http:' && LOCAL_HOSTS.includes(url.hostname)
+  return (url.protocol === 'https:' || isLocal) && /^[!"$-~]{1,2000}$/.test(address)
+}
 
 const isForeignScope = (scope: string): boolean => scope.length <= 300 && isScopeToken(scope)
 

@@ -1,10 +1,11 @@
-// Encrypts credentials, client secrets and webhook secrets anew under the current key, so that an
-// older one can go. Invariants: each value is replaced only where it still is the one that was
-// read, so that a refresh at the same moment wins; what is done stays done, and a run that was
-// killed is begun again.
+// Encrypts credentials, client secrets, webhook secrets and tokens that are to be withdrawn anew
+// under the current key, so that an older one can go. Invariants: each value is replaced only where
+// it still is the one that was read, so that a refresh at the same moment wins; what is done stays
+// done, and a run that was killed is begun again.
 import { sql } from 'kysely'
 import type { Encryption } from '../shared/encryption.ts'
 import { type Database, withDatabase } from '../storage/database.ts'
+import type { CredentialKind } from './connection.ts'
 import { decryptCredential, encryptCredential, type StoredCredential } from './credential.store.ts'
 import { reencryptWebhookSecret } from './webhooks/webhook-secret.store.ts'
 import { decryptClientSecret, encryptClientSecret } from './integration.store.ts'
@@ -38,7 +39,8 @@ export function createReencryptStore(db: Database, encryption: Encryption): Reen
         return rows.length > 0
           ? await replaceCredentials(db, encryption, rows)
           : (await replaceSecrets(db, encryption, current)) ||
-              (await replaceWebhookSecrets(db, encryption, current))
+              (await replaceWebhookSecrets(db, encryption, current)) ||
+              (await replaceWithdrawals(db, encryption, current))
       }),
 
     countStale: () =>
@@ -48,7 +50,8 @@ export function createReencryptStore(db: Database, encryption: Encryption): Reen
             + (select count(*) from integrations
                where encrypted_client_secret not like ${current})
             + (select count(*) from webhook_secrets
-               where encrypted_value not like ${current}) as count`.execute(db)
+               where encrypted_value not like ${current})
+            + (select count(*) from withdrawals where ${isStale(current)}) as count`.execute(db)
         return Number(rows[0]?.count ?? 0)
       }),
   }
@@ -115,5 +118,54 @@ async function replaceWebhookSecrets(
     await sql`
       update webhook_secrets set encrypted_value = ${reencryptWebhookSecret(encryption, id, value)}
       where id = ${id} and encrypted_value = ${value}`.execute(db)
+  return rows.length
+}
+
+interface StaleWithdrawal {
+  id: string
+  connection_id: string
+  integration_id: string
+  encrypted_client_secret: string | null
+  encrypted_access_token: string | null
+  encrypted_refresh_token: string | null
+}
+
+const isStale = (current: string) => sql`(encrypted_client_secret not like ${current}
+  or encrypted_access_token not like ${current} or encrypted_refresh_token not like ${current})`
+
+async function replaceWithdrawals(
+  db: Database,
+  encryption: Encryption,
+  current: string,
+): Promise<number> {
+  const { rows } = await sql<StaleWithdrawal>`
+    select id, connection_id, integration_id, encrypted_client_secret, encrypted_access_token,
+      encrypted_refresh_token
+    from withdrawals where ${isStale(current)} limit 100`.execute(db)
+  for (const { id, connection_id, integration_id, ...before } of rows) {
+    const anew = (kind: CredentialKind, value: string | null): string | null => {
+      if (value === null) return null
+      const clear = decryptCredential(encryption, connection_id, { kind, name: '', value })
+      return encryptCredential(encryption, connection_id, { kind, name: '', value: clear })
+    }
+    const secret = before.encrypted_client_secret
+    // Nothing else changes these columns.
+    await db
+      .updateTable('withdrawals')
+      .set({
+        encrypted_access_token: anew('oauth_access_token', before.encrypted_access_token),
+        encrypted_refresh_token: anew('oauth_refresh_token', before.encrypted_refresh_token),
+        encrypted_client_secret:
+          secret === null
+            ? null
+            : encryptClientSecret(
+                encryption,
+                integration_id,
+                decryptClientSecret(encryption, integration_id, secret),
+              ),
+      })
+      .where('id', '=', id)
+      .execute()
+  }
   return rows.length
 }

@@ -87,9 +87,11 @@ export function createRefreshStore(db: Database, encryption: Encryption): Refres
           const updated = await trx
             .updateTable('connections')
             .set((eb) => ({
-              status: 'active',
-              status_reason: null,
-              status_since: sql`case status when 'active' then status_since else ${at}::timestamptz end`,
+              // Switched off meanwhile it stays so, and loses no token by it.
+              status: sql`case status when 'disabled' then status else 'active' end`,
+              status_reason: sql`case status when 'disabled' then status_reason end`,
+              status_since: sql`
+                case status when 'failing' then ${at}::timestamptz else status_since end`,
               access_expires_at: refreshed.accessExpiresAt ?? null,
               refresh_expires_at: refreshed.refreshExpiresAt ?? null,
               granted_scopes: JSON.stringify(refreshed.grantedScopes),
@@ -104,7 +106,7 @@ export function createRefreshStore(db: Database, encryption: Encryption): Refres
             }))
             .where('id', '=', connectionId)
             .where('generation', '=', generation)
-            .where('status', 'in', ['active', 'failing'])
+            .where('status', '!=', 'expired')
             .executeTakeFirst()
           if (updated.numUpdatedRows === 0n) return false
           await writeCredentials(trx, encryption, connectionId, refreshed.credentials, at)

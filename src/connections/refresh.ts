@@ -13,6 +13,7 @@ import type { IntegrationStore } from './integration.store.ts'
 import { afterOutage, afterRefusal, livesFor, MARGIN_SECONDS, refreshedBy } from './refresh-plan.ts'
 import type { FailedRefresh, Lease, RefreshStore } from './refresh.store.ts'
 import type { Spool, SpooledTokens } from './spool.ts'
+import type { WithdrawalStore } from './withdrawal.store.ts'
 import type { ReceivedTokens, RenewingGrant, RequestTokens, RenewalOutcome } from './renewal.ts'
 
 /** What a caller wants of a credential. */
@@ -65,6 +66,8 @@ export interface RefreshDeps {
   integrations: Pick<IntegrationStore, 'setStatus' | 'takeProbe'>
   store: RefreshStore
   spool: Spool
+  /** Where tokens go whose connection has ended. */
+  withdrawals: Pick<WithdrawalStore, 'add'>
   providerOf: (usable: UsableConnection) => Promise<Provider | undefined>
   requestTokens: RequestTokens
   events: RefreshEvents
@@ -385,12 +388,28 @@ async function written(
   const isMine = await commitPatiently(state, () =>
     state.store.commit(id, generation, refreshed, dateNow(state.clock)),
   )
+  if (!isMine) await withdrawEnded(state, usable, tokens)
   void kept.then(() => state.spool.remove(id)).catch(() => undefined)
   if (isMine) tell(state, usable, refreshed.missingScopes)
   if (integration.status === 'misconfigured') await clearIntegration(state, usable)
   const renewed = await read(state, id)
   assertOpen(renewed)
   return renewed
+}
+
+/**
+ * Gives back what came for a connection that has ended meanwhile. Where it was made again instead,
+ * the tokens are left alone: withdrawing them may end the new ones too.
+ */
+async function withdrawEnded(
+  { connections, withdrawals, clock }: State,
+  usable: UsableConnection,
+  tokens: ReceivedTokens,
+): Promise<void> {
+  const now = await connections.findUsable(usable.connection.id)
+  if (now?.hasCredential('oauth_access_token') === true) return
+  if (usable.integration.kind === 'client_credentials') return
+  await withdrawals.add(usable, tokens, 'ended_meanwhile', dateNow(clock))
 }
 
 /** Tries again while the database is away: what it knows is no longer good at the provider. */

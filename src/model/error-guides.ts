@@ -449,6 +449,14 @@ export const REFUSAL_GUIDES: Readonly<Record<ErrorCode, ReasonMessage>> = {
     'There is no connection of that id that the token may use.',
     'List the connections of the account. Where there is none, send the person to connect_url.',
   ),
+  return_address_unknown: message(
+    'An app asked for a link to connect another system, and the address to come back to is not registered.',
+    'Use a redirect URI of the app, character by character. An admin can allow more: otesse integration set --return-address.',
+  ),
+  app_not_trusted: message(
+    'A machine app named an account in a request for a link, and is not among the trusted apps of the integration.',
+    'Use the token of the person, or let an admin trust the app: otesse integration set --trusted-app.',
+  ),
   connection_disabled: message(
     'An admin has switched the connection, or the whole integration, off.',
     'Ask an admin to switch it on again.',

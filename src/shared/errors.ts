@@ -459,6 +459,16 @@ export const ERRORS = {
 
   // Connections to other systems
   connection_unknown: row(404, 'not_connected', 'There is no such connection.'),
+  return_address_unknown: row(
+    400,
+    'invalid_request',
+    'The return_to is registered neither for the app nor for the integration.',
+  ),
+  app_not_trusted: row(
+    403,
+    'access_denied',
+    'The app may not act for accounts through this integration.',
+  ),
   connection_disabled: row(
     409,
     'connection_disabled',

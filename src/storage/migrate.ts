@@ -30,6 +30,9 @@ import * as connections from '../../migrations/0030_connections.ts'
 import * as webhookSecrets from '../../migrations/0038_webhook_secrets.ts'
 import * as listOrder from '../../migrations/0039_list_order.ts'
 import * as deliveries from '../../migrations/0047_deliveries.ts'
+import * as returnAddresses from '../../migrations/0043_return_addresses.ts'
+import * as withdrawals from '../../migrations/0044_withdrawals.ts'
+import * as connectionChecks from '../../migrations/0045_connection_checks.ts'
 import { type Database, withDatabase } from './database.ts'
 import { assertUsable } from './database-check.ts'
 
@@ -62,6 +65,9 @@ const MIGRATIONS: Record<string, Migration> = {
   '0038_webhook_secrets': webhookSecrets,
   '0039_list_order': listOrder,
   '0047_deliveries': deliveries,
+  '0043_return_addresses': returnAddresses,
+  '0044_withdrawals': withdrawals,
+  '0045_connection_checks': connectionChecks,
 }
 
 const migratorOf = (db: Database): Migrator =>

@@ -284,6 +284,8 @@ export interface IntegrationRow {
   owner_kinds: Json<('account' | 'company')[]>
   /** Machine apps that may use the connections of every owner. */
   trusted_apps: Json<string[]>
+  /** Where people may come back to by links of apps. */
+  return_addresses: Json<string[]>
   proxy_hosts: Json<string[]>
   proxy_methods: Json<string[]>
   status: 'active' | 'misconfigured' | 'disabled'
@@ -326,6 +328,8 @@ export interface ConnectionRow {
   last_used_at: NullableTimestamp
   last_checked_at: NullableTimestamp
   last_check: 'ok' | 'revoked' | 'unknown' | null
+  /** The end of the access of which the owner was told. */
+  ending_told_for: NullableTimestamp
   /** Goes up whenever the credentials change. */
   generation: ColumnType<number, number | undefined, number>
   /** Until when one process alone may refresh it. */
@@ -333,6 +337,27 @@ export interface ConnectionRow {
   version: ColumnType<number, number | undefined, number>
   created_at: Timestamp
   updated_at: Timestamp
+}
+
+/** Tokens of a connection that ended, until the provider knows. */
+export interface WithdrawalRow {
+  id: Generated<string>
+  connection_id: string
+  integration_id: string
+  integration_handle: string
+  owner_kind: 'account' | 'company'
+  owner_id: string
+  external_id: string
+  provider_key: string
+  client_id: string | null
+  encrypted_client_secret: string | null
+  config: Json<Record<string, string>>
+  encrypted_access_token: string | null
+  encrypted_refresh_token: string | null
+  reason: string
+  tries: Counter
+  due_at: Timestamp
+  created_at: Timestamp
 }
 
 export interface CredentialRow {
@@ -437,6 +462,7 @@ export interface Tables {
   integrations: IntegrationRow
   connections: ConnectionRow
   credentials: CredentialRow
+  withdrawals: WithdrawalRow
   connection_uses: ConnectionUseRow
   uploads: UploadRow
   upload_pieces: UploadPieceRow

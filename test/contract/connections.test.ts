@@ -3,6 +3,7 @@
 import { sql } from 'kysely'
 import { createConnectionStore } from '../../src/connections/connection.store.ts'
 import { COMPANY, type NewConnection, type Owner } from '../../src/connections/connection.ts'
+import { createEndingStore } from '../../src/connections/ending.store.ts'
 import { createIntegrationStore } from '../../src/connections/integration.store.ts'
 import type { Integration } from '../../src/connections/integration.ts'
 import { createReencryptStore } from '../../src/connections/reencrypt.store.ts'
@@ -32,6 +33,7 @@ const CRM: Integration = {
   config: {},
   ownerKinds: ['account', 'company'],
   trustedApps: [],
+  returnAddresses: [],
   proxyHosts: [],
   proxyMethods: ['GET'],
   status: 'active',
@@ -149,8 +151,9 @@ describe.each(DATABASES)('on $name', ({ open }) => {
       await expect(connections().establish(made({ id, owner }), AT)).rejects.toMatchObject({
         code: 'not_found',
       })
-    expect(await connections().remove(id, eve)).toBe(false)
-    expect(await connections().remove(id, ADA)).toBe(true)
+    const endings = createEndingStore(durable.db)
+    expect(await endings.remove(id, eve, 'disconnected', AT)).toBeUndefined()
+    expect(await endings.remove(id, ADA, 'disconnected', AT)).toMatchObject({ id })
     expect(await connections().find(id)).toBeUndefined()
     expect(await durable.db.selectFrom('credentials').selectAll().execute()).toEqual([])
   })

@@ -2,6 +2,7 @@
 // once: one refresh over all nodes, nothing that was received is lost, and each failure ends only
 // what it must.
 import { startBackgroundRefresh } from '../../src/connections/background-refresh.ts'
+import { createCheckStore } from '../../src/connections/check.store.ts'
 import { createConnectionStore } from '../../src/connections/connection.store.ts'
 import type { NewConnection } from '../../src/connections/connection.ts'
 import { createDueStore } from '../../src/connections/due.store.ts'
@@ -12,6 +13,7 @@ import { createRefreshStore } from '../../src/connections/refresh.store.ts'
 import { createProviderCalls } from '../../src/connections/provider-calls.ts'
 import { createRequestTokens } from '../../src/connections/renewal-request.ts'
 import { createMemorySpool } from '../../src/connections/spool.ts'
+import { createWithdrawalStore } from '../../src/connections/withdrawal.store.ts'
 import { sendOutgoing } from '../../src/outgoing/outgoing-request.ts'
 import { UNSAFE_DESTINATIONS } from '../../src/outgoing/destination.ts'
 import { DAY, HOUR, MINUTE, SECOND } from '../../src/shared/clock.ts'
@@ -58,6 +60,7 @@ describe.each(DATABASES)('on $name', ({ open }) => {
       integrations: integrations(),
       store: createRefreshStore(durable.db, encryption),
       spool: createMemorySpool(),
+      withdrawals: createWithdrawalStore(durable.db, encryption),
       providerOf,
       requestTokens: createRequestTokens({
         calls: createProviderCalls({
@@ -98,6 +101,7 @@ describe.each(DATABASES)('on $name', ({ open }) => {
       config: {},
       ownerKinds: ['account'],
       trustedApps: [],
+      returnAddresses: [],
       proxyHosts: [],
       proxyMethods: [],
       status: 'active',
@@ -400,6 +404,9 @@ describe.each(DATABASES)('on $name', ({ open }) => {
         connections: connections(),
         refresher: node(),
         providerOf: () => Promise.resolve(provider.definition),
+        check: () => Promise.resolve('ok'),
+        checks: createCheckStore(durable.db),
+        events: { connectionEnding: tell('ending') },
         clock: () => now,
         logger: createLogger('silent'),
       })
@@ -442,6 +449,56 @@ describe.each(DATABASES)('on $name', ({ open }) => {
       now += 16 * DAY
       await runBoth()
       expect(provider.requests).toHaveLength(1)
+    })
+
+    describe('an end that only the owner can move', () => {
+      /** Without a refresh token there is nothing that could move it. */
+      const connectUntil = async (days: number, credentials?: NewConnection['credentials']) => {
+        const end = new Date(now + days * DAY)
+        const { id } = await connect(await integrate(), {
+          seconds: days * 24 * 3600,
+          refreshExpiresAt: end,
+          ...(credentials && { credentials }),
+        })
+        await runBoth()
+        return { id, end }
+      }
+      const ACCESS = [
+        { kind: 'oauth_access_token', name: '', value: new Secret('access') },
+      ] as const
+      const goOn = async (days: number) => {
+        for (let hours = 0; hours < days * 24; hours += 6) {
+          now += 6 * HOUR
+          await runBoth()
+        }
+      }
+
+      test('is told once, a week before', async () => {
+        const { id, end } = await connectUntil(30, ACCESS)
+        await goOn(22)
+        expect(told).toEqual([])
+        await goOn(2)
+        expect(told).toEqual(['ending'])
+        expect(await connections().find(id)).toMatchObject({ endingToldFor: end })
+        await goOn(5)
+        expect(told).toEqual(['ending'])
+        await goOn(2)
+        expect(told).toEqual(['ending', 'expired access_token_ended'])
+      })
+
+      test('is not told where renewing moves it', async () => {
+        provider.definition = { ...provider.definition, life: { refresh_days: 30 } }
+        const { id } = await connectUntil(30)
+        await goOn(40)
+        expect(told).toEqual([])
+        expect((await connections().find(id))?.refreshExpiresAt?.getTime()).toBeGreaterThan(now)
+      })
+
+      test('is not told of an access that never was long', async () => {
+        await connectUntil(1, ACCESS)
+        await goOn(2)
+        expect(told).toEqual(['expired access_token_ended'])
+      })
     })
 
     test('after an outage it tries again, later and later; one integration does not fill a round', async () => {

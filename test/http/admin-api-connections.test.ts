@@ -97,6 +97,7 @@ test('every operation does what the document says, and shows no secret', async (
   check('getConnection', 200, await admin.get(path))
   const refreshed = check('refreshConnection', 200, await admin.post(`${path}/refresh`))
   expect(refreshed.body['last_refreshed_at']).not.toBeNull()
+  check('checkConnection', 200, await admin.post(`${path}/check`))
   check('disableConnection', 200, await admin.post(`${path}/disable`))
   expect((await admin.post(`${path}/refresh`)).status).toBe(409)
   check('enableConnection', 200, await admin.post(`${path}/enable`))
@@ -109,7 +110,7 @@ test('every operation does what the document says, and shows no secret', async (
   const secrets = [provider.client.clientSecret, ...provider.issued]
   for (const secret of secrets) expect(said.join('')).not.toContain(secret)
   const ids = operationsOf(document).map((operation) => operation.id)
-  expect(ids.filter((one) => /Integration|Connection/.test(one))).toHaveLength(11)
+  expect(ids.filter((one) => /Integration|Connection/.test(one))).toHaveLength(12)
 })
 
 test('what breaks rules is refused with all problems, and what is not text as well', async () => {

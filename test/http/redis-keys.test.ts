@@ -91,6 +91,7 @@ async function useEverything(server: TestApp): Promise<void> {
   const { store, sealedBox: box, clock } = server.infrastructure
   await createKeeper({ store, box, clock }, 'connect').keep({})
   await createKeeper({ store, box, clock }, 'connect-choice').keep({})
+  await createKeeper({ store, box, clock }, 'connect-session').keep({})
 
   // Pages: a wrong password, sign-in, consent, a preview, the end of the session.
   const browser = createBrowser(server)

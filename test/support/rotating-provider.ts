@@ -38,6 +38,10 @@ export interface RotatingProvider extends AsyncDisposable {
   accepts(accessToken: string): boolean
   isCurrent(refreshToken: string): boolean
   setSecret(secret: string): void
+  /** Tokens that were withdrawn, in order. */
+  revoked: string[]
+  /** What a withdrawal is answered with; only 200 withdraws. */
+  revokeStatus: number
   accessSeconds: number
 }
 
@@ -69,6 +73,10 @@ export async function startRotatingProvider(): Promise<RotatingProvider> {
     let text = ''
     for await (const part of request) text += String(part)
     const parameters = Object.fromEntries(new URLSearchParams(text))
+    if (request.url === '/revoke') {
+      response.writeHead(revoke(parameters)).end()
+      return
+    }
     provider.requests.push(parameters)
     const turn = next.shift() ?? {}
     turn.onRequest?.()
@@ -81,6 +89,16 @@ export async function startRotatingProvider(): Promise<RotatingProvider> {
       turn.status === undefined ? grant(parameters) : { status: turn.status, body: turn.body ?? {} }
     response.writeHead(status, { 'content-type': 'application/json', ...turn.headers })
     response.end(typeof body === 'string' ? body : JSON.stringify(body), () => turn.onAnswered?.())
+  }
+
+  // A token that was replaced is unknown, and withdraws nothing.
+  function revoke({ token = '', client_secret: secret }: Record<string, string>): number {
+    if (provider.revokeStatus !== 200) return provider.revokeStatus
+    if (secret !== client.clientSecret) return 401
+    provider.revoked.push(token)
+    for (const family of families)
+      if (family.refresh === token || family.access === token) family.isAlive = false
+    return 200
   }
 
   function grant(parameters: Record<string, string>): { status: number; body: unknown } {
@@ -115,11 +133,17 @@ export async function startRotatingProvider(): Promise<RotatingProvider> {
       name: 'Rotating',
       kind: 'oauth2',
       status: 'custom',
-      auth: { authorize_url: `${origin}/authorize`, token_url: `${origin}/token` },
+      auth: {
+        authorize_url: `${origin}/authorize`,
+        token_url: `${origin}/token`,
+        revoke_url: `${origin}/revoke`,
+      },
       api: { base_url: `${origin}/api` },
     },
     client,
     requests: [],
+    revoked: [],
+    revokeStatus: 200,
     reuses: [],
     issued: [],
     accessSeconds: 3600,

@@ -54,6 +54,30 @@ export interface Connections {
    * @throws {ConnectionError}
    */
   fetch(connection: string, url: string, init?: RequestInit): Promise<Response>
+  /**
+   * Returns a link by which a person connects a system; it opens for ten minutes, and makes one
+   * connection. The person comes back to `returnTo` with `connection` or `error` in the query.
+   *
+   * @param integration the handle of the integration
+   * @throws {ConnectionError}
+   */
+  connectLink(integration: string, options: ConnectLinkOptions): Promise<ConnectLink>
+}
+
+export interface ConnectLinkOptions {
+  /** A redirect URI of the app, or a return address of the integration. */
+  readonly returnTo: string
+  /** Comes back in the query, as in OAuth. */
+  readonly state?: string
+  /** The connection that is made again. */
+  readonly connection?: string
+  /** The account that is to connect; for services that act for themselves. */
+  readonly account?: string
+}
+
+export interface ConnectLink {
+  readonly url: string
+  readonly expiresAt: Date
 }
 
 export interface GetTokenOptions {
@@ -95,14 +119,14 @@ export class ConnectionError extends Error {
  * @throws {Error} where neither credentials nor an access token are given, or the issuer is no URL
  */
 export function createConnections(options: ConnectionsOptions): Connections {
-  const base = new URL('/connect/v1/connections/', options.issuer).href
+  const base = new URL('/connect/v1/', options.issuer).href
   const authorize = authorizer(options)
   const { timeoutMillis = 30_000 } = options
   // One report for all calls that met the refusal of the same token.
   const rejecting = new Map<string, Promise<ConnectionToken>>()
 
-  async function ask(connection: string, members: object): Promise<ConnectionToken> {
-    const url = `${base}${encodeURIComponent(connection)}/token`
+  async function askAt(path: string, members: object): Promise<Response> {
+    const url = base + path
     const send = async (isRetry: boolean): Promise<Response> =>
       post(url, await authorize(isRetry), JSON.stringify(members), timeoutMillis)
     let response = await send(false)
@@ -111,8 +135,11 @@ export function createConnections(options: ConnectionsOptions): Connections {
       await response.body?.cancel()
       response = await send(true)
     }
-    return readToken(response)
+    return response
   }
+
+  const ask = async (connection: string, members: object): Promise<ConnectionToken> =>
+    readToken(await askAt(`connections/${encodeURIComponent(connection)}/token`, members))
 
   const getToken = (connection: string, { minValiditySeconds }: GetTokenOptions = {}) =>
     ask(
@@ -143,6 +170,14 @@ export function createConnections(options: ConnectionsOptions): Connections {
       if (fresh.accessToken === token.accessToken) return response
       await response.body?.cancel()
       return call(fresh, url, init)
+    },
+    async connectLink(integration, { returnTo: return_to, ...members }) {
+      const response = await askAt('sessions', { integration, return_to, ...members })
+      const answer = await readJson(response)
+      const { connect_url: url, expires_at: end } = answer
+      if (!response.ok || typeof url !== 'string' || typeof end !== 'string')
+        throw errorOf(response, answer)
+      return { url, expiresAt: new Date(end) }
     },
   }
 }

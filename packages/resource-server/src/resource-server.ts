@@ -2,6 +2,8 @@
 // needs Node and nothing else.
 export type { AccessToken, Verification } from './access-token.ts'
 export {
+  type ConnectLink,
+  type ConnectLinkOptions,
   ConnectionError,
   type Connections,
   type ConnectionsOptions,

@@ -65,6 +65,7 @@ const SETTINGS = {
   config: values('Values for the placeholders in the addresses of the provider.'),
   owner_kinds: listOf(choice('Who may own connections.', ['account', 'company'])),
   trusted_apps: texts('Client ids of machine apps that may use the connections of everybody.'),
+  return_addresses: texts('Where people may come back to by links of apps.'),
   proxy_hosts: texts('Hosts that proxied calls may reach.'),
   proxy_methods: texts('Methods that proxied calls may have.'),
 }
@@ -99,6 +100,7 @@ const show = (integration: Integration, issuer: string) => ({
   config: integration.config,
   owner_kinds: integration.ownerKinds,
   trusted_apps: integration.trustedApps,
+  return_addresses: integration.returnAddresses,
   proxy_hosts: integration.proxyHosts,
   proxy_methods: integration.proxyMethods,
   scope: scopeOfIntegration(integration),

@@ -54,6 +54,7 @@ export const EVENT_TITLES: Partial<Record<EventName, string>> = {
   'integration.recovered': 'Integration works again',
   'connection.fetched': 'Credential of a connection used',
   'connection.expired': 'Connection expired',
+  'connection.ending': 'Connection ends within a week',
   'connection.failing': 'Connection failing',
   'connection.recovered': 'Connection works again',
   'connection.narrowed': 'Connection lost scopes',
@@ -64,6 +65,8 @@ export const EVENT_TITLES: Partial<Record<EventName, string>> = {
   'connection.created': 'System connected',
   'connection.renewed': 'System connected again',
   'connection.disconnected': 'System disconnected',
+  'connection.withdrawn': 'Access withdrawn at another system',
+  'connection.unrevoked': 'Access could not be withdrawn at another system',
   'leak.reported': 'Leak reported',
 }
 

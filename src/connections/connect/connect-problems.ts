@@ -1,5 +1,7 @@
-// What people read when connecting did not work: what happened, and what they can do. Invariant:
-// each way of failing has words and a way on, and none of them repeats what a stranger can write.
+// What people read when connecting did not work: what happened, and what they can do; and what the
+// app is told whose link it was. Invariant: each way of failing has words and a way on, and none of
+// them repeats what a stranger can write.
+import type { ReturnedError } from './connect-session.ts'
 
 /** A way of failing. */
 export type ConnectProblem =
@@ -21,6 +23,10 @@ export type ConnectProblem =
   | 'taken'
   | 'choice_over'
   | 'not_saved'
+  | 'left_there'
+  | 'link_over'
+  | 'link_used'
+  | 'other_account'
 
 export interface ConnectProblemWords {
   status: number
@@ -30,6 +36,8 @@ export interface ConnectProblemWords {
   next: string
   /** Whether trying again makes sense. */
   mayRetry: boolean
+  /** What the app is told. */
+  error: ReturnedError
 }
 
 const words = (
@@ -38,7 +46,14 @@ const words = (
   what: string,
   next: string,
   mayRetry = true,
-): ConnectProblemWords => ({ status, title, what, next, mayRetry })
+  error: ReturnedError = ERROR_OF[status] ?? 'attempt_failed',
+): ConnectProblemWords => ({ status, title, what, next, mayRetry, error })
+
+const ERROR_OF: Readonly<Record<number, ReturnedError>> = {
+  200: 'access_denied',
+  502: 'provider_refused',
+  503: 'temporarily_unavailable',
+}
 
 const AGAIN = 'Nothing was changed. You can try again.'
 const FOR_ADMINS =
@@ -87,6 +102,7 @@ export const CONNECT_PROBLEMS: Readonly<Record<ConnectProblem, ConnectProblemWor
     '{name} refused the permissions that this service asks for.',
     FOR_ADMINS,
     false,
+    'integration_misconfigured',
   ),
   provider_refused: words(
     502,
@@ -106,6 +122,7 @@ export const CONNECT_PROBLEMS: Readonly<Record<ConnectProblem, ConnectProblemWor
     'This service is not set up correctly for {name}. The reason is: {detail}.',
     FOR_ADMINS,
     false,
+    'integration_misconfigured',
   ),
   outage: words(
     503,
@@ -130,6 +147,8 @@ export const CONNECT_PROBLEMS: Readonly<Record<ConnectProblem, ConnectProblemWor
     'Some permissions are missing',
     'You did not allow everything at {name} that is needed. Missing: {detail}. So nothing was connected.',
     'Connect again and allow all that {name} shows.',
+    true,
+    'provider_refused',
   ),
   value_refused: words(
     502,
@@ -154,7 +173,34 @@ export const CONNECT_PROBLEMS: Readonly<Record<ConnectProblem, ConnectProblemWor
   not_saved: words(
     503,
     'The connection could not be saved',
-    '{name} allowed it, but we could not save it. We asked {name} to withdraw what it had allowed.',
+    '{name} allowed it, but we could not save it. We have withdrawn the access there.',
     'Try again in a few minutes.',
+  ),
+  left_there: words(
+    503,
+    'The connection could not be saved',
+    '{name} allowed it, but we could not save it, and could not withdraw the access there. Nobody can use it: we kept nothing.',
+    'Try again in a few minutes. You can also withdraw the access in your account at {name}.',
+  ),
+  link_over: words(
+    400,
+    'This link is over',
+    'It was used already, or it is more than 10 minutes old.',
+    'Go back to the app that sent you here, and start there again.',
+    false,
+  ),
+  link_used: words(
+    409,
+    '{name} was connected already',
+    'This link connects one account, and it was used a moment ago, perhaps in another tab.',
+    'If {name} is in your list, all is well.',
+    false,
+  ),
+  other_account: words(
+    403,
+    'This link is for another account',
+    'The app that sent you here asked for another account than the one you are signed in with.',
+    'Sign in with the account that you use in the app. If somebody sent you the link, close this page.',
+    false,
   ),
 }

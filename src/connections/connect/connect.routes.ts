@@ -15,36 +15,61 @@ import { dateInWords, type Views } from '../../http/views.ts'
 import { ConfigValueMissing, type ConfigValues } from '../../providers/address-template.ts'
 import type { Provider } from '../../providers/provider.ts'
 import { AppError } from '../../shared/errors.ts'
-import type { ConnectionStore, LastUse } from '../connection.store.ts'
-import { COMPANY, type Connection, type Owner } from '../connection.ts'
+import type { ConnectionStore, LastUse, UsableConnection } from '../connection.store.ts'
+import {
+  type CheckResult,
+  COMPANY,
+  type Connection,
+  type ConnectionStatus,
+  type Owner,
+} from '../connection.ts'
 import type { IntegrationStore } from '../integration.store.ts'
 import type { Integration } from '../integration.ts'
-import { beginConnect, type ConnectDeps, finishConnect, type Visitor } from './connect.ts'
+import {
+  beginConnect,
+  type ConnectDeps,
+  type FailedConnect,
+  finishConnect,
+  type Visitor,
+} from './connect.ts'
 import { CONNECT_PROBLEMS, type ConnectProblem } from './connect-problems.ts'
-import { endConnection } from './disconnect.ts'
+import {
+  findConnectSession,
+  type OpenSession,
+  returnAddress,
+  SESSION_PATH,
+  type WayBack,
+} from './connect-session.ts'
+import { endConnection, type EndConnectionDeps } from './disconnect.ts'
 import { askedConfig, configProblems, connectByKeys, type FieldProblems } from './keys.ts'
-import type { ConnectAction, ConnectFolderPage, ConnectionCard, ConnectionNews } from './pages.ts'
-import { labelOf, resolveChoice, type Settled } from './settle.ts'
+import type {
+  ConnectAction,
+  ConnectFolderPage,
+  ConnectionCard,
+  ConnectionNews,
+  ConnectPage,
+  ConnectProblemPage,
+} from './pages.ts'
+import { type Attempt, labelOf, resolveChoice, type Settled } from './settle.ts'
 import { asksFirst, connectFields, isOpenFor, remarkOn } from './view-models.ts'
 
 /** The events of one request. */
-type Events = ConnectDeps['events'] & Parameters<typeof endConnection>[0]['events']
+type Events = ConnectDeps['events'] & EndConnectionDeps['events']
 
-export interface ConnectRoutesDeps extends Omit<
-  ConnectDeps,
-  'events' | 'integrations' | 'connections' | 'onNotSaved'
-> {
+export interface ConnectRoutesDeps
+  extends
+    Omit<ConnectDeps, 'events' | 'integrations' | 'connections' | 'onNotSaved'>,
+    Pick<EndConnectionDeps, 'endings' | 'withdraw'> {
   integrations: ConnectDeps['integrations'] & Pick<IntegrationStore, 'list'>
-  connections: Pick<
-    ConnectionStore,
-    'find' | 'listOf' | 'listUses' | 'establish' | 'findUsable' | 'remove'
-  >
+  connections: Pick<ConnectionStore, 'find' | 'listOf' | 'listUses' | 'establish' | 'findUsable'>
+  /** Tries a connection. @throws {AppError} where there is nothing to try with */
+  check: (usable: UsableConnection) => Promise<CheckResult>
   /** Returns who is signed in in this browser, and in which login session. */
   findVisit: (ctx: Context) => Promise<{ account: Account; sessionId: string } | undefined>
   /** Returns whether the account may connect systems for the company. */
   mayActForCompany: (account: Account) => boolean
-  /** Where users sign in on the way to a path of ours. */
-  signInUrl: (path: string) => string
+  /** Where users sign in on the way to a path of ours; with `other`, also who is signed in. */
+  signInUrl: (path: string, mode?: 'other') => string
   /** Returns the name of an app, also of one that is gone. */
   findAppName: (appId: string) => Promise<string>
   eventsOf: (ctx: Context, accountId: string) => Events
@@ -61,8 +86,10 @@ const PATH = CONNECTIONS_PATH
 const ADD_PATH = `${PATH}/add/:handle`
 const CALLBACK_PATH = `${PATH}/callback/:handle`
 const CHOICE_PATH = `${PATH}/choice/:name`
+const SESSION_ROUTE = `${SESSION_PATH}/:name`
 const CONNECTION_PATH = `${PATH}/:id`
 const DISCONNECT_PATH = `${CONNECTION_PATH}/disconnect`
+const TRY_PATH = `${CONNECTION_PATH}/try`
 
 type Visit = Context & { params: { handle: string; name: string; id: string } }
 
@@ -93,11 +120,17 @@ export function createConnectRouter(deps: ConnectRoutesDeps): Router {
   )
   router.post(ADD_PATH, limited, forUser(begin))
   router.get(CALLBACK_PATH, limited, (ctx: Visit) => comeBack(deps, ctx))
+  router.get(
+    SESSION_ROUTE,
+    limited,
+    forUser(askForApp, ({ params }) => sessionUrl(params.name)),
+  )
   router.get(CHOICE_PATH, limited, forUser(askWhich))
   router.post(CHOICE_PATH, limited, forUser(choose))
   router.get(CONNECTION_PATH, limited, forUser(leadToConnection, connectionUrl))
   router.get(DISCONNECT_PATH, limited, forUser(askToDisconnect))
   router.post(DISCONNECT_PATH, limited, forUser(disconnect))
+  router.post(TRY_PATH, limited, forUser(tryOut))
   return router
 }
 
@@ -134,6 +167,8 @@ function addUrl(handle: string, owner?: Owner, connection?: string): string {
   }).toString()
   return `${PATH}/add/${encodeURIComponent(handle)}${query === '' ? '' : `?${query}`}`
 }
+
+const sessionUrl = (name: string): string => `${SESSION_PATH}/${encodeURIComponent(name)}`
 
 const connectionUrl = ({ params }: Visit): string => `${PATH}/${encodeURIComponent(params.id)}`
 
@@ -227,12 +262,24 @@ async function cardOf(
     scopes: connection.grantedScopes,
     missingScopes: connection.missingScopes,
     uses: await Promise.all(named),
+    tried:
+      connection.lastCheckedAt && connection.lastCheck
+        ? { at: connection.lastCheckedAt, result: connection.lastCheck }
+        : undefined,
+    tryOut: WORKING.includes(connection.status)
+      ? {
+          action: `${PATH}/${encodeURIComponent(connection.id)}/try`,
+          csrf: deps.csrf.token(bindingOf(accountId, connection.id)),
+        }
+      : undefined,
     again: isOpenFor(integration, connection.owner)
       ? await actionFor(deps, accountId, integration, connection.owner, connection.id)
       : undefined,
     disconnectUrl: `${PATH}/${encodeURIComponent(connection.id)}/disconnect`,
   }
 }
+
+const WORKING: readonly ConnectionStatus[] = ['active', 'failing']
 
 async function actionFor(
   { providers, csrf }: ConnectRoutesDeps,
@@ -260,14 +307,14 @@ function newsIn(
   held: readonly Connection[],
   known: ReadonlyMap<string, Integration>,
 ): ConnectionNews | undefined {
-  const { did, id, handle, isWithdrawn, at } = (outcome ?? {}) as Record<string, unknown>
+  const { did, id, handle, withdrawal, at, result } = (outcome ?? {}) as Record<string, unknown>
   if (did === 'disconnected') {
     const integration = [...known.values()].find((each) => each.handle === handle)
     return (
       integration && {
         did,
         name: integration.name,
-        isWithdrawn: isWithdrawn === true,
+        withdrawal: withdrawal === 'done' || withdrawal === 'later' ? withdrawal : 'impossible',
         at: webAddress(typeof at === 'string' ? at : undefined),
       }
     )
@@ -275,6 +322,10 @@ function newsIn(
   const connection = held.find((each) => each.id === id)
   const integration = connection && known.get(connection.integrationId)
   if (connection === undefined || integration === undefined) return undefined
+  if (did === 'tried') {
+    const known = RESULTS.find((each) => each === result) ?? 'unknown'
+    return { did, name: integration.name, result: known }
+  }
   if (did !== 'connected' && did !== 'renewed') return undefined
   return {
     did,
@@ -282,6 +333,23 @@ function newsIn(
     label: labelOf(connection) || undefined,
     missing: connection.missingScopes,
   }
+}
+
+const RESULTS: readonly CheckResult[] = ['ok', 'revoked', 'unknown']
+
+async function tryOut(deps: ConnectRoutesDeps, ctx: Visit, who: Visited): Promise<void> {
+  const { id } = ctx.params
+  await deps.csrf.readForm(ctx, bindingOf(who.account.id, id))
+  const usable = await deps.connections.findUsable(id)
+  if (usable === undefined || !who.mayOwn(usable.connection.owner)) {
+    redirect(ctx, PATH)
+    return
+  }
+  const result = await deps.check(usable).catch((error: unknown): CheckResult => {
+    if (!(error instanceof AppError)) throw error
+    return error.code === 'reconnect_needed' ? 'revoked' : 'unknown'
+  })
+  redirectToOutcome(ctx, deps.issuer, PATH, { did: 'tried', id, result })
 }
 
 // —— Connecting ——
@@ -311,20 +379,56 @@ async function targetOf(
   return { integration, provider, owner, again }
 }
 
+async function askToConnect(deps: ConnectRoutesDeps, ctx: Visit, who: Visited): Promise<void> {
+  const query = new URLSearchParams(ctx.querystring)
+  const owner = ownerOf(who, query.get('owner'))
+  const asked = query.get('connection') ?? undefined
+  showForm(deps, ctx, who, await targetOf(deps, ctx.params.handle, asked, owner))
+}
+
+/** A person has followed the link of an app. */
+async function askForApp(deps: ConnectRoutesDeps, ctx: Visit, who: Visited): Promise<void> {
+  const session = await findConnectSession(deps, ctx.params.name)
+  if (session?.accountId !== who.account.id) {
+    showLinkProblem(deps, ctx, session)
+    return
+  }
+  const { integrationId, connectionId, back } = session
+  const handle = (await deps.integrations.find(integrationId))?.handle ?? ''
+  const target = await targetOf(deps, handle, connectionId, who.own)
+  const url = webAddress(returnAddress(back, { error: 'access_denied' }))
+  const app = await deps.findAppName(back.appId)
+  showForm(deps, ctx, who, target, url && { session: session.name, app, backUrl: url })
+}
+
+/** @param session nothing where the link is over, otherwise that of somebody else */
+function showLinkProblem(
+  deps: ConnectRoutesDeps,
+  ctx: Context,
+  session: OpenSession | undefined,
+): void {
+  if (session === undefined) showProblem(deps, ctx, 'link_over', undefined)
+  else
+    showProblem(deps, ctx, 'other_account', undefined, {
+      otherAccountUrl: deps.signInUrl(sessionUrl(session.name), 'other'),
+    })
+}
+
 interface Tried {
   problems?: FieldProblems
   typed?: ConfigValues
 }
 
-async function askToConnect(deps: ConnectRoutesDeps, ctx: Visit, who: Visited): Promise<void> {
-  const { handle } = ctx.params
-  const query = new URLSearchParams(ctx.querystring)
-  const owner = ownerOf(who, query.get('owner'))
-  const asked = query.get('connection') ?? undefined
-  const { integration, provider, again } = await targetOf(deps, handle, asked, owner)
+function showForm(
+  deps: ConnectRoutesDeps,
+  ctx: Context,
+  { account }: Visited,
+  { integration, provider, owner, again }: Target,
+  asking?: ConnectPage['asking'],
+): void {
+  const { handle } = integration
   const { problems = {}, typed = again?.config ?? {} } = (outcomeToShow(ctx, deps.issuer) ??
     {}) as Tried
-  const { account } = who
   sendPage(
     ctx,
     deps.views,
@@ -340,6 +444,7 @@ async function askToConnect(deps: ConnectRoutesDeps, ctx: Visit, who: Visited): 
       scopes: integration.scopes,
       fields: connectFields(provider, integration, typed, problems),
       docsUrl: webAddress(provider.docs_url),
+      asking,
     },
     { status: Object.keys(problems).length === 0 ? 200 : 422 },
   )
@@ -348,33 +453,78 @@ async function askToConnect(deps: ConnectRoutesDeps, ctx: Visit, who: Visited): 
 async function begin(deps: ConnectRoutesDeps, ctx: Visit, who: Visited): Promise<void> {
   const { handle } = ctx.params
   const form = await deps.csrf.readForm(ctx, bindingOf(who.account.id, handle))
-  const owner = ownerOf(who, form.get('owner'))
-  const target = await targetOf(deps, handle, form.get('connection'), owner)
-  const { integration, provider, again } = target
-  const attempt = { owner, visitor: who.visitor, connectionId: again?.id }
-  const asked = askedConfig(provider, integration)
-  if (integration.kind === 'keys') {
-    const kept = settleDeps(deps, ctx, who.account.id)
-    const outcome = await connectByKeys(kept, target, attempt, form)
-    if (outcome.kind === 'problems') showAgain(deps, ctx, target, form, outcome.problems)
-    else goOn(deps, ctx, outcome)
+  const link = form.get('session')
+  const session = link === undefined ? undefined : await findConnectSession(deps, link)
+  if (link !== undefined && session?.accountId !== who.account.id) {
+    showLinkProblem(deps, ctx, session)
     return
   }
+  const owner = session === undefined ? ownerOf(who, form.get('owner')) : who.own
+  const again = session === undefined ? form.get('connection') : session.connectionId
+  const target = await targetOf(deps, handle, again, owner)
+  if (session !== undefined && session.integrationId !== target.integration.id)
+    throw new AppError('not_found', { detail: 'integration' })
+  const attempt = { owner, visitor: who.visitor, connectionId: target.again?.id, session }
+  if (target.integration.kind === 'keys') await beginByKeys(deps, ctx, target, attempt, form)
+  else await beginByOAuth(deps, ctx, target, attempt, form)
+}
+
+type Begun = Attempt & { owner: Owner; connectionId: string | undefined }
+type Typed = ReadonlyMap<string, string>
+
+async function beginByKeys(
+  deps: ConnectRoutesDeps,
+  ctx: Context,
+  target: Target,
+  attempt: Begun,
+  form: Typed,
+): Promise<void> {
+  const kept = settleDeps(deps, ctx, attempt.visitor.accountId)
+  const { session } = attempt
+  const outcome = await connectByKeys(kept, target, attempt, form)
+  if (outcome === 'link_used')
+    await showFailure(deps, ctx, { problem: outcome, integration: target.integration, session })
+  else if (outcome.kind === 'problems')
+    showAgain(deps, ctx, target, session, form, outcome.problems)
+  else await goOn(deps, ctx, outcome)
+}
+
+async function beginByOAuth(
+  deps: ConnectRoutesDeps,
+  ctx: Context,
+  target: Target,
+  attempt: Begun,
+  form: Typed,
+): Promise<void> {
+  const { integration, provider } = target
+  const asked = askedConfig(provider, integration)
   const problems = configProblems(asked, form)
+  const { session } = attempt
   if (Object.keys(problems).length > 0) {
-    showAgain(deps, ctx, target, form, problems)
+    showAgain(deps, ctx, target, session, form, problems)
     return
   }
   const config = Object.fromEntries(asked.map(({ name }) => [name, form.get(name) ?? '']))
   try {
-    const url = webAddress(await beginConnect(deps, target, { ...attempt, config }))
-    if (url === undefined) throw new AppError('server_error', { detail: 'no address to go to' })
-    ctx.set('Refresh', `0;url=${url}`)
-    sendPage(ctx, deps.views, { kind: 'connect-away', name: integration.name, url })
+    const url = await beginConnect(deps, target, { ...attempt, config })
+    leadAway(deps, ctx, { name: integration.name, url, isBack: false })
   } catch (error) {
     if (!(error instanceof ConfigValueMissing)) throw error
-    showProblem(deps, ctx, 'misconfigured', integration, error.member)
+    const detail = error.member
+    await showFailure(deps, ctx, { problem: 'misconfigured', integration, detail, session })
   }
+}
+
+/** Goes to another origin after a form: what a page may post to does not decide this. */
+function leadAway(
+  { views }: ConnectRoutesDeps,
+  ctx: Context,
+  { name, url: to, isBack }: { name: string; url: string; isBack: boolean },
+): void {
+  const url = webAddress(to)
+  if (url === undefined) throw new AppError('server_error', { detail: 'no address to go to' })
+  ctx.set('Refresh', `0;url=${url}`)
+  sendPage(ctx, views, { kind: 'connect-away', name, url, isBack })
 }
 
 /** Back to the form, with what was wrong; of what was typed only what is no secret. */
@@ -382,25 +532,41 @@ function showAgain(
   { issuer }: ConnectRoutesDeps,
   ctx: Context,
   { integration, provider, owner, again }: Target,
-  form: ReadonlyMap<string, string>,
+  session: OpenSession | undefined,
+  form: Typed,
   problems: FieldProblems,
 ): void {
   const open = connectFields(provider, integration, {}, {}).filter(({ isSecret }) => !isSecret)
   const typed = Object.fromEntries(open.map(({ name }) => [name, form.get(name) ?? '']))
-  redirectToOutcome(ctx, issuer, addUrl(integration.handle, owner, again?.id), {
-    problems,
-    typed,
-  })
+  const url =
+    session === undefined ? addUrl(integration.handle, owner, again?.id) : sessionUrl(session.name)
+  redirectToOutcome(ctx, issuer, url, { problems, typed })
 }
 
-function goOn({ issuer }: ConnectRoutesDeps, ctx: Context, settled: Settled): void {
+async function goOn(deps: ConnectRoutesDeps, ctx: Context, settled: Settled): Promise<void> {
   if (settled.kind === 'choice') {
     redirect(ctx, `${PATH}/choice/${settled.name}`)
     return
   }
-  const { connection, isRenewed } = settled
+  const { connection, isRenewed, back } = settled
+  if (back !== undefined) {
+    await goBack(deps, ctx, back, { connection: connection.id })
+    return
+  }
   const did = isRenewed ? 'renewed' : 'connected'
-  redirectToOutcome(ctx, issuer, PATH, { did, id: connection.id })
+  redirectToOutcome(ctx, deps.issuer, PATH, { did, id: connection.id })
+}
+
+/** Sends a person back to the app whose link they followed. */
+async function goBack(
+  deps: ConnectRoutesDeps,
+  ctx: Context,
+  back: WayBack,
+  result: Parameters<typeof returnAddress>[1],
+): Promise<void> {
+  const url = returnAddress(back, result)
+  if (ctx.method === 'GET') redirect(ctx, url)
+  else leadAway(deps, ctx, { name: await deps.findAppName(back.appId), url, isBack: true })
 }
 
 async function comeBack(deps: ConnectRoutesDeps, ctx: Visit): Promise<void> {
@@ -409,10 +575,32 @@ async function comeBack(deps: ConnectRoutesDeps, ctx: Visit): Promise<void> {
   const kept = settleDeps(deps, ctx, who?.account.id ?? '')
   const visitor = who && { ...who.visitor, mayOwn: who.mayOwn }
   const outcome = await finishConnect(kept, ctx.params.handle, query, visitor)
-  if (outcome.kind === 'failed') {
-    const { problem, integration, detail } = outcome
-    showProblem(deps, ctx, problem, integration, detail)
-  } else goOn(deps, ctx, outcome)
+  if (outcome.kind === 'failed') await showFailure(deps, ctx, outcome)
+  else await goOn(deps, ctx, outcome)
+}
+
+/** Says what went wrong, or leaves it to the app where the person did not want to. */
+async function showFailure(
+  deps: ConnectRoutesDeps,
+  ctx: Context,
+  { problem, integration, detail, session }: Omit<FailedConnect, 'kind'>,
+): Promise<void> {
+  if (session === undefined) {
+    showProblem(deps, ctx, problem, integration, { detail })
+    return
+  }
+  const { back, name } = session
+  if (problem === 'denied') {
+    await goBack(deps, ctx, back, { error: 'access_denied' })
+    return
+  }
+  const url = webAddress(returnAddress(back, { error: CONNECT_PROBLEMS[problem].error }))
+  const isOpen = (await findConnectSession(deps, name)) !== undefined
+  showProblem(deps, ctx, problem, integration, {
+    detail,
+    retryUrl: isOpen ? sessionUrl(name) : undefined,
+    back: url && { app: await deps.findAppName(back.appId), url },
+  })
 }
 
 const OWNERS: readonly Pick<Owner, 'kind'>[] = [{ kind: 'account' }, COMPANY]
@@ -422,13 +610,20 @@ function showProblem(
   ctx: Context,
   problem: ConnectProblem,
   integration: Integration | undefined,
-  detail = '',
+  ways: {
+    detail?: string | undefined
+    /** Where it begins again; where it is left out, without an app. */
+    retryUrl?: string | undefined
+    otherAccountUrl?: string
+    back?: ConnectProblemPage['back']
+  } = {},
 ): void {
   const { status, title, what, next, mayRetry } = CONNECT_PROBLEMS[problem]
+  const { detail = '', otherAccountUrl, back } = ways
+  const retryUrl = 'retryUrl' in ways ? ways.retryUrl : retryUrlOf(integration)
   const name = integration?.name ?? 'The other system'
   const say = (text: string): string =>
     text.replaceAll('{name}', () => name).replaceAll('{detail}', () => detail)
-  const owner = OWNERS.find((each) => integration !== undefined && isOpenFor(integration, each))
   sendPage(
     ctx,
     views,
@@ -438,14 +633,20 @@ function showProblem(
       what: say(what),
       next: say(next),
       name: integration?.name,
-      retryUrl:
-        mayRetry && integration !== undefined && owner !== undefined
-          ? addUrl(integration.handle, owner.kind === 'company' ? COMPANY : undefined)
-          : undefined,
+      retryUrl: mayRetry ? retryUrl : undefined,
+      otherAccountUrl,
+      back,
       listUrl: PATH,
     },
     { status },
   )
+}
+
+function retryUrlOf(integration: Integration | undefined): string | undefined {
+  const owner = OWNERS.find((each) => integration !== undefined && isOpenFor(integration, each))
+  return integration === undefined || owner === undefined
+    ? undefined
+    : addUrl(integration.handle, owner.kind === 'company' ? COMPANY : undefined)
 }
 
 /** Where apps send people whose connection has to be made again. */
@@ -495,7 +696,7 @@ async function choose(deps: ConnectRoutesDeps, ctx: Visit, who: Visited): Promis
   const kept = settleDeps(deps, ctx, who.account.id)
   const outcome = await resolveChoice(kept, integration, choice, answer)
   if (outcome === 'taken') showProblem(deps, ctx, 'taken', integration)
-  else goOn(deps, ctx, outcome)
+  else await goOn(deps, ctx, outcome)
 }
 
 // —— The end ——
@@ -540,13 +741,13 @@ async function disconnect(deps: ConnectRoutesDeps, ctx: Visit, who: Visited): Pr
     redirect(ctx, PATH)
     return
   }
-  const { integration, isWithdrawn } = ended
+  const { integration, withdrawal } = ended
   const provider = await deps.providers.find(integration.providerKey)
-  const at = isWithdrawn ? undefined : provider?.docs_url
+  const at = withdrawal === 'impossible' ? provider?.docs_url : undefined
   redirectToOutcome(ctx, deps.issuer, PATH, {
     did: 'disconnected',
     handle: integration.handle,
-    isWithdrawn,
+    withdrawal,
     ...(at && { at }),
   })
 }

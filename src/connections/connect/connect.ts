@@ -17,6 +17,8 @@ import { callbackOf, type Integration } from '../integration.ts'
 import type { KnownProviders } from '../known-providers.ts'
 import type { ProviderCalls, ProviderParty } from '../provider-calls.ts'
 import { type Callback, readCallback, stateIn } from './callback.ts'
+import type { OpenSession } from './connect-session.ts'
+import { tokenOf } from '../withdrawals.ts'
 import type { ConnectProblem } from './connect-problems.ts'
 import type { Keeper } from './keeper.ts'
 import { type Settled, settle, type SettleDeps } from './settle.ts'
@@ -41,6 +43,8 @@ export interface Flow {
   config: Readonly<Record<string, string>>
   /** The connection that is made again. */
   connectionId: string | undefined
+  /** The link of an app that it began with. */
+  session: OpenSession | undefined
 }
 
 export interface ConnectDeps extends SettleDeps {
@@ -62,6 +66,8 @@ export interface FailedConnect {
   integration: Integration | undefined
   /** A code or names of scopes, for the words of the problem. */
   detail?: string
+  /** The link that it began with; absent where it is not this person's. */
+  session?: OpenSession | undefined
 }
 
 /** RFC 7636 §4.1: 43 to 128 characters. */
@@ -75,7 +81,7 @@ const VERIFIER_LENGTH = 64
 export async function beginConnect(
   deps: Pick<ConnectDeps, 'issuer' | 'flows'>,
   { integration, provider }: { integration: Integration; provider: Provider },
-  attempt: Pick<Flow, 'owner' | 'visitor' | 'config' | 'connectionId'>,
+  attempt: Pick<Flow, 'owner' | 'visitor' | 'config' | 'connectionId' | 'session'>,
 ): Promise<string> {
   const verifier = randomBase62(VERIFIER_LENGTH)
   const flow: Flow = {
@@ -128,21 +134,37 @@ export async function finishConnect(
   if (integration?.id !== flow.integrationId) return failed('mixed_up')
   if (!isSame(visitor, flow.visitor) || visitor?.mayOwn(flow.owner) !== true)
     return failed('foreign')
+  const outcome = await finishOwn(deps, integration, flow, query)
+  return outcome.kind === 'failed' ? { ...outcome, session: flow.session } : outcome
+}
+
+/** Ends an attempt of the person who is here. */
+async function finishOwn(
+  deps: ConnectDeps,
+  integration: Integration,
+  flow: Flow,
+  query: URLSearchParams,
+): Promise<ConnectOutcome> {
+  const failed = (problem: ConnectProblem, detail?: string): FailedConnect => ({
+    kind: 'failed',
+    problem,
+    integration,
+    ...(detail === undefined ? {} : { detail }),
+  })
   const provider = await deps.providers.find(integration.providerKey)
   if (provider === undefined || integration.status === 'disabled')
-    return { ...failed('misconfigured'), detail: 'disabled' }
+    return failed('misconfigured', 'disabled')
   const callback = readCallback(query)
-  const refused = callback === undefined ? 'malformed' : refusalIn(callback, provider)
-  if (callback === undefined || refused !== undefined)
-    return {
-      ...failed(refused ?? 'malformed'),
-      ...(callback?.error === undefined ? {} : { detail: callback.error }),
-    }
+  if (callback === undefined) return failed('malformed')
+  const refused = refusalIn(callback, provider)
+  if (refused !== undefined) return failed(refused, callback.error)
+  // Before tokens come that nobody keeps: to withdraw them may end those of the connection as well.
+  if (flow.session !== undefined && (await deps.sessions.find(flow.session.name)) === undefined)
+    return failed('link_used')
   try {
     return await exchange(deps, { integration, provider, flow, callback })
   } catch (error) {
-    if (error instanceof ConfigValueMissing)
-      return { ...failed('value_refused'), detail: error.member }
+    if (error instanceof ConfigValueMissing) return failed('value_refused', error.member)
     throw error
   }
 }
@@ -224,8 +246,9 @@ async function complete(
     ...valuesFrom(provider, 'answer', memberValues(tokens.members)),
   }
   const known = { ...party, config }
-  const give = async (problem: ConnectProblem, detail?: string): Promise<FailedConnect> => {
-    await withdraw(deps.calls, known, tokens)
+  const give = async (reason: ConnectProblem, detail?: string): Promise<FailedConnect> => {
+    const isWithdrawn = await withdraw(deps.calls, known, tokens)
+    const problem = reason === 'not_saved' && !isWithdrawn ? 'left_there' : reason
     return { kind: 'failed', problem, integration, ...(detail === undefined ? {} : { detail }) }
   }
   const granted = tokens.scopes ?? flow.scopes
@@ -236,7 +259,7 @@ async function complete(
     const token = { kind: 'token', token: tokens.accessToken } as const
     const found = await deps.calls.inspect(known, token, tokens.members)
     if (found.check === 'revoked') return await give('not_working')
-    return await settle(deps, integration, flow.visitor, {
+    const settled = await settle(deps, integration, flow, {
       id: flow.connectionId,
       integrationId: integration.id,
       owner: flow.owner,
@@ -247,15 +270,25 @@ async function complete(
       missingScopes: missing,
       config,
       accessExpiresAt: endOf(tokens.accessExpiresAt),
-      refreshExpiresAt: endOf(tokens.refreshExpiresAt),
+      refreshExpiresAt: endOf(ownEndOf(tokens)),
+      lastCheck: found.check,
       credentials: credentialsIn(tokens),
     })
+    return settled === 'link_used' ? await give(settled) : settled
   } catch (error) {
     if (error instanceof ConfigValueMissing) return give('value_refused', error.member)
     deps.onNotSaved(error)
     return give('not_saved')
   }
 }
+
+/** When the person has to come again: without a refresh token, when the access token ends. */
+const ownEndOf = ({
+  accessExpiresAt,
+  refreshExpiresAt,
+  refreshToken,
+}: ProviderTokens): number | undefined =>
+  refreshToken === undefined ? accessExpiresAt : refreshExpiresAt
 
 const endOf = (millis: number | undefined): Date | undefined =>
   millis === undefined ? undefined : dateAt(millis)
@@ -277,19 +310,16 @@ function credentialsIn(tokens: ProviderTokens): Credential[] {
   return [access, refresh]
 }
 
-/** A refresh token first: withdrawn, it takes the access tokens along (RFC 7009 §2.1). */
 async function withdraw(
   calls: ProviderCalls,
   party: ProviderParty,
-  { accessToken, refreshToken }: Pick<ProviderTokens, 'accessToken' | 'refreshToken'>,
-): Promise<void> {
-  const isBearer = authOf(party.provider).revoke === 'bearer'
-  await calls.revoke(
-    party,
-    refreshToken === undefined || isBearer
-      ? { value: accessToken, kind: 'access_token' }
-      : { value: refreshToken, kind: 'refresh_token' },
-  )
+  { accessToken, refreshToken }: ProviderTokens,
+): Promise<boolean> {
+  const token = tokenOf(party.provider, {
+    accessToken: new Secret(accessToken),
+    refreshToken: refreshToken === undefined ? undefined : new Secret(refreshToken),
+  })
+  return token !== undefined && (await calls.revoke(party, token))
 }
 
 // Asked for so that something comes, and not always named among what was granted.

@@ -1,6 +1,6 @@
 // What waits for a person to come back from somewhere else. Invariants: it is known by the hash of
-// its name alone and encrypted, so a dump of the store completes nothing; it lives for ten minutes;
-// and one caller takes it, whatever becomes of it then.
+// its name alone and encrypted, so a dump of the store completes nothing; it lives for minutes; and
+// one caller takes it, whatever becomes of it then.
 import { type Clock, MINUTE } from '../../shared/clock.ts'
 import { randomBase62, sha256 } from '../../shared/crypto.ts'
 import type { Encryption, EncryptedPlace } from '../../shared/encryption.ts'
@@ -41,12 +41,12 @@ interface Envelope {
 }
 
 const NAME_LENGTH = 43
-const LIFE_MILLIS = 10 * MINUTE
 
 /** Creates the keeper of a kind. @param kind the last part of the key in the store */
 export function createKeeper<Kept>(
   { store, box, clock }: KeeperDeps,
-  kind: 'connect' | 'connect-choice',
+  kind: 'connect' | 'connect-choice' | 'connect-session',
+  lifeMillis = 10 * MINUTE,
 ): Keeper<Kept> {
   const familyOf = (name: string): string => sha256(`${kind} ${name}`)
   const placeOf = (rowId: string): EncryptedPlace => ({ table: '', column: kind, rowId })
@@ -62,11 +62,11 @@ export function createKeeper<Kept>(
     async keep(value) {
       const name = randomBase62(NAME_LENGTH)
       const family = familyOf(name)
-      const envelope: Envelope = { value, endsAt: clock() + LIFE_MILLIS }
+      const envelope: Envelope = { value, endsAt: clock() + lifeMillis }
       const encrypted = box.encrypt(JSON.stringify(envelope), placeOf(family))
       await store.commit(family, {
         expect: [],
-        put: [{ name: kind, value: encrypted, ttlMillis: LIFE_MILLIS }],
+        put: [{ name: kind, value: encrypted, ttlMillis: lifeMillis }],
       })
       return name
     },

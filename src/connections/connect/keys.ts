@@ -6,13 +6,12 @@ import { Secret } from '../../shared/secret.ts'
 import type { Credential, CredentialKind, Owner } from '../connection.ts'
 import type { Integration } from '../integration.ts'
 import type { ProviderCalls } from '../provider-calls.ts'
-import type { Visitor } from './connect.ts'
-import { type Settled, settle, type SettleDeps } from './settle.ts'
+import { type Attempt, type Settled, settle, type SettleDeps } from './settle.ts'
 
 /** What is wrong with a form, by the name of its field; whole sentences. */
 export type FieldProblems = Readonly<Record<string, string>>
 
-export type KeysOutcome = Settled | { kind: 'problems'; problems: FieldProblems }
+export type KeysOutcome = Settled | { kind: 'problems'; problems: FieldProblems } | 'link_used'
 
 /** Returns the values that a person gives on the way to a provider: a shop, a region. */
 export const askedConfig = (
@@ -50,7 +49,7 @@ const KEY = /^[\x20-\x7e]+$/
 export async function connectByKeys(
   deps: SettleDeps & { calls: ProviderCalls },
   { integration, provider }: { integration: Integration; provider: Provider },
-  attempt: { visitor: Visitor; owner: Owner; connectionId: string | undefined },
+  attempt: Attempt & { owner: Owner; connectionId: string | undefined },
   typed: ReadonlyMap<string, string>,
 ): Promise<KeysOutcome> {
   const { fields = [] } = provider
@@ -72,7 +71,7 @@ export async function connectByKeys(
     return { kind: 'problems', problems: { [main]: notAccepted(integration.name) } }
   if (found.check === 'unknown' && !found.isReached)
     return { kind: 'problems', problems: { [main]: notReached(integration.name) } }
-  return settle(deps, integration, attempt.visitor, {
+  return settle(deps, integration, attempt, {
     id: attempt.connectionId,
     integrationId: integration.id,
     owner: attempt.owner,
@@ -84,6 +83,7 @@ export async function connectByKeys(
     config,
     accessExpiresAt: undefined,
     refreshExpiresAt: undefined,
+    lastCheck: found.check,
     credentials: fields.map((field) => credentialFor(field, valueOf(field.name))),
   })
 }

@@ -2,6 +2,7 @@
 // test/unit/templates.test.ts holds the templates against these models. Called by the routes of
 // this folder.
 import type { SafeLink } from '../../http/safe-links.ts'
+import type { CheckResult } from '../connection.ts'
 
 interface SignedIn {
   account: { email: string; name: string | undefined }
@@ -22,6 +23,10 @@ export interface ConnectionCard {
   missingScopes: readonly string[]
   /** Apps that used it, the last one first. */
   uses: readonly { app: string; at: Date }[]
+  /** What the last try has shown. */
+  tried: { at: Date; result: CheckResult } | undefined
+  /** Tries it: a form with `csrf`; absent where there is nothing to try. */
+  tryOut: { action: string; csrf: string } | undefined
   /** Connects it again: a form that is posted, or a page with fields. */
   again: ConnectAction | undefined
   disconnectUrl: string
@@ -53,7 +58,13 @@ export type ConnectionNews =
       label: string | undefined
       missing: readonly string[]
     }
-  | { did: 'disconnected'; name: string; isWithdrawn: boolean; at: SafeLink | undefined }
+  | {
+      did: 'disconnected'
+      name: string
+      withdrawal: 'done' | 'later' | 'impossible'
+      at: SafeLink | undefined
+    }
+  | { did: 'tried'; name: string; result: CheckResult }
 
 /** The systems that a person has connected, or can connect. */
 export interface ConnectionsPage extends SignedIn {
@@ -94,13 +105,19 @@ export interface ConnectPage extends SignedIn {
   scopes: readonly string[]
   fields: readonly ConnectField[]
   docsUrl: SafeLink | undefined
+  /** The app whose link it is; `session` is posted. */
+  asking: { session: string; app: string; backUrl: SafeLink } | undefined
 }
 
-/** Shown for a moment on the way to a provider; a `Refresh` header beside it goes on. */
+/**
+ * Shown for a moment on the way to a provider, or back to an app; a `Refresh` header beside it goes
+ * on.
+ */
 export interface ConnectAwayPage {
   kind: 'connect-away'
   name: string
   url: SafeLink
+  isBack: boolean
 }
 
 /** Posts `csrf` and `answer`, which is `replace` or `add`, to `action`. */
@@ -122,6 +139,10 @@ export interface ConnectProblemPage {
   name: string | undefined
   /** Where it begins again. */
   retryUrl: string | undefined
+  /** Where another account signs in. */
+  otherAccountUrl: string | undefined
+  /** The app whose link it was. */
+  back: { app: string; url: SafeLink } | undefined
   listUrl: string
 }
 

@@ -1,12 +1,13 @@
 // Keeping what a provider gave: as a new connection, in place of the one that is made again, or not
 // before the person has said which. Invariant: a connection that leads to another foreign account
-// from now on does so because its owner said so.
+// from now on does so because its owner said so; and a link of an app makes one connection.
 import { type Clock, dateAt, dateNow } from '../../shared/clock.ts'
 import { AppError } from '../../shared/errors.ts'
 import { Secret } from '../../shared/secret.ts'
 import type { ConnectionStore } from '../connection.store.ts'
 import type { Connection, Credential, NewConnection } from '../connection.ts'
 import type { Integration } from '../integration.ts'
+import type { ConnectSession, OpenSession, WayBack } from './connect-session.ts'
 import type { Keeper } from './keeper.ts'
 
 /** A question that waits for its answer. */
@@ -19,6 +20,8 @@ export interface Choice {
   before: string
   now: string
   made: KeptConnection
+  /** To the app that asked for it. */
+  back: WayBack | undefined
 }
 
 /** A new connection as JSON. */
@@ -44,11 +47,14 @@ export interface ConnectionFacts {
   connection: string
   integration: string
   accountId: string
+  /** The app whose link it was. */
+  appId?: string | undefined
 }
 
 export interface SettleDeps {
   connections: Pick<ConnectionStore, 'find' | 'listOf' | 'establish'>
   choices: Keeper<Choice>
+  sessions: Keeper<ConnectSession>
   events: ConnectEvents
   /** Is told why something could not be saved. */
   onNotSaved: (error: unknown) => void
@@ -57,16 +63,36 @@ export interface SettleDeps {
 
 /** What came of it. */
 export type Settled =
-  | { kind: 'connected'; connection: Connection; integration: Integration; isRenewed: boolean }
+  | {
+      kind: 'connected'
+      connection: Connection
+      integration: Integration
+      isRenewed: boolean
+      back: WayBack | undefined
+    }
   | { kind: 'choice'; name: string; integration: Integration }
 
-/** Keeps a connection, or asks first. @throws {AppError} where it cannot be saved */
+/** Who connects, and by which link of an app. */
+export interface Attempt {
+  visitor: Choice['visitor']
+  session: OpenSession | undefined
+}
+
+/**
+ * Keeps a connection, or asks first.
+ *
+ * @returns `link_used` where the link has made its connection already
+ * @throws {AppError} where it cannot be saved
+ */
 export async function settle(
   deps: SettleDeps,
   integration: Integration,
-  visitor: Choice['visitor'],
+  { visitor, session }: Attempt,
   made: NewConnection,
-): Promise<Settled> {
+): Promise<Settled | 'link_used'> {
+  if (session !== undefined && (await deps.sessions.take(session.name)) === undefined)
+    return 'link_used'
+  const back = session?.back
   const before = made.id === undefined ? undefined : await deps.connections.find(made.id)
   const isOther =
     before?.externalId !== undefined &&
@@ -80,11 +106,12 @@ export async function settle(
       before: labelOf(before),
       now: labelOf(made),
       made: asKept(made),
+      back,
     })
     return { kind: 'choice', name, integration }
   }
   // What is to be made again may be gone by now: then it is a new one.
-  return establish(deps, integration, visitor, { ...made, id: before?.id }, false)
+  return establish(deps, integration, { visitor, back }, { ...made, id: before?.id }, false)
 }
 
 /**
@@ -101,7 +128,7 @@ export async function resolveChoice(
   const id = answer === 'replace' ? choice.connectionId : undefined
   const made = { ...asMade(choice.made), id }
   try {
-    return await establish(deps, integration, choice.visitor, made, answer === 'replace')
+    return await establish(deps, integration, choice, made, answer === 'replace')
   } catch (error) {
     if (error instanceof AppError && error.code === 'already_exists') return 'taken'
     throw error
@@ -111,17 +138,22 @@ export async function resolveChoice(
 async function establish(
   { connections, events, clock }: SettleDeps,
   integration: Integration,
-  { accountId }: Choice['visitor'],
+  { visitor: { accountId }, back }: Pick<Choice, 'visitor' | 'back'>,
   made: NewConnection,
   isOtherAccount: boolean,
 ): Promise<Settled> {
   const connection = await connections.establish(made, dateNow(clock))
-  const facts = { connection: connection.id, integration: integration.handle, accountId }
+  const facts = {
+    connection: connection.id,
+    integration: integration.handle,
+    accountId,
+    appId: back?.appId,
+  }
   const isRenewed = connection.generation > 1
   if (isRenewed)
     events.connectionRenewed({ ...facts, reason: isOtherAccount ? 'other_account' : undefined })
   else events.connectionCreated(facts)
-  return { kind: 'connected', connection, integration, isRenewed }
+  return { kind: 'connected', connection, integration, isRenewed, back }
 }
 
 /** What people recognise a foreign account by. */

@@ -16,21 +16,27 @@ export const isOpenFor = (
 
 /** What is wrong with a connection, in a sentence; `undefined` where all is well. */
 export function remarkOn(
-  { status, statusReason, statusSince, missingScopes }: Connection,
+  connection: Connection,
   { name, status: ofIntegration }: Integration,
   dateInWords: (date: Date) => string,
 ): string | undefined {
+  const { status, statusReason, statusSince, missingScopes } = connection
   const since = dateInWords(statusSince)
   if (status === 'disabled' || ofIntegration === 'disabled')
     return 'The people who run this service have switched this connection off.'
   if (status === 'expired')
     return statusReason === 'refresh_token_ended'
       ? `The access that ${name} had given ended on ${since}. Connect again to go on.`
-      : `${name} has not accepted our access since ${since}. Connect again to go on.`
+      : statusReason === 'account_deactivated'
+        ? `Your account was deactivated on ${since}, and its access to ${name} ended. Connect again to go on.`
+        : `${name} has not accepted our access since ${since}. Connect again to go on.`
   if (status === 'failing')
     return `${name} does not answer at the moment. We keep trying, and you need not do anything.`
   if (ofIntegration === 'misconfigured')
     return `This service is not set up correctly for ${name} at the moment. You need not do anything.`
+  const { refreshExpiresAt: end, endingToldFor } = connection
+  if (end !== undefined && end.getTime() === endingToldFor?.getTime())
+    return `The access to ${name} ends on ${dateInWords(end)}. Connect again before then.`
   return missingScopes.length === 0
     ? undefined
     : 'Some of the permissions that we asked for were not given.'
