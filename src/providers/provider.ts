@@ -12,6 +12,13 @@ export interface ProviderAuth {
   readonly revoke?: 'rfc7009' | 'bearer'
   /** What `iss` must be where the callback brings one. */
   readonly issuer?: string
+  /**
+   * The parameter of a callback that signs the others: HMAC-SHA256 in hex under the client secret,
+   * over `name=value` in the order of their names, with & between.
+   */
+  readonly callback_signature?: string
+  /** What parameters of a callback must be, with placeholders: `{shop}.example.com`. */
+  readonly callback_values?: Readonly<Record<string, string>>
   readonly pkce?: 'required' | 'yes' | 'ignored' | 'no'
   /** Between the scopes of a request and of an answer; a space where it is left out. */
   readonly scope_separator?: ' ' | ',' | '+'

@@ -61,6 +61,19 @@ const parameters: Check = (value) => {
   return isText ? undefined : 'Each value must be text; put numbers and true or false in quotes.'
 }
 
+// A callback is compared with them, so that one of another tenant is none.
+const callbackValues: Check = (value, all) => {
+  if (!isMembers(value)) return 'It must be names with values.'
+  const known = configOf(all).map(({ name: placeholder }) => `{${placeholder}}`)
+  const isKnown = (text: unknown): boolean =>
+    typeof text === 'string' &&
+    text.length < 300 &&
+    (text.match(/\{[^}]*\}/g) ?? []).every((placeholder) => known.includes(placeholder))
+  return Object.values(value).every(isKnown)
+    ? undefined
+    : 'Each value must be text whose placeholders are described in config.'
+}
+
 const FORBIDDEN_HEADER =
   /^(host|cookie|connection|content-length|transfer-encoding|te|trailer|upgrade|keep-alive|proxy-.*)$/i
 const header: Check = (value) => {
@@ -78,6 +91,10 @@ const AUTH: Shape = {
   revoke_url: { check: address },
   revoke: { check: oneOf('rfc7009', 'bearer') },
   issuer: { check: plainAddress },
+  callback_signature: {
+    check: text(/^[A-Za-z0-9_-]{1,60}$/, 'It must be the name of a parameter.'),
+  },
+  callback_values: { check: callbackValues },
   pkce: { check: oneOf('required', 'yes', 'ignored', 'no') },
   scope_separator: { check: oneOf(' ', ',', '+') },
   client_auth: { check: oneOf('basic', 'post', 'both') },

@@ -327,6 +327,30 @@ describe.each(BACKENDS)('on %s', (backend) => {
     expect(await held(person)).toHaveLength(1)
   })
 
+  describe('a callback that the provider signs (Shopify)', () => {
+    const changes: [string, (query: URLSearchParams) => void][] = [
+      ['of another shop', (query) => query.set('shop', 'weeds.myshopify.com')],
+      ['with a parameter added', (query) => query.set('extra', '1')],
+      ['with a parameter taken away', (query) => query.delete('timestamp')],
+      ['without its signature', (query) => query.delete('hmac')],
+      ['with two signatures', (query) => query.append('hmac', query.get('hmac') ?? '')],
+      ['signed by somebody else', (query) => query.set('hmac', 'f'.repeat(64))],
+    ]
+    it.each(changes)('%s is none, and the code is not used', async (_name, change) => {
+      const { person, browser } = await aBrowser()
+      const back = new URL(await provider.decide(await start(browser, 'shopify')))
+      change(back.searchParams)
+      const asked = provider.tokenRequests.length
+      const page = await browser.open(back.href)
+      expect({ status: page.status, words: wordsOf(page) }).toEqual({
+        status: 400,
+        words: expect.stringContaining('This answer is from another system'),
+      })
+      expect(provider.tokenRequests).toHaveLength(asked)
+      expect(await held(person)).toEqual([])
+    })
+  })
+
   describe('a provider that fails while a code is exchanged', () => {
     it.each([
       [{ kind: 'status', status: 500 }, 503, 'Plain CRM does not answer'],

@@ -2,7 +2,7 @@
 // GitHub, Square, Zoho, Shopify and QuickBooks as their documentation describes them, one that
 // follows the RFCs (with single-use refresh tokens), and one that is connected by key. It fails on
 // demand, and remembers what it was asked.
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, createHmac, randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -224,6 +224,13 @@ function decide(state: State, url: URL, { account = 'anna', scopes, deny }: Deci
   back.searchParams.set('code', code)
   const more = QUIRKS[quirk].callback?.(account) ?? {}
   for (const [name, value] of Object.entries(more)) back.searchParams.set(name, value)
+  const { signature } = QUIRKS[quirk]
+  if (signature !== undefined) {
+    const names = [...back.searchParams.keys()].sort()
+    const signed = names.map((name) => `${name}=${back.searchParams.get(name) ?? ''}`).join('&')
+    const mac = createHmac('sha256', state.secret).update(signed).digest('hex')
+    back.searchParams.set(signature, mac)
+  }
   return back.href
 }
 

@@ -32,6 +32,8 @@ export interface Quirk {
   refuse(error: string, description?: string): { status: number; body: Record<string, unknown> }
   /** What the callback brings beside code and state. */
   callback?(account: string): Record<string, string>
+  /** The parameter in which the callback is signed. */
+  signature?: string
   credentialOf(request: IncomingMessage, url: URL): string | undefined
   me(account: string): Record<string, unknown>
   wrongToken?: { status: number; body: Record<string, unknown> }
@@ -241,6 +243,8 @@ const SHOPIFY: Quirk = {
       scope_separator: ',',
       pkce: 'no',
       extra_token: { expiring: '1' },
+      callback_signature: 'hmac',
+      callback_values: { shop: '{shop}.myshopify.com' },
     },
     api: { base_url: `${base}/{shop}`, header: 'X-Shopify-Access-Token', prefix: '' },
     config: [{ name: 'shop', label: 'Shop name', pattern: '^[a-z0-9-]{1,63}$' }],
@@ -254,7 +258,8 @@ const SHOPIFY: Quirk = {
     refresh_token_expires_in: 7_776_000,
   }),
   refuse: refuseByStatus,
-  callback: () => ({ shop: 'flowers.myshopify.com', hmac: 'f'.repeat(64), timestamp: '1' }),
+  callback: () => ({ shop: 'flowers.myshopify.com', host: 'YWRtaW4=', timestamp: '1' }),
+  signature: 'hmac',
   credentialOf: ({ headers }) => {
     const value = headers['x-shopify-access-token']
     return typeof value === 'string' ? value : undefined

@@ -18,6 +18,7 @@ import type { KnownProviders } from '../known-providers.ts'
 import type { ProviderCalls, ProviderParty } from '../provider-calls.ts'
 import { type Callback, readCallback, stateIn } from './callback.ts'
 import type { OpenSession } from './connect-session.ts'
+import { isOfProvider } from './signed-callback.ts'
 import { tokenOf } from '../withdrawals.ts'
 import type { ConnectProblem } from './connect-problems.ts'
 import type { Keeper } from './keeper.ts'
@@ -202,6 +203,8 @@ interface Arrival {
 async function exchange(deps: ConnectDeps, arrival: Arrival): Promise<ConnectOutcome> {
   const { integration, provider, flow, callback } = arrival
   const clientSecret = await deps.integrations.clientSecret(integration.id)
+  if (!isOfProvider(provider, callback.query, flow.config, clientSecret))
+    return { kind: 'failed', problem: 'mixed_up', integration }
   const party: ProviderParty = {
     provider,
     client: { clientId: integration.clientId ?? '', clientSecret: clientSecret?.reveal() },

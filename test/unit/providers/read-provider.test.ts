@@ -25,6 +25,8 @@ it.each([
   [{ ...CRM, auth: { ...AUTH, token_url: 'http://127.0.0.1.crm.test/' } }, 'auth.token_url'],
   [{ ...CRM, auth: { ...AUTH, token_url: 'https://a:b@crm.test/' } }, 'auth.token_url'],
   [{ ...CRM, auth: { ...AUTH, revoke: 'delete' } }, 'auth.revoke'],
+  [{ ...CRM, auth: { ...AUTH, callback_signature: 'a&b' } }, 'auth.callback_signature'],
+  [{ ...CRM, auth: { ...AUTH, callback_values: { shop: '{shop}.x' } } }, 'auth.callback_values'],
   [{ ...CRM, auth: { ...AUTH, answer_path: 'a..b' } }, 'auth.answer_path'],
   [{ ...CRM, api: { query: 'a&b' } }, 'api.query'],
   [{ ...CRM, api: { basic: '{sid}' } }, 'api.basic'],
