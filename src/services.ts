@@ -94,7 +94,10 @@ export async function openServices(infrastructure: Infrastructure): Promise<Serv
     }),
   )
   const { events } = audit
-  const deliveries = createDeliveries(infrastructure, events)
+  const deliveries = createDeliveries(infrastructure, events, () => ({
+    accounts,
+    links: accountLinks,
+  }))
   stack.use(deliveries.deliverer)
   const passwords = await createPasswords({
     waiting: metrics.passwordChecksWaiting,

@@ -13,6 +13,7 @@ import { createBookings } from './bookings.ts'
 import { createBookingsApi } from './bookings-api.ts'
 import { openConnections } from './connections.ts'
 import { createDashboard } from './dashboard.ts'
+import { MAILBOX_PATH, withMailbox } from './mailbox.ts'
 import { createOtherSystems } from './other-systems.ts'
 import { choosePort, openHttpServer, PortRefused } from './ports.ts'
 import { seedConnections } from './seed-connections.ts'
@@ -47,7 +48,7 @@ export async function runDemo(session: Session, flags: DemoFlags): Promise<numbe
   const stopped = stopSignal()
   await using stack = new AsyncDisposableStack()
   const { services } = stack.use(await startServer(config, session.logger()))
-  await openOtherSystems(stack, addresses)
+  await openOtherSystems(stack, addresses, flags.dataDir)
   await seedConnections(services, addresses.other)
   const seeded = await seed(services, { dashboard: addresses.app })
   await openApi(stack, addresses, seeded.api)
@@ -100,7 +101,7 @@ const demoSettings = (flags: DemoFlags, { server, port }: Addresses): Record<str
   OTESSE_UNSAFE_PRIVATE_DESTINATIONS: '127.0.0.1',
 })
 
-const KEPT = ['database', 'secrets', 'bookings-dashboard']
+const KEPT = ['database', 'secrets', 'bookings-dashboard', 'mail']
 
 /** Removes what earlier demos kept, and nothing else that may be in the directory. */
 async function forget(dataDir: string): Promise<void> {
@@ -138,10 +139,12 @@ async function openApi(
 async function openOtherSystems(
   stack: AsyncDisposableStack,
   { server, other }: Addresses,
+  dataDir: string,
 ): Promise<void> {
   const callback = `${server}/connections/callback/noteboard`
   const listener = createOtherSystems({ clock: systemClock, callback })
-  stack.use(await openHttpServer(Number(new URL(other).port), listener))
+  const all = withMailbox(join(dataDir, 'mail'), listener)
+  stack.use(await openHttpServer(Number(new URL(other).port), all))
 }
 
 async function openApp(
@@ -180,6 +183,7 @@ function announce(
       app,
       api,
       other,
+      mail: other + MAILBOX_PATH,
       account,
       admin,
       machine,
@@ -208,6 +212,8 @@ function announce(
   Password   ${bold(DEMO_ADMIN.password)}
 
   ${bold('Connect')}    ${link(`${server}/connections`)} other systems: Noteboard by OAuth, Weather Desk by key
+
+  ${bold('Mail')}       ${link(other + MAILBOX_PATH)} what the demo would send: forgotten passwords, notices
 
   ${bold('A token for a program')}, ready to run:
 

@@ -8,6 +8,7 @@ import {
   holdAccount,
   holdAdmins,
   insertAccount,
+  type NewPassword,
   removeLinksOf,
   writePassword,
 } from './account-statements.store.ts'
@@ -63,8 +64,7 @@ export interface AccountLinkStore {
    */
   spendOnPassword(
     hash: string,
-    passwordHash: string,
-    jobReason: string,
+    password: NewPassword,
     at: Date,
   ): Promise<{ kind: LinkKind; account: Account; hadPassword: boolean } | undefined>
   /** Removes what expired before, and returns how many there were. */
@@ -138,7 +138,7 @@ export function createAccountLinkStore(db: Database): AccountLinkStore {
         }),
       ),
 
-    spendOnPassword: (hash, passwordHash, jobReason, at) =>
+    spendOnPassword: (hash, password, at) =>
       withDatabase(() =>
         db.transaction().execute(async (transaction) => {
           const link = await transaction
@@ -157,13 +157,13 @@ export function createAccountLinkStore(db: Database): AccountLinkStore {
           const spent = await transaction
             .deleteFrom('account_links')
             .where('hash', '=', hash)
-            .where('kind', 'in', ['invite', 'reset'])
+            .where('kind', 'in', ['invite', 'reset', 'recovery'])
             .where('expires_at', '>', at)
             .returning('kind')
             .executeTakeFirst()
           if (spent === undefined) return undefined
           const { hasPassword: hadPassword } = account
-          const now = await writePassword(transaction, account, passwordHash, jobReason, at)
+          const now = await writePassword(transaction, account, password, at)
           return { kind: spent.kind, account: now, hadPassword }
         }),
       ),

@@ -2,7 +2,7 @@
 // Invariants: whoever has a link's token can do what it is for, once, until it expires; only its
 // hash is kept; looking at a link never spends it, because mail scanners and previews look. Called
 // by admin/ (making), sign-in/ (using), serve.ts (setup) and background-jobs.ts.
-import { dateNow, DAY, type Clock } from '../shared/clock.ts'
+import { dateNow, DAY, MINUTE, type Clock } from '../shared/clock.ts'
 import { sha256 } from '../shared/crypto.ts'
 import { AppError } from '../shared/errors.ts'
 import { Secret } from '../shared/secret.ts'
@@ -15,15 +15,22 @@ import { type Account, newAccount } from '../model/account.ts'
 import { type AccountInvalidation, type ActContext, PASSWORD_PURGE_REASON } from './accounts.ts'
 import type { Passwords } from './passwords.ts'
 
-/** How long links live. A reset is made by an admin, who hands it over by hand: an hour would often be gone before it is read. */
+/**
+ * How long links live. A reset is made by an admin, who hands it over by hand: an hour would often
+ * be gone before it is read. A recovery is a reset that its owner asked for, and waits for the mail.
+ */
 const LIFE_MILLIS: Readonly<Record<LinkKind, number>> = {
   setup: DAY,
   invite: 7 * DAY,
   reset: DAY,
+  recovery: 30 * MINUTE,
 }
 
 /** Where links lead, below the issuer. */
 export const WELCOME_PATH = '/welcome'
+
+/** Where those lead that their owner asked for. */
+export const RESET_PATH = '/reset'
 
 /** A link that was just made; the token in its URL is nowhere else. */
 export interface OneTimeLink {
@@ -33,7 +40,8 @@ export interface OneTimeLink {
 }
 
 /** What a link is good for. */
-export type LinkPurpose = { kind: 'setup' } | { kind: 'invite' | 'reset'; account: Account }
+export type LinkPurpose =
+  { kind: 'setup' } | { kind: 'invite' | 'reset' | 'recovery'; account: Account }
 
 /** What is told to the event log. */
 export interface LinkEvents {
@@ -60,6 +68,7 @@ export interface AccountLinks {
    * is none yet. Links made for the account before end.
    *
    * @param account as it was when somebody decided that a link may be made
+   * @param options.isAskedFor its owner forgot the password, and no admin decided anything
    * @throws {AppError} `not_found` where it is not active, `conflict` where its role has changed
    * since
    */
@@ -68,6 +77,7 @@ export interface AccountLinks {
     issuer: string,
     context?: ActContext,
     along?: WriteAlong<OneTimeLink>,
+    options?: { isAskedFor: boolean },
   ): Promise<OneTimeLink>
   /**
    * Creates an account without a password, and the link with which its owner chooses one, in one
@@ -97,7 +107,8 @@ export interface AccountLinks {
   /**
    * Spends a link on a password. Where there was one before, all login sessions and grants of the
    * account end with it, by a job written in the same transaction, with the reason
-   * `password_changed`: a reset is what people ask for when somebody else got in.
+   * `password_changed`: a reset is what people ask for when somebody else got in. After a recovery
+   * the grants stay, unless `disconnectApps` says otherwise: most people just forgot it.
    *
    * @returns the account, and whether such a job was written
    * @throws {AppError} `link_invalid`; `parameter_invalid` about `password`, which leaves the link
@@ -107,6 +118,7 @@ export interface AccountLinks {
     token: string,
     password: string,
     context?: ActContext,
+    options?: { disconnectApps: boolean },
   ): Promise<{ account: Account; endsSessions: boolean }>
   /** Removes expired links. */
   removeExpired(): Promise<number>
@@ -142,10 +154,10 @@ export function createAccountLinks(deps: {
       return link
     },
 
-    async make(account, issuer, context = {}, along) {
+    async make(account, issuer, context = {}, along, { isAskedFor } = { isAskedFor: false }) {
       const { id, role, hasPassword } = account
       if (account.status !== 'active') throw new AppError('not_found', { detail: 'active account' })
-      const kind = hasPassword ? 'reset' : 'invite'
+      const kind = hasPassword ? (isAskedFor ? 'recovery' : 'reset') : 'invite'
       const { kept, link } = createLink(kind, id, issuer, dateNow(clock))
       const alongLink = along && ((transaction: OpenTransaction) => along(transaction, link))
       if (!(await store.replace({ ...kept, accountId: id }, role, alongLink)))
@@ -205,12 +217,17 @@ export function createAccountLinks(deps: {
       return account
     },
 
-    async choosePassword(token, password, context = {}) {
+    async choosePassword(token, password, context = {}, options = { disconnectApps: false }) {
       assertPassword(password)
       const link = await assertGood(token, (kind) => kind !== 'setup')
       const passwordHash = await passwords.hash(password)
       const now = dateNow(clock)
-      const spent = await store.spendOnPassword(link.hash, passwordHash, PASSWORD_PURGE_REASON, now)
+      const keepsApps = link.kind === 'recovery' && !options.disconnectApps
+      const spent = await store.spendOnPassword(
+        link.hash,
+        { passwordHash, keepsApps, jobReason: PASSWORD_PURGE_REASON },
+        now,
+      )
       if (spent === undefined) throw new AppError('link_invalid')
       const { kind, account, hadPassword } = spent
       const byOwner = { ...context, actor: account.id }
@@ -234,5 +251,6 @@ function createLink(
   const token = newLinkToken()
   const expiresAt = new Date(createdAt.getTime() + LIFE_MILLIS[kind])
   const kept: KeptLink = { hash: sha256(token), kind, accountId, createdAt, expiresAt }
-  return { kept, link: { url: new Secret(`${issuer}${WELCOME_PATH}/${token}`), expiresAt } }
+  const path = kind === 'recovery' ? RESET_PATH : WELCOME_PATH
+  return { kept, link: { url: new Secret(`${issuer}${path}/${token}`), expiresAt } }
 }

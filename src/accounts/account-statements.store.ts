@@ -146,17 +146,27 @@ export async function holdAccount(
   return row && toAccount(row)
 }
 
+/** A password that replaces another. */
+export interface NewPassword {
+  passwordHash: string
+  /** Grants and consents stay; sessions end in any case. */
+  keepsApps: boolean
+  /** The reason code of what ends. */
+  jobReason: string
+}
+
 /**
- * Writes another password and ends what the one before gave: one-time links, tokens and sessions.
+ * Writes another password and ends what the one before gave: one-time links, sessions, and tokens
+ * where apps are not kept.
  */
 export async function writePassword(
   transaction: Transaction<Tables>,
   { id, hasPassword }: Account,
-  passwordHash: string,
-  jobReason: string,
+  { passwordHash, keepsApps, jobReason }: NewPassword,
   at: Date,
 ): Promise<Account> {
-  if (hasPassword) await endAll(transaction, id, jobReason, at)
+  if (hasPassword && keepsApps) await endSessions(transaction, id, at)
+  else if (hasPassword) await endAll(transaction, id, jobReason, at)
   const row = await transaction
     .updateTable('accounts')
     .set({ password_hash: passwordHash, updated_at: at, version: sql`version + 1` })

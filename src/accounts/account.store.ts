@@ -166,7 +166,12 @@ export function createAccountStore(db: Database): AccountStore {
         db.transaction().execute(async (transaction) => {
           const account = await holdAccount(transaction, id)
           if (account === undefined) return false
-          await writePassword(transaction, account, passwordHash, jobReason, at)
+          await writePassword(
+            transaction,
+            account,
+            { passwordHash, keepsApps: false, jobReason },
+            at,
+          )
           return true
         }),
       ),

@@ -25,6 +25,13 @@ import { FORM_ANSWER_PAGES, type FormAnswerPage } from '../oauth/authorize/form-
 import type { EngineInteractions } from '../oauth/authorize/interactions.ts'
 import type { Services } from '../services.ts'
 import { createDirectSignInRouter, signInAddress } from '../sign-in/direct-sign-in.routes.ts'
+import {
+  createForgotRouter,
+  createMailLimits,
+  FORGOT_PATH,
+  type ForgotDeps,
+} from '../sign-in/forgot.routes.ts'
+import { resetRequest } from '../sign-in/reset-request.ts'
 import { createHasEnded } from '../sign-in/ended-sessions.ts'
 import { BROWSER_MEMORY_MILLIS, createKnownPlaces } from '../sign-in/known-places.ts'
 import { createFindUser } from '../sign-in/session.ts'
@@ -35,6 +42,7 @@ import { createSignInRouter } from '../sign-in/sign-in.routes.ts'
 import { createSignOutRouter } from '../sign-in/sign-out.routes.ts'
 import { createOneTimeLinkRouter } from '../sign-in/one-time-link.routes.ts'
 import type { Limits } from '../http/limits.ts'
+import { withDatabase } from '../storage/database.ts'
 
 const VIEWS = join(import.meta.dirname, '../../views')
 
@@ -82,7 +90,10 @@ export function createPageRouters(
   const findUser = createFindUser(signedIn, accounts)
   const shared = { issuer, interactions, accounts, findUser, csrf, views, events, perAddress }
   const catalogue = () => scopes.current().scopes
-  const signIn = createSignInParts(infrastructure, services, limiter)
+  const signIn = {
+    ...createSignInParts(infrastructure, services, limiter),
+    forgotUrl: services.deliveries.mailbox.isSetUp ? FORGOT_PATH : undefined,
+  }
   return [
     createSignInRouter({
       ...shared,
@@ -126,6 +137,7 @@ export function createPageRouters(
       hasEnded: createHasEnded(stores.purgeJobs),
       redirects: { member: CONNECTED_APPS_PATH, console: CONSOLE_PATH, signIn: signInAddress },
     }),
+    ...createForgottenPassword(infrastructure, services, limiter, shared),
     createSignOutRouter(shared),
     createErrorReferenceRouter(templates, readsPerAddress),
     createAssetsRouter({
@@ -134,6 +146,25 @@ export function createPageRouters(
       perAddress: readsPerAddress,
     }),
   ]
+}
+
+/** Without mail there is no such page. */
+function createForgottenPassword(
+  { db, clock, config }: Infrastructure,
+  { deliveries: { mailbox, deliverer } }: Services,
+  limiter: RateLimiter,
+  shared: Pick<ForgotDeps, 'issuer' | 'csrf' | 'views' | 'perAddress'>,
+): Router[] {
+  if (!mailbox.isSetUp) return []
+  const router = createForgotRouter({
+    ...shared,
+    limits: createMailLimits(limiter, config.limits),
+    async ask(email, asker) {
+      await withDatabase(() => mailbox.write(db, resetRequest(email, asker, clock())))
+      void deliverer.deliver()
+    },
+  })
+  return [router]
 }
 
 const CONNECTIONS = {

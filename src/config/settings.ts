@@ -344,6 +344,18 @@ const SETTINGS = {
       60,
       'Requests of one app to /connect/v1.',
     ),
+    mailPerRecipient: limit(
+      'OTESSE_LIMIT_MAIL_PER_RECIPIENT',
+      3,
+      3600,
+      'Mails to one address that strangers can cause, such as by a forgotten password.',
+    ),
+    mailPerAddress: limit(
+      'OTESSE_LIMIT_MAIL_PER_ADDRESS',
+      20,
+      3600,
+      'Mails that one network address can cause in this way.',
+    ),
     loginPerAccountAddress: limit(
       'OTESSE_LIMIT_LOGIN_PER_ACCOUNT_ADDRESS',
       10,

@@ -96,6 +96,7 @@ async function carry(deps: DelivererDeps, delivery: HeldDelivery): Promise<void>
   const facts = { accountId, kind, purpose, delivery: id }
   try {
     const outcome = await tryOne(deps, delivery)
+    if (outcome.kind === 'settled') return
     const { answer } = outcome
     if (outcome.kind === 'sent') {
       await store.end(id, dateNow(clock), answer)

@@ -206,6 +206,7 @@ const toDelivery = (row: Selectable<DeliveryRow>, now: Date): Delivery => ({
   dueAt: row.due_at ?? undefined,
   endedAt: row.ended_at ?? undefined,
   canResend:
+    row.kind === 'mail' &&
     row.ended_at !== null &&
     row.encrypted_body !== null &&
     (row.expires_at === null || row.expires_at > now),

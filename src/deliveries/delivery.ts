@@ -55,6 +55,8 @@ export interface HeldDelivery {
 export type TryOutcome =
   | { kind: 'sent'; answer: string }
   | { kind: 'failed'; answer: string }
+  /** It was ended already, in the transaction that did what it was for. */
+  | { kind: 'settled' }
   | { kind: 'dropped'; reason: DropReason; answer?: string }
 
 const RETRIES_MILLIS = [MINUTE, 5 * MINUTE, 30 * MINUTE, 2 * HOUR]

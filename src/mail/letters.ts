@@ -24,6 +24,17 @@ export const createLetters = (service: string) => ({
     after: [NOT_YOU_LINK],
   }),
 
+  recovery: ({ url, expiresAt }: LinkFacts): Letter => ({
+    purpose: 'recovery',
+    subject: `Choose a new ${service} password`,
+    paragraphs: [
+      'Someone asked for a new password for your account. If that was you, open the link and choose one.',
+    ],
+    action: { label: 'Choose a new password', url },
+    facts: [{ label: 'The link works once, until', value: expiresAt }],
+    after: ['If it was not you, ignore this message. Your password stays as it is.'],
+  }),
+
   reset: ({ url, expiresAt }: LinkFacts): Letter => ({
     purpose: 'reset',
     subject: `Choose a new ${service} password`,

@@ -40,6 +40,8 @@ export interface DirectSignInDeps {
   csrf: Csrf
   views: Views<SignInFolderPage>
   events: Pick<SignInEvents, 'sessionEnded'>
+  /** Where somebody goes who forgot the password; absent where no mail is sent. */
+  forgotUrl: string | undefined
   /** Bounds all requests to these pages. */
   perAddress: Pick<BatchedLimit, 'hit'>
   /** All that there are; the first is for a request that names none. */
@@ -124,12 +126,13 @@ function taskOf({ destinations }: DirectSignInDeps, ctx: Context): SignInTask {
 }
 
 function showSignIn(
-  { issuer, views, csrf }: DirectSignInDeps,
+  deps: DirectSignInDeps,
   formKeys: FormKeys,
   ctx: Context,
   task: SignInTask,
   user: Account | undefined,
 ): void {
+  const { issuer, views, csrf } = deps
   const isAgain = asksAgain(task, user)
   const { status, email, problem } = failureToShow(ctx, issuer, isAgain) ?? FIRST_ATTEMPT
   sendPage(
@@ -145,6 +148,7 @@ function showSignIn(
       cancelAction: undefined,
       // Without a user it would lead back here.
       cancelUrl: user === undefined ? undefined : task.top,
+      forgotUrl: deps.forgotUrl,
       reauthenticate: isAgain,
       switchAction: undefined,
       purpose: task.purpose,

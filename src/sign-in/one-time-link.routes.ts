@@ -3,7 +3,12 @@
 // spends, once; the token of the link is in no log, event or page but its own form's address.
 import Router from '@koa/router'
 import type { Context } from 'koa'
-import { WELCOME_PATH, type AccountLinks, type LinkPurpose } from '../accounts/account-links.ts'
+import {
+  type AccountLinks,
+  type LinkPurpose,
+  RESET_PATH,
+  WELCOME_PATH,
+} from '../accounts/account-links.ts'
 import type { Account } from '../model/account.ts'
 import { assertPassword, parseEmail, parseLine } from '../accounts/account-input.ts'
 import { PASSWORD_RULE } from '../accounts/passwords.ts'
@@ -50,18 +55,20 @@ interface KeptForm {
 
 const EMPTY_FORM: KeptForm = { typed: { email: '', name: '' }, problems: {} }
 
-const PATH = `${WELCOME_PATH}/:token`
+const PATHS = [WELCOME_PATH, RESET_PATH].map((path) => `${path}/:token`)
 
-/** Creates the router of /welcome. */
+/** Creates the router of /welcome and /reset. */
 export function createOneTimeLinkRouter(deps: OneTimeLinkDeps): Router {
   const formKeys = createFormKeys(deps.issuer)
   const router = new Router({ strict: true, sensitive: true })
   const limited = limitPages(deps.perAddress)
-  router.get(PATH, limited, async function showLink(ctx: Context) {
-    const kept = outcomeToShow(ctx, deps.issuer) as KeptForm | undefined
-    show(deps, formKeys, ctx, await purposeOf(deps, ctx), kept ?? EMPTY_FORM)
-  })
-  router.post(PATH, limited, (ctx: Context) => useLink(deps, formKeys, ctx))
+  for (const path of PATHS) {
+    router.get(path, limited, async function showLink(ctx: Context) {
+      const kept = outcomeToShow(ctx, deps.issuer) as KeptForm | undefined
+      show(deps, formKeys, ctx, await purposeOf(deps, ctx), kept ?? EMPTY_FORM)
+    })
+    router.post(path, limited, (ctx: Context) => useLink(deps, formKeys, ctx))
+  }
   return router
 }
 
@@ -77,7 +84,7 @@ async function useLink(deps: OneTimeLinkDeps, formKeys: FormKeys, ctx: Context):
   } catch (error) {
     const kept: KeptForm = { typed, problems: problemsOf(error) }
     const less: KeptForm = { ...kept, typed: EMPTY_FORM.typed }
-    redirectToOutcome(ctx, deps.issuer, addressOf(token), kept, less)
+    redirectToOutcome(ctx, deps.issuer, ctx.path, kept, less)
   }
 }
 
@@ -90,7 +97,10 @@ async function spend(
   form: Parameters,
 ): Promise<{ account: Account; endsSessions: boolean }> {
   const password = form.get('password') ?? ''
-  if (purpose.kind !== 'setup') return links.choosePassword(token, password, requestFacts(ctx))
+  if (purpose.kind !== 'setup')
+    return links.choosePassword(token, password, requestFacts(ctx), {
+      disconnectApps: form.get('apps') === 'on',
+    })
   const input = { email: form.get('email') ?? '', name: form.get('name') ?? '', password }
   return { account: await links.setUp(token, input, requestFacts(ctx)), endsSessions: false }
 }
@@ -140,7 +150,7 @@ function show(
     {
       kind: 'one-time-link',
       purpose: purpose.kind,
-      action: addressOf(token),
+      action: ctx.path,
       csrf: csrf.token(bindingOf(formKeys.hold(ctx), token)),
       email: purpose.kind === 'setup' ? typed.email : purpose.account.email,
       name: typed.name,
@@ -208,8 +218,6 @@ function problemsOf(error: unknown): Problems {
       throw error
   }
 }
-
-const addressOf = (token: string): string => `${WELCOME_PATH}/${encodeURIComponent(token)}`
 
 const tokenOf = (ctx: Context): string =>
   String((ctx as Context & { params: Record<string, unknown> }).params['token'])

@@ -21,6 +21,8 @@ export interface SignInPage {
    */
   reauthenticate: boolean
   switchAction: string | undefined
+  /** Where somebody goes who forgot the password; absent where no mail is sent. */
+  forgotUrl?: string | undefined
   /** What the user goes on to where no app sent them: completes "Use your account to …". */
   purpose?: string | undefined
 }
@@ -91,10 +93,28 @@ export interface RedirectPage {
   appName: string | undefined
 }
 
-/** Posts `csrf`, `password`, `again`, and for the setup `name` and `email`, to `action`. */
+/** Posts `csrf` and `email` to `action`. */
+export interface ForgotPage {
+  kind: 'forgot'
+  action: string
+  csrf: string
+  email: string
+  /** The whole sentence. */
+  problem: string | undefined
+}
+
+export interface ForgotSentPage {
+  kind: 'forgot-sent'
+  /** As it was typed; empty where it was too long to keep. */
+  email: string
+  againUrl: string
+}
+
+/** Posts `csrf`, `password`, `again`, and for the setup `name` and `email`, to `action`; for a recovery perhaps `apps`. */
 export interface OneTimeLinkPage {
   kind: 'one-time-link'
-  purpose: 'setup' | 'invite' | 'reset'
+  /** A recovery is a reset that its owner asked for: apps stay connected unless they tick it. */
+  purpose: 'setup' | 'invite' | 'reset' | 'recovery'
   action: string
   csrf: string
   /** What was typed; of an account that exists, its own. */
@@ -138,6 +158,8 @@ export type SignInFolderPage =
   | HomePage
   | RedirectPage
   | OneTimeLinkPage
+  | ForgotPage
+  | ForgotSentPage
   | ErrorPage
 
 /** Their kinds; a record, so that the compiler asks for the line of a new page. */
@@ -150,5 +172,7 @@ export const SIGN_IN_PAGES: Readonly<Record<SignInFolderPage['kind'], true>> = {
   home: true,
   redirect: true,
   'one-time-link': true,
+  forgot: true,
+  'forgot-sent': true,
   error: true,
 }

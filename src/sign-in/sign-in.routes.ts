@@ -49,6 +49,8 @@ export interface SignInDeps {
   csrf: Csrf
   views: Views<SignInFolderPage>
   events: Pick<SignInEvents, 'sessionEnded' | 'consentGranted' | 'consentDenied'>
+  /** Where somebody goes who forgot the password; absent where no mail is sent. */
+  forgotUrl: string | undefined
   /** Bounds all requests to these pages. */
   perAddress: Pick<BatchedLimit, 'hit'>
 }
@@ -222,6 +224,7 @@ async function showSignIn(
       email: account?.email ?? email,
       problem,
       cancelAction: `${base}/deny`,
+      forgotUrl: deps.forgotUrl,
       reauthenticate: account !== undefined,
       switchAction: account === undefined ? undefined : `${base}/switch`,
     },

@@ -202,7 +202,7 @@ export interface PurgeJobRow {
 export interface AccountLinkRow {
   /** SHA-256 of the link's token; the token is nowhere. */
   hash: string
-  kind: 'setup' | 'invite' | 'reset'
+  kind: 'setup' | 'invite' | 'reset' | 'recovery'
   account_id: string | null
   created_at: Timestamp
   expires_at: Timestamp
@@ -416,7 +416,7 @@ export interface UploadPieceRow {
 export interface DeliveryRow {
   id: string
   /** How it is carried out. */
-  kind: 'mail'
+  kind: 'mail' | 'reset_request'
   /** What it is about. */
   purpose: string
   recipient: string | null

@@ -17,6 +17,7 @@ interface Facts {
   server: string
   app: string
   api: string
+  mail: string
   account: { email: string; password: string }
   admin: { email: string; password: string }
   machine: { clientId: string; clientSecret: string }
@@ -151,6 +152,26 @@ test('the API refuses as RFC 6750 §3 says, the app refuses forms of other sites
   const second = startDemo(['--data-dir', dataDir, ...ports])
   const [code] = (await once(second, 'exit')) as [number]
   expect(code).toBe(1)
+  await stop('SIGTERM')
+}, 60_000)
+
+test('a forgotten password: the link is on the page of mails, and the new one signs in', async () => {
+  const facts = await start()
+  const browser = createBrowser({ url: facts.server, issuer: facts.server })
+  const page = await browser.open(`${facts.server}/forgot`)
+  const { email } = facts.account
+  await browser.submit(page, '/forgot', { email })
+  let link: string | undefined
+  for (let tries = 0; link === undefined && tries < 100; tries += 1) {
+    const mails = await (await fetch(facts.mail)).text()
+    link = /<a href="([^"]*\/reset\/[^"]*)">/.exec(mails)?.[1]
+    if (link === undefined) await new Promise((resolve) => setTimeout(resolve, 50))
+    else expect(mails).toContain(`To ${email}`)
+  }
+  const chosen = { password: 'a password for the demo', again: 'a password for the demo' }
+  const form = await browser.open(link ?? '')
+  const done = await browser.submit(form, new URL(link ?? '').pathname, chosen)
+  expect(done.html).toContain(email)
   await stop('SIGTERM')
 }, 60_000)
 

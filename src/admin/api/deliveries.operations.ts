@@ -20,7 +20,7 @@ const MOST = 200
 
 const DELIVERY = answer({
   id: text('The ID, which is also in the Message-ID of the mail.'),
-  kind: choice('How it is delivered.', ['mail']),
+  kind: choice('How it is delivered.', ['mail', 'reset_request']),
   purpose: text('What it is about, like `invitation`.'),
   recipient: orNull(text('Where it goes.')),
   account_id: orNull(text('The account that it is about.')),

@@ -24,6 +24,8 @@ const DROPPED: Readonly<Record<DropReason, string>> = {
 const PURPOSES: Readonly<Record<string, string>> = {
   invitation: 'Invitation',
   reset: 'New password',
+  recovery: 'Forgotten password',
+  reset_request: 'Request for a new password',
 }
 
 /** Returns what a mail is about; what we do not know stands for itself. */
