@@ -47,6 +47,10 @@ export interface QuirkProvider extends AsyncDisposable {
   tokenRequests: TokenRequestSeen[]
   /** All tokens that were withdrawn by request. */
   revoked: string[]
+  /** What a withdrawal is answered with. */
+  revokeStatus: number
+  /** Called when tokens were made, before they are sent. */
+  onIssued: (() => void) | undefined
   /** How often a refresh token came that had been used. */
   reuses(): number
   /** The keys that open the API. */
@@ -89,6 +93,8 @@ interface State {
   next: Misbehaviour[]
   seen: TokenRequestSeen[]
   revoked: string[]
+  revokeStatus: number
+  onIssued: (() => void) | undefined
   reuses: number
 }
 
@@ -113,6 +119,8 @@ export async function startQuirkProvider({
     next: [],
     seen: [],
     revoked: [],
+    revokeStatus: 200,
+    onIssued: undefined,
     reuses: 0,
   }
   const listener = (request: IncomingMessage, response: ServerResponse): void =>
@@ -133,6 +141,18 @@ export async function startQuirkProvider({
     definition: (quirk) => QUIRKS[quirk].definition(`${state.origin}/${quirk}`),
     tokenRequests: state.seen,
     revoked: state.revoked,
+    get revokeStatus() {
+      return state.revokeStatus
+    },
+    set revokeStatus(status) {
+      state.revokeStatus = status
+    },
+    get onIssued() {
+      return state.onIssued
+    },
+    set onIssued(call) {
+      state.onIssued = call
+    },
     reuses: () => state.reuses,
     keys: state.keys,
     misbehave: (...next) => void state.next.push(...next),
@@ -269,6 +289,7 @@ async function answerTokens(
     send(quirk, request, response, status, body)
     return
   }
+  state.onIssued?.()
   const changes = next?.kind === 'members' ? next.members : {}
   send(quirk, request, response, 200, { ...quirk.tokens(outcome), ...changes })
 }
@@ -359,7 +380,7 @@ async function revoke(
   const held = state.refresh.get(token) ?? state.access.get(token)
   for (const each of [...state.refresh.values(), ...state.access.values()])
     if (held !== undefined && each.account === held.account) each.isAlive = false
-  send(QUIRKS[name], request, response, 200, { ok: true })
+  send(QUIRKS[name], request, response, state.revokeStatus, { ok: true })
 }
 
 // —— The API ——

@@ -226,8 +226,10 @@ async function exchange(deps: ConnectDeps, arrival: Arrival): Promise<ConnectOut
       detail: outcome.failure.error,
     }
   }
-  await noteSuccess(deps, integration)
-  return complete(deps, arrival, party, outcome.tokens)
+  const completed = await complete(deps, arrival, party, outcome.tokens)
+  // After the tokens are safe; where it fails, the next refresh finds out.
+  await noteSuccess(deps, integration).catch(deps.onNotSaved)
+  return completed
 }
 
 const PROBLEM_OF: Readonly<Record<ProviderFailure['class'], ConnectProblem>> = {
