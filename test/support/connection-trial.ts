@@ -28,16 +28,14 @@ export interface ConnectionTrial extends AsyncDisposable {
   nodes: MainProcess[]
   connectionId: string
   /** Asks a process for the token. */
-  fetchFrom(node: MainProcess): Promise<Fetched>
+  fetchFrom(node: MainProcess, connectionId?: string): Promise<Fetched>
   /** Makes the access token end now. */
   endAccess(): Promise<void>
-  /** Makes the lease of a process that is gone end now, as time would. */
-  endLease(): Promise<void>
-  /** Connects anew, after the provider has refused for good. */
-  connectAgain(): Promise<void>
+  /** Makes another connection, whose access token has ended. Returns its id. */
+  connect(): Promise<string>
   restart(at: number): Promise<void>
   /** The refresh token as the database has it. */
-  storedRefreshToken(): Promise<string>
+  storedRefreshToken(connectionId: string): Promise<string>
 }
 
 /** Starts it. */
@@ -71,7 +69,7 @@ export async function startConnectionTrial(stores: TestStores): Promise<Connecti
         integrationId: (await integrations.findByHandle('rotating'))?.id ?? '',
         owner: { kind: 'account', id: account.id },
         establishedBy: account.id,
-        externalId: 'there',
+        externalId: refreshToken.slice(0, 20),
         externalLabel: undefined,
         grantedScopes: [],
         missingScopes: [],
@@ -85,6 +83,8 @@ export async function startConnectionTrial(stores: TestStores): Promise<Connecti
       },
       new Date(),
     )
+    // Only fetches refresh it, and not the work in the background.
+    await db.updateTable('connections').set({ due_at: null }).where('id', '=', made.id).execute()
     return made.id
   }
   const connectionId = await connect()
@@ -93,17 +93,16 @@ export async function startConnectionTrial(stores: TestStores): Promise<Connecti
   stack.defer(() => {
     for (const node of nodes) node[Symbol.dispose]()
   })
-  const set = (columns: { access_expires_at: Date } | { lease_until: Date | null }) =>
-    db.updateTable('connections').set(columns).where('id', '=', connectionId).execute()
   const open = stack.move()
   return {
     provider,
     server,
     nodes,
     connectionId,
-    async fetchFrom({ url }) {
+    connect,
+    async fetchFrom({ url }, id = connectionId) {
       try {
-        const answer = await fetch(`${url}/connect/v1/connections/${connectionId}/token`, {
+        const answer = await fetch(`${url}/connect/v1/connections/${id}/token`, {
           method: 'POST',
           headers: { authorization: `Bearer ${access}` },
         })
@@ -114,19 +113,17 @@ export async function startConnectionTrial(stores: TestStores): Promise<Connecti
       }
     },
     async endAccess() {
-      await set({ access_expires_at: new Date(0) })
-    },
-    async endLease() {
-      await set({ lease_until: null })
-    },
-    async connectAgain() {
-      await connect()
+      await db
+        .updateTable('connections')
+        .set({ access_expires_at: new Date(0) })
+        .where('id', '=', connectionId)
+        .execute()
     },
     async restart(at) {
       nodes[at] = await startNode()
     },
-    async storedRefreshToken() {
-      const usable = await connections.findUsable(connectionId)
+    async storedRefreshToken(id) {
+      const usable = await connections.findUsable(id)
       return usable?.credential('oauth_refresh_token')?.reveal() ?? ''
     },
     [Symbol.asyncDispose]: () => open.disposeAsync(),
@@ -173,7 +170,8 @@ export const KILL_POINTS: readonly KillPoint[] = [
 ]
 
 /**
- * Kills the process that refreshes, and lets the next one go on.
+ * Kills the process that refreshes, each time with another connection, and lets another process go
+ * on when the leases of the dead have ended by themselves.
  *
  * @returns how often the connection went on, and had to be made again; and what must not be
  */
@@ -181,34 +179,41 @@ export async function tryKills(
   trial: ConnectionTrial,
   points: readonly KillPoint[],
 ): Promise<{ wentOn: number; lost: number; problems: string[] }> {
-  const result = { wentOn: 0, lost: 0, problems: [] as string[] }
+  const killed: { point: KillPoint; id: string }[] = []
   for (const point of points) {
-    await trial.endAccess()
-    const generation = await generationOf(trial)
-    await killAt(trial, point)
-    await trial.endLease()
-    const { status, error, token = '' } = await trial.fetchFrom(trial.nodes[1]!)
-    const name = JSON.stringify(point)
-    if (status === 200 && trial.provider.accepts(token)) {
-      result.wentOn += 1
-      if ((await generationOf(trial)) < generation) result.problems.push(`${name}: went back`)
-    } else if (status === 409 && error === 'reconnect_needed' && point.when !== 'before-send') {
-      // The provider had renewed the token, and its answer died with the process.
-      if (trial.provider.isCurrent(await trial.storedRefreshToken()))
-        result.problems.push(`${name}: expired, though the provider would have gone on`)
-      result.lost += 1
-      await trial.connectAgain()
-    } else result.problems.push(`${name}: ${status} ${error ?? 'a token that is not accepted'}`)
+    const id = await trial.connect()
+    await killAt(trial, point, id)
     await trial.restart(0)
+    killed.push({ point, id })
   }
+  const result = { wentOn: 0, lost: 0, problems: [] as string[] }
+  await Promise.all(
+    killed.map(async ({ point, id }) => {
+      const { status, error, token = '' } = await untilNobodyRefreshes(trial, id)
+      const name = JSON.stringify(point)
+      if (status === 200 && trial.provider.accepts(token)) result.wentOn += 1
+      else if (status === 409 && error === 'reconnect_needed' && point.when !== 'before-send') {
+        // The provider had renewed the token, and its answer died with the process.
+        if (trial.provider.isCurrent(await trial.storedRefreshToken(id)))
+          result.problems.push(`${name}: expired, though the provider would have gone on`)
+        result.lost += 1
+      } else result.problems.push(`${name}: ${status} ${error ?? 'a token that is not accepted'}`)
+    }),
+  )
   return result
 }
 
-async function generationOf({ server, connectionId }: ConnectionTrial): Promise<number> {
-  return (await server.services.stores.connections.find(connectionId))?.generation ?? 0
+/** Each call waits for a while by itself; a lease lasts for 30 s. */
+async function untilNobodyRefreshes(trial: ConnectionTrial, id: string): Promise<Fetched> {
+  const giveUpAt = performance.now() + 45_000
+  for (;;) {
+    const fetched = await trial.fetchFrom(trial.nodes[1]!, id)
+    const isOver = fetched.error !== 'refresh_in_progress' || performance.now() > giveUpAt
+    if (isOver) return fetched
+  }
 }
 
-async function killAt(trial: ConnectionTrial, point: KillPoint): Promise<void> {
+async function killAt(trial: ConnectionTrial, point: KillPoint, id: string): Promise<void> {
   const [victim] = trial.nodes
   if (victim === undefined) return
   const kill = (): void => void victim.child.kill('SIGKILL')
@@ -217,7 +222,7 @@ async function killAt(trial: ConnectionTrial, point: KillPoint): Promise<void> {
   if (point.when === 'request-arrived') trial.provider.instead({ onRequest: kill })
   if (point.when === 'answered')
     trial.provider.instead({ onAnswered: () => later(point.afterMillis) })
-  const fetched = trial.fetchFrom(victim)
+  const fetched = trial.fetchFrom(victim, id)
   if (point.when === 'before-send') later(point.afterMillis)
   await fetched
   // Whoever answered before it was killed dies now.
