@@ -8,8 +8,12 @@ import {
 } from 'node:http'
 import { type AddressInfo, connect as connectTcp } from 'node:net'
 import { gzipSync } from 'node:zlib'
+import { Secret } from '../../src/shared/secret.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
+import { createBrowser } from '../support/browser-flow.ts'
+import { createAccount, PASSWORD, registerApp } from '../support/builders.ts'
 import { connectTo, type TestConnection } from '../support/connected-company.ts'
+import { createOAuthClient } from '../support/oauth-client.ts'
 
 const TOKEN = 'provider-token-1/with+signs'
 const FRESH = 'provider-token-2/with+signs'
@@ -368,6 +372,71 @@ describe('redirects', () => {
       redirect(location)
       expect(await errorOf(await call('/x'))).toMatchObject({ error: 'provider_answer_refused' })
     }
+  })
+})
+
+describe('an app of somebody else', () => {
+  async function appOf(scopes: readonly string[], accountId: string) {
+    const app = createOAuthClient(server, await registerApp(server, { scopes: [...scopes] }))
+    return { app, access: (await app.authorize({ accountId, scopes })).access }
+  }
+  async function connectPerson(accountId: string): Promise<string> {
+    const { connections } = server.services.stores
+    const made = await connections.establish(
+      {
+        integrationId: connection.integration.id,
+        owner: { kind: 'account', id: accountId },
+        establishedBy: accountId,
+        externalId: accountId,
+        externalLabel: undefined,
+        grantedScopes: [],
+        missingScopes: [],
+        config: {},
+        accessExpiresAt: new Date(server.clock() + 3_600_000),
+        refreshExpiresAt: undefined,
+        credentials: [{ kind: 'oauth_access_token', name: '', value: new Secret(TOKEN) }],
+      },
+      new Date(server.clock()),
+    )
+    return made.id
+  }
+  async function disconnectApp(email: string, appId: string): Promise<void> {
+    const browser = createBrowser(server)
+    const path = `/connected-apps/${appId}/disconnect`
+    const signIn = await browser.open(`${server.issuer}/connected-apps`)
+    await browser.submit(signIn, '/sign-in?to=%2Fconnected-apps', { email, password: PASSWORD })
+    await browser.submit(await browser.open(server.issuer + path), path)
+  }
+  const callAs = async (token: string, id: string): Promise<number> => {
+    const headers = { authorization: `Bearer ${token}` }
+    const answer = await fetch(`${server.url}/connect/v1/proxy/${id}/x`, { headers })
+    await answer.arrayBuffer()
+    return answer.status
+  }
+
+  test('calls with the scope that the person gave, until they take it back', async () => {
+    const person = await createAccount(server, { password: PASSWORD })
+    const id = await connectPerson(person.id)
+    const without = await appOf(['openid'], person.id)
+    expect(await callAs(without.access, id)).toBe(403)
+    const { app, access } = await appOf(['connections:crm'], person.id)
+    expect(await callAs(access, id)).toBe(200)
+    const stranger = await createAccount(server)
+    const other = await appOf(['connections:crm'], stranger.id)
+    expect(await callAs(other.access, id)).toBe(404)
+    await disconnectApp(person.email, app.client.id)
+    expect(await callAs(access, id)).toBe(401)
+    expect(api.seen).toHaveLength(1)
+  })
+
+  test('reaches nothing from the moment on when the account is deactivated', async () => {
+    const person = await createAccount(server)
+    const id = await connectPerson(person.id)
+    const { access } = await appOf(['connections:crm'], person.id)
+    expect(await callAs(access, id)).toBe(200)
+    await server.services.accounts.deactivate(person.id, 'left')
+    expect(await callAs(access, id)).toBe(401)
+    expect(api.seen).toHaveLength(1)
   })
 })
 
