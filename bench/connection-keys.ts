@@ -97,8 +97,9 @@ function reencrypt(): ChildProcess {
   })
 }
 
-function stale(): Promise<number> {
-  return createReencryptStore(db, createRowEncryption([new Secret(NEW_KEY)])).countStale()
+async function stale(): Promise<number> {
+  const store = createReencryptStore(db, createRowEncryption([new Secret(NEW_KEY)]))
+  return (await store.count()).older
 }
 
 async function keepFetching(): Promise<void> {

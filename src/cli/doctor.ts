@@ -20,6 +20,7 @@ import { checkRedis } from '../storage/redis-check.ts'
 import { reachRedis, redisTime } from '../storage/redis.ts'
 import { storeProblem } from '../storage/store-problems.ts'
 import { compareClock } from './doctor-clock.ts'
+import { checkCredentials } from './doctor-credentials.ts'
 import { checkIssuer } from './doctor-issuer.ts'
 import { checkProxy, checkTrustedProxies, type ProbedApp } from './doctor-proxies.ts'
 import { checkClientSecrets } from './doctor-secrets.ts'
@@ -126,6 +127,7 @@ async function checkDatabase(
     const now = new Date(systemClock())
     const apps = createAppStore(opened.db)
     findings.push(await checkClientSecrets(apps, serverKeysOf, now))
+    if (config.connections.enabled) findings.push(await checkCredentials(opened, await secretsOf()))
     const keys = await checkKeys(secretsOf, opened, findings)
     const order = { by: 'created', descending: true } as const
     const active = await apps.list({ statuses: ['active'], order, limit: 50 })

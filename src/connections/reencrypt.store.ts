@@ -14,8 +14,8 @@ import { decryptClientSecret, encryptClientSecret } from './integration.store.ts
 export interface ReencryptStore {
   /** Encrypts up to `most` values anew; returns how many, 0 when there are none left. */
   reencrypt(most: number): Promise<number>
-  /** Counts the values that an older key still encrypts. */
-  countStale(): Promise<number>
+  /** Counts the values: all, those of an older key, and those of none that is configured. */
+  count(): Promise<{ all: number; older: number; lost: number }>
 }
 
 interface StaleCredential extends Omit<StoredCredential, 'expires'> {
@@ -43,18 +43,28 @@ export function createReencryptStore(db: Database, encryption: Encryption): Reen
               (await replaceWithdrawals(db, encryption, current))
       }),
 
-    countStale: () =>
-      withDatabase(async () => {
-        const { rows } = await sql<{ count: string }>`
-          select (select count(*) from credentials where encrypted_value not like ${current})
-            + (select count(*) from integrations
-               where encrypted_client_secret not like ${current})
-            + (select count(*) from webhook_secrets
-               where encrypted_value not like ${current})
-            + (select count(*) from withdrawals where ${isStale(current)}) as count`.execute(db)
-        return Number(rows[0]?.count ?? 0)
-      }),
+    count: () =>
+      withDatabase(async () => ({
+        all: await countOutside(db, []),
+        older: await countOutside(db, encryption.prefixes.slice(0, 1)),
+        lost: await countOutside(db, encryption.prefixes),
+      })),
   }
+}
+
+/** Counts the values that begin with none of these. */
+async function countOutside(db: Database, prefixes: readonly string[]): Promise<number> {
+  const known = prefixes.map((prefix) => `${prefix}%`)
+  const { rows } = await sql<{ count: string }>`
+    select count(*) as count from (
+      select encrypted_value as value from credentials
+      union all select encrypted_client_secret from integrations
+      union all select encrypted_value from webhook_secrets
+      union all select encrypted_client_secret from withdrawals
+      union all select encrypted_access_token from withdrawals
+      union all select encrypted_refresh_token from withdrawals
+    ) as held where value is not null and value not like all (${known}::text[])`.execute(db)
+  return Number(rows[0]?.count ?? 0)
 }
 
 async function replaceCredentials(

@@ -20,6 +20,8 @@ export interface Encryption {
   isStale(encrypted: string): boolean
   /** What each envelope of the current key begins with, for queries of those that do not. */
   readonly currentPrefix: string
+  /** The same of each key that is configured, the current one first. */
+  readonly prefixes: readonly string[]
 }
 
 const additionalData = (place: EncryptedPlace): Buffer =>
@@ -110,5 +112,6 @@ function encryptionOver(version: string, keys: readonly MasterKey[]): Encryption
     },
     isStale: (encrypted) => encrypted.split('.')[1] !== current.id,
     currentPrefix: `${version}.${current.id}.`,
+    prefixes: keys.map(({ id }) => `${version}.${id}.`),
   }
 }

@@ -197,7 +197,7 @@ describe.each(DATABASES)('on $name', ({ open }) => {
     const ids: string[] = []
     for (let at = 0; at < 40; at += 1)
       ids.push((await storeWith(older).establish(made({ externalId: `there-${at}` }), AT)).id)
-    expect(await reencryption.countStale()).toBe(81)
+    expect((await reencryption.count()).older).toBe(81)
     // Cut off after the first batch; what is connected meanwhile is under the new key.
     expect(await reencryption.reencrypt(10)).toBe(10)
     await storeWith(newer, older).establish(made({ id: ids[39], externalId: 'there-39' }), AT)
@@ -205,7 +205,7 @@ describe.each(DATABASES)('on $name', ({ open }) => {
       while ((await reencryption.reencrypt(7)) > 0);
     }
     await Promise.all([again(), again()])
-    expect(await reencryption.countStale()).toBe(0)
+    expect((await reencryption.count()).older).toBe(0)
     for (const id of ids) {
       const usable = await storeWith(newer).findUsable(id)
       expect(usable?.credential('oauth_refresh_token')?.reveal()).toBe('refresh-1')

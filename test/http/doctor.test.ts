@@ -3,6 +3,8 @@ import { sql } from 'kysely'
 import { startTestApp } from '../support/app.ts'
 import { registerApp } from '../support/builders.ts'
 import { runCli } from '../support/cli-process.ts'
+import { createIntegration, WITH_CONNECTIONS } from '../support/connections.ts'
+import { startQuirkProvider } from '../support/quirk-provider.ts'
 
 const OLD_KEY = 'the-commands-sign-with-this-key-0123456789'
 const NEW_KEY = 'a-newer-key-abc123abc123abc123abc123abc123'
@@ -52,4 +54,28 @@ test('doctor counts the client secrets that still need an older server key, or o
   await sql`update app_secrets set key_id = null`.execute(server.infrastructure.db)
   expect(await look(OLD_KEY)).toMatch(/^ok: 1 of 1 have not been used since an update/)
   expect(await look(`${NEW_KEY},${OLD_KEY}`)).toMatch(/^warn: 1 of 1 may still need an older key/)
+})
+
+test('doctor counts the credentials that still need an older key, or one that is gone', async () => {
+  const overrides = { ...SECRETS, ...WITH_CONNECTIONS }
+  await using server = await startTestApp({ backend: 'redis', overrides })
+  const env = { ...overrides, ...server.stores.settings, OTESSE_ISSUER: server.issuer }
+  async function look(key: string): Promise<string> {
+    const settings = { ...env, OTESSE_ENCRYPTION_KEY: key }
+    const { checks } = (await runCli(['doctor', '--no-issuer', '--json'], settings)).json()
+    const found = (checks as Check[]).find(({ check }) => check === 'credentials of connections')
+    return `${found?.status ?? ''}: ${found?.sentence ?? ''}`
+  }
+  const key = SECRETS.OTESSE_ENCRYPTION_KEY
+  expect(await look(key)).toBe('ok: There are none yet.')
+  await using provider = await startQuirkProvider()
+  await createIntegration(server, provider, 'plain')
+  expect(await look(key)).toBe(
+    'ok: The first key of OTESSE_ENCRYPTION_KEY is enough for all 1 values.',
+  )
+  expect(await look(`${NEW_KEY},${key}`)).toMatch(/^warn: 1 of 1 values are still encrypted/)
+  expect(await look(NEW_KEY)).toMatch(/^fail: 1 of 1 values are encrypted under a key that is not/)
+  const rotated = { ...env, OTESSE_ENCRYPTION_KEY: `${NEW_KEY},${key}` }
+  await runCli(['connection', 'reencrypt'], rotated)
+  expect(await look(NEW_KEY)).toMatch(/^ok: The first key/)
 })
