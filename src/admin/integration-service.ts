@@ -119,7 +119,7 @@ async function create(
   input: IntegrationInput,
   by: Operator,
 ): Promise<IntegrationOutcome> {
-  assertMay(by, 'admin:apps:write')
+  assertMay(by, 'admin:connections:write')
   const { handle, providerKey, kind: asked, clientSecret, ...settings } = input
   const provider = await deps.findProvider(providerKey)
   if (provider === undefined)
@@ -176,7 +176,7 @@ async function update(
   { clientSecret, ...change }: IntegrationChange,
   by: Operator,
 ): Promise<IntegrationUpdateOutcome> {
-  assertMay(by, 'admin:apps:write')
+  assertMay(by, 'admin:connections:write')
   const before = await get(deps, handle)
   const provider = await deps.findProvider(before.providerKey)
   if (provider === undefined)
@@ -207,7 +207,7 @@ async function remove(
   { withConnections = false }: { withConnections?: boolean },
   by: Operator,
 ): Promise<{ kind: 'removed' | 'in-use'; connections: number }> {
-  assertMay(by, 'admin:apps:write')
+  assertMay(by, 'admin:connections:write')
   const integration = await get(deps, handle)
   const connections = await deps.integrations.countConnections(integration.id)
   const isOwn = integration.kind === 'client_credentials'

@@ -40,7 +40,7 @@ export function createProviderService(deps: {
   const { providers, known, integrations, events, clock } = deps
   return {
     async save(data, by) {
-      assertMay(by, 'admin:apps:write')
+      assertMay(by, 'admin:connections:write')
       const { provider: read, problems } = readProvider(data)
       if (read === undefined) return { kind: 'refused', problems }
       const provider: Provider = { ...read, status: 'custom' }
@@ -52,7 +52,7 @@ export function createProviderService(deps: {
       return { kind: 'saved', provider }
     },
     async remove(key, by) {
-      assertMay(by, 'admin:apps:write')
+      assertMay(by, 'admin:connections:write')
       const users = (await integrations.list()).filter(({ providerKey }) => providerKey === key)
       if (users.length > 0) return users.map(({ handle }) => handle)
       if (!(await providers.remove(key))) throw new AppError('not_found', { detail: 'provider' })

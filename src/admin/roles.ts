@@ -13,6 +13,7 @@ const READS: readonly AdminScope[] = [
   'admin:apps:read',
   'admin:scopes:read',
   'admin:accounts:read',
+  'admin:connections:read',
   'admin:keys:read',
   'admin:audit:read',
 ]
@@ -27,6 +28,8 @@ export const ROLE_PERMISSIONS: Readonly<Record<Role, ReadonlySet<Permission>>> =
     'admin:apps:write',
     'admin:scopes:read',
     'admin:scopes:write',
+    'admin:connections:read',
+    'admin:connections:write',
   ]),
   admin: new Set(ADMIN_SCOPE_NAMES),
 }

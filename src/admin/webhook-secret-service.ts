@@ -40,11 +40,11 @@ export function createWebhookSecretService(deps: {
   }
   return {
     async list(handle, by) {
-      assertMay(by, 'admin:apps:read')
+      assertMay(by, 'admin:connections:read')
       return secrets.list(await idOf(handle))
     },
     async add(handle, value, by) {
-      assertMay(by, 'admin:apps:write')
+      assertMay(by, 'admin:connections:write')
       const id = await idOf(handle)
       if ((await secrets.list(id)).length >= MOST_SECRETS) return TOO_MANY
       const secret = await secrets.add(id, value, dateNow(clock))
@@ -55,7 +55,7 @@ export function createWebhookSecretService(deps: {
       return { kind: 'added', secret }
     },
     async remove(handle, id, by) {
-      assertMay(by, 'admin:apps:write')
+      assertMay(by, 'admin:connections:write')
       if (!(await secrets.remove(await idOf(handle), id)))
         throw new AppError('not_found', { detail: 'webhook secret' })
       events.webhookChanged({ integration: handle, secretId: id, change: 'removed' }, contextOf(by))

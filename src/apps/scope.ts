@@ -40,6 +40,8 @@ export const ADMIN_SCOPE_NAMES = [
   'admin:accounts:write',
   'admin:roles:write',
   'admin:tokens:write',
+  'admin:connections:read',
+  'admin:connections:write',
   'admin:keys:read',
   'admin:keys:write',
   'admin:audit:read',
@@ -57,6 +59,9 @@ const ADMIN_SENTENCES: Record<AdminScope, string> = {
   'admin:accounts:write': 'Create, invite, change and deactivate accounts of members',
   'admin:roles:write': 'Decide who is an admin, and change the accounts of admins',
   'admin:tokens:write': 'Inspect and revoke tokens, and report leaked ones',
+  'admin:connections:read': 'See integrations and connections to other systems, without credentials',
+  'admin:connections:write':
+    'Change integrations, and disable and delete connections to other systems',
   'admin:keys:read': 'See the signing keys',
   'admin:keys:write': 'Rotate the signing keys',
   'admin:audit:read': 'Read the audit log and the usage of apps',

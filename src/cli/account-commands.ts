@@ -226,7 +226,7 @@ Takes effect on all servers within a second. The last admin who can sign in keep
   member       signs in and connects apps, no console
   support      looks at accounts; for members: reset links, ending sessions, deactivating
   auditor      reads everything in the console and changes nothing
-  app-manager  manages apps and scopes, sees no accounts and no keys
+  app-manager  manages apps, scopes and connections, sees no accounts and no keys
   admin        does everything
 Example:
   $ otesse account set-role ada@example.com app-manager`,

@@ -1,9 +1,12 @@
 // otesse connection: what people and the company have connected, and the key of its credentials.
 // Invariant: no command shows a credential.
 import { type Command, Option } from 'commander'
-import type { ConnectionService } from '../admin/connection-service.ts'
-import type { Connection, ConnectionStatus } from '../connections/connection.ts'
-import type { Integration } from '../connections/integration.ts'
+import type { ConnectionService, KnownConnection } from '../admin/connection-service.ts'
+import {
+  type Connection,
+  CONNECTION_STATUSES,
+  type ConnectionStatus,
+} from '../connections/connection.ts'
 import type { Does } from './command.ts'
 import { facts, table, timeText } from './layout.ts'
 import { withConnections } from './integration-commands.ts'
@@ -17,7 +20,6 @@ interface ListFlags {
   limit: string
 }
 
-const STATUSES: readonly ConnectionStatus[] = ['active', 'failing', 'expired', 'disabled']
 const MOST = 500
 
 /** Adds `otesse connection …`. */
@@ -33,11 +35,11 @@ export function addConnectionCommands(program: Command, does: Does): void {
 function addList(connection: Command, does: Does): void {
   const list = connection
     .command('list')
-    .description('list connections')
+    .description('list connections, newest first')
     .option('--integration <handle>')
-    .addOption(new Option('--status <status>').choices(STATUSES))
+    .addOption(new Option('--status <status>').choices(CONNECTION_STATUSES))
     .option('--account <id>', 'those of one person')
-    .option('--after <id>', 'the last id of the page before')
+    .option('--after <cursor>', 'next of the page before (--json)')
     .option('--limit <count>', `connections on one page, up to ${MOST}`, '50')
     .addHelpText(
       'after',
@@ -48,10 +50,10 @@ function addList(connection: Command, does: Does): void {
     const count = Number(limit)
     if (!(Number.isInteger(count) && count >= 1 && count <= MOST))
       throw usageRefusal(`--limit is a number from 1 to ${MOST}`)
-    const query = { integration, status, accountId: account, after, limit: count }
+    const owners = account === undefined ? undefined : [account]
+    const query = { integration, status, owners, cursor: after, limit: count }
     return withConnections(session, async ({ connections }) => {
-      const found = await connections.list(query, OPERATOR)
-      const next = found.length === count ? (found.at(-1)?.connection.id ?? null) : null
+      const { connections: found, next } = await connections.list(query, OPERATOR)
       const rows = found.map(({ connection: one, integration: { handle } }) => [
         one.id,
         handle,
@@ -61,7 +63,7 @@ function addList(connection: Command, does: Does): void {
         timeText(one.lastUsedAt),
       ])
       return {
-        json: { connections: found.map((one) => connectionJson(one)), next },
+        json: { connections: found.map((one) => connectionJson(one)), next: next ?? null },
         text: table(['ID', 'INTEGRATION', 'OWNER', 'THERE', 'STATUS', 'LAST USED'], rows),
       }
     })
@@ -152,17 +154,12 @@ run this, then write "new" a day later. Servers go on meanwhile, and a run that 
 const ownerText = ({ owner }: Connection): string =>
   owner.kind === 'account' ? owner.id : 'company'
 
-interface Found {
-  readonly connection: Connection
-  readonly integration: Integration
-}
-
-const connectionJson = ({ connection, integration }: Found): object => ({
+const connectionJson = ({ connection, integration }: KnownConnection): object => ({
   ...connection,
   integration: integration.handle,
 })
 
-function shown({ connection, integration }: Found): Outcome {
+function shown({ connection, integration }: KnownConnection): Outcome {
   const { id, status, statusReason, statusSince } = connection
   return {
     json: { connection: connectionJson({ connection, integration }) },

@@ -20,6 +20,14 @@ export const COMPANY: Owner = { kind: 'company' }
  */
 export type ConnectionStatus = 'active' | 'failing' | 'expired' | 'disabled'
 
+/** The states, in the order of lists. */
+export const CONNECTION_STATUSES: readonly ConnectionStatus[] = [
+  'active',
+  'failing',
+  'expired',
+  'disabled',
+]
+
 /** What a check of a connection came to. */
 export type CheckResult = 'ok' | 'revoked' | 'unknown'
 

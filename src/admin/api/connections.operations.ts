@@ -1,7 +1,6 @@
 // The operations on connections of everybody. Invariant: no answer shows a credential.
-import type { Connection, ConnectionStatus } from '../../connections/connection.ts'
-import type { Integration } from '../../connections/integration.ts'
-import type { ConnectionService } from '../connection-service.ts'
+import { CONNECTION_STATUSES, type ConnectionStatus } from '../../connections/connection.ts'
+import type { ConnectionService, KnownConnection } from '../connection-service.ts'
 import { pageParameters } from './lists.ts'
 import {
   type Answer,
@@ -26,10 +25,9 @@ import {
   whole,
 } from './schema.ts'
 
-const READ = 'admin:apps:read'
-const WRITE = 'admin:apps:write'
-const STATUSES: readonly ConnectionStatus[] = ['active', 'failing', 'expired', 'disabled']
-const STATUS = choice('Expired: its owner must connect again.', STATUSES)
+const READ = 'admin:connections:read'
+const WRITE = 'admin:connections:write'
+const STATUS = choice('Expired: its owner must connect again.', CONNECTION_STATUSES)
 const ONE = { connectionId: text('The id of the connection.') }
 const CONNECTION: Answer = { description: 'The connection.', schema: ref('Connection') }
 const PAGE = 200
@@ -38,14 +36,9 @@ interface Deps {
   service: ConnectionService
 }
 
-interface Found {
-  readonly connection: Connection
-  readonly integration: Integration
-}
-
 const idOf = (call: Call): string => call.path('connectionId')
 
-const show = ({ connection, integration }: Found) => ({
+const show = ({ connection, integration }: KnownConnection) => ({
   id: connection.id,
   integration: integration.handle,
   owner_kind: connection.owner.kind,
@@ -67,17 +60,16 @@ const show = ({ connection, integration }: Found) => ({
 })
 
 async function list({ service }: Deps, call: Call): Promise<Reply> {
-  const limit = call.number('limit') ?? PAGE
+  const accountId = call.text('account_id')
   const query = {
     integration: call.text('integration'),
     status: call.text('status') as ConnectionStatus | undefined,
-    accountId: call.text('account_id'),
-    after: call.text('cursor'),
-    limit,
+    owners: accountId === undefined ? undefined : [accountId],
+    cursor: call.text('cursor'),
+    limit: call.number('limit') ?? PAGE,
   }
-  const found = await service.list(query, call.by)
-  const next = found.length === limit ? found.at(-1)?.connection.id : undefined
-  return pageOf(found.map(show), next)
+  const { connections, next } = await service.list(query, call.by)
+  return pageOf(connections.map(show), next)
 }
 
 /** Does something with a connection and shows it. */
@@ -93,7 +85,7 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     id: 'listConnections',
     method: 'GET',
     path: '/connections',
-    summary: 'List connections',
+    summary: 'List connections, newest first',
     scope: READ,
     query: [
       { name: 'integration', schema: text('The handle of an integration.') },

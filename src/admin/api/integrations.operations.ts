@@ -42,8 +42,8 @@ import {
   whole,
 } from './schema.ts'
 
-const READ = 'admin:apps:read'
-const WRITE = 'admin:apps:write'
+const READ = 'admin:connections:read'
+const WRITE = 'admin:connections:write'
 
 const texts = (description: string): Schema => listOf(text('One of them.'), description)
 const values = (description: string): Schema => ({

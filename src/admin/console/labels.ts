@@ -43,7 +43,7 @@ export const ROLE_LABELS: Record<Role, { label: string; sentence: string }> = {
   auditor: { label: 'Auditor', sentence: 'Sees everything in this console and changes nothing.' },
   app_manager: {
     label: 'App manager',
-    sentence: 'Manages apps and scopes. Sees no accounts and no keys.',
+    sentence: 'Manages apps, scopes and connections. Sees no accounts and no keys.',
   },
   admin: { label: 'Admin', sentence: 'Does everything in this console.' },
 }
