@@ -20,7 +20,12 @@ export async function seedConnections(services: Services, origin: string): Promi
   const { stores, providers: known, scopes, audit } = services
   const deps = { integrations: stores.integrations, events: audit.events, clock: systemClock }
   const providers = createProviderService({ ...deps, providers: stores.providers, known })
-  const integrations = createIntegrationService({ ...deps, scopes, findProvider: known.find })
+  const integrations = createIntegrationService({
+    ...deps,
+    scopes,
+    findProvider: known.find,
+    providers: stores.providers,
+  })
   for (const definition of definitionsAt(origin)) {
     const saved = await providers.save(definition, OPERATOR)
     if (saved.kind === 'refused')

@@ -7,11 +7,7 @@ import type {
   ConnectionQuery,
   StatusCounts,
 } from '../connections/connection-admin.store.ts'
-import type {
-  ConnectionStore,
-  LastUse,
-  UsableConnection,
-} from '../connections/connection.store.ts'
+import type { ConnectionStore, LastUse, UsableConnection } from '../connections/connection.store.ts'
 import type { EndingStore } from '../connections/ending.store.ts'
 import type { Connection } from '../connections/connection.ts'
 import type { Integration } from '../connections/integration.ts'

@@ -3,6 +3,7 @@
 import type { Events } from '../audit/events.ts'
 import type { ScopeCatalogue } from '../apps/scope-catalogue.ts'
 import type { IntegrationStore } from '../connections/integration.store.ts'
+import type { ProviderStore } from '../connections/provider.store.ts'
 import {
   type Integration,
   INTEGRATION_SETTINGS,
@@ -14,6 +15,7 @@ import {
 import { diffOf } from '../model/diff.ts'
 import type { Problem, Refused } from '../model/problem.ts'
 import type { Provider } from '../providers/provider.ts'
+import { readProvider } from '../providers/read-provider.ts'
 import { type Clock, dateNow } from '../shared/clock.ts'
 import { AppError } from '../shared/errors.ts'
 import { newIntegrationId } from '../shared/ids.ts'
@@ -24,6 +26,8 @@ import { assertMay, contextOf, type Operator } from './operator.ts'
 export interface IntegrationInput extends Partial<IntegrationSettings> {
   readonly handle: string
   readonly providerKey: string
+  /** A provider that is made along, in the shape of a file of the catalogue; of that key. */
+  readonly ownProvider?: unknown
   /** That of the provider where it is left out. */
   readonly kind?: IntegrationKind | undefined
   readonly clientSecret?: Secret<string> | undefined
@@ -54,6 +58,10 @@ export interface IntegrationService {
   get(handle: string): Promise<Integration>
   list(): Promise<Integration[]>
   countConnections(id: string): Promise<number>
+  /** Keeps everybody from using it, until it is enabled. */
+  disable(handle: string, by: Operator): Promise<Integration>
+  /** Lets it be used again; one that was misconfigured is tried at once. */
+  enable(handle: string, by: Operator): Promise<Integration>
   /**
    * Removes the integration, its connections with their credentials, and its scope.
    *
@@ -71,7 +79,11 @@ interface IntegrationServiceDeps {
   integrations: IntegrationStore
   scopes: Pick<ScopeCatalogue, 'create' | 'remove'>
   findProvider: (key: string) => Promise<Provider | undefined>
-  events: Pick<Events, 'integrationCreated' | 'integrationChanged' | 'integrationDeleted'>
+  providers: Pick<ProviderStore, 'insertWithin'>
+  events: Pick<
+    Events,
+    'providerSaved' | 'integrationCreated' | 'integrationChanged' | 'integrationDeleted'
+  >
   clock: Clock
 }
 
@@ -104,6 +116,8 @@ export function createIntegrationService(deps: IntegrationServiceDeps): Integrat
     get: (handle) => get(deps, handle),
     list: () => integrations.list(),
     countConnections: (id) => integrations.countConnections(id),
+    disable: (handle, by) => switchTo(deps, handle, 'disabled', by),
+    enable: (handle, by) => switchTo(deps, handle, 'active', by),
     remove: (handle, options, by) => remove(deps, handle, options, by),
   }
 }
@@ -120,10 +134,10 @@ async function create(
   by: Operator,
 ): Promise<IntegrationOutcome> {
   assertMay(by, 'admin:connections:write')
-  const { handle, providerKey, kind: asked, clientSecret, ...settings } = input
-  const provider = await deps.findProvider(providerKey)
-  if (provider === undefined)
-    return refused('provider', 'provider-unknown', 'There is no such provider.', providerKey)
+  const { handle, providerKey, ownProvider, kind: asked, clientSecret, ...settings } = input
+  const found = await providerFor(deps, providerKey, ownProvider)
+  if (found.provider === undefined) return { kind: 'refused', problems: found.problems }
+  const { provider } = found
   const kind = asked ?? provider.kind
   const wanted = {
     ...DEFAULTS,
@@ -132,7 +146,10 @@ async function create(
     ...settings,
   }
   const hasClientSecret = clientSecret !== undefined
-  const problems = integrationProblems({ ...wanted, handle, kind, hasClientSecret }, provider)
+  const problems = [
+    ...found.problems,
+    ...integrationProblems({ ...wanted, handle, kind, hasClientSecret }, provider),
+  ]
   if (problems.length > 0) return { kind: 'refused', problems }
   const at = dateNow(deps.clock)
   const integration: Integration = {
@@ -150,14 +167,51 @@ async function create(
     createdAt: at,
     updatedAt: at,
   }
-  const outcome = await deps.scopes.create(scopeFor(integration), (transaction) =>
-    deps.integrations.insert(transaction, integration, clientSecret),
-  )
+  const outcome = await deps.scopes.create(scopeFor(integration), async (transaction) => {
+    if (ownProvider !== undefined) await deps.providers.insertWithin(transaction, provider, at)
+    await deps.integrations.insert(transaction, integration, clientSecret)
+  })
   if (outcome.kind === 'refused')
     return refused('handle', 'handle-taken', 'Another integration has this handle.', handle)
+  if (ownProvider !== undefined) deps.events.providerSaved({ provider: providerKey }, contextOf(by))
   deps.events.integrationCreated({ integration: handle, provider: providerKey }, contextOf(by))
   return { kind: 'saved', integration }
 }
+
+/**
+ * Returns the provider, with what is wrong with it; where it is told that there are problems, it
+ * has as much as the rules of integrations look at, so that theirs can be told too.
+ */
+async function providerFor(
+  deps: IntegrationServiceDeps,
+  key: string,
+  own: unknown,
+): Promise<{ provider: Provider | undefined; problems: readonly Problem[] }> {
+  const known = await deps.findProvider(key)
+  if (own === undefined)
+    return {
+      provider: known,
+      problems: known === undefined ? UNKNOWN(key).problems : [],
+    }
+  const { provider, problems } = readProvider(own)
+  const isTaken = known === undefined ? [] : KEY_TAKEN
+  const kind = (own as { kind?: unknown }).kind === 'keys' ? 'keys' : 'oauth2'
+  return {
+    provider: { ...(provider ?? { key, name: key, kind }), status: 'custom' },
+    problems: [...isTaken, ...problems],
+  }
+}
+
+const UNKNOWN = (key: string): Refused =>
+  refused('provider', 'provider-unknown', 'There is no such provider.', key)
+
+const KEY_TAKEN: readonly Problem[] = [
+  {
+    field: 'handle',
+    rule: 'provider-key-taken',
+    sentence: 'Another system has this name already: choose another handle.',
+  },
+]
 
 const scopeFor = (integration: Integration) => ({
   name: scopeOfIntegration(integration),
@@ -199,6 +253,23 @@ async function update(
   if (Object.keys(diff).length > 0)
     deps.events.integrationChanged({ integration: handle, diff }, contextOf(by))
   return { kind: 'saved', integration }
+}
+
+async function switchTo(
+  deps: IntegrationServiceDeps,
+  handle: string,
+  to: 'active' | 'disabled',
+  by: Operator,
+): Promise<Integration> {
+  assertMay(by, 'admin:connections:write')
+  const { id, status } = await get(deps, handle)
+  const from = to === 'active' ? (['disabled'] as const) : (['active', 'misconfigured'] as const)
+  const reason = to === 'active' ? undefined : 'admin'
+  if (await deps.integrations.setStatus(id, { from, to, reason, at: dateNow(deps.clock) })) {
+    const diff = { status: [status, to] }
+    deps.events.integrationChanged({ integration: handle, diff }, contextOf(by))
+  }
+  return get(deps, handle)
 }
 
 async function remove(

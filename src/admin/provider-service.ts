@@ -3,7 +3,8 @@ import type { Events } from '../audit/events.ts'
 import type { KnownProviders } from '../connections/known-providers.ts'
 import type { IntegrationStore } from '../connections/integration.store.ts'
 import type { ProviderStore } from '../connections/provider.store.ts'
-import type { Refused } from '../model/problem.ts'
+import { integrationProblems } from '../connections/integration.ts'
+import type { Problem, Refused } from '../model/problem.ts'
 import type { Provider } from '../providers/provider.ts'
 import { readProvider } from '../providers/read-provider.ts'
 import { type Clock, dateNow } from '../shared/clock.ts'
@@ -33,7 +34,7 @@ export interface ProviderService {
 export function createProviderService(deps: {
   providers: ProviderStore
   known: Pick<KnownProviders, 'isInCatalogue'>
-  integrations: Pick<IntegrationStore, 'list'>
+  integrations: Pick<IntegrationStore, 'list' | 'setStatus'>
   events: Pick<Events, 'providerSaved' | 'providerRemoved'>
   clock: Clock
 }): ProviderService {
@@ -45,9 +46,22 @@ export function createProviderService(deps: {
       if (read === undefined) return { kind: 'refused', problems }
       const provider: Provider = { ...read, status: 'custom' }
       if (await known.isInCatalogue(provider.key)) return IN_CATALOGUE
+      const users = (await integrations.list()).filter((one) => one.providerKey === provider.key)
+      const unfit = users.flatMap((one): Problem[] =>
+        integrationProblems(one, provider).map((problem) => ({ ...problem, value: one.handle })),
+      )
+      if (unfit.length > 0) return { kind: 'refused', problems: unfit }
       const at = dateNow(clock)
       if (!(await providers.replace(provider, at)) && !(await providers.insert(provider, at)))
         await providers.replace(provider, at)
+      // What was wrong may be mended: the next use tells.
+      for (const { id } of users)
+        await integrations.setStatus(id, {
+          from: ['misconfigured'],
+          to: 'active',
+          reason: undefined,
+          at,
+        })
       events.providerSaved({ provider: provider.key }, contextOf(by))
       return { kind: 'saved', provider }
     },

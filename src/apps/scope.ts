@@ -59,7 +59,8 @@ const ADMIN_SENTENCES: Record<AdminScope, string> = {
   'admin:accounts:write': 'Create, invite, change and deactivate accounts of members',
   'admin:roles:write': 'Decide who is an admin, and change the accounts of admins',
   'admin:tokens:write': 'Inspect and revoke tokens, and report leaked ones',
-  'admin:connections:read': 'See integrations and connections to other systems, without credentials',
+  'admin:connections:read':
+    'See integrations and connections to other systems, without credentials',
   'admin:connections:write':
     'Change integrations, and disable and delete connections to other systems',
   'admin:keys:read': 'See the signing keys',

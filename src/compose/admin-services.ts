@@ -90,6 +90,7 @@ function connectionServices(
       integrations: stores.integrations,
       scopes,
       findProvider: known.find,
+      providers: stores.providers,
       events,
       clock: infrastructure.clock,
     }),

@@ -56,7 +56,8 @@ export function createConnectionRouters(
       flows: createKeeper(keeperDeps, 'connect'),
       choices: createKeeper(keeperDeps, 'connect-choice'),
       sessions: createSessions(infrastructure),
-      mayActForCompany: ({ role }) => hasPermission(ROLE_PERMISSIONS[role], 'admin:connections:write'),
+      mayActForCompany: ({ role }) =>
+        hasPermission(ROLE_PERMISSIONS[role], 'admin:connections:write'),
       signInUrl: signInAddress,
       findAppName: async (appId) => (await findApp(appId))?.name ?? appId,
       async findVisit(ctx) {

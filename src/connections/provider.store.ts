@@ -1,6 +1,11 @@
 // Providers that admins wrote, in the database. Those of the catalogue are files, and win over a
 // row of the same key.
-import { type Database, isUniqueViolation, withDatabase } from '../storage/database.ts'
+import {
+  type Database,
+  isUniqueViolation,
+  type OpenTransaction,
+  withDatabase,
+} from '../storage/database.ts'
 import type { Provider } from '../providers/provider.ts'
 
 /** Keeps custom providers. */
@@ -9,6 +14,8 @@ export interface ProviderStore {
   list(): Promise<Provider[]>
   /** Returns `false` where there is one of that key. */
   insert(provider: Provider, at: Date): Promise<boolean>
+  /** Inserts one in an open transaction. @throws a unique violation where the key is taken */
+  insertWithin(transaction: OpenTransaction, provider: Provider, at: Date): Promise<void>
   /** Returns whether there was one of that key. */
   replace(provider: Provider, at: Date): Promise<boolean>
   /** Returns whether there was one. */
@@ -37,21 +44,15 @@ export function createProviderStore(db: Database): ProviderStore {
     insert: (provider, at) =>
       withDatabase(async () => {
         try {
-          await db
-            .insertInto('providers')
-            .values({
-              key: provider.key,
-              definition: JSON.stringify(provider),
-              created_at: at,
-              updated_at: at,
-            })
-            .execute()
+          await insertProvider(db, provider, at)
           return true
         } catch (error) {
           if (isUniqueViolation(error)) return false
           throw error
         }
       }),
+
+    insertWithin: insertProvider,
 
     replace: (provider, at) =>
       withDatabase(async () => {
@@ -73,4 +74,16 @@ export function createProviderStore(db: Database): ProviderStore {
         return removed.numDeletedRows > 0n
       }),
   }
+}
+
+async function insertProvider(db: Database, provider: Provider, at: Date): Promise<void> {
+  await db
+    .insertInto('providers')
+    .values({
+      key: provider.key,
+      definition: JSON.stringify(provider),
+      created_at: at,
+      updated_at: at,
+    })
+    .execute()
 }

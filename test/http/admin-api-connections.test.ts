@@ -93,7 +93,7 @@ test('every operation does what the document says, and shows no secret', async (
   const path = `/connections/${id}`
   const listed = await admin.get('/connections?integration=walk&status=active&limit=1')
   check('listConnections', 200, listed)
-  expect(listed.body).toMatchObject({ items: [{ id }], next_cursor: id })
+  expect(listed.body).toMatchObject({ items: [{ id }], next_cursor: null })
   check('getConnection', 200, await admin.get(path))
   const refreshed = check('refreshConnection', 200, await admin.post(`${path}/refresh`))
   expect(refreshed.body['last_refreshed_at']).not.toBeNull()
@@ -106,11 +106,15 @@ test('every operation does what the document says, and shows no secret', async (
     problems: [{ field: 'with_connections' }],
   })
   check('deleteConnection', 204, await admin.delete(path))
+  const off = check('disableIntegration', 200, await admin.post('/integrations/walk/disable'))
+  expect(off.body).toMatchObject({ status: 'disabled' })
+  const on = check('enableIntegration', 200, await admin.post('/integrations/walk/enable'))
+  expect(on.body).toMatchObject({ status: 'active', status_reason: null })
   check('deleteIntegration', 204, await admin.delete('/integrations/walk'))
   const secrets = [provider.client.clientSecret, ...provider.issued]
   for (const secret of secrets) expect(said.join('')).not.toContain(secret)
   const ids = operationsOf(document).map((operation) => operation.id)
-  expect(ids.filter((one) => /Integration|Connection/.test(one))).toHaveLength(12)
+  expect(ids.filter((one) => /Integration|Connection/.test(one))).toHaveLength(14)
 })
 
 test('what breaks rules is refused with all problems, and what is not text as well', async () => {
@@ -122,4 +126,41 @@ test('what breaks rules is refused with all problems, and what is not text as we
   expect((await create('bad', { config: { region: 5 } })).status).toBe(422)
   expect((await create('bad', { surprise: true })).status).toBe(422)
   expect((await admin.get('/integrations/bad')).status).toBe(404)
+})
+
+test('lists the newest first, page by page, to those who may see connections', async () => {
+  await create('pages')
+  const { integrations, connections } = server.services.stores
+  const integrationId = (await integrations.findByHandle('pages'))?.id ?? ''
+  const made: string[] = []
+  for (const [at, externalId] of ['a', 'b', 'c'].entries()) {
+    const connection = await connections.establish(
+      {
+        integrationId,
+        owner: { kind: 'account', id: `acc_${externalId}` },
+        establishedBy: undefined,
+        externalId,
+        externalLabel: undefined,
+        grantedScopes: [],
+        missingScopes: [],
+        config: {},
+        accessExpiresAt: undefined,
+        refreshExpiresAt: undefined,
+        credentials: [],
+      },
+      new Date(Date.UTC(2026, 0, 1 + at)),
+    )
+    made.unshift(connection.id)
+  }
+  const path = '/connections?integration=pages&limit=2'
+  const idsIn = ({ body }: AdminAnswer) => (body.items as { id: string }[]).map(({ id }) => id)
+  const first = await admin.get(path)
+  expect(idsIn(first)).toEqual(made.slice(0, 2))
+  const second = await admin.get(`${path}&cursor=${String(first.body['next_cursor'])}`)
+  expect(idsIn(second)).toEqual(made.slice(2))
+  expect(second.body['next_cursor']).toBeNull()
+  expect((await admin.get(`${path}&cursor=con_x`)).status).toBe(400)
+  const others = await createAdminClient(server, ['admin:apps:read', 'admin:apps:write'])
+  for (const each of ['/connections', '/integrations'])
+    expect((await others.get(each)).status).toBe(403)
 })

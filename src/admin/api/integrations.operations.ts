@@ -219,6 +219,28 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     handle: update,
   },
   {
+    id: 'disableIntegration',
+    method: 'POST',
+    path: '/integrations/{handle}/disable',
+    summary: 'Keep everybody from using an integration and its connections',
+    scope: WRITE,
+    inPath: ONE,
+    answers: { 200: INTEGRATION },
+    handle: async (deps, call) =>
+      shown(await deps.service.disable(call.path('handle'), call.by), deps),
+  },
+  {
+    id: 'enableIntegration',
+    method: 'POST',
+    path: '/integrations/{handle}/enable',
+    summary: 'Let an integration be used again',
+    scope: WRITE,
+    inPath: ONE,
+    answers: { 200: INTEGRATION },
+    handle: async (deps, call) =>
+      shown(await deps.service.enable(call.path('handle'), call.by), deps),
+  },
+  {
     id: 'deleteIntegration',
     method: 'DELETE',
     path: '/integrations/{handle}',

@@ -6,7 +6,8 @@ import type { Keeper } from './keeper.ts'
 
 /** Where a person goes back to. */
 export interface WayBack {
-  readonly appId: string
+  /** Absent for the console of this server. */
+  readonly appId: string | undefined
   /** Registered; without a fragment. */
   readonly address: string
   /** What the app wants to have back. */

@@ -397,7 +397,7 @@ async function askForApp(deps: ConnectRoutesDeps, ctx: Visit, who: Visited): Pro
   const handle = (await deps.integrations.find(integrationId))?.handle ?? ''
   const target = await targetOf(deps, handle, connectionId, who.own)
   const url = webAddress(returnAddress(back, { error: 'access_denied' }))
-  const app = await deps.findAppName(back.appId)
+  const app = await nameOfBack(deps, back)
   showForm(deps, ctx, who, target, url && { session: session.name, app, backUrl: url })
 }
 
@@ -557,6 +557,12 @@ async function goOn(deps: ConnectRoutesDeps, ctx: Context, settled: Settled): Pr
   redirectToOutcome(ctx, deps.issuer, PATH, { did, id: connection.id })
 }
 
+/** Whoever sent a person here. */
+const nameOfBack = async (
+  { findAppName }: Pick<ConnectRoutesDeps, 'findAppName'>,
+  { appId }: WayBack,
+): Promise<string> => (appId === undefined ? 'The admin console' : findAppName(appId))
+
 /** Sends a person back to the app whose link they followed. */
 async function goBack(
   deps: ConnectRoutesDeps,
@@ -566,7 +572,7 @@ async function goBack(
 ): Promise<void> {
   const url = returnAddress(back, result)
   if (ctx.method === 'GET') redirect(ctx, url)
-  else leadAway(deps, ctx, { name: await deps.findAppName(back.appId), url, isBack: true })
+  else leadAway(deps, ctx, { name: await nameOfBack(deps, back), url, isBack: true })
 }
 
 async function comeBack(deps: ConnectRoutesDeps, ctx: Visit): Promise<void> {
@@ -599,7 +605,7 @@ async function showFailure(
   showProblem(deps, ctx, problem, integration, {
     detail,
     retryUrl: isOpen ? sessionUrl(name) : undefined,
-    back: url && { app: await deps.findAppName(back.appId), url },
+    back: url && { app: await nameOfBack(deps, back), url },
   })
 }
 
