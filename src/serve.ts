@@ -15,6 +15,7 @@ import {
 import { openInfrastructure } from './infrastructure.ts'
 import { StartRefused } from './open-stores.ts'
 import { makeOwnSecrets } from './own-secrets.ts'
+import { offerSetup } from './offer-setup.ts'
 import { openServices, type Services } from './services.ts'
 import { SECOND } from './shared/clock.ts'
 import { createLogger, type Logger } from './shared/logger.ts'
@@ -141,7 +142,8 @@ export async function runServer(env: Environment): Promise<number> {
   const stopping = stopSignal()
   try {
     await using server = await startServer(read, logger)
-    await offerSetup(server, logger)
+    const terminal = process.stdout.isTTY ? process.stdout : undefined
+    await offerSetup(read, server.services, { logger, terminal })
     const signal = await stopping
     logger.info({ signal }, 'stopping')
   } catch (error) {
@@ -152,24 +154,6 @@ export async function runServer(env: Environment): Promise<number> {
   }
   logger.info('stopped')
   return 0
-}
-
-/**
- * Prints a link with which the first admin is created, where no admin can sign in yet. As plain
- * text on standard output and not through the log, which is shipped and kept, and from which such
- * links are cut out. Each process prints its own; all end once there is an admin.
- */
-async function offerSetup({ config, services }: RunningServer, logger: Logger): Promise<void> {
-  try {
-    const link = await services.accountLinks.makeSetup(config.server.issuer, { actor: 'serve' })
-    if (link === undefined) return
-    process.stdout.write(
-      `\nThere is no admin yet. Open this link to create the first one; it works once, for 24 hours:\n\n    ${link.url.reveal()}\n\n`,
-    )
-  } catch (error) {
-    // The server serves without an admin; the next start, or "otesse account create", makes one.
-    logger.warn({ err: error }, 'the link for the first admin could not be created')
-  }
 }
 
 /** Says why the server did not start, where the operator can mend it. */

@@ -38,6 +38,7 @@ import {
   OPERATOR,
   type Outcome,
   parseLimit,
+  Refusal,
   type Session,
   usageRefusal,
 } from './session.ts'
@@ -78,6 +79,7 @@ export function addAccountCommands(program: Command, does: Does): void {
   addList(account, does)
   addShow(account, does)
   addReset(account, does)
+  addSetupLink(account, does)
   addSetRole(account, does)
   addDeactivate(account, does)
   addReactivate(account, does)
@@ -211,6 +213,26 @@ their tokens end. Where there is no password yet it is a new invitation, for 7 d
         json: { account: accountJson(found), link: linkJson(link) },
         text: accountText(found) + linkText(link),
       }
+    }),
+  )
+}
+
+function addSetupLink(account: Command, does: Does): void {
+  const setup = account
+    .command('setup-link')
+    .description('create a link with which the first admin is created')
+    .addHelpText(
+      'after',
+      `
+The link works once, for 24 hours, and only while no admin can sign in. Example:
+  $ otesse account setup-link`,
+    )
+  does(setup, (session) =>
+    session.withServices(async ({ accountLinks }, { config }) => {
+      const link = await accountLinks.makeSetup(config.server.issuer, { actor: OPERATOR.id })
+      if (link === undefined)
+        throw new Refusal('already_exists', 'There is an admin already: they can invite others.')
+      return { json: { link: linkJson(link) }, text: linkText(link) }
     }),
   )
 }

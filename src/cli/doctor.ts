@@ -147,7 +147,7 @@ async function checkAdmins({ db }: OpenDatabase): Promise<Finding> {
         check,
         status: 'warn',
         sentence:
-          'Nobody can open the console. Create an admin (otesse account create --role admin --email …), or open the link that the server prints when it starts.',
+          'Nobody can open the console. Create an admin (otesse account create --role admin --email …), or run: otesse account setup-link.',
       }
 }
 

@@ -1,8 +1,8 @@
-// The first start as an operator sees it: a server process prints a link with which the first admin
-// is created. The next start prints none.
+// The first start as an operator sees it: a server process offers a link with which the first admin
+// is created, on a terminal or in a file. Once there is an admin, it offers none.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createBrowser } from '../support/browser-flow.ts'
@@ -27,14 +27,19 @@ afterAll(async () => {
 })
 
 /** Starts the server and waits until it answers. */
-async function start(): Promise<void> {
-  const started = spawn(process.execPath, ['src/main.ts'], {
+async function start({ directory = dataDir, onTerminal = false } = {}): Promise<void> {
+  const command = [process.execPath, 'src/main.ts']
+  // script(1) gives a program a terminal, and passes on what it prints.
+  const [program = '', ...args] = onTerminal
+    ? ['script', '--quiet', '--return', '--command', `exec ${command.join(' ')}`, '/dev/null']
+    : command
+  const started = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       PATH: process.env['PATH'],
       OTESSE_ISSUER: `http://127.0.0.1:${port}`,
       OTESSE_PORT: String(port),
-      OTESSE_DATA_DIR: dataDir,
+      OTESSE_DATA_DIR: directory,
       OTESSE_SHUTDOWN_GRACE_SECONDS: '0',
     },
   })
@@ -66,28 +71,48 @@ async function stop(): Promise<string> {
 
 const LINK = /http:\/\/127\.0\.0\.1:\d+\/welcome\/otesse_ln_[0-9A-Za-z]{49}/g
 
-test('a server without an admin prints a link that makes one, apart from its log, and later none', async () => {
+const linksIn = (text: string): string[] => text.match(LINK) ?? []
+const setupFile = (): string => join(dataDir, 'setup-link')
+
+test('a server without an admin keeps the link for it out of what is logged, and offers none later', async () => {
   await start()
   const printed = await stop()
-  const [url, ...more] = printed.match(LINK) ?? []
-  expect(url).toBeDefined()
+  expect(linksIn(printed)).toEqual([])
+  const lines = printed.trim().split('\n')
+  expect(lines.every((line) => line.startsWith('{'))).toBe(true)
+  expect(lines.some((line) => line.includes('"event":"link.made"'))).toBe(true)
+  expect(printed).toContain(setupFile())
+  expect((await stat(setupFile())).mode & 0o777).toBe(0o600)
+  const [url = '', ...more] = linksIn(await readFile(setupFile(), 'utf8'))
   expect(more).toEqual([])
-  expect(printed).toContain('There is no admin yet.')
-  const logged = printed.split('\n').filter((line) => line.startsWith('{'))
-  expect(logged.some((line) => line.includes('"event":"link.made"'))).toBe(true)
-  expect(logged.join('\n')).not.toContain('/welcome/')
 
-  // The link is stored with the accounts. It works after a restart, beside the one that is printed
-  // then.
+  // The link is stored with the accounts. It works after a restart, beside the one of that start.
   await start()
+  const [newer] = linksIn(await readFile(setupFile(), 'utf8'))
+  expect(newer).not.toBe(url)
   const server = { url: `http://127.0.0.1:${port}`, issuer: `http://127.0.0.1:${port}` }
   const browser = createBrowser(server)
-  const page = await browser.open(url!)
+  const page = await browser.open(url)
   const fields = { name: 'Ada', email: 'ada@example.com', password: PASSWORD, again: PASSWORD }
-  await browser.submit(page, url!.slice(-20), fields)
+  await browser.submit(page, url.slice(-20), fields)
   expect((await browser.open(`${server.url}/connected-apps`)).html).toContain('ada@example.com')
   await stop()
 
   await start()
-  expect(await stop()).not.toMatch(LINK)
+  expect(await stop()).not.toContain(setupFile())
+  await expect(stat(setupFile())).rejects.toMatchObject({ code: 'ENOENT' })
 }, 180_000)
+
+test('on a terminal the link is printed, and no file is written', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'otesse-test-terminal-'))
+  try {
+    await cp(embeddedTemplate(), directory, { recursive: true })
+    await start({ directory, onTerminal: true })
+    const printed = await stop()
+    expect(linksIn(printed)).toHaveLength(1)
+    expect(printed).toContain('There is no admin yet.')
+    await expect(stat(join(directory, 'setup-link'))).rejects.toMatchObject({ code: 'ENOENT' })
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}, 60_000)
