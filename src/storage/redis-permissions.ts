@@ -33,19 +33,26 @@ const NEEDED: readonly (readonly [command: string, ...args: string[]])[] = [
   ['xrevrange', '+', '-'],
   ['publish', 'm'],
 ]
+const BEFORE_KEY: readonly (readonly [command: string, ...args: string[]])[] = [
+  ['xread', 'STREAMS'],
+  ['eval', 'return 1', '1'],
+  ['evalsha', 'unknown', '1'],
+]
 const WITHOUT_KEY: readonly (readonly [command: string, ...args: string[]])[] = [
   ['ping'],
   ['time'],
   ['info'],
   ['scan', '0'],
   ['wait', '0', '1'],
+  ['select', '0'],
 ]
-// These cannot be asked for in passing: a connection that may not connects no more.
-const NOT_ASKED = ['xread', 'eval', 'evalsha', 'subscribe', 'select', 'hello']
+// Without it there is no connection that could ask.
+const NOT_ASKED = ['hello']
 
 /** Every command that is needed, as ACL rules write it. */
 export const NEEDED_COMMANDS: readonly string[] = [
-  ...[...NEEDED, ...WITHOUT_KEY].map(([command]) => command),
+  ...[...NEEDED, ...WITHOUT_KEY, ...BEFORE_KEY].map(([command]) => command),
+  'subscribe',
   ...NOT_ASKED,
 ]
 
@@ -77,7 +84,12 @@ export async function missingPermissions(
       if (await isForbidden(command, [`${keyPrefix}invalidate`, ...args])) missing.push(command)
     for (const [command, ...args] of WITHOUT_KEY)
       if (await isForbidden(command, args)) missing.push(command)
+    for (const [command, ...args] of BEFORE_KEY)
+      if (await isForbidden(command, [...args, `${keyPrefix}invalidate`, '0']))
+        missing.push(command)
     await isForbidden('discard', [])
+    // Not in the transaction: the client takes the answer for a subscription.
+    if (await isForbidden('subscribe', [`${keyPrefix}invalidate`])) missing.push('subscribe')
     return missing
   } finally {
     own.disconnect()

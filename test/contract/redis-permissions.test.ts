@@ -54,8 +54,19 @@ it('what is listed is enough for every store, and what is taken away is named', 
     const before = await admin.dbsize()
     expect(await missingPermissions(client, 'otesse:')).toEqual([])
     expect(await missingPermissions(client, 'other:')).toContain('mget')
-    await allow('-xadd', '-wait')
-    expect(await missingPermissions(client, 'otesse:')).toEqual(['xadd', 'wait'])
+    await allow('-xadd', '-wait', '-xread', '-eval', '-evalsha', '-select')
+    expect(await missingPermissions(client, 'otesse:')).toEqual([
+      'xadd',
+      'wait',
+      'select',
+      'xread',
+      'eval',
+      'evalsha',
+    ])
+    await allow('+xadd', '+wait', '+xread', '+eval', '+evalsha', '+select', '-subscribe')
+    expect(await missingPermissions(client, 'otesse:')).toEqual(['subscribe'])
+    await allow('+subscribe')
+    expect(await missingPermissions(client, 'otesse:')).toEqual([])
     expect(await admin.dbsize()).toBeLessThanOrEqual(before)
   } finally {
     admin.disconnect()
