@@ -1,33 +1,39 @@
 // F12: an operator locks an account out, switches an app off, and takes a scope out of the
 // catalogue, while tokens are out and in use at every server.
 import type { Fault, Stage } from '../fault.ts'
+import type { Node } from '../node.ts'
 import { createPerson, type BrowsingPerson } from '../person.ts'
 import type { Owner } from '../recorder.ts'
 import { type AppName, emailOf, FLEETING_SCOPE, SCOPE } from '../setup.ts'
 
 interface Held {
+  node: Node
   app: AppName
   access: string
+  /** The newest one. */
   refresh: string
 }
 
-async function obtain({ client, world }: Stage, app: AppName, person: BrowsingPerson) {
-  const node = world.nodes[0]!
+async function obtain({ client }: Stage, node: Node, app: AppName, person: BrowsingPerson) {
   const { code = '' } = await client.authorize(node, app, person)
   const { access = '', refresh = '' } = await client.exchange(node, app, code)
-  return { app, access, refresh }
+  return { node, app, access, refresh }
 }
 
-/** Uses what was obtained at every server without a pause while the act is done, and after it. */
+/**
+ * Uses what was obtained without a pause while the act is done, and after it. Each token pair is
+ * refreshed at a server of its own: the grace answers a replaced refresh token a bounded number of
+ * times, so the newest one is presented, as an app does.
+ */
 async function actUnderUse(stage: Stage, held: Held[], owner: Owner, args: readonly string[]) {
   const { client, world, findings, recorder } = stage
   let isOver = false
-  const uses = world.nodes.map(async (node) => {
-    while (!isOver)
-      for (const { app, access, refresh } of held) {
-        await client.introspect(node, access)
-        await client.refresh(node, app, refresh)
-      }
+  const uses = held.map(async (kept) => {
+    while (!isOver) {
+      for (const node of world.nodes) await client.introspect(node, kept.access)
+      const { refresh } = await client.refresh(kept.node, kept.app, kept.refresh)
+      kept.refresh = refresh ?? kept.refresh
+    }
   })
   await stage.hold(1)
   recorder.mark(`otesse ${args[0]!} ${args[1]!}`, { ending: owner })
@@ -55,21 +61,27 @@ export const SWITCHED_OFF: Fault = {
       name: 'with tokens in use',
       async run(stage) {
         const cleo = createPerson('cleo')
-        const owned = [await obtain(stage, 'steady', cleo), await obtain(stage, 'rotating', cleo)]
+        const owned: Held[] = []
+        for (const node of stage.world.nodes)
+          for (const app of ['steady', 'rotating'] as const)
+            owned.push(await obtain(stage, node, app, cleo))
         const reason = ['--reason', 'fault']
         const person = ['account', 'deactivate', emailOf('cleo'), ...reason]
         await actUnderUse(stage, owned, { person: 'cleo' }, person)
 
-        const fleeting = await obtain(stage, 'fleeting', createPerson('ada'))
+        const ada = createPerson('ada')
+        const fleeting: Held[] = []
+        for (const node of stage.world.nodes)
+          fleeting.push(await obtain(stage, node, 'fleeting', ada))
         const app = ['app', 'suspend', stage.world.apps.fleeting.id, ...reason]
-        await actUnderUse(stage, [fleeting], { app: 'fleeting' }, app)
+        await actUnderUse(stage, fleeting, { app: 'fleeting' }, app)
       },
     },
     {
       name: 'a scope removed',
       async run(stage) {
         const { client, world, findings } = stage
-        const held = await obtain(stage, 'fleeting', createPerson('ada'))
+        const held = await obtain(stage, world.nodes[0]!, 'fleeting', createPerson('ada'))
         await world.cli(['scope', 'remove', FLEETING_SCOPE])
         for (const node of world.nodes) {
           const { body: seen } = await client.introspect(node, held.access)

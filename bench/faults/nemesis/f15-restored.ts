@@ -40,7 +40,7 @@ export const RESTORED: Fault = {
     },
     {
       name: 'Postgres',
-      bounds: { I1: DOCUMENTED_RESTORE },
+      bounds: { I1: DOCUMENTED_RESTORE, I6: DOCUMENTED_RESTORE },
       endsServers: true,
       hasBalancer: true,
       async run(stage) {
