@@ -21,6 +21,7 @@ const LEVELS = [
       'app.ts',
       'serve.ts',
       'background-jobs.ts',
+      'offer-setup.ts',
       'own-secrets.ts',
       'main.ts',
     ],
@@ -118,7 +119,8 @@ test('src/README.md has the folders of each level, and what each knows', () => {
   const documented = [...rows].flatMap(([, level, names = '']) =>
     [...names.matchAll(/`([^`]+?)\/?`/g)].map(([, name = '']) => `${level} ${name}`),
   )
-  const isMinor = (name: string) => ['require-node.ts', 'own-secrets.ts'].includes(name)
+  const isMinor = (name: string) =>
+    ['require-node.ts', 'own-secrets.ts', 'offer-setup.ts'].includes(name)
   const known = LEVELS.flatMap((names, level) =>
     names.filter((name) => !isMinor(name)).map((name) => `${level} ${name}`),
   )
