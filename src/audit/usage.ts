@@ -1,14 +1,14 @@
-// Daily counters in memory, added to the database every few seconds. Invariant: what could not be
+// Counters of the hour in memory, added to the database every few seconds. Invariant: what could not be
 // written stays counted. The hot paths call count(); it must stay a map look-up.
-import { DAY, type Clock } from '../shared/clock.ts'
+import { HOUR, type Clock } from '../shared/clock.ts'
 import type { Logger } from '../shared/logger.ts'
 import { endsWithin } from './deadline.ts'
-import type { UsageCount, UsageStore } from './usage.store.ts'
+import type { HourCount, UsageStore } from './usage.store.ts'
 
 /** Counts what happens. Disposing writes what was counted, for at most `closeWithinMillis`. */
 export interface Usage extends AsyncDisposable {
   /**
-   * Counts one occurrence on the current UTC day.
+   * Counts one occurrence in the current hour.
    *
    * @param appId of a registered app only, or empty: an invented one would make a row of its own
    */
@@ -26,41 +26,41 @@ export function openUsage(deps: {
   closeWithinMillis?: number
 }): Usage {
   const { store, logger, clock, flushEveryMillis = 5000, closeWithinMillis = 5000 } = deps
-  let counts = new Map<string, UsageCount>()
+  let counts = new Map<string, HourCount>()
   let writing: Promise<boolean> | undefined
   let timer: NodeJS.Timeout | undefined
   let closed = false
-  let day = ''
-  let dayStart = Number.NaN
+  let hour = ''
+  let hourStart = Number.NaN
 
-  function today(): string {
+  function thisHour(): string {
     const now = clock()
     // False for NaN as well; clocks may also be set back.
-    const isSameDay = now >= dayStart && now < dayStart + DAY
-    if (!isSameDay) {
-      dayStart = Math.floor(now / DAY) * DAY
-      day = new Date(dayStart).toISOString().slice(0, 10)
+    const isSameHour = now >= hourStart && now < hourStart + HOUR
+    if (!isSameHour) {
+      hourStart = Math.floor(now / HOUR) * HOUR
+      hour = new Date(hourStart).toISOString()
     }
-    return day
+    return hour
   }
 
   // What is counted is mostly what was counted just before; comparing four texts costs less than
   // joining them.
-  let last: UsageCount | undefined
+  let last: HourCount | undefined
 
-  function add(onDay: string, appId: string, name: string, reason: string, count: number): void {
+  function add(inHour: string, appId: string, name: string, reason: string, count: number): void {
     if (
       last?.appId === appId &&
       last.name === name &&
       last.reason === reason &&
-      last.day === onDay
+      last.hour === inHour
     ) {
       last.count += count
       return
     }
-    const key = `${onDay} ${name} ${reason} ${appId}`
+    const key = `${inHour} ${name} ${reason} ${appId}`
     last = counts.get(key)
-    if (last === undefined) counts.set(key, (last = { day: onDay, appId, name, reason, count }))
+    if (last === undefined) counts.set(key, (last = { hour: inHour, appId, name, reason, count }))
     else last.count += count
   }
 
@@ -88,7 +88,7 @@ export function openUsage(deps: {
       await store.add([...taken.values()])
       return true
     } catch (error) {
-      for (const one of taken.values()) add(one.day, one.appId, one.name, one.reason, one.count)
+      for (const one of taken.values()) add(one.hour, one.appId, one.name, one.reason, one.count)
       logger.warn({ err: error }, 'usage could not be written; trying again')
       return false
     }
@@ -101,7 +101,7 @@ export function openUsage(deps: {
 
   return {
     count(name, appId = '', reason = '') {
-      add(today(), appId, name, reason, 1)
+      add(thisHour(), appId, name, reason, 1)
       if (timer === undefined && writing === undefined) wake()
     },
     flush,

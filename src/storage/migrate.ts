@@ -24,6 +24,7 @@ import * as purgeProgress from '../../migrations/0018_purge_progress.ts'
 import * as emailKeys from '../../migrations/0019_email_keys.ts'
 import * as secretKeys from '../../migrations/0020_secret_keys.ts'
 import * as eventsRequest from '../../migrations/0025_events_request.ts'
+import * as usageHourly from '../../migrations/0054_usage_hourly.ts'
 import * as roles from '../../migrations/0028_roles.ts'
 import * as uploads from '../../migrations/0029_uploads.ts'
 import * as connections from '../../migrations/0030_connections.ts'
@@ -60,6 +61,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0019_email_keys': emailKeys,
   '0020_secret_keys': secretKeys,
   '0025_events_request': eventsRequest,
+  '0054_usage_hourly': usageHourly,
   '0028_roles': roles,
   '0029_uploads': uploads,
   '0030_connections': connections,

@@ -175,6 +175,24 @@ export interface UsageRow {
   count: ColumnType<string, number, number>
 }
 
+export interface HourlyUsageRow {
+  /** Its first moment. */
+  hour: Timestamp
+  app_id: string
+  name: string
+  reason: string
+  count: ColumnType<string, number, number>
+}
+
+/** How many there were of something at a moment. */
+export interface UsageGaugeRow {
+  at: Timestamp
+  /** Empty for the whole server. */
+  app_id: string
+  name: string
+  value: ColumnType<string, number, number>
+}
+
 export interface PurgeJobRow {
   id: Generated<string>
   kind: 'app' | 'account' | 'connection'
@@ -452,6 +470,8 @@ export interface Tables {
   rsa_signing_keys: SigningKeyRow
   events: EventRow
   usage_daily: UsageRow
+  usage_hourly: HourlyUsageRow
+  usage_gauges: UsageGaugeRow
   purge_jobs: PurgeJobRow
   account_links: AccountLinkRow
   kept_answers: KeptAnswerRow

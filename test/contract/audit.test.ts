@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { sql } from 'kysely'
 import { openAudit } from '../../src/audit/audit.ts'
 import { createEventStore, type NewEvent } from '../../src/audit/event.store.ts'
+import { createGaugeStore } from '../../src/audit/gauge.store.ts'
 import { createUsageStore } from '../../src/audit/usage.store.ts'
 import { createLogger } from '../../src/shared/logger.ts'
 import { createMetrics } from '../../src/shared/metrics.ts'
@@ -321,12 +322,12 @@ describe.each(DATABASES)('The audit trail on $name', ({ open }) => {
 
     test('of processes that count the same apps in opposite orders does not deadlock', async () => {
       const store = createUsageStore(db)
-      const row = { day: '2023-01-01', name: 'token.issued', reason: '', count: 1 }
+      const row = { hour: '2023-01-01T05:00:00Z', name: 'token.issued', reason: '', count: 1 }
       const forwards = Array.from({ length: 2000 }, (_, at) => ({ ...row, appId: `app_${at}` }))
       const backwards = forwards.toReversed()
       await store.add(forwards)
       await Promise.all([1, 2, 3].flatMap(() => [store.add(forwards), store.add(backwards)]))
-      const counts = await store.list({ from: row.day, to: row.day })
+      const counts = await store.list({ from: '2023-01-01', to: '2023-01-01' })
       expect(counts.length).toBe(2000)
       expect(new Set(counts.map(({ count }) => count))).toEqual(new Set([7]))
     })
@@ -336,9 +337,15 @@ describe.each(DATABASES)('The audit trail on $name', ({ open }) => {
       const row = { name: 'token.issued', reason: '', count: 3 }
       const days = ['2025-02-28', '2025-03-01', '2025-03-31', '2025-04-01']
       for (const appId of ['app_p', 'app_q'])
-        await store.add(days.map((day) => ({ day, appId, ...row })))
+        await store.add(days.map((day) => ({ hour: `${day}T23:00:00Z`, appId, ...row })))
       await store.add([
-        { ...row, day: '2025-03-01', appId: 'app_p', name: 'request.refused', reason: 'code_used' },
+        {
+          ...row,
+          hour: '2025-03-01T00:00:00Z',
+          appId: 'app_p',
+          name: 'request.refused',
+          reason: 'code_used',
+        },
       ])
       const march = { from: '2025-03-01', to: '2025-03-31' }
       expect(await store.list({ ...march, appId: 'app_p' })).toEqual([
@@ -358,12 +365,79 @@ describe.each(DATABASES)('The audit trail on $name', ({ open }) => {
 
     test('counts beyond 32 bits', async () => {
       const store = createUsageStore(db)
-      const row = { day: '2024-01-01', appId: 'app_big', name: 'token.issued', reason: '' }
-      await store.add([{ ...row, count: 3_000_000_000 }])
-      await store.add([{ ...row, count: 3_000_000_000 }])
-      expect(await store.list({ from: row.day, to: row.day })).toEqual([
-        { ...row, count: 6_000_000_000 },
+      const row = { appId: 'app_big', name: 'token.issued', reason: '' }
+      const day = '2024-01-01'
+      for (const hour of [`${day}T01:00:00Z`, `${day}T02:00:00Z`])
+        await store.add([{ ...row, hour, count: 3_000_000_000 }])
+      expect(await store.list({ from: day, to: day })).toEqual([
+        { ...row, day, count: 6_000_000_000 },
       ])
+    })
+
+    test('has the same sums by hour and by day, over all apps and of each', async () => {
+      const store = createUsageStore(db)
+      const row = { name: 'token.refreshed', reason: '' }
+      await store.add([
+        { ...row, hour: '2022-05-01T22:00:00Z', appId: 'app_h', count: 1 },
+        { ...row, hour: '2022-05-01T23:00:00Z', appId: 'app_h', count: 2 },
+        { ...row, hour: '2022-05-02T00:00:00Z', appId: 'app_h', count: 4 },
+        { ...row, hour: '2022-05-02T00:00:00Z', appId: 'app_i', count: 8 },
+        { ...row, hour: '2022-05-02T00:00:00Z', appId: '', name: 'login.failed', count: 1 },
+      ])
+      const from = new Date('2022-05-01')
+      const to = new Date('2022-05-03')
+      const names = ['token.refreshed']
+      const sums = async (step: 'hour' | 'day', appId?: string) =>
+        (await store.sums({ step, from, to, appId, names })).map(({ at, count }) => [
+          at.toISOString(),
+          count,
+        ])
+      expect(await sums('hour')).toEqual([
+        ['2022-05-01T22:00:00.000Z', 1],
+        ['2022-05-01T23:00:00.000Z', 2],
+        ['2022-05-02T00:00:00.000Z', 12],
+      ])
+      expect(await sums('day')).toEqual([
+        ['2022-05-01T00:00:00.000Z', 3],
+        ['2022-05-02T00:00:00.000Z', 12],
+      ])
+      expect(await sums('day', 'app_i')).toEqual([['2022-05-02T00:00:00.000Z', 8]])
+      for (const step of ['hour', 'day'] as const)
+        expect(await store.sumsByApp({ step, from, to, names })).toEqual(
+          expect.arrayContaining([
+            { appId: 'app_h', name: 'token.refreshed', count: 7 },
+            { appId: 'app_i', name: 'token.refreshed', count: 8 },
+          ]),
+        )
+      expect(await store.removeHoursBefore(new Date('2022-05-02'), 1)).toBe(1)
+      expect(await store.removeHoursBefore(new Date('2022-05-02'))).toBe(1)
+      expect(await sums('hour')).toEqual([['2022-05-02T00:00:00.000Z', 12]])
+      expect(await sums('day')).toHaveLength(2)
+    })
+
+    test('gauges are sampled by one process an hour; of days long ago the last sample is kept', async () => {
+      const gauges = createGaugeStore(db)
+      const hour = (at: number) => new Date(Date.UTC(2022, 5, 1, at))
+      expect(await gauges.claim(hour(1))).toBe(true)
+      expect(await gauges.claim(hour(1))).toBe(false)
+      await gauges.release(hour(1))
+      expect(await gauges.claim(hour(1))).toBe(true)
+      for (const at of [1, 2, 23, 25])
+        await gauges.add(hour(at), [
+          { appId: 'app_g', name: 'grants.live', value: at },
+          { appId: '', name: 'grants.live', value: at },
+        ])
+      const valuesOf = async () =>
+        (await gauges.list({ appId: 'app_g', from: hour(0), to: hour(48) })).map(
+          ({ value }) => value,
+        )
+      expect(await valuesOf()).toEqual([1, 2, 23, 25])
+      expect(await gauges.latest(hour(0))).toMatchObject([
+        { appId: '', value: 25 },
+        { appId: 'app_g', value: 25 },
+      ])
+      while ((await gauges.thinOut(hour(48), 2)) > 0);
+      expect(await valuesOf()).toEqual([23, 25])
     })
 
     test.each(['', '2026-13-01', '2026-02-30', '2026-01-01x', 'yesterday', "2026-01-01'; --"])(

@@ -1,8 +1,8 @@
-// Daily counters: by UTC day, never lost to a failed write, cheap.
+// Counters of the hour, never lost to a failed write, cheap.
 import { jest } from '@jest/globals'
 import { openUsage } from '../../../src/audit/usage.ts'
-import type { UsageCount } from '../../../src/audit/usage.store.ts'
-import { DAY } from '../../../src/shared/clock.ts'
+import type { HourCount } from '../../../src/audit/usage.store.ts'
+import { HOUR } from '../../../src/shared/clock.ts'
 import { createLogger } from '../../../src/shared/logger.ts'
 
 const NOON = Date.UTC(2026, 1, 28, 12)
@@ -20,7 +20,7 @@ async function pass(millis: number): Promise<void> {
 
 function setUp(options: { flushEveryMillis?: number; closeWithinMillis?: number } = {}) {
   const time = { now: NOON }
-  const database = { isAway: false, written: [] as UsageCount[][] }
+  const database = { isAway: false, written: [] as HourCount[][] }
   const usage = openUsage({
     store: {
       async add(counts) {
@@ -44,29 +44,29 @@ test('Equal things are one counter; app, name and reason tell them apart', async
   usage.count('request.refused', 'app_a', 'code_used')
   usage.count('login.failed')
   expect(await usage.flush()).toBe(true)
-  const day = '2026-02-28'
+  const hour = '2026-02-28T12:00:00.000Z'
   expect(database.written).toEqual([
     [
-      { day, appId: 'app_a', name: 'token.issued', reason: '', count: 2 },
-      { day, appId: 'app_b', name: 'token.issued', reason: '', count: 1 },
-      { day, appId: 'app_a', name: 'request.refused', reason: 'code_used', count: 1 },
-      { day, appId: '', name: 'login.failed', reason: '', count: 1 },
+      { hour, appId: 'app_a', name: 'token.issued', reason: '', count: 2 },
+      { hour, appId: 'app_b', name: 'token.issued', reason: '', count: 1 },
+      { hour, appId: 'app_a', name: 'request.refused', reason: 'code_used', count: 1 },
+      { hour, appId: '', name: 'login.failed', reason: '', count: 1 },
     ],
   ])
 })
 
-test('The day is that of UTC and follows the clock forwards and backwards', async () => {
+test('The hour follows the clock forwards and backwards', async () => {
   const { usage, database, time } = setUp()
   const midnight = Date.UTC(2026, 2, 1)
-  for (const now of [midnight - 1, midnight, midnight + DAY - 1, midnight + DAY, midnight - 1]) {
+  for (const now of [midnight - 1, midnight, midnight + HOUR - 1, midnight + HOUR, midnight - 1]) {
     time.now = now
     usage.count('token.issued', 'app_a')
   }
   await usage.flush()
-  expect(database.written.flat().map(({ day, count }) => [day, count])).toEqual([
-    ['2026-02-28', 2],
-    ['2026-03-01', 2],
-    ['2026-03-02', 1],
+  expect(database.written.flat().map(({ hour, count }) => [hour, count])).toEqual([
+    ['2026-02-28T23:00:00.000Z', 2],
+    ['2026-03-01T00:00:00.000Z', 2],
+    ['2026-03-01T01:00:00.000Z', 1],
   ])
 })
 
