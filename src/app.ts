@@ -57,7 +57,7 @@ export function createApp(infrastructure: Infrastructure, services: Services): A
     ttlSeconds: config.gateways.introspectionCacheSeconds,
     clock,
   })
-  const inspect = createInspector(services, remembered.findAccess)
+  const inspect = createInspector(services, remembered.findAccess, services.grantUses.used)
   const admin = createAdminServices(infrastructure, services)
   const pages = createPageParts(infrastructure, limits)
   const connections = openConnections(infrastructure, services, limits, inspect)

@@ -13,6 +13,7 @@ import { createScopeCatalogue, type ScopeCatalogue } from './apps/scope-catalogu
 import { createScopeStore } from './apps/scope.store.ts'
 import { type Audit, openAudit } from './audit/audit.ts'
 import { createEventStore, type EventStore } from './audit/event.store.ts'
+import { createGaugeStore, type GaugeStore } from './audit/gauge.store.ts'
 import { createUsageStore, type UsageStore } from './audit/usage.store.ts'
 import { createDeliveries, type Deliveries } from './compose/deliveries.ts'
 import { type ConnectionStore, createConnectionStore } from './connections/connection.store.ts'
@@ -25,6 +26,8 @@ import {
 } from './connections/webhooks/webhook-secret.store.ts'
 import { createConsentStore } from './grants/consent.store.ts'
 import { type Consents, createConsents } from './grants/consents.ts'
+import { createGrantFigures, type GrantFigures } from './grants/grant-figures.ts'
+import { type GrantUses, openGrantUses } from './grants/grant-uses.ts'
 import { createGrants, type Grants } from './grants/grants.ts'
 import { createPreviews, type Previews } from './grants/previews.ts'
 import { createPurgeJobStore, type PurgeJobStore } from './grants/purge-job.store.ts'
@@ -44,6 +47,8 @@ export interface Services extends AsyncDisposable {
   scopes: ScopeCatalogue
   keyRing: KeyRing
   grants: Grants
+  grantUses: GrantUses
+  grantFigures: GrantFigures
   consents: Consents
   previews: Previews
   audit: Audit
@@ -59,6 +64,7 @@ export interface Services extends AsyncDisposable {
     apps: AppStore
     events: EventStore
     usage: UsageStore
+    gauges: GaugeStore
     purgeJobs: PurgeJobStore
     providers: ProviderStore
     integrations: IntegrationStore
@@ -77,6 +83,7 @@ export async function openServices(infrastructure: Infrastructure): Promise<Serv
     apps: createAppStore(db),
     events: createEventStore(db),
     usage: createUsageStore(db),
+    gauges: createGaugeStore(db),
     purgeJobs: createPurgeJobStore(db),
     ...connectionStores(infrastructure),
   }
@@ -129,7 +136,8 @@ export async function openServices(infrastructure: Infrastructure): Promise<Serv
     await openKeyRing({ store: createKeyStore(db), box, clock, invalidation, onRefreshFailed }),
   )
   const incarnations = () => scopes.current().incarnations
-  const grants = openGrants(infrastructure, incarnations, stack)
+  const grantUses = stack.use(openGrantUses({ store, clock, logger }))
+  const grants = openGrants(infrastructure, incarnations, grantUses, stack)
   const open = stack.move()
   return {
     accounts,
@@ -138,6 +146,8 @@ export async function openServices(infrastructure: Infrastructure): Promise<Serv
     scopes,
     keyRing,
     grants,
+    grantUses,
+    grantFigures: createGrantFigures({ store, walkOfApp: grants.walkOfApp, clock }),
     consents: createConsents({ store: createConsentStore(db), clock, incarnations }),
     previews: createPreviews({ store, box, clock, issuer: config.server.issuer }),
     audit,
@@ -160,17 +170,20 @@ const connectionStores = ({ db, credentialEncryption }: Infrastructure) => ({
 export const createInspector = (
   { accounts, apps, scopes, grants }: Pick<Services, 'accounts' | 'apps' | 'scopes' | 'grants'>,
   findAccess: Grants['findAccess'],
+  onUsed?: GrantUses['used'],
 ): InspectToken =>
   createTokenInspector({
     grants: { findAccess, findRefresh: grants.findRefresh },
     apps,
     admitsGrant: accounts.admitsGrant,
     scopeExists: scopes.exists,
+    ...(onUsed && { onUsed }),
   })
 
 function openGrants(
   { store, serverKeys, clock, logger, endedStore, ...channels }: Infrastructure,
   incarnations: () => ReadonlyMap<string, number>,
+  uses: GrantUses,
   stack: AsyncDisposableStack,
 ): Grants {
   const endings = stack.use(
@@ -187,6 +200,7 @@ function openGrants(
     refreshTokens: createRefreshTokenForm(serverKeys),
     clock,
     onEnded: (ended) => endings.record(ended),
+    onRefreshed: (grant, refreshEndsAt) => uses.refreshed(grant, refreshEndsAt),
     incarnations,
   })
 }

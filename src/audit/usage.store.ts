@@ -209,7 +209,7 @@ function periodOf(
           select day::timestamp at time zone 'UTC' as at, app_id, name, reason, count
           from usage_daily
           where day >= ${dayOf(from)}::date and day < ${dayOf(to)}::date)`
-  return db.selectFrom(source.as('period')).where('name', 'in', names) as never
+  return db.selectFrom(source.as('period')).where('name', 'in', names)
 }
 
 const dayOf = (moment: Date): string => moment.toISOString().slice(0, 10)

@@ -1,6 +1,6 @@
 // The admin console.
 import type Router from '@koa/router'
-import { createCountGrants, createGetChangeable } from '../admin/console/app-reads.ts'
+import { createGetChangeable } from '../admin/console/app-reads.ts'
 import { createConsoleRouter } from '../admin/console/console.routes.ts'
 import { createUsedForms } from '../admin/console/used-forms.store.ts'
 import { createAccountImports } from '../admin/account-imports.ts'
@@ -23,7 +23,8 @@ export function createConsole(
   { interactions, tokensInProcess }: AuthorizationServer,
   { templates, csrf, perAddress }: PageParts,
 ): Router {
-  const { accounts, apps, scopes, keyRing, grants, previews, audit, stores } = services
+  const { accounts, apps, scopes, keyRing, grants, grantFigures, previews, audit, stores } =
+    services
   const { issuer } = config.server
   const uploads = createUploads({ db, encryption: sealedBox, clock })
   return createConsoleRouter({
@@ -36,7 +37,7 @@ export function createConsole(
     keyRing,
     eventStore: stores.events,
     usage: stores.usage,
-    countGrants: createCountGrants(grants),
+    countLive: grantFigures.countLive,
     services: admin,
     previews: createAppPreviews({
       previews,

@@ -60,6 +60,15 @@ export async function openEmbeddedStore(db: Database, clock: Clock): Promise<Sho
       for (const member of members) maps.unlist(index, member)
       await journal.settle()
     },
+    async raiseInIndex(index, places, { onlyListed = false }) {
+      for (const { member, endsAtMillis } of places)
+        if (!onlyListed || maps.endOf(index, member) !== undefined)
+          list(index, member, endsAtMillis)
+      await journal.settle()
+    },
+    countIndex: (index, nowMillis) => Promise.resolve(inOrder(index, nowMillis).length),
+    endsInIndex: (index, members) =>
+      Promise.resolve(members.map((member) => maps.endOf(index, member))),
     listIndex(index, nowMillis, offset, limit) {
       const places = inOrder(index, nowMillis).slice(offset, offset + limit)
       return Promise.resolve(places.map(({ member }) => member))
@@ -168,6 +177,9 @@ function createMaps(entries: Map<string, Entry>, journal: Pick<Journal, 'change'
       .filter((of) => of.before !== of.after)
   }
 
+  const endOf = (index: string, member: string): number | undefined =>
+    indexes.get(index)?.get(member)
+
   function unlist(index: string, member: string): void {
     indexes.get(index)?.delete(member)
     remove(indexEntry(index, member))
@@ -182,7 +194,7 @@ function createMaps(entries: Map<string, Entry>, journal: Pick<Journal, 'change'
     }
   }
 
-  return { apply, holds, inOrder, list, live, put, remove, removeExpired, unlist }
+  return { apply, endOf, holds, inOrder, list, live, put, remove, removeExpired, unlist }
 }
 
 const byEnd = (a: IndexPlace, b: IndexPlace): number =>

@@ -3,7 +3,17 @@
 import { DAY, SECOND } from '../shared/clock.ts'
 import { randomBase62 } from '../shared/crypto.ts'
 import type { FamilyChange, IndexStore } from './family-store.ts'
-import { accountIndex, appIndex, ENDED, type Grant, GRANT, REFRESH } from './grant.ts'
+import {
+  accountIndex,
+  appIndex,
+  ENDED,
+  type Grant,
+  GRANT,
+  liveIndex,
+  REFRESH,
+  refreshedIndex,
+  usedIndex,
+} from './grant.ts'
 import { GRANT_SLACK_SECONDS } from './issue.ts'
 
 // Longer than a beginning can be on its way, and long enough for an app that was told to try again.
@@ -58,6 +68,10 @@ export const keptUntil = (endsAt: number | undefined, now: number): number =>
 export const accountMember = ({ id, appId }: Pick<Grant, 'id' | 'appId'>): string =>
   `${id} ${appId}`
 
+/** The member that stands for a grant in the index of what is alive at its app. */
+export const liveMember = ({ id, accountId = '' }: Pick<Grant, 'id' | 'accountId'>): string =>
+  `${id} ${accountId}`
+
 /** Takes an ended grant out of the indexes. */
 export async function leaveIndexes(
   store: Pick<IndexStore, 'removeFromIndex'>,
@@ -67,6 +81,9 @@ export async function leaveIndexes(
   if (appId === undefined) return
   await Promise.all([
     store.removeFromIndex(appIndex(appId), [id]),
+    store.removeFromIndex(usedIndex(appId), [id]),
+    store.removeFromIndex(refreshedIndex(appId), [id]),
+    store.removeFromIndex(liveIndex(appId), [liveMember({ id, ...(accountId && { accountId }) })]),
     accountId === undefined
       ? undefined
       : store.removeFromIndex(accountIndex(accountId), [accountMember({ id, appId })]),

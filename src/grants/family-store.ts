@@ -13,7 +13,8 @@
 //              it led to (previews.ts)
 //   connect    connect, connect-choice  attempts to connect other systems (connections/connect/)
 //   record     s:<hash>     a login session;  su:<hash> the same by its uid;  i:<hash> an interaction
-//   index      u:<account>, p:<app>  the ids of grants;  us:<account> the records of sessions
+//   index      u:<account>, p:<app>  the ids of grants;  pl:, pu:, pr:<app>  which of them are
+//              alive, and when they were used and refreshed;  us:<account> the records of sessions
 //
 // <hash> is the SHA-256 of the bearer value, so that a dump of the store opens nothing. All names of one family live in one Cluster slot.
 // Invariants: a commit is atomic and happens only if all its expectations hold; what has expired is
@@ -125,6 +126,20 @@ export interface IndexEntry extends IndexPlace {
 export interface IndexStore {
   addToIndex(index: string, member: string, endsAtMillis: number, nowMillis: number): Promise<void>
   removeFromIndex(index: string, members: readonly string[]): Promise<void>
+  /**
+   * Raises the ends of members, never lowers them; members that ended before now may leave.
+   *
+   * @param options.onlyListed members that are not there stay away: what has left may not come back
+   */
+  raiseInIndex(
+    index: string,
+    places: readonly IndexPlace[],
+    options: { nowMillis: number; onlyListed?: boolean },
+  ): Promise<void>
+  /** Counts the members that have not ended at that time. */
+  countIndex(index: string, nowMillis: number): Promise<number>
+  /** Returns the end of each member, in order; `undefined` where it is not there. */
+  endsInIndex(index: string, members: readonly string[]): Promise<(number | undefined)[]>
   /** Lists up to `limit` members that have not ended, in a stable order, from `offset`. */
   listIndex(index: string, nowMillis: number, offset: number, limit: number): Promise<string[]>
   /**

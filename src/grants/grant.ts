@@ -105,6 +105,13 @@ export const accountIndex = (accountId: string): string => `u:${accountId}`
 /** The index of an app's grants; members are `grantId`. */
 export const appIndex = (appId: string): string => `p:${appId}`
 
+/** The index of an app's grants that are alive, by the end of their refresh token; members are `grantId accountId`. */
+export const liveIndex = (appId: string): string => `pl:${appId}`
+/** When each grant of an app was used last; see grant-uses.ts. Members are `grantId`. */
+export const usedIndex = (appId: string): string => `pu:${appId}`
+/** When each grant of an app was refreshed last, in the same way. */
+export const refreshedIndex = (appId: string): string => `pr:${appId}`
+
 /** Reads a stored record; what we store is ours, so its form is trusted. */
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- names what the caller knows to be stored under the name
 export const parseRecord = <T>(text: string): T => JSON.parse(text) as T

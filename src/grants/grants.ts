@@ -17,6 +17,7 @@ import {
   findRefresh,
   isGenuineRefresh,
 } from './find-token.ts'
+import type { Grant } from './grant.ts'
 import type { IssueDeps, Issued } from './issue.ts'
 import { createListing } from './listing.ts'
 import { redeemCode } from './redeem-code.ts'
@@ -41,6 +42,8 @@ export interface GrantsDeps {
   incarnations?: () => ReadonlyMap<string, number>
   /** Waited for after the store has forgotten and before a revocation is answered. */
   onEnded?: OnEnded
+  /** Told of each refresh, with the end of the refresh token in seconds since the epoch. */
+  onRefreshed?: (grant: Grant, refreshEndsAt: number) => void
 }
 
 /** Creates the grants over a store. */
@@ -58,6 +61,7 @@ export function createGrants(deps: GrantsDeps) {
     unlist: listing.unlist,
     revoke: (grantId, reason, onDead) => revokeGrant(revoking, grantId, undefined, reason, onDead),
     publishEndAgain: (grantId) => publishEndAgain(revoking, grantId),
+    onRefreshed: deps.onRefreshed,
   }
   return {
     begin: beginGrant.bind(undefined, { store, clock, listing, incarnations }),

@@ -2,9 +2,9 @@
 // give anything, and for as long as it can, so that whoever ends all grants of an account or app
 // finds it; a code that nobody redeems is listed until it ends, and never shown.
 import type { Clock } from '../shared/clock.ts'
-import { accountMember, leaveIndexes } from './ended-mark.ts'
+import { accountMember, leaveIndexes, liveMember } from './ended-mark.ts'
 import type { FamilyListing, IndexPlace, IndexStore } from './family-store.ts'
-import { accountIndex, appIndex, type Grant, LONGEST_CODE_SECONDS } from './grant.ts'
+import { accountIndex, appIndex, type Grant, liveIndex, LONGEST_CODE_SECONDS } from './grant.ts'
 import { GRANT_SLACK_SECONDS } from './issue.ts'
 
 /** The indexes in which a grant was found. */
@@ -64,10 +64,17 @@ export function createListing(store: IndexStore, clock: Clock) {
 
     /**
      * What lists a grant that gives tokens, until the last one has ended. What has ended left when
-     * it began.
+     * it began. Among what is alive it is until its refresh token ends.
      */
-    redeemed: (grant: Grant) =>
-      entries(grant, ((grant.endsAt ?? 0) + GRANT_SLACK_SECONDS) * 1000 + APART_MILLIS),
+    redeemed: (grant: Grant, refreshEndsAt: number): FamilyListing => {
+      const endsAtMillis = ((grant.endsAt ?? 0) + GRANT_SLACK_SECONDS) * 1000 + APART_MILLIS
+      const alive = {
+        index: liveIndex(grant.appId),
+        member: liveMember(grant),
+        endsAtMillis: refreshEndsAt * 1000,
+      }
+      return { entries: [...entries(grant, endsAtMillis).entries, alive] }
+    },
 
     /** Takes a grant out of the indexes in which it is known to be. */
     unlist: (id: string, listed: ListedIn): Promise<void> => leaveIndexes(store, id, listed),

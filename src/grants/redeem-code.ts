@@ -147,7 +147,7 @@ function issueForCode(
     extend: outliving(Math.max(terms.refreshTtlSeconds, terms.accessTtlSeconds)),
     remove: [codeName(hash)],
     undo,
-    list: listRedeemed(grant),
+    list: listRedeemed(grant, refresh.expiresAt),
   }
   return { issued, change }
 }

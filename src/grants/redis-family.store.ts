@@ -13,6 +13,7 @@ import {
   type ShortLivedStore,
 } from './family-store.ts'
 import { createBatchedReads, createSingleReads, type ReadKeys } from './batched-reads.ts'
+import { createRedisIndexes } from './redis-indexes.ts'
 import { type CommitAnswer, createTimelyCommits } from './timely-commits.ts'
 
 // So long members stay after their end, for whoever looks for what was still under way then.
@@ -206,6 +207,7 @@ export function createRedisStore(client: RedisClient, keyPrefix: string): RedisS
     async removeFromIndex(index, members) {
       if (members.length > 0) await withRedis(() => client.zrem(recordKey(index), ...members))
     },
+    ...createRedisIndexes(client, recordKey, INDEX_SLACK_MILLIS),
     listIndex: (index, nowMillis, offset, limit) =>
       withRedis(() =>
         client.zrangebyscore(recordKey(index), `(${nowMillis}`, '+inf', 'LIMIT', offset, limit),

@@ -125,7 +125,9 @@ async function refreshOnce(
   const source: RefreshSource = { grant, stored, refreshText, state, from, scopes, terms }
   const { issued, change, name } = issueNext(deps, source, next)
   tries.last = { name, issued }
-  return (await deps.store.commit(family, change)) ? issued : LOST
+  if (!(await deps.store.commit(family, change))) return LOST
+  deps.onRefreshed?.(grant, next.record.expiresAt)
+  return issued
 }
 
 /** What the next state comes from. */

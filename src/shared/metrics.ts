@@ -52,6 +52,16 @@ export function createMetrics(options: { processMetrics: boolean }) {
       help: 'Revocations that were answered before a replica of Redis had confirmed them',
       registers,
     }),
+    grantsLive: new Gauge({
+      name: 'otesse_grants_live',
+      help: 'Authorizations that are alive, as of the last hour',
+      registers,
+    }),
+    peopleConnected: new Gauge({
+      name: 'otesse_people_connected',
+      help: 'People with an authorization that is alive, as of the last hour',
+      registers,
+    }),
     purgeJobs: new Gauge({
       name: 'otesse_purge_jobs',
       help: 'Revocations of whole apps or accounts that are written down and not yet carried out',

@@ -20,6 +20,7 @@ const NEEDED: readonly (readonly [command: string, ...args: string[]])[] = [
   ['zadd', '1', 'm'],
   ['zrem', 'm'],
   ['zcount', '0', '1'],
+  ['zmscore', 'm'],
   ['zrange', '0', '1'],
   ['zrank', 'm'],
   ['zrangebyscore', '0', '1'],

@@ -161,7 +161,7 @@ it.each([
       const { refreshToken } = await redeem(await begin())
       return () => grants.revoke(parsed(refreshToken).grantId)
     },
-    ['mget', 'eval', 'zrem', 'zrem'],
+    ['mget', 'eval', 'zrem', 'zrem', 'zrem', 'zrem', 'zrem'],
   ],
   [
     'beginning an authorization',

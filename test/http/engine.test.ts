@@ -35,6 +35,9 @@ async function engineOver(initial: App) {
     addToIndex: notHere,
     removeFromIndex: notHere,
     listIndex: notHere,
+    raiseInIndex: notHere,
+    countIndex: notHere,
+    endsInIndex: notHere,
     walkIndex: notHere,
   }
   const provider = createProvider(

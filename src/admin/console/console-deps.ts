@@ -34,8 +34,8 @@ export interface ConsoleDeps {
   keyRing: Pick<KeyRing, 'list' | 'rotatableFrom'>
   eventStore: Pick<EventStore, 'list'>
   usage: Pick<UsageStore, 'list'>
-  /** Tells how many authorizations of an app may be alive; `isMore` where counting stopped. */
-  countGrants: (appId: string) => Promise<{ count: number; isMore: boolean }>
+  /** Counts the authorizations of an app that are alive. */
+  countLive: (appId: string) => Promise<number>
   services: {
     apps: AppService
     scopes: ScopeService

@@ -62,7 +62,7 @@ function summaryOf(counts: readonly UsageCount[], nowMillis: number): UsageSumma
       ({ name, reason }) => name === 'request.refused' && isAuthentication(reason),
     ),
     refusals: byReason('request.refused', ({ name }) => name === 'request.refused'),
-    revocations: byReason('grant.revoked', ({ name }) => name.endsWith('.revoked')),
+    revocations: byReason('grant.revoked', ({ name }) => name === 'grant.revoked'),
     days,
     busiest: Math.max(...days.map(({ count }) => count)),
   }
@@ -71,28 +71,25 @@ function summaryOf(counts: readonly UsageCount[], nowMillis: number): UsageSumma
 /** What an app did lately, and how many authorizations it has now. */
 interface AppUsage {
   summary: UsageSummary
-  authorizations: { count: number; isMore: boolean }
+  authorizations: number
 }
 
 /** Reads both. */
 export async function readUsage(
-  { usage, countGrants, clock }: Pick<ConsoleDeps, 'usage' | 'countGrants' | 'clock'>,
+  { usage, countLive, clock }: Pick<ConsoleDeps, 'usage' | 'countLive' | 'clock'>,
   { id }: App,
 ): Promise<AppUsage> {
   const now = clock()
   const [counts, authorizations] = await Promise.all([
     usage.list({ ...period(now), appId: id }),
-    countGrants(id),
+    countLive(id),
   ])
   return { summary: summaryOf(counts, now), authorizations }
 }
 
 /** Returns the figures as pages show them. */
 export const usageFigures = ({ summary, authorizations }: AppUsage) => [
-  {
-    label: 'Active authorizations',
-    value: `${numberInWords(authorizations.count)}${authorizations.isMore ? '+' : ''}`,
-  },
+  { label: 'Live authorizations', value: numberInWords(authorizations) },
   { label: 'Tokens issued', value: numberInWords(summary.tokensIssued) },
   { label: 'Tokens refreshed', value: numberInWords(summary.refreshes) },
   { label: 'Failed authentications', value: numberInWords(summary.failedAuthentications) },

@@ -3,6 +3,7 @@
 // introspection and userinfo, and by gateways.
 import type { App } from '../../model/app.ts'
 import type { InspectToken } from '../../model/token-status.ts'
+import type { Grant } from '../../grants/grant.ts'
 import type { Grants } from '../../grants/grants.ts'
 import { parseToken } from '../../shared/token-format.ts'
 import type { ScopeExists } from '../scope-list.ts'
@@ -14,6 +15,8 @@ export function createTokenInspector(deps: {
   /** Returns whether an account is active and its grants of that generation count. */
   admitsGrant: (accountId: string, generation: number) => boolean | Promise<boolean>
   scopeExists: ScopeExists
+  /** Told of the grant of each access token that opens something. */
+  onUsed?: (grant: Grant) => void
 }): InspectToken {
   return async function inspect(token) {
     const presented = parseToken(token)
@@ -39,6 +42,7 @@ export function createTokenInspector(deps: {
       if (!(typeof admitted === 'boolean' ? admitted : await admitted))
         return { active: false, reason: 'account_inactive' }
     }
+    if (kind === 'access') deps.onUsed?.(found.grant)
     return {
       active: true,
       kind,
