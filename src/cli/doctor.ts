@@ -24,6 +24,7 @@ import { checkCredentials } from './doctor-credentials.ts'
 import { checkIssuer } from './doctor-issuer.ts'
 import { checkProxy, checkTrustedProxies, type ProbedApp } from './doctor-proxies.ts'
 import { checkClientSecrets } from './doctor-secrets.ts'
+import { compareStores } from './doctor-stores.ts'
 import type { Finding } from './finding.ts'
 import type { Outcome, Session } from './session.ts'
 
@@ -37,7 +38,7 @@ export async function examine(
   if (config !== undefined) {
     const { issuer } = config.server
     const { keys, app } = await checkDatabase(session, config, findings)
-    await addRedisFindings(session, config, findings)
+    await addRedisFindings(session, config, findings, keys !== undefined)
     findings.push(checkTrustedProxies(config))
     if (withIssuer) {
       const found = await checkIssuer(issuer, keys)
@@ -204,6 +205,7 @@ async function addRedisFindings(
   session: Session,
   config: Config,
   findings: Finding[],
+  isDatabaseUsable: boolean,
 ): Promise<void> {
   const { stores } = config
   if (stores.kind === 'embedded') return
@@ -234,6 +236,9 @@ async function addRedisFindings(
         `Its user may not run these on keys that begin with ${stores.redis.prefix}: ${missing.join(', ')}. Allow them with ACL SETUSER; docs/operating.md lists all.`,
       )
     findings.push(compareClock('redis clock', theirs, sent, received))
+    if (!isDatabaseUsable) return
+    const { prefix } = stores.redis
+    findings.push(await compareStores(config, { client: redis, prefix }, session.logger()))
   } catch (error) {
     if (error instanceof StartRefused) add('fail', error.message)
     else add('fail', storeProblem(error) ?? `It refuses: ${messageOf(error)}.`)

@@ -54,8 +54,17 @@ export const TAGS =
 
 const HISTORY = 12
 
+export interface RedisFence extends Fence {
+  /**
+   * Returns the number of the last ending up to which Redis knows all, and notes nothing.
+   *
+   * @throws {AppError} `temporarily_unavailable`
+   */
+  peek(): Promise<number>
+}
+
 /** Creates the fence of the server whose keys have that prefix. */
-export function createRedisFence(client: RedisClient, keyPrefix: string): Fence {
+export function createRedisFence(client: RedisClient, keyPrefix: string): RedisFence {
   const keys = isCluster(client)
     ? TAGS.map((tag) => `${keyPrefix}fence:{${tag}}`)
     : [`${keyPrefix}fence`]
@@ -97,6 +106,10 @@ export function createRedisFence(client: RedisClient, keyPrefix: string): Fence 
     raise(copies, ranges) {
       const pairs = ranges.flatMap(({ first, last }) => [first, last])
       return ask(copies, false, () => pairs)
+    },
+    async peek() {
+      const texts = await Promise.all(keys.map((key) => withRedis(() => client.get(key))))
+      return Math.min(...texts.map((text) => Number(text?.split(' ')[0] ?? 0)))
     },
   }
 }

@@ -1,4 +1,5 @@
 // `otesse doctor` on the secrets of a rotation: which key of OTESSE_SECRET_KEY is still needed.
+import { Redis } from 'ioredis'
 import { sql } from 'kysely'
 import { startTestApp } from '../support/app.ts'
 import { registerApp } from '../support/builders.ts'
@@ -35,6 +36,37 @@ test('RFC 8414 §3.3 — doctor names a server whose issuer is not the address t
     sentence: expect.stringContaining(`${other} calls itself ${server.issuer}:`),
   })
 })
+
+test('doctor says which of the stores is older, and changes neither', async () => {
+  await using server = await startTestApp({ backend: 'redis', overrides: SECRETS })
+  const { settings } = server.stores
+  // A Redis of its own, which no server brings up to date.
+  const prefix = `${settings['OTESSE_REDIS_PREFIX']!}other:`
+  const own = { OTESSE_ISSUER: server.issuer, OTESSE_REDIS_PREFIX: prefix }
+  async function look(): Promise<string> {
+    const env = { ...SECRETS, ...settings, ...own }
+    const { checks } = (await runCli(['doctor', '--no-issuer', '--json'], env)).json()
+    const found = (checks as Check[]).find(({ check }) => check === 'stores')
+    return `${found?.status ?? ''}: ${found?.sentence ?? ''}`
+  }
+  const { db } = server.infrastructure
+  const key = `${prefix}fence`
+  const redis = new Redis(settings['OTESSE_REDIS_URL']!)
+  try {
+    expect(await look()).toBe('ok: Redis knows every revocation in the database.')
+    expect(await redis.exists(key)).toBe(0)
+    await sql`update ended_counter set last = 3`.execute(db)
+    expect(await look()).toMatch(/^ok: Redis does not know 3 of the revocations in the database\./)
+    await redis.set(key, '5 copy history')
+    expect(await look()).toMatch(
+      /^fail: The database is older than Redis .*: otesse stores reconcile$/,
+    )
+    expect(await redis.get(key)).toBe('5 copy history')
+  } finally {
+    await redis.del(key)
+    redis.disconnect()
+  }
+}, 60_000)
 
 test('doctor counts the client secrets that still need an older server key, or one that is gone', async () => {
   await using server = await startTestApp({ backend: 'redis', overrides: SECRETS })
