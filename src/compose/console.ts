@@ -13,16 +13,20 @@ import { PATHS } from '../oauth/paths.ts'
 import type { Services } from '../services.ts'
 import { signInAddress } from '../sign-in/direct-sign-in.routes.ts'
 import type { AdminServices } from './admin-services.ts'
+import type { Integration } from '../connections/integration.ts'
+import { startConnectSession } from '../connections/connect/connect-session.ts'
+import { createSessions } from './connections.ts'
 import type { PageParts } from './pages.ts'
 
 /** Creates the router of /admin. */
 export function createConsole(
-  { config, clock, db, sealedBox, logger }: Infrastructure,
+  infrastructure: Infrastructure,
   services: Services,
   admin: AdminServices,
   { interactions, tokensInProcess }: AuthorizationServer,
   { templates, csrf, perAddress }: PageParts,
 ): Router {
+  const { config, clock, db, sealedBox, logger } = infrastructure
   const { accounts, apps, scopes, keyRing, grants, grantFigures, previews, audit, stores } =
     services
   const { issuer } = config.server
@@ -39,6 +43,7 @@ export function createConsole(
     usage: stores.usage,
     countLive: grantFigures.countLive,
     services: admin,
+    connections: config.connections.enabled ? connectionParts(infrastructure, services) : undefined,
     previews: createAppPreviews({
       previews,
       apps,
@@ -59,4 +64,19 @@ export function createConsole(
     events: audit.events,
     perAddress,
   })
+}
+
+function connectionParts(infrastructure: Infrastructure, { providers, stores }: Services) {
+  const { issuer } = infrastructure.config.server
+  const { clock } = infrastructure
+  const sessions = createSessions(infrastructure)
+  return {
+    providers,
+    find: stores.connections.find,
+    async startTrial(integration: Integration, accountId: string, address: string) {
+      const back = { appId: undefined, address, state: undefined }
+      const session = { integrationId: integration.id, accountId, connectionId: undefined, back }
+      return (await startConnectSession({ issuer, sessions, clock }, session)).url
+    },
+  }
 }

@@ -120,6 +120,7 @@ interface Parts {
   'console/parts/app-fields': AppFormModel
   'console/parts/badge': Badge
   'console/parts/confirm-first': { signInAgainUrl: string }
+  'console/parts/connection-counts': { counts: readonly { label: string; href: string }[] }
   'console/parts/events': { events: readonly NamedEvent[]; ofApp: boolean }
   'console/parts/field': {
     name: string

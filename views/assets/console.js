@@ -59,6 +59,17 @@ for (const input of document.querySelectorAll('[data-filter]')) {
   })
 }
 
+// The last part of an address that a name decides.
+for (const address of document.querySelectorAll('[data-follows]')) {
+  const input = document.getElementById(address.dataset.follows)
+  const before = address.textContent.replace(/[^/]*$/, '')
+  const placeholder = address.textContent
+  input?.addEventListener('input', () => {
+    const typed = input.value.trim()
+    address.textContent = typed === '' ? placeholder : before + encodeURIComponent(typed)
+  })
+}
+
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone
 
 /** Writes a time in the reader's zone, and leaves how it was written as its title. */

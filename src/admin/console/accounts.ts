@@ -123,6 +123,7 @@ const overview = (deps: ConsoleDeps): Row =>
         account: accountFacts(account),
         isSelf: account.id === admin.account.id,
         mayDecide: missingFor(account.role, admin.by.scopes) === undefined,
+        connectionsUrl: `/admin/connections?owner=${encodeURIComponent(account.id)}`,
         activityUrl: `/admin/activity?account=${encodeURIComponent(account.id)}`,
       }
     },

@@ -7,6 +7,9 @@ import type { AppRegistry } from '../../apps/app-registry.ts'
 import type { ScopeCatalogue } from '../../apps/scope-catalogue.ts'
 import type { EventStore } from '../../audit/event.store.ts'
 import type { UsageStore } from '../../audit/usage.store.ts'
+import type { ConnectionStore } from '../../connections/connection.store.ts'
+import type { Integration } from '../../connections/integration.ts'
+import type { KnownProviders } from '../../connections/known-providers.ts'
 import type { KeyRing } from '../../keys/key-ring.ts'
 import type { Clock } from '../../shared/clock.ts'
 import type { AccountImports } from '../account-imports.ts'
@@ -15,9 +18,25 @@ import type { AppService } from '../app-service.ts'
 import type { AppPreviews } from '../app-preview.ts'
 import type { Declarations } from '../apply/declarations.ts'
 import type { DeliveryService } from '../delivery-service.ts'
+import type { ConnectionService } from '../connection-service.ts'
+import type { IntegrationService } from '../integration-service.ts'
 import type { KeyService } from '../key-service.ts'
+import type { ProviderService } from '../provider-service.ts'
 import type { ScopeService } from '../scope-service.ts'
 import type { TokenService } from '../token-service.ts'
+
+/** What the pages of connections to other systems need. */
+export interface ConsoleConnections {
+  providers: Pick<KnownProviders, 'find' | 'list' | 'isInCatalogue'>
+  find: ConnectionStore['find']
+  /**
+   * Begins to connect for an admin who tries an integration.
+   *
+   * @param address where they come back to
+   * @returns where it goes on
+   */
+  startTrial(integration: Integration, accountId: string, address: string): Promise<string>
+}
 
 export interface ConsoleDeps {
   issuer: string
@@ -43,7 +62,12 @@ export interface ConsoleDeps {
     accounts: AccountService
     tokens: TokenService
     deliveries: DeliveryService
+    integrations: IntegrationService
+    connections: ConnectionService
+    providers: ProviderService
   }
+  /** Absent where connections are switched off. */
+  connections: ConsoleConnections | undefined
   previews: AppPreviews
   imports: AccountImports
   declarations: Declarations

@@ -27,9 +27,11 @@ import { applyRows } from './apply.ts'
 import { appStatusRows } from './app-status.ts'
 import { appRows } from './apps.ts'
 import { REASON_NEEDED } from './confirmation.ts'
+import { connectionRows } from './connections.ts'
 import type { ConsoleDeps } from './console-deps.ts'
 import { createConsoleViews, type RenderConsole } from './console-views.ts'
 import { credentialRows } from './credentials.ts'
+import { integrationRows } from './integrations.ts'
 import { keyRows } from './keys.ts'
 import { mailRows } from './mail.ts'
 import { createMayOpen, type MayOpen } from './may-open.ts'
@@ -62,7 +64,15 @@ const rowsOf = (deps: ConsoleDeps): Row[] => [
   ...accountRows(deps),
   ...mailRows(deps),
   ...keyRows(deps),
+  ...connectedSystemRows(deps),
 ]
+
+/** None where connections to other systems are switched off. */
+function connectedSystemRows({ connections, ...deps }: ConsoleDeps): Row[] {
+  if (connections === undefined) return []
+  const open = { ...deps, connections }
+  return [...integrationRows(open), ...connectionRows(open)]
+}
 
 type RouterDeps = Omit<RequireAdminDeps, 'renderBare'> & {
   templates: Templates

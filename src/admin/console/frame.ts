@@ -7,6 +7,18 @@ export const SECTIONS = [
   { id: 'apps', label: 'Apps', href: '/admin/apps', scope: 'admin:apps:read' },
   { id: 'scopes', label: 'Scopes', href: '/admin/scopes', scope: 'admin:scopes:read' },
   { id: 'accounts', label: 'Accounts', href: '/admin/accounts', scope: 'admin:accounts:read' },
+  {
+    id: 'integrations',
+    label: 'Integrations',
+    href: '/admin/integrations',
+    scope: 'admin:connections:read',
+  },
+  {
+    id: 'connections',
+    label: 'Connections',
+    href: '/admin/connections',
+    scope: 'admin:connections:read',
+  },
   { id: 'tokens', label: 'Tokens', href: '/admin/tokens', scope: 'admin:tokens:write' },
   { id: 'activity', label: 'Activity', href: '/admin/activity', scope: 'admin:audit:read' },
   { id: 'mail', label: 'Mail', href: '/admin/mail', scope: 'admin:accounts:read' },

@@ -16,7 +16,9 @@ export function createMayOpen(rows: readonly Row[]): MayOpen {
     }))
   return (by, href) => {
     const [path = ''] = href.split(/[?#]/, 1)
-    const scope = opened.find(({ pattern }) => pattern.test(path))?.scope
-    return scope === undefined || may(by, scope)
+    const row = opened.find(({ pattern }) => pattern.test(path))
+    // What is switched off has no rows; other parts of the server are open to everybody.
+    if (row === undefined) return !path.startsWith('/admin/')
+    return row.scope === undefined || may(by, row.scope)
   }
 }

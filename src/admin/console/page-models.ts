@@ -4,6 +4,7 @@
 import type { Scope } from '../../model/scope.ts'
 import type { AppType } from '../../model/app.ts'
 import type { permissionGroups } from '../../apps/permission-groups.ts'
+import type { IntegrationKind } from '../../connections/integration.ts'
 import type { KeyFacts } from '../../keys/signing-key.ts'
 import type { AccountImport } from '../account-imports.ts'
 import type { PreviewOutcome } from '../app-preview.ts'
@@ -12,6 +13,9 @@ import type { planSummary } from '../apply/plan.ts'
 import type { ActivityFilterName, Preset, UnclearName } from './activity-filter.ts'
 import type { AccountFacts } from './account-facts.ts'
 import type { AppFieldsModel, ScopeChoice } from './app-form.ts'
+import type { Connection } from '../../connections/connection.ts'
+import type { IntegrationFault, ShownConnection, ShownCount } from './integration-facts.ts'
+import type { IntegrationFieldsModel } from './integration-form.ts'
 import type { appFacts, SecretFacts } from './app-frame.ts'
 import type { Difference } from './differences.ts'
 import type { ShownEvent } from './event-messages.ts'
@@ -267,6 +271,7 @@ export interface ConsoleModels {
     isSelf: boolean
     /** Whether the admin's role permits acts on an account of this one. */
     mayDecide: boolean
+    connectionsUrl: string
     activityUrl: string
   }
   apply: FormModel & {
@@ -349,6 +354,99 @@ export interface ConsoleModels {
     pager: Pager
   }
   keys: { keys: (KeyFacts & { badge: Badge })[]; jwksUrl: string; resealUrl: string }
+  integrations: {
+    integrations: {
+      name: string
+      href: string
+      /** The key of its provider. */
+      provider: string
+      kind: string
+      badge: Badge
+      /** A code; only where it is misconfigured. */
+      reason: string | undefined
+      counts: ShownCount[]
+    }[]
+    addUrl: string
+  }
+  'integration-add': {
+    search: string
+    path: string
+    ownUrl: string
+    providers: {
+      name: string
+      kind: string
+      href: string
+      isUnconfirmed: boolean
+      /** An admin described it. */
+      isOwn: boolean
+    }[]
+  }
+  'integration-form': IntegrationFieldsModel &
+    FormModel &
+    StaleModel & {
+      /** None where there is nothing to choose. */
+      kinds: { value: IntegrationKind; label: string; sentence: string }[]
+      isOwn: boolean
+      isNew: boolean
+      isUnconfirmed: boolean
+      docsUrl: string | undefined
+      callback: string
+      hasSecret: boolean
+      /** A secret was typed into a form that is shown again. */
+      hadSecret: boolean
+      /** Other integrations that a change of the provider changes too. */
+      shared: readonly string[]
+      /** Of the integration that the form was filled in from. */
+      version: number | undefined
+      isConflict: boolean
+    }
+  integration: {
+    path: string
+    handle: string
+    fault: IntegrationFault | undefined
+    callback: string | undefined
+    docsUrl: string | undefined
+    isUnconfirmed: boolean
+    isDisabled: boolean
+    hasClientSecret: boolean
+    isKeys: boolean
+    facts: Fact[]
+    counts: ShownCount[]
+    connectionsUrl: string
+  }
+  connections: {
+    connections: ShownConnection[]
+    integrations: { handle: string; name: string }[]
+    statuses: { value: string; label: string }[]
+    filter: { integration: string; status: string; owner: string }
+    total: string
+    narrowing: Narrowing
+    pager: Pager
+  }
+  connection: {
+    path: string
+    id: string
+    integration: { name: string; href: string }
+    fault: IntegrationFault | undefined
+    owner: ShownConnection['owner']
+    reason: string | undefined
+    connection: Pick<
+      Connection,
+      | 'status'
+      | 'statusSince'
+      | 'grantedScopes'
+      | 'missingScopes'
+      | 'createdAt'
+      | 'lastRefreshedAt'
+      | 'accessExpiresAt'
+      | 'refreshExpiresAt'
+      | 'lastCheckedAt'
+      | 'lastCheck'
+    >
+    uses: { app: string; href: string; at: Date }[]
+    mayRenew: boolean
+    mayDelete: boolean
+  }
   confirmation: ConfirmationModel
   /** One plain statement and the way on. */
   'used-form': { what: string; next: string; link: LinkTo | undefined }
