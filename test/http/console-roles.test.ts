@@ -40,7 +40,7 @@ async function sendForm(browser: Browser, path: string, fields: Record<string, s
 beforeAll(async () => {
   server = await startTestApp({
     backend: 'redis',
-    overrides: { OTESSE_LIMIT_AUTHORIZE_PER_ADDRESS: '0' },
+    overrides: { OTESSE_LIMIT_AUTHORIZE_PER_ADDRESS: '0', OTESSE_CONNECTIONS: 'true' },
   })
   await createScopes(server)
   appId = (await registerApp(server)).id
@@ -66,6 +66,9 @@ describe('a role', () => {
     [() => accountAt(member), ['support', 'auditor', 'admin']],
     [() => '/admin/apply', ['app_manager', 'admin']],
     [() => '/admin/export', ['auditor', 'app_manager', 'admin']],
+    [() => '/admin/integrations', ['auditor', 'app_manager', 'admin']],
+    [() => '/admin/add-integration', ['app_manager', 'admin']],
+    [() => '/admin/connections', ['auditor', 'app_manager', 'admin']],
     [() => '/admin/accounts/new', ['admin']],
     [() => '/admin/accounts/import', ['admin']],
     [() => accountAt(member, '/name'), ['admin']],
