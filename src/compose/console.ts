@@ -72,7 +72,7 @@ function connectionParts(infrastructure: Infrastructure, { providers, stores }: 
   const sessions = createSessions(infrastructure)
   return {
     providers,
-    find: stores.connections.find,
+    find: (id: string) => stores.connections.find(id),
     async startTrial(integration: Integration, accountId: string, address: string) {
       const back = { appId: undefined, address, state: undefined }
       const session = { integrationId: integration.id, accountId, connectionId: undefined, back }
