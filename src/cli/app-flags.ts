@@ -12,7 +12,8 @@ import {
   type SettingName,
 } from '../apps/app-settings.ts'
 import { bareFlag } from '../apps/setting.ts'
-import { inputRefusal } from './session.ts'
+import { APP_TYPES } from '../model/app.ts'
+import { inputRefusal, usageRefusal } from './session.ts'
 import { decodeWhole } from '../admin/import/text-file.ts'
 
 interface AppFlags extends Readonly<Record<string, unknown>> {
@@ -88,10 +89,22 @@ export function addClearingFlags(command: Command): Command {
   )
 }
 
-/** What the flags say of a setting. */
+/** What the flags say of a setting. @throws {Refusal} a word or number that it cannot be */
 function givenBy(flags: AppFlags, setting: AppSetting): unknown {
   const value = flags[camelcase(bareFlag(setting))]
-  return setting.kind === 'seconds' && value !== undefined ? Number(value) : value
+  if (typeof value !== 'string') return value
+  if (setting.kind === 'seconds') {
+    if (!/^\d{1,12}$/.test(value))
+      throw usageRefusal(`--${bareFlag(setting)} is a whole number of seconds`)
+    return Number(value)
+  }
+  const words = setting.kind === 'type' ? APP_TYPES : setting.choices
+  if (words === undefined) return value
+  // The hyphen is easier to type.
+  const word = words.find((each) => each === value || each.replaceAll('_', '-') === value)
+  if (word !== undefined) return word
+  const spelled = words.map((each) => each.replaceAll('_', '-')).join(', ')
+  throw usageRefusal(`--${bareFlag(setting)} must be one of: ${spelled}`)
 }
 
 // As commander names them.
@@ -121,7 +134,7 @@ export async function readAppInput(
       ])
     input[setting] = undefined
   }
-  // The hyphen is easier to type.
+  // A file may have the spelling of the flag.
   if (input['type'] === 'resource-server') input['type'] = 'resource_server'
   const path = flags.logo ?? logoBeside(flags.file, logo)
   return { input, logo: path === undefined ? undefined : await readLogo(path) }
