@@ -111,14 +111,27 @@ export async function endAll(
 }
 
 /**
- * Ends the sign-ins of an account and nothing else; what is under way with one of them counts no
- * longer either. Returns whether there is such an account.
+ * Ends the sign-ins of an account and no grant; what is under way with one of them counts no longer
+ * either. Returns whether there is such an account.
+ *
+ * @param options.forgetsConsents apps are asked for anew, because somebody else may have allowed
+ * them
  */
-export async function endSessions(db: Database, accountId: string, at: Date): Promise<boolean> {
+export async function endSessions(
+  db: Database,
+  accountId: string,
+  at: Date,
+  { forgetsConsents = false } = {},
+): Promise<boolean> {
   const raised = sql<number>`generation + 1`
   const { numUpdatedRows } = await db
     .updateTable('accounts')
-    .set({ generation: raised, sessions_from: raised, sessions_valid_from: at })
+    .set({
+      generation: raised,
+      sessions_from: raised,
+      sessions_valid_from: at,
+      ...(forgetsConsents && { consents_from: raised }),
+    })
     .where('id', '=', accountId)
     .executeTakeFirst()
   return numUpdatedRows > 0n
@@ -149,7 +162,7 @@ export async function holdAccount(
 /** A password that replaces another. */
 export interface NewPassword {
   passwordHash: string
-  /** Grants and consents stay; sessions end in any case. */
+  /** Grants stay; sessions end and remembered consents no longer count in any case. */
   keepsApps: boolean
   /** The reason code of what ends. */
   jobReason: string
@@ -165,7 +178,7 @@ export async function writePassword(
   { passwordHash, keepsApps, jobReason }: NewPassword,
   at: Date,
 ): Promise<Account> {
-  if (hasPassword && keepsApps) await endSessions(transaction, id, at)
+  if (hasPassword && keepsApps) await endSessions(transaction, id, at, { forgetsConsents: true })
   else if (hasPassword) await endAll(transaction, id, jobReason, at)
   const row = await transaction
     .updateTable('accounts')

@@ -77,6 +77,8 @@ describe.each(BACKENDS)('A forgotten password on %s stores', (backend) => {
     for (const apps of [undefined, 'on']) {
       const { id, email } = await createAccount(server, { password: PASSWORD })
       const { access } = await client.authorize({ accountId: id })
+      const { consents } = server.services
+      await consents.remember(id, app.id, ['openid'])
       const elsewhere = newBrowser()
       const asked = await elsewhere.open(at('/sign-in?to=/connected-apps'))
       await elsewhere.submit(asked, 'connected-apps', { email, password: PASSWORD })
@@ -92,6 +94,8 @@ describe.each(BACKENDS)('A forgotten password on %s stores', (backend) => {
       expect((await elsewhere.open(at('/connected-apps'))).html).toContain('name="password"')
       const inspected = await server.services.inspectToken(access)
       expect(inspected.active).toBe(apps === undefined)
+      // Whoever had the password before may have allowed the app: it is asked for anew.
+      expect(await consents.find(id, app.id)).toBeUndefined()
     }
   })
 
