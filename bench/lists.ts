@@ -1,4 +1,5 @@
-// How long the lists of admins take with 100,000 apps, a million accounts and a million events:
+// How long the lists of admins take with 100,000 apps, a million accounts, a million events
+// and 100,000 connections:
 // node bench/lists.ts. One request at a time over HTTP, on a kept connection, against a server of
 // its own on a real Postgres. The figure is the time to the whole answer.
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -24,6 +25,7 @@ const { values: options } = parseArgs({
     apps: { type: 'string', default: '100000' },
     accounts: { type: 'string', default: '1000000' },
     events: { type: 'string', default: '1000000' },
+    connections: { type: 'string', default: '100000' },
     requests: { type: 'string', default: '30' },
   },
 })
@@ -50,6 +52,7 @@ const env = {
   OTESSE_REDIS_URL: stores.forTargets.redisUrl,
   OTESSE_SECRET_KEY: 'bench-secret-key-0123456789-abcdefghij',
   OTESSE_ENCRYPTION_KEY: 'bench-encryption-key-0123456789-abcdef',
+  OTESSE_CONNECTIONS: 'true',
   OTESSE_LIMIT_ADMIN_PER_CLIENT: '0',
   OTESSE_LIMIT_AUTHORIZE_PER_ADDRESS: '0',
 }
@@ -91,6 +94,21 @@ async function fill(): Promise<void> {
        'app_' || substr(md5('a' || (1 + n % 500)), 1, 20), 'acc_' || substr(md5('b' || (1 + n % 5000)), 1, 20)
      from generate_series(1, $1::int) as n`,
     options.events,
+  )
+  await database.query(
+    `insert into integrations (id, handle, name, provider_key, kind, client_id, owner_kinds, status_since, created_at, updated_at)
+     select 'int_' || n, 'system-' || n, 'System ' || n, 'slack', 'oauth2', 'here', '["account"]', now(), now(), now()
+     from generate_series(1, 20) as n`,
+  )
+  // Half of them belong to one integration; one in a thousand has expired.
+  await insert(
+    'connections',
+    `insert into connections (id, integration_id, owner_kind, owner_id, external_id, external_label, status, status_since, created_at, updated_at)
+     select 'con_' || substr(md5('c' || n), 1, 20), 'int_' || case when n % 2 = 0 then 1 else 1 + n % 20 end, 'account',
+       'acc_' || substr(md5('b' || n), 1, 20), 'there-' || n, 'person' || n || '@crm.example',
+       case when n % 1000 = 1 then 'expired' else 'active' end, now(), now() - n * interval '1 minute', now()
+     from generate_series(1, $1::int) as n`,
+    options.connections,
   )
   await database.query('analyze')
   await database.end()
@@ -204,6 +222,16 @@ const LISTS: readonly [string, string, (path: string) => Promise<string>][] = [
   ['events, newest', '/events', fromApi],
   ['events, of one name', '/events?name=request.refused', fromApi],
   ['events, of one reason', '/events?reason=code_used', fromApi],
+  ['connections, first page', '/connections', fromApi],
+  ['connections, a later page', `/connections?cursor=${await deepCursor('/connections')}`, fromApi],
+  ['connections, expired', '/connections?status=expired', fromApi],
+  ['connections, of one system', '/connections?integration=system-1', fromApi],
+  ['connections, of it, expired', '/connections?integration=system-1&status=expired', fromApi],
+  ['console: integrations', '/admin/integrations', fromConsole],
+  ['console: integration', '/admin/integrations/system-1', fromConsole],
+  ['console: connections', '/admin/connections', fromConsole],
+  ['console: connections expired', '/admin/connections?status=expired', fromConsole],
+  ['console: connections of owner', '/admin/connections?owner=.7777', fromConsole],
   ['console: apps', '/admin/apps', fromConsole],
   ['console: apps searched', '/admin/apps?search=Calendar+7777', fromConsole],
   ['console: scopes', '/admin/scopes', fromConsole],

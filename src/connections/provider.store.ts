@@ -12,12 +12,18 @@ import type { Provider } from '../providers/provider.ts'
 export interface ProviderStore {
   find(key: string): Promise<Provider | undefined>
   list(): Promise<Provider[]>
+  /** Finds one with its version, which goes up with every change. */
+  findOwn(key: string): Promise<{ provider: Provider; version: number } | undefined>
   /** Returns `false` where there is one of that key. */
   insert(provider: Provider, at: Date): Promise<boolean>
   /** Inserts one in an open transaction. @throws a unique violation where the key is taken */
   insertWithin(transaction: OpenTransaction, provider: Provider, at: Date): Promise<void>
-  /** Returns whether there was one of that key. */
-  replace(provider: Provider, at: Date): Promise<boolean>
+  /**
+   * Replaces the one of that key, if its version is that one; any where it is left out.
+   *
+   * @returns whether it did
+   */
+  replace(provider: Provider, at: Date, version?: number): Promise<boolean>
   /** Returns whether there was one. */
   remove(key: string): Promise<boolean>
 }
@@ -54,7 +60,17 @@ export function createProviderStore(db: Database): ProviderStore {
 
     insertWithin: insertProvider,
 
-    replace: (provider, at) =>
+    findOwn: (key) =>
+      withDatabase(async () => {
+        const row = await db
+          .selectFrom('providers')
+          .select(['definition', 'version'])
+          .where('key', '=', key)
+          .executeTakeFirst()
+        return row && { provider: row.definition as unknown as Provider, version: row.version }
+      }),
+
+    replace: (provider, at, version) =>
       withDatabase(async () => {
         const replaced = await db
           .updateTable('providers')
@@ -64,6 +80,7 @@ export function createProviderStore(db: Database): ProviderStore {
             updated_at: at,
           }))
           .where('key', '=', provider.key)
+          .$if(version !== undefined, (query) => query.where('version', '=', version ?? 0))
           .executeTakeFirst()
         return replaced.numUpdatedRows > 0n
       }),

@@ -164,3 +164,63 @@ test('lists the newest first, page by page, to those who may see connections', a
   for (const each of ['/connections', '/integrations'])
     expect((await others.get(each)).status).toBe(403)
 })
+
+test('providers of one’s own: described, changed by version, kept while they are used', async () => {
+  const document = (await callAdminApi(server, undefined, 'GET', '/openapi.json'))
+    .body as unknown as ApiDocument
+  const assertDescribed = createAnswerCheck(document)
+  const check = (id: string, status: number, answer: AdminAnswer): AdminAnswer => {
+    expect({ id, status: answer.status, text: answer.text }).toMatchObject({ id, status })
+    assertDescribed(id, answer)
+    return answer
+  }
+  const definition = {
+    key: 'desk',
+    name: 'Desk',
+    kind: 'oauth2',
+    auth: {
+      authorize_url: 'https://desk.example/authorize',
+      token_url: 'https://desk.example/token',
+    },
+  }
+  const put = (body: unknown, ifMatch: string) =>
+    admin.call('PUT', '/providers/desk', { json: body, headers: { 'if-match': ifMatch } })
+  const made = check('createProvider', 201, await admin.post('/providers', definition))
+  expect(made.body).toMatchObject({ ...definition, status: 'custom', version: 1 })
+  expect((await admin.post('/providers', definition)).status).toBe(422)
+  expect((await admin.post('/providers', { ...definition, key: 'slack' })).status).toBe(422)
+  const bad = await admin.post('/providers', { ...definition, key: 'bad', auth: {}, surprise: 1 })
+  expect((bad.body['problems'] as { field: string }[]).map(({ field }) => field).sort()).toEqual([
+    'auth.authorize_url',
+    'auth.token_url',
+    'surprise',
+  ])
+  const listed = check('listProviders', 200, await admin.get('/providers'))
+  expect(listed.body.items).toContainEqual({
+    key: 'desk',
+    name: 'Desk',
+    kind: 'oauth2',
+    status: 'custom',
+  })
+  const changed = check(
+    'replaceProvider',
+    200,
+    await put({ ...definition, name: 'Our desk' }, '"1"'),
+  )
+  expect(changed.body).toMatchObject({ name: 'Our desk', version: 2 })
+  expect((await put(definition, '"1"')).status).toBe(412)
+  expect((await put({ ...definition, key: 'other' }, '*')).status).toBe(422)
+  expect(check('getProvider', 200, await admin.get('/providers/slack')).body['version']).toBeNull()
+  expect((await admin.delete('/providers/slack')).status).toBe(404)
+
+  const use = { handle: 'desk', provider: 'desk', client_id: 'here' }
+  expect((await admin.post('/integrations', use)).status).toBe(201)
+  const keys = { key: 'desk', name: 'Desk', kind: 'keys', fields: [KEY] }
+  expect((await put(keys, '*')).body).toMatchObject({ problems: [{ value: 'desk' }] })
+  expect((await admin.delete('/providers/desk')).status).toBe(422)
+  expect((await admin.delete('/integrations/desk')).status).toBe(204)
+  check('deleteProvider', 204, await admin.delete('/providers/desk'))
+  expect((await admin.get('/providers/desk')).status).toBe(404)
+})
+
+const KEY = { name: 'key', label: 'Key', secret: true }

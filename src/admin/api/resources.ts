@@ -12,6 +12,7 @@ import type { ConnectionService } from '../connection-service.ts'
 import type { DeliveryService } from '../delivery-service.ts'
 import type { IntegrationService } from '../integration-service.ts'
 import type { KeyService } from '../key-service.ts'
+import type { ProviderService } from '../provider-service.ts'
 import type { ScopeService } from '../scope-service.ts'
 import type { TokenService } from '../token-service.ts'
 import { accountOperations } from './accounts.operations.ts'
@@ -27,6 +28,7 @@ import type { Operation } from './operation.ts'
 import { ruleOperations } from './rules.operations.ts'
 import { scopeOperations } from './scopes.operations.ts'
 import { secretOperations } from './secrets.operations.ts'
+import { providerOperations } from './providers.operations.ts'
 import { tokenOperations } from './tokens.operations.ts'
 
 /** What the operations are made of: services for changes, the domain for reads. */
@@ -41,6 +43,7 @@ export interface ResourceDeps {
     tokens: TokenService
     integrations: IntegrationService
     connections: ConnectionService
+    providers: ProviderService
     deliveries: DeliveryService
   }
   /** Whether other systems can be connected. */
@@ -67,6 +70,7 @@ export function listOperations(deps: ResourceDeps): Operation[] {
     ruleOperations(),
     ...(deps.hasConnections
       ? [
+          providerOperations({ service: services.providers }),
           integrationOperations({ issuer, service: services.integrations }),
           connectionOperations({ service: services.connections }),
         ]
