@@ -13,7 +13,9 @@ import {
   wordsOn,
 } from '../support/browser-page.ts'
 import { launchChromium } from '../support/chromium.ts'
+import { registerApp } from '../support/builders.ts'
 import { createIntegration, WITH_CONNECTIONS } from '../support/connections.ts'
+import { createOAuthClient } from '../support/oauth-client.ts'
 import { type QuirkProvider, startQuirkProvider } from '../support/quirk-provider.ts'
 import { problemsOf } from './axe.ts'
 import { aPerson } from './studio.ts'
@@ -123,6 +125,68 @@ it('takes a key by keyboard alone', async () => {
 })
 
 describe('every page in light and dark, on a laptop and a phone', () => {
+  it('what a link of an app leads to, what was tried, and what is given back later', async () => {
+    const [person, stranger] = [await aPerson(server), await aPerson(server)]
+    const scopes = ['connections:plain']
+    const name = 'Planungsgesellschaft für Veranstaltungen'
+    const app = createOAuthClient(server, await registerApp(server, { scopes, name }))
+    const account = await server.services.accounts.findByEmail(person.email)
+    const { access } = await app.authorize({ accountId: account!.id, scopes })
+    const answer = await fetch(`${server.url}/connect/v1/sessions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${access}` },
+      body: new URLSearchParams({ integration: 'plain', return_to: app.client.redirectUri }),
+    })
+    const { connect_url: link } = (await answer.json()) as { connect_url: string }
+    await using other = await openVisitor(browser)
+    await openList(other.page, stranger)
+    await other.page.goto(link)
+    await untilHeading(other.page, 'This link is for another account')
+    await expectGood(other.page, 'connect-other-account')
+
+    await using visitor = await openVisitor(browser)
+    const { page } = visitor
+    await openList(page, person)
+    await page.goto(link)
+    await untilHeading(page, 'Connect Plain CRM')
+    await expectGood(page, 'connect-for-app')
+    await press(page, 'Go on to Plain CRM')
+    await untilHeading(page, 'Allow access?')
+    provider.misbehave({ kind: 'status', status: 503 })
+    await press(page, 'Allow access')
+    await untilHeading(page, 'Plain CRM does not answer')
+    await expectGood(page, 'connect-problem-for-app')
+    await page.getByRole('link', { name: 'Start again Plain CRM' }).click()
+    await press(page, 'Go on to Plain CRM')
+    const back = page.waitForRequest((request) => request.url().startsWith('https://yourapp.com/'))
+    await allow(page)
+    expect(new URL((await back).url()).searchParams.get('connection')).toMatch(/^con_/)
+    // Nobody is at the app's address.
+    await page.waitForURL(/^chrome-error:/)
+
+    await page.goto(at(''))
+    await page.getByText('Details of Plain CRM').click()
+    await expectGood(page, 'connections-details')
+    await press(page, 'Try it now Plain CRM, anna@crm.example')
+    await page.getByText('We tried Plain CRM, and it works.').waitFor()
+    await expectGood(page, 'connections-tried')
+    provider.withdraw('anna')
+    await press(page, 'Try it now Plain CRM, anna@crm.example')
+    await page.getByText('Plain CRM does not accept our access. Connect it again.').waitFor()
+    await expectGood(page, 'connections-refused')
+    provider.revokeStatus = 503
+    await page.getByRole('link', { name: 'Disconnect Plain CRM' }).click()
+    await press(page, 'Disconnect')
+    await page.getByText('We keep trying for three days').waitFor()
+    provider.revokeStatus = 200
+    await expectGood(page, 'connections-withdrawn-later')
+    await page.goto(link)
+    await untilHeading(page, 'This link is over')
+    expect(visitor.complaints.filter((text) => !/yourapp\.com|status of 503/.test(text))).toEqual(
+      [],
+    )
+  })
+
   it('the list, empty and full, and what leads from it', async () => {
     const person = await aPerson(server)
     await using visitor = await openVisitor(browser)
