@@ -1,6 +1,8 @@
 // Keeping connections alive, on both databases, against a real provider whose refresh tokens work
 // once: one refresh over all nodes, nothing that was received is lost, and each failure ends only
 // what it must.
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { startBackgroundRefresh } from '../../src/connections/background-refresh.ts'
 import { createCheckStore } from '../../src/connections/check.store.ts'
 import { createConnectionStore } from '../../src/connections/connection.store.ts'
@@ -23,6 +25,7 @@ import { AppError } from '../../src/shared/errors.ts'
 import { createLogger } from '../../src/shared/logger.ts'
 import { Secret } from '../../src/shared/secret.ts'
 import type { OpenDatabase } from '../../src/storage/database.ts'
+import { makeCertificates } from '../support/certificates.ts'
 import { DATABASES } from '../support/migrated-database.ts'
 import { type RotatingProvider, startRotatingProvider } from '../support/rotating-provider.ts'
 
@@ -279,6 +282,31 @@ describe.each(DATABASES)('on $name', ({ open }) => {
     now += 11 * SECOND
     expect(await tokenOf(node().live(id))).not.toBe(accessToken)
     expect(provider.requests).toHaveLength(2)
+  })
+
+  test('an error of TLS is an outage: no TLS, and a certificate that nobody vouches for', async () => {
+    using certificates = await makeCertificates()
+    const { cert, key } = certificates.server
+    const tls = createTlsServer({ cert, key }, (_request, answer) => answer.end('{}'))
+    await new Promise<void>((done) => tls.listen(0, '127.0.0.1', done))
+    const { id } = await connect(await integrate())
+    const { definition } = provider
+    const auth = definition.auth!
+    const ports = [new URL(provider.origin).port, String((tls.address() as AddressInfo).port)]
+    for (const port of ports) {
+      now += HOUR
+      const token_url = `https://127.0.0.1:${port}/token`
+      provider.definition = { ...definition, auth: { ...auth, token_url } }
+      expect(await refusal(node().live(id))).toBe('provider_unavailable')
+      expect(await connections().find(id)).toMatchObject({ status: 'failing' })
+    }
+    expect(provider.requests).toEqual([])
+    expect(told).toEqual(['failing unreachable'])
+    provider.definition = definition
+    now += HOUR
+    expect(provider.accepts(await tokenOf(node().live(id)))).toBe(true)
+    tls.closeAllConnections()
+    await new Promise((done) => tls.close(done))
   })
 
   test('a provider that is slower than the request may be leaves nobody waiting', async () => {
