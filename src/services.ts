@@ -16,6 +16,7 @@ import { createEventStore, type EventStore } from './audit/event.store.ts'
 import { createGaugeStore, type GaugeStore } from './audit/gauge.store.ts'
 import { createUsageStore, type UsageStore } from './audit/usage.store.ts'
 import { createDeliveries, type Deliveries } from './compose/deliveries.ts'
+import { createPasswordNotice } from './compose/notices.ts'
 import { type ConnectionStore, createConnectionStore } from './connections/connection.store.ts'
 import { createIntegrationStore, type IntegrationStore } from './connections/integration.store.ts'
 import { createKnownProviders, type KnownProviders } from './connections/known-providers.ts'
@@ -110,12 +111,14 @@ export async function openServices(infrastructure: Infrastructure): Promise<Serv
     waiting: metrics.passwordChecksWaiting,
     concurrency: config.signIn.passwordHashingConcurrency,
   })
+  const tellPasswordChanged = createPasswordNotice(deliveries.mailbox, clock)
   const accounts = createAccounts({
     store: stores.accounts,
     passwords,
     clock,
     invalidation,
     events,
+    tellPasswordChanged,
   })
   const accountLinks = createAccountLinks({
     store: createAccountLinkStore(db),
@@ -124,6 +127,7 @@ export async function openServices(infrastructure: Infrastructure): Promise<Serv
     clock,
     invalidation,
     events,
+    tellPasswordChanged,
   })
   const scopes = stack.use(
     createScopeCatalogue({ store: createScopeStore(db), clock, invalidation, onRefreshFailed }),

@@ -11,7 +11,7 @@ const LEVELS = [
   ['model', 'mail'],
   ['config', 'storage', 'http', 'outgoing', 'providers'],
   ['accounts', 'apps', 'grants', 'keys', 'audit', 'revocations', 'connections', 'deliveries'],
-  ['oauth', 'sign-in', 'connected-apps', 'admin', 'gateway'],
+  ['oauth', 'sign-in', 'account-page', 'connected-apps', 'admin', 'gateway'],
   [
     ...[
       'require-node.ts',
@@ -34,7 +34,7 @@ const HOMES = [
   home(
     'koa',
     imports('koa|@koa/router'),
-    /^(http|oauth)\/|\.routes\.ts$|^(app|serve)\.ts$|^compose\/|^admin\/(console\/(require-admin|stale-form)|api\/request-body)\.ts$|^sign-in\/(ports|session|app-of-page|failed-attempt)\.ts$/,
+    /^(http|oauth)\/|\.routes\.ts$|^(app|serve)\.ts$|^compose\/|^admin\/(console\/(require-admin|stale-form)|api\/request-body)\.ts$|^account-page\/account-deps\.ts$|^sign-in\/(ports|session|app-of-page|failed-attempt)\.ts$/,
   ),
   home('oidc-provider', imports('oidc-provider'), /^oauth\//),
   home('SQL', imports('kysely|pg|@electric-sql/pglite'), /^(storage|migrations)\/|\.store\.ts$/),

@@ -66,6 +66,7 @@ export interface AccountLinkStore {
     hash: string,
     password: NewPassword,
     at: Date,
+    along?: WriteAlong<Account>,
   ): Promise<{ kind: LinkKind; account: Account; hadPassword: boolean } | undefined>
   /** Removes what expired before, and returns how many there were. */
   removeExpired(before: Date): Promise<number>
@@ -138,7 +139,7 @@ export function createAccountLinkStore(db: Database): AccountLinkStore {
         }),
       ),
 
-    spendOnPassword: (hash, password, at) =>
+    spendOnPassword: (hash, password, at, along) =>
       withDatabase(() =>
         db.transaction().execute(async (transaction) => {
           const link = await transaction
@@ -164,6 +165,7 @@ export function createAccountLinkStore(db: Database): AccountLinkStore {
           if (spent === undefined) return undefined
           const { hasPassword: hadPassword } = account
           const now = await writePassword(transaction, account, password, at)
+          if (hadPassword) await along?.(transaction, now)
           return { kind: spent.kind, account: now, hadPassword }
         }),
       ),

@@ -12,7 +12,12 @@ import type { OpenTransaction, WriteAlong } from '../storage/database.ts'
 import { assertPassword, emailKey, parseEmail, parseLine } from './account-input.ts'
 import type { AccountLinkStore, KeptLink, LinkKind } from './account-link.store.ts'
 import { type Account, newAccount } from '../model/account.ts'
-import { type AccountInvalidation, type ActContext, PASSWORD_PURGE_REASON } from './accounts.ts'
+import {
+  type AccountInvalidation,
+  type ActContext,
+  PASSWORD_PURGE_REASON,
+  type TellPasswordChanged,
+} from './accounts.ts'
 import type { Passwords } from './passwords.ts'
 
 /**
@@ -132,6 +137,7 @@ export function createAccountLinks(deps: {
   clock: Clock
   invalidation?: Pick<AccountInvalidation, 'publish'>
   events?: LinkEvents
+  tellPasswordChanged?: TellPasswordChanged
 }): AccountLinks {
   const { store, passwords, clock, invalidation, events } = deps
   const publisher = invalidation && createChangePublisher(invalidation, 'account')
@@ -227,6 +233,7 @@ export function createAccountLinks(deps: {
         link.hash,
         { passwordHash, keepsApps, jobReason: PASSWORD_PURGE_REASON },
         now,
+        async (transaction, changed) => deps.tellPasswordChanged?.(transaction, changed, context),
       )
       if (spent === undefined) throw new AppError('link_invalid')
       const { kind, account, hadPassword } = spent

@@ -23,6 +23,7 @@ export const toAccount = (row: Selectable<AccountRow>): Account => ({
   grantsFrom: row.grants_from,
   consentsFrom: row.consents_from,
   sessionsValidFrom: row.sessions_valid_from ?? undefined,
+  mailRefusedAt: row.mail_refused_at ?? undefined,
   createdAt: row.created_at,
 })
 

@@ -17,6 +17,7 @@ import {
   holdAccount,
   holdAdmins,
   insertAccount,
+  type NewPassword,
   removeLinksOf,
   toAccount,
   toRow,
@@ -75,9 +76,15 @@ export interface AccountStore {
    * Writes another password; where there was one before, also the job that ends what was signed in
    * with it.
    *
-   * @returns whether there is such an account
+   * @param along where there was a password before
+   * @returns the account as it is now
    */
-  updatePassword(id: string, passwordHash: string, jobReason: string, at: Date): Promise<boolean>
+  updatePassword(
+    id: string,
+    password: NewPassword,
+    at: Date,
+    along?: WriteAlong<Account>,
+  ): Promise<Account | undefined>
   /** Writes the new hash only where the old one still is, so that it never undoes a change of password. */
   replacePasswordHash(id: string, oldHash: string, newHash: string): Promise<void>
   /**
@@ -161,18 +168,14 @@ export function createAccountStore(db: Database): AccountStore {
         db.transaction().execute((trx) => updateAccount(trx, id, version, change, at)),
       ),
 
-    updatePassword: (id, passwordHash, jobReason, at) =>
+    updatePassword: (id, password, at, along) =>
       withDatabase(() =>
         db.transaction().execute(async (transaction) => {
           const account = await holdAccount(transaction, id)
-          if (account === undefined) return false
-          await writePassword(
-            transaction,
-            account,
-            { passwordHash, keepsApps: false, jobReason },
-            at,
-          )
-          return true
+          if (account === undefined) return undefined
+          const changed = await writePassword(transaction, account, password, at)
+          if (account.hasPassword) await along?.(transaction, changed)
+          return changed
         }),
       ),
 

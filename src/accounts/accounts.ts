@@ -4,7 +4,7 @@
 // Called by sign-in/, oauth/ (is the account active?), admin/ and the command line.
 import { dateNow, epochSeconds, SECOND, type Clock } from '../shared/clock.ts'
 import { AppError, isUnavailable } from '../shared/errors.ts'
-import type { WriteAlong } from '../storage/database.ts'
+import type { OpenTransaction, WriteAlong } from '../storage/database.ts'
 import { createChangePublisher } from '../model/change-publisher.ts'
 import { diffOf } from '../model/diff.ts'
 import { createLoadingCache } from '../model/loading-cache.ts'
@@ -30,6 +30,13 @@ export interface ActContext {
   address?: string | undefined
   actor?: string | undefined
 }
+
+/** Tells the owner, in the transaction of the change. */
+export type TellPasswordChanged = (
+  transaction: OpenTransaction,
+  account: Account,
+  context: ActContext,
+) => Promise<void>
 
 /** What is told to the event log. */
 export interface AccountEvents {
@@ -142,9 +149,15 @@ export interface Accounts {
    * Replaces the password. The person is signed out everywhere and all their tokens are revoked, by
    * a job that is written in the same transaction: whoever knew the old password may have used it.
    *
+   * @param options.keepsApps only signs the person out
    * @throws {AppError} `not_found`; `parameter_invalid` about `password`
    */
-  setPassword(id: string, password: string, context?: ActContext): Promise<void>
+  setPassword(
+    id: string,
+    password: string,
+    context?: ActContext,
+    options?: { keepsApps: boolean },
+  ): Promise<Account>
   /**
    * Signs the person out everywhere, from the end of the call on; with `apps`, all that apps hold
    * and may ask for ends as well.
@@ -180,6 +193,7 @@ interface AccountsDeps {
   clock: Clock
   invalidation?: AccountInvalidation
   events?: AccountEvents
+  tellPasswordChanged?: TellPasswordChanged
 }
 
 /** Creates the accounts. */
@@ -246,14 +260,20 @@ export function createAccounts(deps: AccountsDeps): Accounts {
     list: listAccounts.bind(undefined, deps),
     count: (query = {}) => store.count(matchingOf(query)),
 
-    async setPassword(id, password, context = {}) {
+    async setPassword(id, password, context = {}, { keepsApps } = { keepsApps: false }) {
       assertPassword(password)
       await get(id)
-      const hash = await passwords.hash(password)
-      if (!(await store.updatePassword(id, hash, PASSWORD_PURGE_REASON, dateNow(clock))))
-        throw new AppError('not_found', { detail: 'account' })
+      const passwordHash = await passwords.hash(password)
+      const account = await store.updatePassword(
+        id,
+        { passwordHash, keepsApps, jobReason: PASSWORD_PURGE_REASON },
+        dateNow(clock),
+        async (transaction, changed) => deps.tellPasswordChanged?.(transaction, changed, context),
+      )
+      if (account === undefined) throw new AppError('not_found', { detail: 'account' })
       events?.accountChanged({ accountId: id, diff: { password: 'changed' } }, context)
       await publishChange(id)
+      return account
     },
 
     async update(id, version, change, context = {}) {

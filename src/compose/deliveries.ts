@@ -37,7 +37,7 @@ export function createDeliveries(
   const { serviceName } = config.pages
   const mailbox = createMailbox({
     isSetUp: mail !== undefined,
-    letters: createLetters(serviceName),
+    letters: createLetters(serviceName, config.server.issuer),
     render(form, letter) {
       templates ??= compileTemplates(VIEWS, { serviceName })
       return templates.render(`mail/${form}`, { letter })

@@ -2,6 +2,8 @@
 // style and pictures of all pages.
 import { join } from 'node:path'
 import type Router from '@koa/router'
+import { ACCOUNT_PATH } from '../account-page/account.routes.ts'
+import { ACCOUNT_PAGES, type AccountFolderPage } from '../account-page/pages.ts'
 import { CONSOLE_PATH } from '../admin/console/console.routes.ts'
 import {
   CONNECTED_APPS_PATH,
@@ -43,11 +45,17 @@ import { createSignOutRouter } from '../sign-in/sign-out.routes.ts'
 import { createOneTimeLinkRouter } from '../sign-in/one-time-link.routes.ts'
 import type { Limits } from '../http/limits.ts'
 import { withDatabase } from '../storage/database.ts'
+import { createAccountPages } from './account-page.ts'
 
 const VIEWS = join(import.meta.dirname, '../../views')
 
 /** What people see, and not admins. */
-type PageOfPeople = FormAnswerPage | SignInFolderPage | ConnectedAppsFolderPage | ConnectFolderPage
+type PageOfPeople =
+  | FormAnswerPage
+  | SignInFolderPage
+  | AccountFolderPage
+  | ConnectedAppsFolderPage
+  | ConnectFolderPage
 
 /** What all pages share. */
 export interface PageParts {
@@ -65,6 +73,7 @@ export function createPageParts({ config, serverKeys }: Infrastructure, limits: 
     views: createViews<PageOfPeople>(templates, {
       ...FORM_ANSWER_PAGES,
       ...SIGN_IN_PAGES,
+      ...ACCOUNT_PAGES,
       ...CONNECTED_APPS_PAGES,
       ...CONNECT_PAGES,
     }),
@@ -107,10 +116,12 @@ export function createPageRouters(
       ...signIn,
       destinations: [
         { path: CONNECTED_APPS_PATH, purpose: 'see your connected apps' },
+        { path: ACCOUNT_PATH, below: { except: [] }, purpose: 'see your account' },
         ...(config.connections.enabled ? [CONNECTIONS] : []),
         { path: CONSOLE_PATH, below: { except: ['api'] }, purpose: 'open the admin console' },
       ],
     }),
+    createAccountPages(infrastructure, services, interactions, shared),
     createConnectedAppsRouter({
       ...shared,
       signInUrl: signInAddress,

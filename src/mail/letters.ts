@@ -11,8 +11,36 @@ interface LinkFacts {
   expiresAt: Date
 }
 
-/** Creates the letters of a service of that name. */
-export const createLetters = (service: string) => ({
+/** When and from where something was done. */
+interface ActFacts {
+  at: Date
+  /** Of the address; absent where a command did it. */
+  network: string | undefined
+}
+
+const actFacts = ({ at, network }: ActFacts): { label: string; value: string | Date }[] => [
+  { label: 'When', value: at },
+  ...(network === undefined ? [] : [{ label: 'Network', value: network }]),
+]
+
+/**
+ * Creates the letters of a service.
+ *
+ * @param service how it is called
+ * @param issuer where its pages are
+ */
+export const createLetters = (service: string, issuer: string) => ({
+  passwordChanged: (act: ActFacts): Letter => ({
+    purpose: 'notice.password_changed',
+    subject: `Your ${service} password was changed`,
+    paragraphs: [
+      'The password of your account was changed, and you were signed out everywhere else.',
+    ],
+    facts: actFacts(act),
+    after: ['If this was you, you need not do anything. If it was not, choose a new password now.'],
+    action: { label: 'Choose a new password', url: `${issuer}/forgot` },
+  }),
+
   invitation: ({ url, expiresAt }: LinkFacts): Letter => ({
     purpose: 'invitation',
     subject: `You are invited to ${service}`,

@@ -35,6 +35,8 @@ export interface Account {
   consentsFrom: number
   /** When the sessions were ended last. */
   sessionsValidFrom: Date | undefined
+  /** When mail to its address was last refused for good; absent where it is not. */
+  mailRefusedAt?: Date | undefined
   createdAt: Date
 }
 

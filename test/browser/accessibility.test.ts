@@ -111,6 +111,29 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     expectAlone(visitor)
   })
 
+  it('one’s own account: overview, forms, sign-ins, history', async () => {
+    await using visitor = await openVisitor(browser)
+    const { page } = visitor
+    const person = await aPerson(server)
+    await page.goto(`${server.issuer}/account`)
+    await signIn(page, { ...person, password: 'mistyped' })
+    await page.getByRole('alert').waitFor()
+    await signIn(page, person)
+    await untilHeading(page, 'Your account')
+    await server.services.audit.flush()
+    for (const path of ['', '/name', '/password', '/sessions', '/history']) {
+      await page.goto(`${server.issuer}/account${path}`)
+      await expectGood(page, `account${path.replace('/', '-')}`)
+    }
+    await page.goto(`${server.issuer}/account/password`)
+    await page.getByLabel('New password').fill('short')
+    await page.getByLabel('Repeat the password').fill('short')
+    await press(page, 'Save password')
+    await page.getByRole('alert').waitFor()
+    await expectGood(page, 'account-password-problem')
+    expectAlone(visitor)
+  })
+
   it('showing the password: by keyboard, said aloud, hidden again before it is sent', async () => {
     await using visitor = await openVisitor(browser)
     const { page } = visitor

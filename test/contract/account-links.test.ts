@@ -69,7 +69,7 @@ describe.each(DATABASES)('On $name', ({ open }) => {
       links,
       importAccounts,
       events: { sessionEnded: tell('ended') },
-      mailbox: { post: () => Promise.resolve(), letters: createLetters('Otesse') },
+      mailbox: { post: () => Promise.resolve(), letters: createLetters('Otesse', ISSUER) },
       issuer: ISSUER,
     })
     const move = (millis: number): void => void (now += millis)

@@ -144,7 +144,11 @@ describe.each(DATABASES)('Accounts on $name', ({ open }) => {
     const { id } = await accounts.create({ email, password: PASSWORD })
     const key = email
     const before = await store.findByEmailKey(key)
-    await store.updatePassword(id, 'new hash', 'password_changed', new Date(NOW))
+    await store.updatePassword(
+      id,
+      { passwordHash: 'new hash', keepsApps: false, jobReason: 'password_changed' },
+      new Date(NOW),
+    )
     await store.replacePasswordHash(id, before?.passwordHash ?? '', 'renewed old hash')
     expect((await store.findByEmailKey(key))?.passwordHash).toBe('new hash')
     await store.replacePasswordHash(id, 'new hash', 'renewed new hash')

@@ -1,6 +1,7 @@
 // What each template is given, by its name: the models of the pages, from beside their routes, and
 // those of the parts that pages include. test/unit/templates.test.ts compiles the templates as
 // TypeScript against it.
+import type { AccountFolderPage, HistoryEntry } from '../../src/account-page/pages.ts'
 import type { Preset } from '../../src/admin/console/activity-filter.ts'
 import type { ScopeChoice, ScopeChoices } from '../../src/admin/console/app-form.ts'
 import type { consoleValues } from '../../src/admin/console/console-views.ts'
@@ -33,6 +34,7 @@ import type { FormAnswerPage } from '../../src/oauth/authorize/form-answer.ts'
 import type { SignInFolderPage } from '../../src/sign-in/pages.ts'
 
 type Page =
+  | AccountFolderPage
   | SignInFolderPage
   | ConnectedAppsFolderPage
   | ConnectFolderPage
@@ -91,6 +93,7 @@ interface Parts {
     showLabel?: string
   }
   'parts/foreign-connection': { card: ConnectionCard; needsYou: boolean }
+  'parts/history': { entries: readonly HistoryEntry[] }
   'parts/icon': {
     name:
       | 'check'

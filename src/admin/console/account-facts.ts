@@ -18,6 +18,7 @@ export const accountFacts = (account: Account) => ({
   status: account.status,
   statusReason: account.statusReason,
   isInvited: !account.hasPassword,
+  mailRefusedAt: account.mailRefusedAt,
   createdAt: account.createdAt,
   sessionsValidFrom: account.sessionsValidFrom,
   badge: accountBadge(account),

@@ -25,6 +25,7 @@ const PURPOSES: Readonly<Record<string, string>> = {
   invitation: 'Invitation',
   reset: 'New password',
   recovery: 'Forgotten password',
+  'notice.password_changed': 'Notice: password changed',
   reset_request: 'Request for a new password',
 }
 

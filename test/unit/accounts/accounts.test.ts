@@ -50,11 +50,11 @@ function createMemoryStore() {
       change(id, { ...(facts as Partial<Account>), version: version + 1 })
       return Promise.resolve({ kind: 'updated', before, account: rows.get(id)!.account })
     },
-    updatePassword(id, passwordHash, jobReason) {
+    updatePassword(id, { passwordHash, jobReason }) {
       const row = rows.get(id)
       if (row) rows.set(id, { ...row, passwordHash })
       if (row?.passwordHash !== undefined) jobs.push({ accountId: id, reason: jobReason })
-      return Promise.resolve(row !== undefined)
+      return Promise.resolve(row?.account)
     },
     replacePasswordHash(id, oldHash, newHash) {
       const row = rows.get(id)

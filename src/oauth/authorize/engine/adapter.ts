@@ -34,8 +34,11 @@ export interface EngineAdapterDeps {
 
 const sessionKey = (id: string): string => `s:${sha256(id)}`
 const sessionUidKey = (uid: string): string => `su:${sha256(uid)}`
-/** The mark of a session that was ended, by its uid. */
-const endedKey = (uid: string): string => `se:${sha256(uid)}`
+/** What names a session to its owner; it opens nothing. */
+export const sessionName = (uid: string): string => sha256(uid)
+/** The mark of a session that was ended, by its name. */
+export const endedSessionKey = (name: string): string => `se:${name}`
+const endedKey = (uid: string): string => endedSessionKey(sessionName(uid))
 const interactionKey = (uid: string): string => `i:${sha256(uid)}`
 
 /** The index of an account's login sessions; members are record keys. */

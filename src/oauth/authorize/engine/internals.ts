@@ -3,7 +3,10 @@
 // session), so that an upgrade that moves the ground is noticed.
 import type { Context } from 'koa'
 import Provider, { type KoaContextWithOIDC } from 'oidc-provider'
+import { networkKey } from '../../../http/client-address.ts'
+import { requestFacts } from '../../../http/request-context.ts'
 import type { App } from '../../../model/app.ts'
+import { deviceFamily } from '../../../shared/device-family.ts'
 import { newCode } from '../../../shared/token-format.ts'
 
 type Client = InstanceType<Provider['Client']>
@@ -44,7 +47,20 @@ export interface LoginProof {
  */
 export interface LoginGeneration {
   generation?: number
+  /** Where the sign-in was made, for its owner to recognise. */
+  place?: LoginPlace
 }
+
+/** A kind of browser, and a network. */
+interface LoginPlace {
+  device: string
+  network: string
+}
+
+const placeOf = (ctx: Context): LoginPlace => ({
+  device: deviceFamily(ctx.get('user-agent')),
+  network: networkKey(requestFacts(ctx).address),
+})
 
 /** The app that the engine knows as a client (overrideEngine). */
 const APPS = new WeakMap<object, App>()
@@ -74,7 +90,9 @@ export function overrideEngine(provider: Provider, clients: EngineClients): void
   // The engine stores of a session only what it knows itself (models/payload.js).
   const sessionClass = provider.Session as unknown as { IN_PAYLOAD: readonly string[] }
   const { IN_PAYLOAD: inSession } = sessionClass
-  Object.defineProperty(sessionClass, 'IN_PAYLOAD', { value: [...inSession, 'generation'] })
+  Object.defineProperty(sessionClass, 'IN_PAYLOAD', {
+    value: [...inSession, 'generation', 'place'],
+  })
 
   // The engine validates a client's metadata again at each look-up once more than 100 apps are
   // active (client.js, an LRU of 100).
@@ -143,7 +161,7 @@ export async function startLoginSession(
     session = new provider.Session()
   } else session.resetIdentifier()
   session.loginAccount({ accountId, loginTs: checkedAt })
-  Object.assign(session, { generation } satisfies LoginGeneration)
+  Object.assign(session, { generation, place: placeOf(ctx) } satisfies LoginGeneration)
   await session.save(login.ttlSeconds)
   ctx.cookies.set(login.name, session.jti, {
     ...SESSION_COOKIE,
@@ -184,7 +202,10 @@ export function keepLoginGeneration(ctx: KoaContextWithOIDC, accountId: string):
   const login = ctx.oidc.result?.login as (LoginGeneration & { accountId: string }) | undefined
   const { session } = ctx.oidc
   if (login?.accountId === accountId && session?.accountId === accountId)
-    Object.assign(session, { generation: login.generation ?? 0 } satisfies LoginGeneration)
+    Object.assign(session, {
+      generation: login.generation ?? 0,
+      place: placeOf(ctx),
+    } satisfies LoginGeneration)
 }
 
 /**
