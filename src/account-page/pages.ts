@@ -27,7 +27,7 @@ export interface ShownSession {
 }
 
 /** Everything about one's account, and the ways on. */
-export interface AccountPage {
+export interface OwnAccountPage {
   kind: 'account'
   account: Owner
   /** What was done just now, in words. */
@@ -83,7 +83,7 @@ export interface AccountField {
 }
 
 /** A page of this folder. */
-export type AccountFolderPage = AccountPage | SessionsPage | HistoryPage | AccountFormPage
+export type AccountFolderPage = OwnAccountPage | SessionsPage | HistoryPage | AccountFormPage
 
 /** Their kinds; a record, so that the compiler asks for the line of a new page. */
 export const ACCOUNT_PAGES: Readonly<Record<AccountFolderPage['kind'], true>> = {

@@ -260,18 +260,10 @@ export function createAccounts(deps: AccountsDeps): Accounts {
     list: listAccounts.bind(undefined, deps),
     count: (query = {}) => store.count(matchingOf(query)),
 
-    async setPassword(id, password, context = {}, { keepsApps } = { keepsApps: false }) {
+    async setPassword(id, password, context, options) {
       assertPassword(password)
       await get(id)
-      const passwordHash = await passwords.hash(password)
-      const account = await store.updatePassword(
-        id,
-        { passwordHash, keepsApps, jobReason: PASSWORD_PURGE_REASON },
-        dateNow(clock),
-        async (transaction, changed) => deps.tellPasswordChanged?.(transaction, changed, context),
-      )
-      if (account === undefined) throw new AppError('not_found', { detail: 'account' })
-      events?.accountChanged({ accountId: id, diff: { password: 'changed' } }, context)
+      const account = await writeNewPassword(deps, id, password, context, options)
       await publishChange(id)
       return account
     },
@@ -319,6 +311,25 @@ export function createAccounts(deps: AccountsDeps): Accounts {
       await publishChange(id)
     },
   }
+}
+
+async function writeNewPassword(
+  { store, passwords, clock, events, tellPasswordChanged }: AccountsDeps,
+  id: string,
+  password: string,
+  context: ActContext = {},
+  { keepsApps } = { keepsApps: false },
+): Promise<Account> {
+  const passwordHash = await passwords.hash(password)
+  const account = await store.updatePassword(
+    id,
+    { passwordHash, keepsApps, jobReason: PASSWORD_PURGE_REASON },
+    dateNow(clock),
+    async (transaction, changed) => tellPasswordChanged?.(transaction, changed, context),
+  )
+  if (account === undefined) throw new AppError('not_found', { detail: 'account' })
+  events?.accountChanged({ accountId: id, diff: { password: 'changed' } }, context)
+  return account
 }
 
 /** Checks a login: every rejected one costs the same work. */
