@@ -16,7 +16,7 @@ import { createEventStore, type EventStore } from './audit/event.store.ts'
 import { createGaugeStore, type GaugeStore } from './audit/gauge.store.ts'
 import { createUsageStore, type UsageStore } from './audit/usage.store.ts'
 import { createDeliveries, type Deliveries } from './compose/deliveries.ts'
-import { createPasswordNotice } from './compose/notices.ts'
+import { createNotices, createPasswordNotice, type Notices } from './compose/notices.ts'
 import { type ConnectionStore, createConnectionStore } from './connections/connection.store.ts'
 import { createIntegrationStore, type IntegrationStore } from './connections/integration.store.ts'
 import { createKnownProviders, type KnownProviders } from './connections/known-providers.ts'
@@ -55,6 +55,8 @@ export interface Services extends AsyncDisposable {
   audit: Audit
   /** What is to reach somebody: the outbox, and who empties it. */
   deliveries: Deliveries
+  /** What people are told about their account. */
+  notices: Notices
   /** The systems that can be connected. */
   providers: KnownProviders
   /** Asks the stores, and remembers nothing. */
@@ -99,6 +101,7 @@ export async function openServices(infrastructure: Infrastructure): Promise<Serv
       logger,
       clock,
       queueSize,
+      onSuspicion: (ended) => notices.suspicion(ended),
     }),
   )
   const { events } = audit
@@ -139,6 +142,14 @@ export async function openServices(infrastructure: Infrastructure): Promise<Serv
   const keyRing = stack.use(
     await openKeyRing({ store: createKeyStore(db), box, clock, invalidation, onRefreshFailed }),
   )
+  const notices = createNotices({
+    db,
+    mailbox: deliveries.mailbox,
+    findAccount: (id) => accounts.find(id),
+    nameOfApp: async (id) => (await apps.find(id))?.name,
+    clock,
+    logger,
+  })
   const incarnations = () => scopes.current().incarnations
   const grantUses = stack.use(openGrantUses({ store, clock, logger }))
   const grants = openGrants(infrastructure, incarnations, grantUses, stack)
@@ -156,6 +167,7 @@ export async function openServices(infrastructure: Infrastructure): Promise<Serv
     previews: createPreviews({ store, box, clock, issuer: config.server.issuer }),
     audit,
     deliveries,
+    notices,
     providers: createKnownProviders(stores.providers),
     inspectToken: createInspector({ accounts, apps, scopes, grants }, grants.findAccess),
     stores,

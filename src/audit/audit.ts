@@ -7,7 +7,7 @@ import type { Metrics } from '../shared/metrics.ts'
 import type { UsageName } from './event-names.ts'
 import { openEventQueue } from './event-queue.ts'
 import type { EventStore, NewEvent } from './event.store.ts'
-import { createEvents, type Events } from './events.ts'
+import { createEvents, type EndedBySuspicion, type Events } from './events.ts'
 import { openUsage } from './usage.ts'
 import type { UsageStore } from './usage.store.ts'
 
@@ -37,6 +37,7 @@ export function openAudit(deps: {
   clock: Clock
   queueSize?: number
   refusalRowsPerSecond?: number
+  onSuspicion?: (ended: EndedBySuspicion) => void
 }): Audit {
   const { store, usageStore, metrics, logger, clock, queueSize, refusalRowsPerSecond } = deps
   const queue = openEventQueue<NewEvent>({
@@ -49,7 +50,15 @@ export function openAudit(deps: {
   const usage = openUsage({ store: usageStore, logger, clock })
   const limits = refusalRowsPerSecond === undefined ? {} : { refusalRowsPerSecond }
   return {
-    events: createEvents({ queue, usage, metrics, logger, clock, ...limits }),
+    events: createEvents({
+      queue,
+      usage,
+      metrics,
+      logger,
+      clock,
+      onSuspicion: deps.onSuspicion,
+      ...limits,
+    }),
     count: (name, appId, reason) => usage.count(name, appId, reason),
     async flush() {
       const written = await Promise.all([queue.flush(), usage.flush()])

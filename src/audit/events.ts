@@ -69,6 +69,13 @@ function createIdSequence(): () => string {
   }
 }
 
+/** An authorization of a person that ended because something of it may have been stolen. */
+export interface EndedBySuspicion {
+  accountId: string
+  appId: string
+  reason: string
+}
+
 /** The three outlets. */
 interface EventsDeps {
   queue: { push(event: NewEvent): void }
@@ -76,6 +83,8 @@ interface EventsDeps {
   metrics: { events: { labels(labels: { event: string; reason: string }): Counter } }
   logger: Logger
   clock: Clock
+  /** Hears of authorizations that ended because something may have been stolen; never throws. */
+  onSuspicion?: ((ended: EndedBySuspicion) => void) | undefined
   /** Rows and log lines of refused requests per second and app or address; all of them are counted. */
   refusalRowsPerSecond?: number
 }
@@ -179,7 +188,7 @@ const refusalData = (facts: { endpoint: string; received?: string | undefined })
 })
 
 /** Tokens and grants. */
-const tokenEvents = (record: RecordEvent) => ({
+const tokenEvents = (record: RecordEvent, { onSuspicion }: Pick<EventsDeps, 'onSuspicion'>) => ({
   tokenIssued: (facts: OfApp & { grantType: string }, context?: EventContext) =>
     record('token.issued', undefined, facts, { grantType: facts.grantType }, context),
   tokenRefreshed: (
@@ -199,10 +208,15 @@ const tokenEvents = (record: RecordEvent) => ({
     ),
   tokenRevoked: (facts: Subject & { reason: RevocationReason }, context?: EventContext) =>
     record('token.revoked', facts.reason, facts, undefined, context),
-  grantRevoked: (
+  grantRevoked(
     facts: Subject & { grantId: string; reason: RevocationReason },
     context?: EventContext,
-  ) => record('grant.revoked', facts.reason, facts, undefined, context),
+  ) {
+    record('grant.revoked', facts.reason, facts, undefined, context)
+    const { accountId, appId, reason } = facts
+    if (accountId !== undefined && appId !== undefined && SUSPICIOUS.has(reason))
+      onSuspicion?.({ accountId, appId, reason })
+  },
   /** An admin asked for the end of all grants of an account or an app; each grant that ends has an event of its own. */
   grantsRevoked: (facts: Subject & { reason: RevocationReason }, context?: EventContext) =>
     record('grants.revoked', facts.reason, facts, undefined, context),
@@ -438,7 +452,7 @@ export function createEvents(deps: EventsDeps) {
   const record = createRecord(deps)
   return {
     ...signInEvents(record),
-    ...tokenEvents(record),
+    ...tokenEvents(record, deps),
     ...appEvents(record),
     ...accountEvents(record),
     ...connectionEvents(record),

@@ -1,9 +1,17 @@
-// What people are told by mail about their account. Invariant: such notices cannot be switched off;
-// each is written with what it tells of where that is one transaction.
+// What people are told by mail about their account. Invariants: such notices cannot be switched off;
+// that of a password is written with the change, in one transaction; no other fails or undoes what
+// it tells of.
 import type { TellPasswordChanged } from '../accounts/accounts.ts'
+import type { EndedBySuspicion } from '../audit/events.ts'
 import type { Mailbox } from '../deliveries/mailbox.ts'
 import { networkKey } from '../http/client-address.ts'
-import { type Clock, dateNow } from '../shared/clock.ts'
+import type { Letter } from '../mail/letter.ts'
+import type { Account } from '../model/account.ts'
+import { type Clock, dateNow, HOUR } from '../shared/clock.ts'
+import type { Logger } from '../shared/logger.ts'
+import type { TellConnected, TellNewPlace } from '../sign-in/ports.ts'
+import type { OutboxWriter } from '../storage/delivery-outbox.ts'
+import { withDatabase } from '../storage/database.ts'
 
 /** Creates the notice of a password that was changed. */
 export const createPasswordNotice =
@@ -13,3 +21,79 @@ export const createPasswordNotice =
     const letter = letters.passwordChanged({ at: dateNow(clock), network })
     return post(transaction, { email, accountId }, letter)
   }
+
+/** The notices that stand alone. */
+export interface Notices {
+  newPlace: TellNewPlace
+  connected: TellConnected
+  /** An app lost its access because something of it may have been stolen. Never throws. */
+  suspicion: (ended: EndedBySuspicion) => void
+}
+
+interface NoticeDeps {
+  db: OutboxWriter
+  mailbox: Pick<Mailbox, 'post' | 'letters' | 'isSetUp'>
+  findAccount: (id: string) => Promise<Account | undefined>
+  /** Returns the name of an app, also of one that was deleted. */
+  nameOfApp: (id: string) => Promise<string | undefined>
+  clock: Clock
+  logger: Logger
+}
+
+/** Creates them. */
+export function createNotices(deps: NoticeDeps): Notices {
+  const { mailbox, clock } = deps
+  const { letters } = mailbox
+  const told = createOnce(clock)
+  return {
+    newPlace: (accountId, { address, device }) =>
+      tell(deps, accountId, () =>
+        letters.newSignIn({ at: dateNow(clock), network: networkKey(address), device }),
+      ),
+    connected: (accountId, { appName, permissions }) =>
+      tell(deps, accountId, () =>
+        letters.sensitiveApp({ at: dateNow(clock), app: appName, permissions }),
+      ),
+    suspicion({ accountId, appId, reason }) {
+      // A theft often ends several authorizations of one app at once.
+      if (!told(`${accountId} ${appId} ${reason}`)) return
+      void tell(deps, accountId, async () =>
+        letters.connectionEnded({
+          at: dateNow(clock),
+          app: (await deps.nameOfApp(appId)) ?? 'An app',
+          reason,
+        }),
+      )
+    },
+  }
+}
+
+async function tell(
+  { db, mailbox, findAccount, logger }: NoticeDeps,
+  accountId: string,
+  write: () => Letter | Promise<Letter>,
+): Promise<void> {
+  if (!mailbox.isSetUp) return
+  try {
+    const account = await findAccount(accountId)
+    if (account === undefined) return
+    const letter = await write()
+    await withDatabase(() => mailbox.post(db, { email: account.email, accountId }, letter))
+  } catch (error) {
+    logger.warn({ err: error, accountId }, 'a notice could not be written')
+  }
+}
+
+const MOST_REMEMBERED = 10_000
+
+/** Returns whether a key comes for the first time within an hour. */
+function createOnce(clock: Clock): (key: string) => boolean {
+  const seen = new Map<string, number>()
+  return (key) => {
+    const now = clock()
+    if (now - (seen.get(key) ?? -HOUR) < HOUR) return false
+    if (seen.size >= MOST_REMEMBERED) seen.clear()
+    seen.set(key, now)
+    return true
+  }
+}

@@ -110,6 +110,7 @@ export function createPageRouters(
       findApp: (appId) => apps.find(appId),
       consents,
       catalogue,
+      tellConnected: services.notices.connected,
     }),
     createDirectSignInRouter({
       ...shared,
@@ -186,7 +187,7 @@ const CONNECTIONS = {
 
 function createSignInParts(
   { config, serverKeys, store }: Infrastructure,
-  { accounts, audit }: Services,
+  { accounts, audit, notices }: Services,
   limiter: RateLimiter,
 ) {
   return {
@@ -195,6 +196,7 @@ function createSignInParts(
       limits: createLoginLimits(limiter, config.limits),
       places: createKnownPlaces(serverKeys.all('known-place'), store),
       events: audit.events,
+      tellNewPlace: notices.newPlace,
     }),
     browserCookie: createBrowserCookie(config.server.issuer, BROWSER_MEMORY_MILLIS),
   }

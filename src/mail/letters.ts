@@ -41,6 +41,48 @@ export const createLetters = (service: string, issuer: string) => ({
     action: { label: 'Choose a new password', url: `${issuer}/forgot` },
   }),
 
+  newSignIn: ({ device, ...act }: ActFacts & { device: string }): Letter => ({
+    purpose: 'notice.new_sign_in',
+    subject: `New sign-in to your ${service} account`,
+    paragraphs: ['Your account was signed in to in a browser that was not used for it before.'],
+    facts: [{ label: 'Browser', value: device }, ...actFacts(act)],
+    after: ['If this was you, you need not do anything. If it was not, change your password now.'],
+    action: { label: 'See where you are signed in', url: `${issuer}/account/sessions` },
+  }),
+
+  sensitiveApp: ({
+    app,
+    permissions,
+    at,
+  }: {
+    app: string
+    permissions: readonly string[]
+    at: Date
+  }): Letter => ({
+    purpose: 'notice.app_connected',
+    subject: `${app} can now use your ${service} account`,
+    paragraphs: [
+      `You allowed ${app} something sensitive:`,
+      permissions.map((permission) => `- ${permission}`).join('\n'),
+    ],
+    facts: [{ label: 'When', value: at }],
+    after: ['If this was not you, disconnect the app and change your password.'],
+    action: { label: 'See connected apps', url: `${issuer}/connected-apps` },
+  }),
+
+  connectionEnded: ({ app, reason, at }: { app: string; reason: string; at: Date }): Letter => ({
+    purpose: 'notice.connection_ended',
+    subject: `${app} lost its access to your ${service} account`,
+    paragraphs: [
+      reason === 'leaked'
+        ? `A secret of ${app} was found where others could read it, so its access was ended.`
+        : `A token of ${app} was used twice, which can mean that it was stolen, so its access was ended.`,
+      'You can connect the app again. If you do not know it, you need not do anything.',
+    ],
+    facts: [{ label: 'When', value: at }],
+    action: { label: 'See your security history', url: `${issuer}/account/history` },
+  }),
+
   invitation: ({ url, expiresAt }: LinkFacts): Letter => ({
     purpose: 'invitation',
     subject: `You are invited to ${service}`,

@@ -12,6 +12,7 @@ import type { BatchedLimit } from '../http/rate-limit.ts'
 import { requestFacts } from '../http/request-context.ts'
 import { sendPage } from '../http/send-page.ts'
 import type { Views } from '../http/views.ts'
+import { deviceFamily } from '../shared/device-family.ts'
 import { AppError } from '../shared/errors.ts'
 import { createFormKeys, type FormKeys } from '../http/form-key.ts'
 import { failureToShow, redirectToFailure } from './failed-attempt.ts'
@@ -103,6 +104,7 @@ async function signIn(deps: DirectSignInDeps, formKeys: FormKeys, ctx: Context):
     password: form.get('password') ?? '',
     appId: undefined,
     browser: deps.browserCookie.read(ctx),
+    device: deviceFamily(ctx.get('user-agent')),
     ...requestFacts(ctx),
   })
   if (outcome.kind === 'signed-in') {

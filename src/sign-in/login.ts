@@ -12,7 +12,7 @@ import { newTryId, type StrictLimit } from '../http/strict-limit.ts'
 import type { LoginLimits } from './login-limits.ts'
 import { durationInWords } from '../http/views.ts'
 import type { KnownPlaces } from './known-places.ts'
-import type { Proof, SignInEvents } from './ports.ts'
+import type { Proof, SignInEvents, TellNewPlace } from './ports.ts'
 
 /** What was typed, where, on the way to which app. */
 export interface LoginAttempt {
@@ -20,6 +20,8 @@ export interface LoginAttempt {
   password: string
   appId: string | undefined
   address: string
+  /** The kind of browser, in words. */
+  device: string
   /** The cookie of a browser that signed somebody in before (known-places.ts). */
   browser: string | undefined
   requestId: string
@@ -67,9 +69,10 @@ export function createLogin(deps: {
   limits: LoginLimits
   places: KnownPlaces
   events: Pick<SignInEvents, 'loginSucceeded' | 'loginFailed' | 'loginThrottled'>
+  tellNewPlace: TellNewPlace
 }): Login {
-  const { authenticate, limits, places, events } = deps
-  return async function login({ email, password, appId, address, browser, requestId }) {
+  const { authenticate, limits, places, events, tellNewPlace } = deps
+  return async function login({ email, password, appId, address, device, browser, requestId }) {
     const context = { requestId, address }
     const keys = keysOf(email, address)
     const tries = createTries()
@@ -98,6 +101,8 @@ export function createLogin(deps: {
       tries.giveBack(),
     ])
     const accountId = outcome.account.id
+    if (places.browserOf(browser, keys.account) === undefined)
+      await tellNewPlace(accountId, { address, device })
     events.loginSucceeded({ accountId, appId }, { ...context, actor: accountId })
     const { generation, checkedAt } = outcome
     return { kind: 'signed-in', accountId, generation, checkedAt, browser: cookie }

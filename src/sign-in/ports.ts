@@ -58,3 +58,15 @@ export type SignInEvents = Pick<
   | 'consentGranted'
   | 'consentDenied'
 >
+
+/** Tells an owner of a sign-in in a browser that did not sign the account in before. Never rejects. */
+export type TellNewPlace = (
+  accountId: string,
+  place: { address: string; device: string },
+) => Promise<void>
+
+/** Tells an owner of an app that got a sensitive permission. Never rejects. */
+export type TellConnected = (
+  accountId: string,
+  facts: { appName: string; permissions: readonly string[] },
+) => Promise<void>

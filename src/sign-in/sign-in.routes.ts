@@ -19,6 +19,7 @@ import { requestFacts } from '../http/request-context.ts'
 import { webAddress } from '../http/safe-links.ts'
 import { sendPage } from '../http/send-page.ts'
 import type { Views } from '../http/views.ts'
+import { deviceFamily } from '../shared/device-family.ts'
 import { AppError } from '../shared/errors.ts'
 import { consentQuestion, recipientOf } from './consent.ts'
 import { appOfPage, nameAppOnErrorPage, rememberAppOfPage } from './app-of-page.ts'
@@ -30,6 +31,7 @@ import type {
   Interactions,
   RememberedConsents,
   SignInEvents,
+  TellConnected,
 } from './ports.ts'
 import type { SignInFolderPage } from './pages.ts'
 import type { FindUser } from './session.ts'
@@ -44,6 +46,7 @@ export interface SignInDeps {
   findUser: FindUser
   findApp: FindApp
   consents: RememberedConsents
+  tellConnected: TellConnected
   /** Every scope that exists now. */
   catalogue: () => ReadonlyMap<string, Scope>
   csrf: Csrf
@@ -108,7 +111,15 @@ async function signIn(deps: SignInDeps, ctx: Visit): Promise<void> {
   const password = form.get('password') ?? ''
   const { appId } = pending
   const browser = deps.browserCookie.read(ctx)
-  const outcome = await deps.login({ email, password, appId, browser, ...requestFacts(ctx) })
+  const device = deviceFamily(ctx.get('user-agent'))
+  const outcome = await deps.login({
+    email,
+    password,
+    appId,
+    browser,
+    device,
+    ...requestFacts(ctx),
+  })
   if (outcome.kind === 'signed-in') {
     deps.browserCookie.write(ctx, outcome.browser)
     goOn(deps, ctx, await deps.interactions.signIn(ctx, outcome))
@@ -133,13 +144,30 @@ async function approve(deps: SignInDeps, ctx: Visit): Promise<void> {
   if (account === undefined) return askToSignIn(deps, ctx, pending)
   const app = await getApp(deps, pending.appId)
   const scopes = [...pending.scopes]
+  const remembered = await consents.find(account.id, app.id)
   if (remembersConsent(app, pending.isPreview)) await consents.remember(account.id, app.id, scopes)
   const url = await interactions.approve(ctx, { accountId: account.id, scopes })
   events.consentGranted(
     { accountId: account.id, appId: app.id, scopes },
     contextOf(ctx, account.id, pending),
   )
+  if (!pending.isPreview) await tellOfSensitive(deps, account, app, scopes, remembered ?? [])
   goOn(deps, ctx, url, returnsTo(app, pending))
+}
+
+/** Tells the owner of sensitive permissions that the app did not have before. */
+async function tellOfSensitive(
+  { catalogue, tellConnected }: SignInDeps,
+  { id }: Account,
+  { name: appName }: App,
+  scopes: readonly string[],
+  remembered: readonly string[],
+): Promise<void> {
+  const permissions = scopes.flatMap((scope) => {
+    const known = remembered.includes(scope) ? undefined : catalogue().get(scope)
+    return known?.sensitive === true ? [known.sentence] : []
+  })
+  if (permissions.length > 0) await tellConnected(id, { appName, permissions })
 }
 
 async function deny(deps: SignInDeps, ctx: Visit): Promise<void> {

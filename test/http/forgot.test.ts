@@ -22,7 +22,9 @@ describe.each(BACKENDS)('A forgotten password on %s stores', (backend) => {
     await server[Symbol.asyncDispose]()
     await sink[Symbol.asyncDispose]()
   })
-  beforeEach(() => {
+  beforeEach(async () => {
+    // Notices of the test before.
+    await deliver()
     sink.mails.length = 0
     address += 1
   })

@@ -26,6 +26,9 @@ const PURPOSES: Readonly<Record<string, string>> = {
   reset: 'New password',
   recovery: 'Forgotten password',
   'notice.password_changed': 'Notice: password changed',
+  'notice.new_sign_in': 'Notice: new sign-in',
+  'notice.app_connected': 'Notice: sensitive app connected',
+  'notice.connection_ended': 'Notice: access of an app ended',
   reset_request: 'Request for a new password',
 }
 

@@ -80,6 +80,7 @@ function aLogin(sizes: Sizes = {}) {
       perBrowser: limiter.createStrictLimit('browser', sizes.browser ?? OFF),
     },
     places,
+    tellNewPlace: () => Promise.resolve(),
     events: {
       loginSucceeded: (facts, context) => void events.push(['succeeded', facts, context]),
       loginFailed: (facts, context) => void events.push(['failed', facts, context]),
@@ -94,7 +95,15 @@ function aLogin(sizes: Sizes = {}) {
       browser,
     }: { email?: string; address?: string; browser?: string | undefined } = {},
   ): Promise<LoginOutcome> =>
-    login({ email, password, appId: 'app_1', address, browser, requestId: 'req_1' })
+    login({
+      email,
+      password,
+      appId: 'app_1',
+      address,
+      browser,
+      device: 'Firefox',
+      requestId: 'req_1',
+    })
   /** Signs in and returns the browser's cookie. */
   const cookieOf = async (where: { address?: string; email?: string } = {}) => {
     const outcome = await attempt(RIGHT, where)
@@ -350,6 +359,7 @@ describe('login', () => {
         remember: () => Promise.resolve(''),
       },
       events: { loginSucceeded() {}, loginFailed() {}, loginThrottled() {} },
+      tellNewPlace: () => Promise.resolve(),
     })
     const attempt = login({
       email: maria.email,
@@ -357,6 +367,7 @@ describe('login', () => {
       appId: undefined,
       address: HOME,
       browser: undefined,
+      device: 'Firefox',
       requestId: 'req_1',
     })
     await expect(attempt).rejects.toMatchObject({ code: 'temporarily_unavailable' })
