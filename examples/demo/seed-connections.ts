@@ -4,13 +4,14 @@ import {
   createIntegrationService,
   type IntegrationInput,
 } from '../../src/admin/integration-service.ts'
+import { ALL_ADMIN_SCOPES } from '../../src/admin/operator.ts'
 import { createProviderService } from '../../src/admin/provider-service.ts'
 import type { Services } from '../../src/services.ts'
 import { systemClock } from '../../src/shared/clock.ts'
 import { Secret } from '../../src/shared/secret.ts'
 import { NOTEBOARD_CLIENT } from './other-systems.ts'
 
-const OPERATOR = { id: 'demo', scopes: new Set(['admin:apps:read', 'admin:apps:write'] as const) }
+const OPERATOR = { id: 'demo', scopes: ALL_ADMIN_SCOPES }
 
 /** The scopes by which apps use them. */
 export const CONNECTION_SCOPES = ['connections:noteboard', 'connections:weather'] as const
