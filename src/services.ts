@@ -11,6 +11,11 @@ import type { AppStore } from './apps/app-persistence.ts'
 import { createAppStore } from './apps/app.store.ts'
 import { createScopeCatalogue, type ScopeCatalogue } from './apps/scope-catalogue.ts'
 import { createScopeStore } from './apps/scope.store.ts'
+import {
+  createAccountConnections,
+  type ListAccountConnections,
+} from './admin/account-connections.ts'
+import { createUsageReports, type UsageReports } from './admin/usage-reports.ts'
 import { type Audit, openAudit } from './audit/audit.ts'
 import { createEventStore, type EventStore } from './audit/event.store.ts'
 import { createGaugeStore, type GaugeStore } from './audit/gauge.store.ts'
@@ -50,6 +55,8 @@ export interface Services extends AsyncDisposable {
   grants: Grants
   grantUses: GrantUses
   grantFigures: GrantFigures
+  usageReports: UsageReports
+  accountConnections: ListAccountConnections
   consents: Consents
   previews: Previews
   audit: Audit
@@ -153,6 +160,7 @@ export async function openServices(infrastructure: Infrastructure): Promise<Serv
   const incarnations = () => scopes.current().incarnations
   const grantUses = stack.use(openGrantUses({ store, clock, logger }))
   const grants = openGrants(infrastructure, incarnations, grantUses, stack)
+  const grantFigures = createGrantFigures({ store, walkOfApp: grants.walkOfApp, clock })
   const open = stack.move()
   return {
     accounts,
@@ -162,7 +170,9 @@ export async function openServices(infrastructure: Infrastructure): Promise<Serv
     keyRing,
     grants,
     grantUses,
-    grantFigures: createGrantFigures({ store, walkOfApp: grants.walkOfApp, clock }),
+    grantFigures,
+    usageReports: createUsageReports({ ...stores, figures: grantFigures, apps, clock }),
+    accountConnections: createAccountConnections({ grants, figures: grantFigures, apps, clock }),
     consents: createConsents({ store: createConsentStore(db), clock, incarnations }),
     previews: createPreviews({ store, box, clock, issuer: config.server.issuer }),
     audit,

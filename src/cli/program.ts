@@ -24,6 +24,7 @@ import type { Terminal } from './terminal.ts'
 import type { Does } from './command.ts'
 import { addStoreCommands } from './store-commands.ts'
 import { addTokenCommands } from './token-commands.ts'
+import { addUsageCommand } from './usage-command.ts'
 import { addWebhookSecretCommands } from './webhook-secret-commands.ts'
 
 /** Runs one command of `otesse`. @returns the exit code */
@@ -160,6 +161,7 @@ Exit codes: 0 done, 1 failed or refused, 2 usage error.`,
   addAccountCommands(program, does)
   addDeliveryCommands(program, does)
   addEventCommands(program, does)
+  addUsageCommand(program, does)
   addTokenCommands(program, does)
   addKeyCommands(program, does)
   addProviderCommands(program, does)

@@ -27,8 +27,8 @@ export function createConsole(
   { templates, csrf, perAddress }: PageParts,
 ): Router {
   const { config, clock, db, sealedBox, logger } = infrastructure
-  const { accounts, apps, scopes, keyRing, grants, grantFigures, previews, audit, stores } =
-    services
+  const { accounts, apps, scopes, keyRing, grants, previews, audit, stores } = services
+  const { accountConnections, usageReports } = services
   const { issuer } = config.server
   const uploads = createUploads({ db, encryption: sealedBox, clock })
   return createConsoleRouter({
@@ -40,8 +40,8 @@ export function createConsole(
     accounts,
     keyRing,
     eventStore: stores.events,
-    usage: stores.usage,
-    countLive: grantFigures.countLive,
+    reports: usageReports,
+    accountConnections,
     services: admin,
     connections: config.connections.enabled ? connectionParts(infrastructure, services) : undefined,
     previews: createAppPreviews({

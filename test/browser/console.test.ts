@@ -51,7 +51,7 @@ async function anAdmin(): Promise<Person> {
 /** A browser in which an admin is at the console. */
 async function openConsole(options = {}): Promise<Visitor> {
   const visitor = await openVisitor(browser, options)
-  await visitor.page.goto(`${server.issuer}/admin`)
+  await visitor.page.goto(`${server.issuer}/admin/apps`)
   await signIn(visitor.page, await anAdmin())
   await untilHeading(visitor.page, 'Apps')
   return visitor
@@ -195,6 +195,7 @@ describe('from an empty form to a client that works', () => {
 describe('every page in light and dark, on a laptop and a phone', () => {
   let app: TestClient
   let member: string
+  let grantId: string
 
   beforeAll(async () => {
     app = await registerApp(server, {
@@ -211,11 +212,19 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     member = (await createAccount(server, { email: 'mem@example.com' })).id
     const oauth = createOAuthClient(server, app)
     await oauth.exchange('otesse_ac_nonsense')
-    await oauth.authorize({ scopes: ['bookings:read'] })
+    const { refresh, ...connected } = await oauth.authorize({
+      scopes: ['bookings:read'],
+      accountId: member,
+    })
+    grantId = connected.grantId
+    await oauth.refresh(refresh)
+    const ended = await oauth.authorize({ accountId: member })
+    await oauth.revoke(ended.refresh)
     await server.services.audit.flush()
   })
 
   const pages: [string, () => string][] = [
+    ['server', () => '/admin?range=24h'],
     ['apps', () => '/admin/apps'],
     ['apps-none', () => '/admin/apps?search=nothing-like-this&type=machine&status=suspended'],
     ['apps-of-scope', () => '/admin/apps?scope=bookings%3Aread'],
@@ -225,6 +234,7 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     ['edit', () => `/admin/apps/${app.id}/edit`],
     ['credentials', () => `/admin/apps/${app.id}/credentials`],
     ['permissions', () => `/admin/apps/${app.id}/permissions`],
+    ['app-usage', () => `/admin/apps/${app.id}/usage?range=7d`],
     ['app-activity', () => `/admin/apps/${app.id}/activity`],
     ['suspend', () => `/admin/apps/${app.id}/suspend`],
     ['delete', () => `/admin/apps/${app.id}/delete`],
@@ -241,6 +251,7 @@ describe('every page in light and dark, on a laptop and a phone', () => {
     ['invite', () => '/admin/accounts/new'],
     ['import', () => '/admin/accounts/import'],
     ['account', () => `/admin/accounts/${member}`],
+    ['end-connection', () => `/admin/accounts/${member}/connections/${grantId}/end`],
     ['accounts-none', () => '/admin/accounts?search=nobody%40example.com&role=admin'],
     ['account-name', () => `/admin/accounts/${member}/name`],
     ['role', () => `/admin/accounts/${member}/role`],

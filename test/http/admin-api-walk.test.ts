@@ -145,6 +145,15 @@ describe.each(BACKENDS)('the admin API, %s', (backend) => {
     revokeGrant: [200, async () => admin.post(`/grants/${(await newTokens()).grantId}/revoke`)],
     revokeTokensOfApp: [202, async () => admin.post(`${await newApp()}/revoke-tokens`)],
     revokeTokensOfAccount: [202, async () => admin.post(`${await newAccount()}/revoke-tokens`)],
+    getUsageSummary: [200, () => admin.get('/usage/summary?range=7d')],
+    listUsageSeries: [
+      200,
+      () => admin.get('/usage/series?from=2026-01-01T00:00:00Z&to=2026-01-03T00:00:00Z&step=hour'),
+    ],
+    listConnectionsOfAccount: [
+      200,
+      async () => admin.get(`/accounts/${(await newTokens()).accountId}/connections`),
+    ],
     listDeliveries: [200, () => admin.get('/deliveries?state=waiting&limit=3')],
     getDelivery: [200, async () => admin.get(await newDelivery())],
     resendDelivery: [

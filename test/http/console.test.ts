@@ -122,7 +122,7 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
         email: ada.email,
         password: PASSWORD,
       })
-      expect(console.url).toBe(at('/admin/apps'))
+      expect(console.url).toBe(at('/admin'))
     })
 
     it('closes at once for whoever is no admin any more, or no longer active', async () => {
@@ -661,7 +661,9 @@ describe.each(BACKENDS)('the console on %s', (backend) => {
       const words = wordsOf(page)
       expect(words).toContain('The code was malformed or cut off.')
       expect(words).toContain('The secret does not belong to the app.')
-      expect(words).toMatch(/Failed authentications\s*1/)
+      const usage = wordsOf(await browser.open(at(`/admin/apps/${client.id}/usage`)))
+      expect(usage).toMatch(/Failed app authentications\s*1/)
+      expect(usage).toContain('The secret does not belong to the app.')
     })
 
     it('is filtered by every filter, and read page by page both ways', async () => {

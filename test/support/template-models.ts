@@ -7,12 +7,14 @@ import type { ScopeChoice, ScopeChoices } from '../../src/admin/console/app-form
 import type { consoleValues } from '../../src/admin/console/console-views.ts'
 import type { LinkTo, Section } from '../../src/admin/console/frame.ts'
 import type {
+  AccountConnectionsModel,
   AppFormModel,
   BareModels,
   ConsoleModels,
   NamedEvent,
   ShownLogo,
   TokenResult,
+  UsageModel,
 } from '../../src/admin/console/page-models.ts'
 import type { Pager } from '../../src/admin/console/paging.ts'
 import type { SortHeading, Sorting } from '../../src/admin/console/sorting.ts'
@@ -59,6 +61,22 @@ interface Mails {
 }
 
 interface Parts {
+  'console/parts/ranges': Pick<UsageModel, 'ranges'>
+  'console/parts/tiles': Pick<UsageModel, 'tiles'>
+  'console/parts/stacked-bars': { chart: UsageModel['tokens'] }
+  'console/parts/figure-table': Pick<
+    UsageModel,
+    'table' | 'csvUrl' | 'definitions' | 'rangeLabel' | 'countedAt'
+  >
+  'console/parts/reason-bars': {
+    id: string
+    title: string
+    rows: UsageModel['refusals']
+    none: string
+    rangeLabel: string
+    withAdvice: boolean
+  }
+  'console/parts/account-connections': AccountConnectionsModel & { mayEnd: boolean }
   'parts/account': {
     account: { email: string; name?: string | undefined }
     /** A form that lets somebody else sign in. */

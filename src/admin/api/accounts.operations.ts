@@ -2,6 +2,7 @@
 import type { Invited, OneTimeLink } from '../../accounts/account-links.ts'
 import { type Account, ROLES } from '../../model/account.ts'
 import type { Accounts, NewAccount } from '../../accounts/accounts.ts'
+import type { ListAccountConnections } from '../account-connections.ts'
 import type { AccountService } from '../account-service.ts'
 import {
   ACCOUNT_CHANGE,
@@ -28,12 +29,36 @@ import {
   type Reply,
 } from './operation.ts'
 import { versionToChange } from './preconditions.ts'
-import { answer, boolean, choice, pageSchema, ref, text } from './schema.ts'
+import {
+  answer,
+  boolean,
+  choice,
+  listOf,
+  orNull,
+  pageSchema,
+  ref,
+  text,
+  timestamp,
+} from './schema.ts'
 
 const READ = 'admin:accounts:read'
 const WRITE = 'admin:accounts:write'
 const ONE = { accountId: text('The account id.') }
 const ACCOUNT: Answer = { description: 'The account.', schema: ref('Account') }
+const ACCOUNT_CONNECTIONS = answer({
+  items: listOf(
+    answer({
+      grant_id: text('The authorization.'),
+      app_id: text('The app.'),
+      scopes: listOf(text('A scope.')),
+      since: timestamp('When the user allowed it.'),
+      last_used_at: orNull(timestamp('When an access token was used last.')),
+      last_refreshed_at: orNull(timestamp('When it was refreshed last.')),
+      ends_at: timestamp('When it ends unless it is refreshed.'),
+    }),
+  ),
+  has_more: boolean('Whether there are more than are listed.'),
+})
 const LAST_ADMIN = { 409: 'This is the last active admin.' }
 
 const shown = (account: Account) => done(showAccount(account), { version: account.version })
@@ -42,6 +67,7 @@ const placeOf = ({ id }: Account): string => `/accounts/${id}`
 interface Deps {
   accounts: Pick<Accounts, 'list' | 'get'>
   service: AccountService
+  connections: ListAccountConnections
 }
 
 const idOf = (call: Call): string => call.path('accountId')
@@ -55,6 +81,23 @@ async function list({ accounts }: Deps, call: Call): Promise<Reply> {
     limit: call.number('limit'),
   })
   return pageOf(found.accounts.map(showAccount), found.next)
+}
+
+async function listConnections({ accounts, connections }: Deps, call: Call): Promise<Reply> {
+  const { id } = await accounts.get(idOf(call))
+  const found = await connections(id)
+  return done({
+    items: found.connections.map((each) => ({
+      grant_id: each.grantId,
+      app_id: each.appId,
+      scopes: each.scopes,
+      since: each.since.toISOString(),
+      last_used_at: each.lastUsedAt?.toISOString() ?? null,
+      last_refreshed_at: each.lastRefreshedAt?.toISOString() ?? null,
+      ends_at: each.endsAt.toISOString(),
+    })),
+    has_more: found.isMore,
+  })
 }
 
 async function create({ service }: Deps, call: Call): Promise<Reply> {
@@ -228,6 +271,17 @@ const OPERATIONS: readonly OperationRow<Deps>[] = [
     inPath: ONE,
     answers: { 200: ACCOUNT },
     handle: async ({ service }, call) => shown(await service.endSessions(idOf(call), call.by)),
+  },
+  {
+    id: 'listConnectionsOfAccount',
+    method: 'GET',
+    path: '/accounts/{accountId}/connections',
+    summary: 'List the live authorizations of an account, newest first',
+    description: 'At most 200. The last use is up to 5 minutes behind.',
+    scope: READ,
+    inPath: ONE,
+    answers: { 200: { description: 'The authorizations.', schema: ACCOUNT_CONNECTIONS } },
+    handle: listConnections,
   },
   {
     id: 'importAccounts',

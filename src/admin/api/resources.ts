@@ -29,7 +29,10 @@ import { ruleOperations } from './rules.operations.ts'
 import { scopeOperations } from './scopes.operations.ts'
 import { secretOperations } from './secrets.operations.ts'
 import { providerOperations } from './providers.operations.ts'
+import type { ListAccountConnections } from '../account-connections.ts'
+import type { UsageReports } from '../usage-reports.ts'
 import { tokenOperations } from './tokens.operations.ts'
+import { usageOperations } from './usage.operations.ts'
 
 /** What the operations are made of: services for changes, the domain for reads. */
 export interface ResourceDeps {
@@ -52,6 +55,8 @@ export interface ResourceDeps {
   accounts: Accounts
   scopes: ScopeCatalogue
   keyRing: KeyRing
+  usageReports: UsageReports
+  accountConnections: ListAccountConnections
   stores: { events: EventStore; usage: UsageStore }
 }
 
@@ -62,11 +67,16 @@ export function listOperations(deps: ResourceDeps): Operation[] {
     appOperations({ apps, service: services.apps }),
     secretOperations({ service: services.apps }),
     scopeOperations({ scopes, apps, service: services.scopes }),
-    accountOperations({ accounts, service: services.accounts }),
+    accountOperations({
+      accounts,
+      service: services.accounts,
+      connections: deps.accountConnections,
+    }),
     tokenOperations({ service: services.tokens }),
     deliveryOperations({ service: services.deliveries }),
     keyOperations({ keyRing, service: services.keys }),
     auditOperations(deps.stores),
+    usageOperations({ usage: deps.stores.usage, reports: deps.usageReports }),
     ruleOperations(),
     ...(deps.hasConnections
       ? [

@@ -7,6 +7,8 @@ import type { Problem } from '../../model/problem.ts'
 import { AppError } from '../../shared/errors.ts'
 import { may, type Operator } from '../operator.ts'
 import { missingFor } from '../roles.ts'
+import { endAccountConnection } from './account-connections.ts'
+import { connectionsModel } from './connections-model.ts'
 import { ACCOUNTS_PATH as PATH, accountFacts, accountPath as pathOf } from './account-facts.ts'
 import { redirected, page, type Row, type Sent, type UsedFormNotice } from './action.ts'
 import { confirmation, line, lines, reasonField } from './confirmation.ts'
@@ -24,6 +26,7 @@ const DONE: Readonly<Record<string, string>> = {
   name: 'Name changed.',
   deactivated: 'Account deactivated. Its sessions and tokens no longer work.',
   discarded: 'File discarded. Nothing was imported.',
+  ended: 'Access ended. The app’s tokens for this account no longer work.',
   sessions: 'Sessions ended. The user has to sign in again.',
   reactivated: 'Account reactivated. The user can sign in again; apps have to be connected again.',
 }
@@ -46,6 +49,7 @@ export const accountRows = (deps: ConsoleDeps): Row[] => [
   deactivate(deps),
   reactivate(deps),
   endSessions(deps),
+  endAccountConnection(deps),
 ]
 
 const finder =
@@ -125,6 +129,7 @@ const overview = (deps: ConsoleDeps): Row =>
         mayDecide: missingFor(account.role, admin.by.scopes) === undefined,
         connectionsUrl: `/admin/connections?owner=${encodeURIComponent(account.id)}`,
         activityUrl: `/admin/activity?account=${encodeURIComponent(account.id)}`,
+        ...(await connectionsModel(deps, account, admin.by)),
       }
     },
   })

@@ -21,7 +21,6 @@ import { EXPORT_FORMATS, exportEvents, type ExportFormat } from './export.ts'
 import { narrowingOf } from './filters.ts'
 import type { NamedEvent } from './page-models.ts'
 import { linkWith, pagerOf } from './paging.ts'
-import { readUsage, usageFigures } from './usage-summary.ts'
 
 const PAGE = 50
 
@@ -159,17 +158,15 @@ const ofApp = (deps: ConsoleDeps): Row =>
       const app = await deps.apps.get(params.id)
       const now = deps.clock()
       const isRefusals = query.get('only') === 'refused'
-      const [found, usage] = await Promise.all([
-        deps.eventStore.list({
-          appId: app.id,
-          name: isRefusals ? 'request.refused' : undefined,
-          requestId: query.get('request'),
-          from: startOfPreset(query, now),
-          cursor: query.get('cursor'),
-          limit: PAGE,
-        }),
-        readUsage(deps, app),
-      ])
+      const found = await deps.eventStore.list({
+        appId: app.id,
+        name: isRefusals ? 'request.refused' : query.get('event'),
+        reason: query.get('reason'),
+        requestId: query.get('request'),
+        from: startOfPreset(query, now),
+        cursor: query.get('cursor'),
+        limit: PAGE,
+      })
       const path = appPath(app.id, '/activity')
       return {
         template: 'app-activity',
@@ -181,8 +178,6 @@ const ofApp = (deps: ConsoleDeps): Row =>
         presets: presetsOf(path, query, ['only', 'request']),
         allUrl: path,
         refusedUrl: linkWith(path, { only: 'refused', when: query.get('when') }),
-        summary: usage.summary,
-        figures: usageFigures(usage),
         pager: pagerOf(path, query, found.nextCursor),
       }
     },

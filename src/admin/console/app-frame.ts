@@ -11,6 +11,7 @@ const TABS = [
   { id: 'overview', label: 'Overview', path: '' },
   { id: 'credentials', label: 'Credentials', path: '/credentials' },
   { id: 'permissions', label: 'Scopes', path: '/permissions' },
+  { id: 'usage', label: 'Usage', path: '/usage' },
   { id: 'activity', label: 'Activity', path: '/activity' },
 ] as const
 export type Tab = (typeof TABS)[number]['id']

@@ -23,7 +23,7 @@ import { firstSteps } from './first-steps.ts'
 import { doneOf, pagerOf } from './paging.ts'
 import { appBadge, lifetimesInWords, TYPE_LABELS } from './labels.ts'
 import { sortingOf, totalInWords } from './sorting.ts'
-import { readUsage, usageFigures } from './usage-summary.ts'
+import { figuresInShort } from './usage-pages.ts'
 
 const PAGE = 25
 const STATUSES: readonly AppStatus[] = ['active', 'suspended', 'deleted']
@@ -116,7 +116,7 @@ const list = ({ apps, catalogue, eventStore }: ConsoleDeps): Row =>
     },
   })
 
-const overview = ({ apps, lifetimes, catalogue, ...deps }: ConsoleDeps): Row =>
+const overview = ({ apps, lifetimes, catalogue, reports }: ConsoleDeps): Row =>
   page({
     path: '/admin/apps/:id',
     scope: 'admin:apps:read',
@@ -136,7 +136,7 @@ const overview = ({ apps, lifetimes, catalogue, ...deps }: ConsoleDeps): Row =>
         app: appFacts(app),
         defaults: lifetimesInWords(lifetimes),
         permissions: app.scopes.flatMap((name) => all.get(name) ?? []),
-        figures: usageFigures(await readUsage(deps, app)),
+        figures: figuresInShort(await reports.report('30d', app.id)),
       }
     },
   })

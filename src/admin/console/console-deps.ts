@@ -6,7 +6,6 @@ import type { App } from '../../model/app.ts'
 import type { AppRegistry } from '../../apps/app-registry.ts'
 import type { ScopeCatalogue } from '../../apps/scope-catalogue.ts'
 import type { EventStore } from '../../audit/event.store.ts'
-import type { UsageStore } from '../../audit/usage.store.ts'
 import type { ConnectionStore } from '../../connections/connection.store.ts'
 import type { Integration } from '../../connections/integration.ts'
 import type { KnownProviders } from '../../connections/known-providers.ts'
@@ -23,7 +22,9 @@ import type { IntegrationService } from '../integration-service.ts'
 import type { KeyService } from '../key-service.ts'
 import type { ProviderService } from '../provider-service.ts'
 import type { ScopeService } from '../scope-service.ts'
+import type { ListAccountConnections } from '../account-connections.ts'
 import type { TokenService } from '../token-service.ts'
+import type { UsageReports } from '../usage-reports.ts'
 
 /** What the pages of connections to other systems need. */
 export interface ConsoleConnections {
@@ -52,9 +53,8 @@ export interface ConsoleDeps {
   accounts: Pick<Accounts, 'list' | 'count' | 'find'>
   keyRing: Pick<KeyRing, 'list' | 'rotatableFrom'>
   eventStore: Pick<EventStore, 'list'>
-  usage: Pick<UsageStore, 'list'>
-  /** Counts the authorizations of an app that are alive. */
-  countLive: (appId: string) => Promise<number>
+  reports: UsageReports
+  accountConnections: ListAccountConnections
   services: {
     apps: AppService
     scopes: ScopeService

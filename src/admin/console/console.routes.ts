@@ -43,6 +43,7 @@ import { registrationRows } from './register.ts'
 import { redirect, requireAdmin, type RequireAdminDeps } from './require-admin.ts'
 import { scopeRows } from './scopes.ts'
 import { tokenRows } from './tokens.ts'
+import { usageRows } from './usage-pages.ts'
 import { CONFIRMED_PATH } from './stale-form.ts'
 import { formIdOf, newFormId, type UsedForms } from './used-forms.store.ts'
 
@@ -51,6 +52,7 @@ export const CONSOLE_PATH = '/admin'
 
 /** All rows, in the order in which their paths are tried. */
 const rowsOf = (deps: ConsoleDeps): Row[] => [
+  ...usageRows(deps),
   ...registrationRows(deps),
   ...appRows(deps),
   ...appStatusRows(deps),

@@ -4,6 +4,7 @@ import type { Badge } from './labels.ts'
 
 /** The parts of the console. */
 export const SECTIONS = [
+  { id: 'overview', label: 'Overview', href: '/admin', scope: 'admin:audit:read' },
   { id: 'apps', label: 'Apps', href: '/admin/apps', scope: 'admin:apps:read' },
   { id: 'scopes', label: 'Scopes', href: '/admin/scopes', scope: 'admin:scopes:read' },
   { id: 'accounts', label: 'Accounts', href: '/admin/accounts', scope: 'admin:accounts:read' },

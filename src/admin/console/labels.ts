@@ -13,6 +13,18 @@ const NUMBER = new Intl.NumberFormat('en')
 /** Writes a number with its thousands set apart. */
 export const numberInWords = (count: number): string => NUMBER.format(count)
 
+const SHORT = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 })
+
+/** Writes a number for a tile: from 10,000 on in short, `12.3K`. */
+export const shortNumber = (count: number): string =>
+  (count < 10_000 ? NUMBER : SHORT).format(count)
+
+const PERCENT = new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 1 })
+
+/** Writes a share of 0 to 1; a dash where there is none. */
+export const percentInWords = (share: number | undefined): string =>
+  share === undefined ? '–' : PERCENT.format(share)
+
 /** What each type is called, and the sentence that helps to choose. */
 export const TYPE_LABELS: Record<AppType, { label: string; sentence: string }> = {
   web: {

@@ -9,9 +9,12 @@ import type { KeyFacts } from '../../keys/signing-key.ts'
 import type { AccountImport } from '../account-imports.ts'
 import type { PreviewOutcome } from '../app-preview.ts'
 import type { DeclarationReview } from '../apply/declarations.ts'
+import type { UsageOrder } from '../usage-reports.ts'
 import type { planSummary } from '../apply/plan.ts'
 import type { ActivityFilterName, Preset, UnclearName } from './activity-filter.ts'
 import type { AccountFacts } from './account-facts.ts'
+import type { connectionsModel } from './connections-model.ts'
+import type { Sparkline, StackedBars } from './chart.ts'
 import type { AppFieldsModel, ScopeChoice } from './app-form.ts'
 import type { Connection } from '../../connections/connection.ts'
 import type { IntegrationFault, ShownConnection, ShownCount } from './integration-facts.ts'
@@ -24,12 +27,12 @@ import type { FirstStep } from './first-steps.ts'
 import type { Frame, LinkTo } from './frame.ts'
 import type { ShownDelivery } from './mail-facts.ts'
 import type { Pager } from './paging.ts'
-import type { Sorting } from './sorting.ts'
+import type { SortHeading, Sorting } from './sorting.ts'
 import type { ReasonMessage } from '../../model/error-guides.ts'
 import type { Snippet } from './snippets.ts'
-import type { UsageSummary } from './usage-summary.ts'
 import type { Badge, lifetimesInWords } from './labels.ts'
 
+export type AccountConnectionsModel = Awaited<ReturnType<typeof connectionsModel>>
 type AppFacts = ReturnType<typeof appFacts>
 type PermissionGroups = ReturnType<typeof permissionGroups>
 
@@ -142,8 +145,74 @@ export interface PlanRow {
   changes: { label: string; removed: string[]; added: string[] }[]
 }
 
+/** A figure, with what it was before, its course, and the list behind it. */
+export interface UsageTile {
+  label: string
+  definition: string
+  /** In short; `full` has every digit. */
+  value: string
+  full: string
+  change: string
+  /** Another figure beside it. */
+  more: string | undefined
+  href: string
+  spark: Sparkline
+}
+
+/** The numbers of all charts of a page, a row for each step. */
+export interface FigureTable {
+  columns: readonly string[]
+  rows: readonly { at: string; values: readonly string[] }[]
+  totals: readonly string[]
+}
+
+/** A reason and how often it was given. */
+export interface ReasonRow extends ReasonMessage {
+  code: string
+  count: string
+  /** Of the most frequent one, in percent. */
+  share: number
+  href: string
+}
+
+/** The headings by which the apps of the Overview are sorted. */
+export type AppHeadings = Readonly<Record<UsageOrder, SortHeading>>
+
+/** The Overview, and the usage of one app. */
+export interface UsageModel {
+  ranges: readonly { label: string; href: string; isCurrent: boolean }[]
+  rangeLabel: string
+  tiles: readonly UsageTile[]
+  tokens: StackedBars
+  countedAt: Date | undefined
+  hasData: boolean
+  table: FigureTable
+  csvUrl: string
+  refusals: readonly ReasonRow[]
+  revocations: readonly ReasonRow[]
+  definitions: readonly { label: string; definition: string }[]
+}
+
 /** The models by the name of their template. */
 export interface ConsoleModels {
+  overview: UsageModel & {
+    headings: AppHeadings
+    apps: {
+      name: string
+      href: string
+      live: string
+      issued: string
+      refreshed: string
+      refreshesPerDay: string
+      refused: string
+      lastUsedAt: Date | undefined
+    }[]
+    /** How many apps there are, shown or not. */
+    total: number
+  }
+  'app-usage': UsageModel & {
+    refreshes: { rate: string; isTooOften: boolean; healthy: string }
+  }
   apps: {
     apps: (AppFacts & { badge: Badge; logo: ShownLogo })[]
     filter: { search: string; type: string; status: string; scope: string }
@@ -184,8 +253,6 @@ export interface ConsoleModels {
     presets: Preset[]
     allUrl: string
     refusedUrl: string
-    summary: UsageSummary
-    figures: { label: string; value: string }[]
     pager: Pager
   }
   'app-edit': AppFormModel &
@@ -266,7 +333,7 @@ export interface ConsoleModels {
     total: string
     pager: Pager
   }
-  account: {
+  account: AccountConnectionsModel & {
     account: AccountFacts
     isSelf: boolean
     /** Whether the admin's role permits acts on an account of this one. */

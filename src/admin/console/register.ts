@@ -13,8 +13,8 @@ import {
 } from './app-form.ts'
 import { appFacts, appPath } from './app-frame.ts'
 import type { ConsoleDeps } from './console-deps.ts'
-import { type Frame, SECTIONS } from './frame.ts'
-import { may, mayGiveScopes } from '../operator.ts'
+import type { Frame } from './frame.ts'
+import { mayGiveScopes } from '../operator.ts'
 import { CONFIRMED_PATH } from './stale-form.ts'
 import { snippetsFor } from './snippets.ts'
 import { TYPE_LABELS } from './labels.ts'
@@ -29,7 +29,7 @@ const frameOf = (title: string, extra: Partial<Frame> = {}): Frame => ({
 })
 
 /** Returns the rows; they come before those of one app, whose paths they would be. */
-export const registrationRows = (deps: ConsoleDeps): Row[] => [register(deps), confirmed, home]
+export const registrationRows = (deps: ConsoleDeps): Row[] => [register(deps), confirmed]
 
 const register = ({ apps, services, catalogue, issuer, lifetimes }: ConsoleDeps): Row =>
   action({
@@ -110,14 +110,5 @@ const confirmed = page({
     what: 'Close this tab, and send the form in the other tab again.',
     next: 'Nothing you typed there is lost.',
     link: undefined,
-  }),
-})
-
-/** Leads to the first part of the console that the person may see. */
-const home = page({
-  path: '/admin',
-  scope: undefined,
-  show: ({ admin }) => ({
-    redirectTo: SECTIONS.find(({ scope }) => may(admin.by, scope))?.href ?? '/',
   }),
 })
