@@ -68,6 +68,7 @@ export function addIntegrationCommands(program: Command, does: Does): void {
   addList(integration, does)
   addShow(integration, does)
   addSet(integration, does)
+  addSwitches(integration, does)
   addDelete(integration, does)
 }
 
@@ -176,6 +177,24 @@ function addShow(integration: Command, does: Does): void {
       shown(await admin.integrations.get(handle), issuer),
     ),
   )
+}
+
+function addSwitches(integration: Command, does: Does): void {
+  const switches = [
+    { name: 'disable', description: 'keep everybody from using it and its connections' },
+    { name: 'enable', description: 'let it be used again' },
+  ] as const
+  for (const { name, description } of switches) {
+    const command = integration
+      .command(`${name} <handle>`)
+      .description(description)
+      .addHelpText('after', `\nExample:\n  $ otesse integration ${name} crm`)
+    does(command, (session, handle = '') =>
+      withConnections(session, async (admin, issuer) =>
+        shown(await admin.integrations[name](handle, OPERATOR), issuer),
+      ),
+    )
+  }
 }
 
 function addDelete(integration: Command, does: Does): void {

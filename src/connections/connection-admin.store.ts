@@ -147,6 +147,8 @@ async function count(db: Database, filter: ConnectionFilter): Promise<MatchCount
   return countUpTo(Number(found))
 }
 
+// The order is that of an index: without it a state that hardly any has is looked for in the whole
+// table.
 async function countByStatus(
   db: Database,
   integrationIds: readonly string[],
@@ -155,7 +157,8 @@ async function countByStatus(
     select i.id, s.status, (
       select count(*) from (
         select from connections c
-        where c.integration_id = i.id and c.status = s.status limit ${MOST_COUNTED + 1}
+        where c.integration_id = i.id and c.status = s.status
+        order by c.created_at, c.id limit ${MOST_COUNTED + 1}
       ) as few
     ) as found
     from jsonb_array_elements_text(${JSON.stringify(integrationIds)}::jsonb) as i (id)

@@ -190,6 +190,12 @@ test('an older form does not overwrite a newer change, and an empty secret keeps
   const kept = await integrations.findByHandle('desk')
   expect(kept?.name).toBe('First')
   expect((await integrations.clientSecret(kept?.id ?? ''))?.reveal()).toBe(SECRET)
+  // Where one thing is refused nothing is changed, of provider and integration alike.
+  const half = await send(path, { ...fields, tokenUrl: `${tokenUrl}/new`, proxyHosts: 'https://x' })
+  expect(half.status).toBe(422)
+  expect(await server.services.stores.providers.find('desk')).toMatchObject({
+    auth: { token_url: tokenUrl },
+  })
   // Once more from the page that said so: now it is meant.
   expect((await send(path, { ...fields, name: 'Second' }, late.text)).status).toBe(303)
 })

@@ -7,6 +7,7 @@ import {
   INTEGRATION_KINDS,
   type Integration,
   type IntegrationKind,
+  type IntegrationSettings,
 } from '../../connections/integration.ts'
 import type { Parameters } from '../../http/parameters.ts'
 import type { Problem } from '../../model/problem.ts'
@@ -248,7 +249,9 @@ export const typedProblems = ({ texts }: IntegrationValues): Problem[] =>
     }))
 
 /** The settings that were meant. */
-export function typedSettings(values: IntegrationValues): IntegrationChange & { name: string } {
+export function typedSettings(
+  values: IntegrationValues,
+): IntegrationSettings & Pick<IntegrationChange, 'clientSecret'> {
   const { texts, kind, config, owners, methods, clientSecret } = values
   const pairs = linesIn(texts.parameters).map((line): [string, string] => {
     const at = line.indexOf('=')

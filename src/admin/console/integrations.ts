@@ -1,9 +1,14 @@
 // Integrations: listed, made from the catalogue or for a system of one's own, tried, changed,
 // disabled, deleted. Invariant: a client secret comes in by the form and is never in a page.
 import type { Integration } from '../../connections/integration.ts'
-import { callbackOf, scopeOfIntegration } from '../../connections/integration.ts'
+import {
+  callbackOf,
+  integrationProblems,
+  scopeOfIntegration,
+} from '../../connections/integration.ts'
 import type { Problem } from '../../model/problem.ts'
 import type { Provider } from '../../providers/provider.ts'
+import { readProvider } from '../../providers/read-provider.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { IntegrationOutcome } from '../integration-service.ts'
 import { action, type FormState, page, redirected, type Row, type Sent } from './action.ts'
@@ -240,7 +245,8 @@ const edit = (deps: Deps): Row =>
     recentSignIn: 'always',
     showsStaleForm: true,
     once: false,
-    check: ({ values }) => typedProblems(values),
+    // Before anything is saved: provider and integration are two records.
+    check: ({ values }, target) => [...typedProblems(values), ...editProblems(values, target)],
     page: (state) => formPage(deps, state, state.typed.values, state.target, state),
     async run(target, { values, version }, by) {
       const { integration, provider, isOwn } = target
@@ -265,6 +271,18 @@ const edit = (deps: Deps): Row =>
       return { kind: 'conflict', target: { ...target, integration: outcome.integration } }
     },
   })
+
+function editProblems(
+  values: IntegrationValues,
+  { integration, provider, isOwn }: Target,
+): Problem[] {
+  const { clientSecret, ...settings } = typedSettings(values)
+  const hasClientSecret = integration.hasClientSecret || clientSecret !== undefined
+  return atFields([
+    ...(isOwn ? readProvider(definitionOf(values, provider)).problems : []),
+    ...integrationProblems({ ...integration, ...settings, hasClientSecret }, provider),
+  ])
+}
 
 const overview = (deps: Deps): Row =>
   page({
