@@ -8,9 +8,11 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { createAdminServices } from '../../src/compose/admin-services.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { getBinary } from '../support/binaries.ts'
-import { connectTo, type TestConnection } from '../support/connected-company.ts'
+import { createAccount } from '../support/builders.ts'
+import { connectTo, OPERATOR, type TestConnection } from '../support/connected-company.ts'
 
 const run = promisify(execFile)
 const ROOT = join(import.meta.dirname, '../..')
@@ -123,6 +125,32 @@ test('a refusal says why, and no credential is in it', async () => {
     401,
     null,
   ])
+})
+
+test('a link leads a person to connect, for a service that the integration trusts', async () => {
+  const { infrastructure, services } = server
+  const admin = createAdminServices(infrastructure, services)
+  const person = await createAccount(server)
+  const returnTo = 'https://service.example/back'
+  const link = (account: string): Promise<unknown> =>
+    service(`
+const options = { returnTo: '${returnTo}', account: '${account}', state: 's' }
+await connections.connectLink('crm', options).then(
+  ({ url, expiresAt }) => console.log(JSON.stringify([url, expiresAt > new Date()])),
+  (error) => console.log(JSON.stringify([error instanceof ConnectionError, error.code])))`)
+  const change = async (trustedApps: string[]): Promise<void> => {
+    const { version } = await admin.integrations.get('crm')
+    const settings = { trustedApps, returnAddresses: [returnTo] }
+    await admin.integrations.update('crm', version, settings, OPERATOR)
+  }
+  await change([])
+  expect(await link(person.id)).toEqual([true, 'access_denied'])
+  await change([connection.client.id])
+  expect(await link(person.id)).toEqual([
+    expect.stringMatching(`^${server.issuer}/connections/session/[0-9A-Za-z]{43}$`),
+    true,
+  ])
+  expect(await link('acc_nobody')).toEqual([true, 'invalid_request'])
 })
 
 test('Python calls the API, and tries a 401 once more', async () => {

@@ -1,5 +1,6 @@
 // A connection to an API of the test, as if the company had connected it: provider, integration,
 // credentials, and a service that may use it.
+import { ALL_ADMIN_SCOPES } from '../../src/admin/operator.ts'
 import { createAdminServices } from '../../src/compose/admin-services.ts'
 import type { Integration } from '../../src/connections/integration.ts'
 import { Secret } from '../../src/shared/secret.ts'
@@ -8,7 +9,7 @@ import { registerApp, type TestClient } from './builders.ts'
 
 export const OPERATOR = {
   id: 'test',
-  scopes: new Set(['admin:apps:read', 'admin:apps:write'] as const),
+  scopes: ALL_ADMIN_SCOPES,
 }
 
 export interface TestConnection {
