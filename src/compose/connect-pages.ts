@@ -59,6 +59,7 @@ export function createConnectionRouters(
       mayActForCompany: ({ role }) =>
         hasPermission(ROLE_PERMISSIONS[role], 'admin:connections:write'),
       signInUrl: signInAddress,
+      isAppActive: async (appId) => (await apps.find(appId))?.status === 'active',
       findAppName: async (appId) => (await findApp(appId))?.name ?? appId,
       async findVisit(ctx) {
         const session = await interactions.loginSession(ctx)

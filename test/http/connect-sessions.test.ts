@@ -193,6 +193,17 @@ describe.each(BACKENDS)('on %s', (backend) => {
     expect(wordsOf(await (await signedIn(person)).open(late.link))).toContain('This link is over')
   })
 
+  it('is over when the app is suspended', async () => {
+    const { person, app, access } = await personWithApp()
+    const browser = await signedIn(person)
+    const { link } = await ask(access, {})
+    const page = await browser.open(link)
+    await server.services.apps.suspend(app.client.id, 'abuse')
+    const posted = await browser.submit(page, '/connections/add/plain')
+    expect(wordsOf(posted)).toContain('This link is over')
+    expect(wordsOf(await browser.open(link))).toContain('This link is over')
+  })
+
   it('is for the account that it names, in the session that began', async () => {
     const { person, access } = await personWithApp()
     const { link } = await ask(access, { state: 'the-state-of-the-app' })

@@ -70,6 +70,8 @@ export interface ConnectRoutesDeps
   mayActForCompany: (account: Account) => boolean
   /** Where users sign in on the way to a path of ours; with `other`, also who is signed in. */
   signInUrl: (path: string, mode?: 'other') => string
+  /** Returns whether an app may still send people here. */
+  isAppActive: (appId: string) => Promise<boolean>
   /** Returns the name of an app, also of one that is gone. */
   findAppName: (appId: string) => Promise<string>
   eventsOf: (ctx: Context, accountId: string) => Events
@@ -386,9 +388,16 @@ async function askToConnect(deps: ConnectRoutesDeps, ctx: Visit, who: Visited): 
   showForm(deps, ctx, who, await targetOf(deps, ctx.params.handle, asked, owner))
 }
 
+/** Finds what a link stands for; that of an app which was suspended since is over. */
+async function findLink(deps: ConnectRoutesDeps, name: string): Promise<OpenSession | undefined> {
+  const session = await findConnectSession(deps, name)
+  const appId = session?.back.appId
+  return appId === undefined || (await deps.isAppActive(appId)) ? session : undefined
+}
+
 /** A person has followed the link of an app. */
 async function askForApp(deps: ConnectRoutesDeps, ctx: Visit, who: Visited): Promise<void> {
-  const session = await findConnectSession(deps, ctx.params.name)
+  const session = await findLink(deps, ctx.params.name)
   if (session?.accountId !== who.account.id) {
     showLinkProblem(deps, ctx, session)
     return
@@ -454,7 +463,7 @@ async function begin(deps: ConnectRoutesDeps, ctx: Visit, who: Visited): Promise
   const { handle } = ctx.params
   const form = await deps.csrf.readForm(ctx, bindingOf(who.account.id, handle))
   const link = form.get('session')
-  const session = link === undefined ? undefined : await findConnectSession(deps, link)
+  const session = link === undefined ? undefined : await findLink(deps, link)
   if (link !== undefined && session?.accountId !== who.account.id) {
     showLinkProblem(deps, ctx, session)
     return
