@@ -35,6 +35,9 @@ export interface AccountDeps {
     end(accountId: string, isMeant: (id: string) => boolean): Promise<OwnSession[]>
   }
   accounts: Pick<Accounts, 'update' | 'setPassword'>
+  /** Sends a link to a new address; absent where no mail is sent. */
+  askForAddress:
+    ((account: Account, email: string, address: string) => Promise<'sent' | 'limited'>) | undefined
   history: HistoryDeps
   /** How long events are kept. */
   historyDays: number

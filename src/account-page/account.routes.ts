@@ -3,7 +3,7 @@
 // everything along needs the password given within ten minutes.
 import Router from '@koa/router'
 import type { Context } from 'koa'
-import { parseLine } from '../accounts/account-input.ts'
+import { parseEmail, parseLine } from '../accounts/account-input.ts'
 import { PASSWORD_RULE, passwordProblem } from '../accounts/passwords.ts'
 import { outcomeToShow, redirectToOutcome } from '../http/form-outcome.ts'
 import { limitPages } from '../http/limit-pages.ts'
@@ -48,7 +48,7 @@ export function createAccountRouter(deps: AccountDeps): Router {
   router.post(SESSIONS_PATH, limited, forUser(endSessions))
   router.get(HISTORY_PATH, limited, forUser(showHistory))
   router.get(DATA_PATH, limited, forUser(sendData, true))
-  for (const form of FORMS) {
+  for (const form of deps.askForAddress === undefined ? FORMS : [...FORMS, ADDRESS_FORM]) {
     router.get(form.path, limited, forUser(showForm(form), form.needsRecentSignIn))
     router.post(form.path, limited, forUser(takeForm(form), form.needsRecentSignIn))
   }
@@ -77,6 +77,7 @@ async function showAccount(deps: AccountDeps, ctx: Context, user: Account): Prom
     kind: 'account',
     account: ownerOf(user),
     done: DONE[outcome?.done ?? ''],
+    canChangeAddress: deps.askForAddress !== undefined,
     isMailRefused: user.mailRefusedAt !== undefined,
     warnings: lately.filter(({ isWarning }) => isWarning).slice(0, MOST_WARNINGS),
     connectionsUrl: deps.connectionsUrl,
@@ -86,6 +87,7 @@ async function showAccount(deps: AccountDeps, ctx: Context, user: Account): Prom
 
 const DONE: Readonly<Record<string, string>> = {
   name: 'Your name was changed.',
+  email: 'We sent a link to the new address. Your address changes when you confirm it there.',
   password: 'Your password was changed. You are signed out everywhere else.',
 }
 
@@ -164,7 +166,8 @@ interface OwnForm {
   tick?: { name: string; label: string }
   fields(user: Account, typed: Readonly<Record<string, string>>): Omit<AccountField, 'problem'>[]
   check(form: Parameters): Problems
-  run(deps: AccountDeps, ctx: Context, user: Account, form: Parameters): Promise<void>
+  /** Does it, or returns what is wrong. */
+  run(deps: AccountDeps, ctx: Context, user: Account, form: Parameters): Promise<Problems>
 }
 
 const FORMS: readonly OwnForm[] = [
@@ -201,6 +204,7 @@ const FORMS: readonly OwnForm[] = [
       // same.
       if (outcome.kind === 'conflict')
         await accounts.update(user.id, outcome.account.version, change, context)
+      return {}
     },
   },
   {
@@ -233,9 +237,38 @@ const FORMS: readonly OwnForm[] = [
         { keepsApps: form.get('apps') !== 'on' },
       )
       await deps.signInAgain(ctx, account)
+      return {}
     },
   },
 ]
+
+const ADDRESS_FORM: OwnForm = {
+  path: `${ACCOUNT_PATH}/email`,
+  done: 'email',
+  needsRecentSignIn: true,
+  title: 'Change your e-mail address',
+  lead: 'We send a link to the new address. Nothing changes before you confirm it there.',
+  button: 'Send the link',
+  fields: (_user, typed) => [
+    {
+      name: 'email',
+      label: 'New e-mail address',
+      type: 'text',
+      value: typed['email'] ?? '',
+      autocomplete: 'email',
+      hint: undefined,
+    },
+  ],
+  check: (form) =>
+    parseEmail(form.get('email') ?? '') === undefined
+      ? { email: 'Enter an e-mail address such as ada@example.com.' }
+      : {},
+  async run({ askForAddress }, ctx, user, form) {
+    const email = parseEmail(form.get('email') ?? '') ?? ''
+    const outcome = await askForAddress?.(user, email, requestFacts(ctx).address)
+    return outcome === 'limited' ? { email: 'Too many mails. Try again in an hour.' } : {}
+  },
+}
 
 const passwordField = (name: string, label: string, hint: string | undefined) =>
   ({ name, label, type: 'password', value: '', autocomplete: 'new-password', hint }) as const
@@ -276,7 +309,9 @@ const takeForm =
   (form: OwnForm): Handler =>
   async (deps, ctx, user) => {
     const sent = await deps.csrf.readForm(ctx, bindingOf(form.path, user))
-    const problems = form.check(sent)
+    const checked = form.check(sent)
+    const isGood = Object.keys(checked).length === 0
+    const problems = isGood ? await form.run(deps, ctx, user, sent) : checked
     if (Object.keys(problems).length > 0) {
       const typed = Object.fromEntries(
         form
@@ -287,7 +322,6 @@ const takeForm =
       redirectToOutcome(ctx, deps.issuer, form.path, { typed, problems }, { typed: {}, problems })
       return
     }
-    await form.run(deps, ctx, user, sent)
     redirectToOutcome(ctx, deps.issuer, ACCOUNT_PATH, { done: form.done })
   }
 

@@ -50,6 +50,7 @@ function changeInWords(event: RecordedEvent): string | undefined {
   if (typeof diff !== 'object' || diff === null) return undefined
   const who = BY_ADMIN(event) ? 'An admin' : 'You'
   if ('password' in diff) return `${who} changed your password.`
+  if ('email' in diff) return `${who} changed your e-mail address.`
   if ('name' in diff) return `${who} changed your name.`
   if ('role' in diff) return `${who} changed your role.`
   return undefined

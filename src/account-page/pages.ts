@@ -32,6 +32,8 @@ export interface OwnAccountPage {
   account: Owner
   /** What was done just now, in words. */
   done: string | undefined
+  /** Whether the address can be changed: that needs mail. */
+  canChangeAddress: boolean
   /** Mail to the address is refused. */
   isMailRefused: boolean
   /** What happened lately that its owner should know. */
@@ -82,8 +84,31 @@ export interface AccountField {
   problem: string | undefined
 }
 
+/** Asks before an address changes. Posts `csrf` to `action`. */
+export interface AddressLinkPage {
+  kind: 'address-link'
+  purpose: 'change' | 'undo'
+  email: string
+  /** Another account has it. */
+  isTaken: boolean
+  action: string
+  csrf: string
+}
+
+export interface AddressChangedPage {
+  kind: 'address-changed'
+  purpose: 'change' | 'undo'
+  email: string
+}
+
 /** A page of this folder. */
-export type AccountFolderPage = OwnAccountPage | SessionsPage | HistoryPage | AccountFormPage
+export type AccountFolderPage =
+  | OwnAccountPage
+  | SessionsPage
+  | HistoryPage
+  | AccountFormPage
+  | AddressLinkPage
+  | AddressChangedPage
 
 /** Their kinds; a record, so that the compiler asks for the line of a new page. */
 export const ACCOUNT_PAGES: Readonly<Record<AccountFolderPage['kind'], true>> = {
@@ -91,4 +116,6 @@ export const ACCOUNT_PAGES: Readonly<Record<AccountFolderPage['kind'], true>> = 
   'account-sessions': true,
   'account-history': true,
   'account-form': true,
+  'address-link': true,
+  'address-changed': true,
 }

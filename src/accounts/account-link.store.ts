@@ -14,7 +14,7 @@ import {
 } from './account-statements.store.ts'
 import type { Account, AccountToInsert } from '../model/account.ts'
 
-export type LinkKind = AccountLinkRow['kind']
+export type LinkKind = Exclude<AccountLinkRow['kind'], 'change' | 'undo'>
 
 /** A link as it is kept: by the hash of its token. */
 export interface KeptLink {
@@ -109,12 +109,13 @@ export function createAccountLinkStore(db: Database): AccountLinkStore {
           .selectFrom('account_links')
           .selectAll()
           .where('hash', '=', hash)
+          .where('kind', 'not in', ['change', 'undo'])
           .where('expires_at', '>', at)
           .executeTakeFirst()
         if (row === undefined || (row.kind === 'setup' && (await hasAdmin(db)))) return undefined
         return {
           hash: row.hash,
-          kind: row.kind,
+          kind: row.kind as LinkKind,
           accountId: row.account_id ?? undefined,
           createdAt: row.created_at,
           expiresAt: row.expires_at,
@@ -166,7 +167,7 @@ export function createAccountLinkStore(db: Database): AccountLinkStore {
           const { hasPassword: hadPassword } = account
           const now = await writePassword(transaction, account, password, at)
           if (hadPassword) await along?.(transaction, now)
-          return { kind: spent.kind, account: now, hadPassword }
+          return { kind: spent.kind as LinkKind, account: now, hadPassword }
         }),
       ),
 

@@ -138,12 +138,19 @@ export async function endSessions(
   return numUpdatedRows > 0n
 }
 
-/** Ends all one-time links of an account. */
+/**
+ * Ends all one-time links of an account but those that give its address back: whoever else got in
+ * must not be able to end them.
+ */
 export async function removeLinksOf(
   transaction: Transaction<Tables>,
   accountId: string,
 ): Promise<void> {
-  await transaction.deleteFrom('account_links').where('account_id', '=', accountId).execute()
+  await transaction
+    .deleteFrom('account_links')
+    .where('account_id', '=', accountId)
+    .where('kind', '!=', 'undo')
+    .execute()
 }
 
 /** Reads an account and keeps others from changing it until the transaction ends. */

@@ -2,6 +2,7 @@
 // that of a password is written with the change, in one transaction; no other fails or undoes what
 // it tells of.
 import type { TellPasswordChanged } from '../accounts/accounts.ts'
+import type { TellAddress } from '../accounts/address-change.ts'
 import type { EndedBySuspicion } from '../audit/events.ts'
 import type { Mailbox } from '../deliveries/mailbox.ts'
 import { networkKey } from '../http/client-address.ts'
@@ -21,6 +22,24 @@ export const createPasswordNotice =
     const letter = letters.passwordChanged({ at: dateNow(clock), network })
     return post(transaction, { email, accountId }, letter)
   }
+
+/** Creates the mails about an address that changes. */
+export const createAddressMails = (
+  { post, letters }: Pick<Mailbox, 'post' | 'letters'>,
+  clock: Clock,
+): TellAddress => ({
+  asked: (transaction, { id: accountId }, email, link) =>
+    post(transaction, { email, accountId }, letters.confirmAddress(link), link.expiresAt),
+  async changed(transaction, { account: { id: accountId, email }, before }, undo) {
+    const at = dateNow(clock)
+    const to = undo === undefined ? email : before
+    const letter =
+      undo === undefined
+        ? letters.addressRestored({ at })
+        : letters.addressChanged({ email, undo, at })
+    await post(transaction, { email: to, accountId }, letter)
+  },
+})
 
 /** The notices that stand alone. */
 export interface Notices {

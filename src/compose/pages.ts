@@ -122,7 +122,7 @@ export function createPageRouters(
         { path: CONSOLE_PATH, below: { except: ['api'] }, purpose: 'open the admin console' },
       ],
     }),
-    createAccountPages(infrastructure, services, interactions, shared),
+    ...createAccountPages(infrastructure, services, interactions, limiter, shared),
     createConnectedAppsRouter({
       ...shared,
       signInUrl: signInAddress,

@@ -41,6 +41,35 @@ export const createLetters = (service: string, issuer: string) => ({
     action: { label: 'Choose a new password', url: `${issuer}/forgot` },
   }),
 
+  confirmAddress: ({ url, expiresAt }: LinkFacts): Letter => ({
+    purpose: 'change_address',
+    subject: `Confirm your new ${service} address`,
+    paragraphs: ['Someone asked to use this address for an account. If that was you, confirm it.'],
+    action: { label: 'Confirm the address', url },
+    facts: [{ label: 'The link works once, until', value: expiresAt }],
+    after: ['If it was not you, ignore this message. Nothing happens without the link.'],
+  }),
+
+  addressChanged: ({ email, undo, at }: { email: string; undo: LinkFacts; at: Date }): Letter => ({
+    purpose: 'notice.address_changed',
+    subject: `Your ${service} address was changed`,
+    paragraphs: [`The address of your account is now ${email}. Mail no longer goes to this one.`],
+    facts: [
+      { label: 'When', value: at },
+      { label: 'The change can be taken back until', value: undo.expiresAt },
+    ],
+    action: { label: 'This was not me: take the change back', url: undo.url },
+  }),
+
+  addressRestored: ({ at }: { at: Date }): Letter => ({
+    purpose: 'notice.address_restored',
+    subject: `Your ${service} address was changed back`,
+    paragraphs: ['The change of your address was taken back. You were signed out everywhere.'],
+    facts: [{ label: 'When', value: at }],
+    after: ['Choose a new password now: someone else may know the old one.'],
+    action: { label: 'Choose a new password', url: `${issuer}/forgot` },
+  }),
+
   newSignIn: ({ device, ...act }: ActFacts & { device: string }): Letter => ({
     purpose: 'notice.new_sign_in',
     subject: `New sign-in to your ${service} account`,

@@ -35,6 +35,20 @@ export const createMailLimits = (
   perAddress: limiter.createStrictLimit('mail-address', sizes.mailPerAddress),
 })
 
+/** Counts a mail that somebody causes; returns whether it may be sent. */
+export async function admitMail(
+  limits: MailLimits,
+  email: string,
+  address: string,
+): Promise<boolean> {
+  const tryId = newTryId()
+  const outcomes = await Promise.all([
+    limits.perAddress.consume(limitKey(address), tryId),
+    limits.perRecipient.consume(emailKey(email), tryId),
+  ])
+  return outcomes.every(({ allowed }) => allowed)
+}
+
 export interface ForgotDeps {
   issuer: string
   /** Writes the request down; the mail comes later, if there is an account. */

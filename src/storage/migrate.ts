@@ -35,6 +35,7 @@ import * as returnAddresses from '../../migrations/0043_return_addresses.ts'
 import * as withdrawals from '../../migrations/0044_withdrawals.ts'
 import * as connectionChecks from '../../migrations/0045_connection_checks.ts'
 import * as connectionLists from '../../migrations/0040_connection_lists.ts'
+import * as addressLinks from '../../migrations/0048_address_links.ts'
 import { type Database, withDatabase } from './database.ts'
 import { assertUsable } from './database-check.ts'
 
@@ -68,6 +69,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0038_webhook_secrets': webhookSecrets,
   '0039_list_order': listOrder,
   '0047_deliveries': deliveries,
+  '0048_address_links': addressLinks,
   '0043_return_addresses': returnAddresses,
   '0044_withdrawals': withdrawals,
   '0045_connection_checks': connectionChecks,

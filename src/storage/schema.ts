@@ -220,8 +220,10 @@ export interface PurgeJobRow {
 export interface AccountLinkRow {
   /** SHA-256 of the link's token; the token is nowhere. */
   hash: string
-  kind: 'setup' | 'invite' | 'reset' | 'recovery'
+  kind: 'setup' | 'invite' | 'reset' | 'recovery' | 'change' | 'undo'
   account_id: string | null
+  /** The address that a `change` or `undo` leads to. */
+  email: ColumnType<string | null, string | null | undefined, string | null>
   created_at: Timestamp
   expires_at: Timestamp
 }

@@ -176,6 +176,83 @@ describe.each(BACKENDS)('The account page on %s stores', (backend) => {
     expect(words(await browser.open(at('/account')))).toMatch(/Was this you\?.*wrong password/)
   })
 
+  it('changes an address: confirmed at the new one, taken back from the old one', async () => {
+    const { id, email } = await createAccount(server, { password: PASSWORD })
+    const browser = await signedIn(email)
+    const deliver = () => server.services.deliveries.deliverer.deliver()
+    const linkTo = async (address: string): Promise<string> => {
+      await deliver()
+      return sink.mails.findLast(({ to }) => to === address)?.link ?? 'no link'
+    }
+    const next = `new-${email}`
+    const form = await browser.open(at('/account/email'))
+    const sent = await browser.submit(form, '/account/email', { email: next })
+    expect(words(sent)).toContain('We sent a link to the new address.')
+    const addressNow = async () => (await server.services.accounts.get(id)).email
+    const link = await linkTo(next)
+    const stranger = createBrowser(server)
+    const question = await stranger.open(link)
+    expect(await addressNow()).toBe(email)
+    await stranger.submit(question, new URL(link).pathname)
+    expect(await addressNow()).toBe(next)
+    expect((await stranger.open(link)).status).toBe(400)
+    expect(words(await browser.open(at('/account')))).toContain(next)
+
+    // Whoever did that also changes the password; the owner gets the address back all the same.
+    await server.services.accounts.setPassword(id, NEW, {}, { keepsApps: true })
+    const undo = await linkTo(email)
+    expect(undo).not.toBe(link)
+    const asked = await stranger.open(undo)
+    expect(words(asked)).toContain('Take the change back?')
+    const undone = await stranger.submit(asked, new URL(undo).pathname)
+    expect(words(undone)).toContain('The change was taken back')
+    expect(await addressNow()).toBe(email)
+    expect((await browser.open(at('/account'))).html).toContain('name="password"')
+  })
+
+  it.each([true, false])(
+    'who changed the address twice cannot undo what its owner took back',
+    async (isThiefFirst) => {
+      const { id, email } = await createAccount(server, { password: PASSWORD })
+      const browser = await signedIn(email)
+      const stranger = createBrowser(server)
+      async function change(to: string): Promise<string> {
+        const form = await browser.open(at('/account/email'))
+        const { email: from } = await server.services.accounts.get(id)
+        await browser.submit(form, '/account/email', { email: to })
+        await server.services.deliveries.deliverer.deliver()
+        const link = sink.mails.findLast((mail) => mail.to === to)?.link ?? ''
+        await stranger.submit(await stranger.open(link), new URL(link).pathname)
+        await server.services.deliveries.deliverer.deliver()
+        return sink.mails.findLast((mail) => mail.to === from)?.link ?? ''
+      }
+      const toOwner = await change(`thief-1-${email}`)
+      server.clock.move(MINUTE)
+      const toThief = await change(`thief-2-${email}`)
+      const press = async (link: string) =>
+        stranger.submit(await stranger.open(link), new URL(link).pathname)
+      if (isThiefFirst) await press(toThief)
+      await press(toOwner)
+      expect((await server.services.accounts.get(id)).email).toBe(email)
+      expect((await stranger.open(toThief)).status).toBe(400)
+    },
+  )
+
+  it('an address of another account is refused where it is confirmed, and tells nothing before', async () => {
+    const other = await createAccount(server, { password: PASSWORD })
+    const { id, email } = await createAccount(server, { password: PASSWORD })
+    const browser = await signedIn(email)
+    const form = await browser.open(at('/account/email'))
+    const sent = await browser.submit(form, '/account/email', { email: other.email })
+    expect(words(sent)).toContain('We sent a link to the new address.')
+    await server.services.deliveries.deliverer.deliver()
+    const link = sink.mails.findLast(({ to }) => to === other.email)?.link ?? ''
+    const refused = await browser.submit(await browser.open(link), new URL(link).pathname)
+    expect(refused.status).toBe(409)
+    expect(words(refused)).toContain('Another account has this address.')
+    expect((await server.services.accounts.get(id)).email).toBe(email)
+  })
+
   it('gives its owner all that is kept, and no secret', async () => {
     const { id, email } = await createAccount(server, { password: PASSWORD })
     const browser = await signedIn(email)
