@@ -102,6 +102,16 @@ const DEFAULTS: IntegrationSettings = {
   proxyMethods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
 }
 
+/** Returns what an integration is where nothing else is said. */
+export const integrationDefaults = (
+  { name }: Pick<Provider, 'name'>,
+  kind: IntegrationKind,
+): IntegrationSettings => ({
+  ...DEFAULTS,
+  name,
+  ...(kind === 'client_credentials' && { ownerKinds: ['company'] }),
+})
+
 const refused = (field: string, rule: string, sentence: string, value?: string): Refused => ({
   kind: 'refused',
   problems: [{ field, rule, sentence, ...(value !== undefined && { value }) } satisfies Problem],
@@ -139,12 +149,7 @@ async function create(
   if (found.provider === undefined) return { kind: 'refused', problems: found.problems }
   const { provider } = found
   const kind = asked ?? provider.kind
-  const wanted = {
-    ...DEFAULTS,
-    name: provider.name,
-    ...(kind === 'client_credentials' && { ownerKinds: ['company'] as const }),
-    ...settings,
-  }
+  const wanted = { ...integrationDefaults(provider, kind), ...settings }
   const hasClientSecret = clientSecret !== undefined
   const problems = [
     ...found.problems,
@@ -213,7 +218,8 @@ const KEY_TAKEN: readonly Problem[] = [
   },
 ]
 
-const scopeFor = (integration: Integration) => ({
+/** Returns the scope that comes with an integration. */
+export const scopeFor = (integration: Pick<Integration, 'handle' | 'kind' | 'name'>) => ({
   name: scopeOfIntegration(integration),
   sentence:
     integration.kind === 'client_credentials'

@@ -9,15 +9,24 @@ import type { LogoUpload } from '../admin/app-service.ts'
 import { type Applied, carryOut, type NewSecret, readState } from '../admin/apply/apply.ts'
 import type { Declaration, FileProblem } from '../admin/apply/declaration.ts'
 import { hasChanges, makePlan, type Plan } from '../admin/apply/plan.ts'
+import {
+  carryOutSystems,
+  changesSystems,
+  planSystems,
+  type SystemsPlan,
+  withSystemScopes,
+} from '../admin/apply/systems.ts'
 import { DEFAULT_LIFETIME_BOUNDS } from '../apps/app-rules.ts'
+import { scopeOfIntegration } from '../connections/integration.ts'
 import type { AdminServices } from '../compose/admin-services.ts'
 import type { Services } from '../services.ts'
 import { readFlagFile, readLogo } from './app-flags.ts'
 import type { DeclarationFile, LinedProblem } from '../admin/apply/declaration-file.ts'
 import { facts } from './layout.ts'
-import { planJson, planText } from './plan-text.ts'
+import { planJson, planText, systemsJson, systemsText } from './plan-text.ts'
 import type { Does } from './command.ts'
 import { decodeWhole } from '../admin/import/text-file.ts'
+import { connectionsOff } from './integration-commands.ts'
 import { inputRefusal, OPERATOR, type Outcome, type Session, toRefusal } from './session.ts'
 
 interface ApplyFlags {
@@ -32,7 +41,7 @@ interface ApplyFlags {
 export function addApplyCommand(program: Command, does: Does): void {
   const apply = program
     .command('apply')
-    .description('apply scopes and apps from a file')
+    .description('apply scopes, apps and integrations from a file')
     .requiredOption('-f, --file <apps.yaml>', 'YAML or JSON; - reads standard input')
     .option('--dry-run', 'show what would change without changing anything')
     .option('--exit-code', 'with --dry-run: exit with 3 if something would change')
@@ -46,6 +55,8 @@ export function addApplyCommand(program: Command, does: Does): void {
       `
 Apps are known by their handle. The file says all about an app: a setting that it leaves out is emptied, only the logo stays. Nothing is
 deleted: scopes and apps that the file does not name stay as they are, and --prune suspends such apps. The second time nothing changes.
+Providers and integrations are applied first. A client secret is named, not written: clientSecret: \${CRM_SECRET} is read from the environment
+of this command; where that is not set, the present secret stays.
   $ otesse export > apps.yaml
   $ otesse apply -f apps.yaml --dry-run
   $ otesse apply -f apps.yaml --secrets-out new-secrets.jsonl
@@ -73,9 +84,10 @@ Exit codes: 0 done, 1 failed or refused, 2 usage error, 3 there are differences 
         },
       ])
     return session.withAdminServices(async (admin, services) => {
-      const plan = await planOf(file, { services, logos, early, prune: flags.prune === true })
-      if (flags.dryRun === true) return shown(plan, session, flags)
-      return applied(plan, admin, session, flags)
+      const given = { services, logos, early, prune: flags.prune === true, session }
+      const whole = await planOf(file, given)
+      if (flags.dryRun === true) return shown(whole, session, flags)
+      return applied(whole, admin, session, flags)
     })
   })
 }
@@ -100,6 +112,15 @@ async function readLogos({ apps }: Declaration, path: string) {
   return { logos, missing }
 }
 
+/** All that a file would do. */
+interface WholePlan {
+  plan: Plan
+  systems: SystemsPlan
+}
+
+const changesAnything = ({ plan, systems }: WholePlan): boolean =>
+  hasChanges(plan) || changesSystems(systems)
+
 async function planOf(
   { declaration, withLines }: DeclarationFile,
   options: {
@@ -107,29 +128,73 @@ async function planOf(
     logos: ReadonlyMap<string, LogoUpload>
     early: readonly LinedProblem[]
     prune: boolean
+    session: Session
   },
-): Promise<Plan> {
-  const { services, logos, early, prune } = options
+): Promise<WholePlan> {
+  const { services, logos, early, prune, session } = options
   const state = await readState(declaration, services, { prune })
-  const outcome = makePlan(declaration, state, { bounds: DEFAULT_LIFETIME_BOUNDS, logos })
+  const { plan: systems, problems: found } = await planSystemsOf(declaration, services, session)
+  const scopes = withSystemScopes(state.scopes, systems)
+  const outcome = makePlan(
+    declaration,
+    { ...state, scopes },
+    { bounds: DEFAULT_LIFETIME_BOUNDS, logos },
+  )
   const late = outcome.kind === 'refused' ? withLines(outcome.problems) : []
-  const problems = [...early, ...late].sort((a, b) => a.line - b.line)
+  // What is wrong with an integration is no fault of the apps that name its scope.
+  const promised = declaration.systems.integrations.map(({ name }) =>
+    scopeOfIntegration({ handle: name }),
+  )
+  const ownFaults = late.filter(
+    ({ rule, value = '' }) => rule !== 'scope-unknown' || !promised.includes(value),
+  )
+  const problems = [...early, ...withLines(found), ...ownFaults].sort((a, b) => a.line - b.line)
   if (outcome.kind === 'refused' || problems.length > 0) throw inputRefusal(problems)
-  return outcome.plan
+  return { plan: outcome.plan, systems }
 }
 
-const shown = (plan: Plan, { terminal }: Session, { exitCode }: ApplyFlags): Outcome => ({
-  json: { dryRun: true, changed: hasChanges(plan), ...planJson(plan) },
-  text: planText(plan, (style, text) => terminal.paint(style, text)),
-  exitCode: exitCode === true && hasChanges(plan) ? 3 : 0,
+/** Looks nothing up where the file has none. */
+async function planSystemsOf(
+  declaration: Declaration,
+  { providers, stores }: Services,
+  session: Session,
+): ReturnType<typeof planSystems> {
+  const { systems } = declaration
+  if (systems.providers.length + systems.integrations.length === 0)
+    return { plan: { providers: [], integrations: [] }, problems: [] }
+  if (!session.config().connections.enabled) throw connectionsOff()
+  const known = await providers.list()
+  return planSystems(declaration, {
+    providers: new Map(known.map((provider) => [provider.key, provider])),
+    integrations: await stores.integrations.list(),
+    secretOf: ({ id }) => stores.integrations.clientSecret(id),
+    env: session.env,
+  })
+}
+
+const shown = (whole: WholePlan, session: Session, { exitCode }: ApplyFlags): Outcome => ({
+  json: { dryRun: true, changed: changesAnything(whole), ...wholeJson(whole) },
+  text: wholeText(whole, session),
+  exitCode: exitCode === true && changesAnything(whole) ? 3 : 0,
 })
 
+const wholeJson = ({ plan, systems }: WholePlan): object => ({
+  ...systemsJson(systems),
+  ...planJson(plan),
+})
+
+function wholeText({ plan, systems }: WholePlan, { terminal }: Session): string {
+  const paint: typeof terminal.paint = (style, text) => terminal.paint(style, text)
+  return systemsText(systems, paint) + planText(plan, paint)
+}
+
 async function applied(
-  plan: Plan,
+  whole: WholePlan,
   services: AdminServices,
   session: Session,
   { secretsOut }: ApplyFlags,
 ): Promise<Outcome> {
+  const { plan, systems } = whole
   const makesSecrets = plan.apps.some(
     ({ kind, settings }) => kind === 'create' && isConfidential(settings),
   )
@@ -137,11 +202,18 @@ async function applied(
   // Before anything is done: where the secrets cannot be written, none must be made.
   await using file =
     secretsOut === undefined || !makesSecrets ? undefined : await openSecretsFile(secretsOut)
+  const before: string[] = []
+  const stopped = await carryOutSystems(systems, services, OPERATOR, before)
+  if (stopped !== undefined) {
+    const none = { done: before, registered: new Map<string, string>(), stopped }
+    return report(whole, none, made, session, undefined)
+  }
   const result = await carryOut(plan, services, OPERATOR, async (secret) => {
     if (file === undefined) made.push(secret)
     else await file.add(secret)
   })
-  return report(plan, result, made, session, file === undefined ? undefined : secretsOut)
+  result.done.unshift(...before)
+  return report(whole, result, made, session, file === undefined ? undefined : secretsOut)
 }
 
 interface SecretsFile extends AsyncDisposable {
@@ -173,10 +245,10 @@ const secretJson = ({ handle, clientId, secret }: NewSecret) => ({
 })
 
 function report(
-  plan: Plan,
+  whole: WholePlan,
   { done, registered, stopped }: Applied,
   made: readonly NewSecret[],
-  { terminal }: Session,
+  session: Session,
   secretsOut: string | undefined,
 ): Outcome {
   const why =
@@ -190,12 +262,12 @@ function report(
           }
   const clients = [...registered].map(([handle, clientId]) => ({ handle, clientId }))
   const text = [
-    planText(plan, (style, words) => terminal.paint(style, words)),
+    wholeText(whole, session),
     stopped === undefined
-      ? hasChanges(plan)
+      ? changesAnything(whole)
         ? 'Done.\n'
         : 'Nothing to change.\n'
-      : `${terminal.paint('red', 'Not everything was applied')}: ${why?.message ?? ''}.\nDone before that: ${
+      : `${session.terminal.paint('red', 'Not everything was applied')}: ${why?.message ?? ''}.\nDone before that: ${
           done.length === 0 ? 'nothing' : done.join(', ')
         }. Look at what is there now and apply again: what is done is not done twice.\n`,
     ...clients.map(({ handle, clientId }) => {
@@ -217,7 +289,7 @@ function report(
       done,
       registered: clients,
       secrets: made.map(secretJson),
-      ...planJson(plan),
+      ...wholeJson(whole),
       ...(why && { error: { ...why, problems: [] } }),
     },
     text: text.join(''),

@@ -290,17 +290,20 @@ const pairs = (flag: string, given: readonly string[]): Record<string, string> =
     }),
   )
 
+/** Refuses what needs connections. */
+export const connectionsOff = (): Refusal =>
+  new Refusal(
+    'connections_off',
+    'Connections to other systems are off. Set OTESSE_CONNECTIONS=true, for the servers as well.',
+  )
+
 /** Does work on connections, where they are on. @throws {Refusal} */
 export function withConnections(
   session: Session,
   work: (admin: AdminServices, issuer: string) => Promise<Outcome>,
 ): Promise<Outcome> {
   const { connections, server } = session.config()
-  if (!connections.enabled)
-    throw new Refusal(
-      'connections_off',
-      'Connections to other systems are off. Set OTESSE_CONNECTIONS=true, for the servers as well.',
-    )
+  if (!connections.enabled) throw connectionsOff()
   return session.withAdminServices((admin) => work(admin, server.issuer))
 }
 

@@ -2,6 +2,7 @@
 // it is, suspended; and the same as data.
 import type { Change } from '../model/diff.ts'
 import { type AppStep, type Plan, planSummary, type ScopeStep } from '../admin/apply/plan.ts'
+import type { SystemsPlan } from '../admin/apply/systems.ts'
 import type { Terminal } from './terminal.ts'
 
 type Paint = Terminal['paint']
@@ -33,6 +34,35 @@ const changesJson = (changes: readonly Change[]): object[] =>
     before: before ?? null,
     after: after ?? null,
   }))
+
+/** Shows providers and integrations to scripts. */
+export const systemsJson = ({ providers, integrations }: SystemsPlan): object => {
+  const shown = ({
+    kind,
+    name,
+    changes,
+  }: SystemsPlan['providers'][number] | SystemsPlan['integrations'][number]) => ({
+    kind,
+    name,
+    changes: changesJson(changes),
+  })
+  return { providers: providers.map(shown), integrations: integrations.map(shown) }
+}
+
+/** Shows providers and integrations to people. */
+export const systemsText = ({ providers, integrations }: SystemsPlan, paint: Paint): string =>
+  [
+    ...section(
+      'Providers',
+      providers.flatMap((step) => stepLines(step, step.name, '', paint)),
+    ),
+    ...section(
+      'Integrations',
+      integrations.flatMap((step) => stepLines(step, step.name, '', paint)),
+    ),
+  ]
+    .map((line) => `${line}\n`)
+    .join('')
 
 /** Shows a plan to people. */
 export function planText(plan: Plan, paint: Paint): string {
@@ -70,7 +100,7 @@ function remarkOf(step: AppStep): string {
 }
 
 function stepLines(
-  { kind, changes }: ScopeStep | AppStep,
+  { kind, changes }: Pick<ScopeStep | AppStep, 'kind' | 'changes'>,
   name: string,
   remark: string,
   paint: Paint,

@@ -211,3 +211,68 @@ test('while connections are off, the command says which setting turns them on', 
   expect(ran.code).toBe(1)
   expect(ran.stderr).toContain('OTESSE_CONNECTIONS=true')
 })
+
+test('a file declares providers and integrations; their secrets come from the environment', async () => {
+  const file = `
+providers:
+  - key: desk
+    name: Desk
+    kind: oauth2
+    auth: { authorize_url: 'https://desk.example/authorize', token_url: 'https://desk.example/token' }
+integrations:
+  - handle: desk
+    provider: desk
+    clientId: here
+    clientSecret: \${DESK_SECRET}
+    scopes: [read]
+apps:
+  - handle: reader
+    name: Reader
+    type: machine
+    scopes: ['connections:desk']
+`
+  const apply = async (text: string, secret: string, ...args: string[]) => {
+    const settings = { DESK_SECRET: secret }
+    const ran = await otesse(['apply', '-f', '-', '--json', ...args], text, settings)
+    expect(ran.stdout + ran.stderr).not.toMatch(/first-secret|second-secret/)
+    return { code: ran.code, json: ran.json() }
+  }
+  const unset = await apply(file, '')
+  expect(unset).toMatchObject({
+    code: 1,
+    json: { error: { problems: [{ field: 'clientSecret' }] } },
+  })
+  const bare = await apply(file.replace('${DESK_SECRET}', 'in-the-file'), '')
+  expect(bare).toMatchObject({ code: 1, json: { error: { problems: [{ line: 11 }] } } })
+  expect(await apply(file, 'first-secret', '--dry-run', '--exit-code')).toMatchObject({
+    code: 3,
+    json: { providers: [{ kind: 'create' }], integrations: [{ kind: 'create' }] },
+  })
+  expect(await apply(file, 'first-secret')).toMatchObject({
+    code: 0,
+    json: { done: ['provider desk', 'integration desk', 'app reader'] },
+  })
+  const { integrations } = server.services.stores
+  const id = (await integrations.findByHandle('desk'))?.id ?? ''
+  expect((await integrations.clientSecret(id))?.reveal()).toBe('first-secret')
+
+  // The second time, and without the secret, nothing changes.
+  for (const secret of ['first-secret', ''])
+    expect(await apply(file, secret)).toMatchObject({ code: 0, json: { changed: false } })
+  await done(['integration', 'set', 'desk', '--scope', 'write'])
+  expect(await apply(file, 'second-secret', '--dry-run', '--exit-code')).toMatchObject({
+    code: 3,
+    json: { integrations: [{ changes: [{ field: 'scopes' }, { field: 'clientSecret' }] }] },
+  })
+  expect((await apply(file, 'second-secret')).code).toBe(0)
+  expect((await integrations.clientSecret(id))?.reveal()).toBe('second-secret')
+
+  const exported = await otesse(['export'])
+  expect(exported.stdout).toContain('${DESK_CLIENT_SECRET}')
+  expect(exported.stdout).not.toContain('second-secret')
+  expect((await apply(exported.stdout, '')).json).toMatchObject({ changed: false })
+  const kept = file.replace('provider: desk', 'provider: slack')
+  expect((await apply(kept, '')).json['error']).toMatchObject({
+    problems: [{ rule: 'integration-provider' }],
+  })
+})

@@ -32,7 +32,7 @@ export function readDeclarationText(text: string): DeclarationFile {
   }
 }
 
-const HEAD = ` Scopes and apps, for otesse apply. A setting that is left out is emptied when the file is applied.`
+const HEAD = ` For otesse apply. A setting that is left out is emptied when the file is applied.`
 
 /** Writes a file. */
 export function writeDeclarationText(data: Exported): string {

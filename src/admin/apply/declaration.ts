@@ -35,10 +35,18 @@ export interface DeclaredApp {
   logo: string | undefined
 }
 
+/** A provider or an integration as the file has it, by its key or handle. */
+export interface DeclaredSystem {
+  path: Path
+  name: string
+  settings: Settings
+}
+
 /** All that a file declares. */
 export interface Declaration {
   scopes: DeclaredScope[]
   apps: DeclaredApp[]
+  systems: { providers: DeclaredSystem[]; integrations: DeclaredSystem[] }
   /** Whether there is a list of apps, which may be empty: without one nothing is said of those that are there. */
   hasApps: boolean
 }
@@ -60,14 +68,27 @@ export function readDeclaration(data: unknown): {
   problems: FileProblem[]
 } {
   const problems: FileProblem[] = []
-  const declaration: Declaration = { scopes: [], apps: [], hasApps: false }
+  const declaration: Declaration = {
+    scopes: [],
+    apps: [],
+    systems: { providers: [], integrations: [] },
+    hasApps: false,
+  }
   if (!isRecord(data)) {
-    problems.push(problem([], 'file-shape', 'The file has two lists: scopes and apps.'))
+    problems.push(
+      problem([], 'file-shape', 'The file has lists: scopes, apps, providers and integrations.'),
+    )
     return { declaration, problems }
   }
   for (const key of Object.keys(data))
-    if (key !== 'scopes' && key !== 'apps')
-      problems.push(problem([key], 'file-key', 'A file has scopes and apps, and nothing else.'))
+    if (!KEYS.includes(key))
+      problems.push(
+        problem(
+          [key],
+          'file-key',
+          'A file has scopes, apps, providers and integrations, and nothing else.',
+        ),
+      )
   declaration.hasApps = Array.isArray(data['apps'])
   const found: Found = { problems, seen: new Set() }
   for (const [path, entry] of entriesOf(data, 'scopes', problems)) {
@@ -78,12 +99,25 @@ export function readDeclaration(data: unknown): {
     const app = readApp(path, entry, found)
     if (app !== undefined) declaration.apps.push(app)
   }
+  for (const [key, nameIn] of [
+    ['providers', 'key'],
+    ['integrations', 'handle'],
+  ] as const)
+    for (const [path, settings] of entriesOf(data, key, problems)) {
+      const name = Object.hasOwn(settings, nameIn) ? settings[nameIn] : undefined
+      if (typeof name !== 'string')
+        problems.push(problem([...path, nameIn], 'file-name', `Give it a ${nameIn}, as text.`))
+      else if (isFirst(key, name, [...path, nameIn], found))
+        declaration.systems[key].push({ path, name, settings })
+    }
   return { declaration, problems }
 }
 
+const KEYS: readonly string[] = ['scopes', 'apps', 'providers', 'integrations']
+
 function* entriesOf(
   data: Settings,
-  key: 'scopes' | 'apps',
+  key: 'scopes' | 'apps' | 'providers' | 'integrations',
   problems: FileProblem[],
 ): Generator<[Path, Settings]> {
   const list = Object.hasOwn(data, key) ? data[key] : undefined

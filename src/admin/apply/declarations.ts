@@ -169,6 +169,19 @@ async function planOf(
   const outcome = makePlan(declaration, state, options)
   const late = outcome.kind === 'refused' ? withLines(outcome.problems) : []
   const problems = [...early, ...late]
+  const [system] = [...declaration.systems.providers, ...declaration.systems.integrations]
+  if (system !== undefined)
+    problems.push(
+      ...withLines([
+        {
+          path: system.path,
+          field: 'integrations',
+          rule: 'file-systems',
+          sentence:
+            'Providers and integrations are applied on the command line, which has their secrets in its environment: otesse apply.',
+        },
+      ]),
+    )
   if (prune && !declaration.hasApps && problems.length === 0)
     problems.push(
       ...withLines([

@@ -13,6 +13,8 @@ type Entry = Record<string, unknown>
 export interface Exported {
   scopes: Entry[]
   apps: Entry[]
+  providers?: object[]
+  integrations?: object[]
 }
 
 /** Writes scopes and apps as the data of a file, ordered by name so that two exports can be compared. */
