@@ -17,6 +17,7 @@ import { MAILBOX_PATH, withMailbox } from './mailbox.ts'
 import { createOtherSystems } from './other-systems.ts'
 import { choosePort, openHttpServer, PortRefused } from './ports.ts'
 import { seedConnections } from './seed-connections.ts'
+import { seedUsage } from './seed-usage.ts'
 import { type Credentials, DEMO_ADMIN, DEMO_LOGIN, seed, type Seeded } from './seed.ts'
 
 /** What may be chosen. */
@@ -51,6 +52,7 @@ export async function runDemo(session: Session, flags: DemoFlags): Promise<numbe
   await openOtherSystems(stack, addresses, flags.dataDir)
   await seedConnections(services, addresses.other)
   const seeded = await seed(services, { dashboard: addresses.app })
+  await seedUsage(services, config)
   await openApi(stack, addresses, seeded.api)
   await openApp(stack, addresses, seeded.dashboard, flags.dataDir)
   announce(session, addresses, seeded, flags.dataDir)

@@ -184,7 +184,7 @@ async function topApps(
     if (row === undefined) rows.set(appId, (row = { appId, ...NOTHING }))
     return row
   }
-  for (const { appId, name, count } of sums) rowOf(appId)[MEMBERS[name] ?? 'issued'] = count
+  for (const { appId, name, count } of sums) rowOf(appId)[MEMBERS[name] ?? 'issued'] += count
   for (const { appId, name, value } of latest) {
     if (appId === '') continue
     if (name === 'grants.live' && value > 0) rowOf(appId).live = value

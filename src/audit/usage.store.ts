@@ -64,6 +64,9 @@ export interface StepSum {
   count: number
 }
 
+/** The sum of one app over a period. */
+export type AppSum = Counted
+
 /** Keeps counters. */
 export interface UsageStore {
   /** Adds to the counters of the hours and their days in one statement. */
@@ -73,7 +76,7 @@ export interface UsageStore {
   /** Sums up each hour or day of a period, in order; over all apps unless one is named. */
   sums(query: SumsQuery): Promise<StepSum[]>
   /** Sums up a whole period for each app that did anything in it. */
-  sumsByApp(query: Omit<SumsQuery, 'appId'>): Promise<Omit<Counted, 'reason'>[]>
+  sumsByApp(query: Omit<SumsQuery, 'appId'>): Promise<AppSum[]>
   /** Removes up to `limit` counters of hours of before that time and returns how many it removed. */
   removeHoursBefore(before: Date, limit?: number): Promise<number>
 }
@@ -119,10 +122,15 @@ export function createUsageStore(db: Database): UsageStore {
       withDatabase(async () => {
         const rows = await periodOf(db, query)
           .where('app_id', '<>', '')
-          .select(['app_id', 'name', SUM.as('sum')])
-          .groupBy(['app_id', 'name'])
+          .select(['app_id', 'name', 'reason', SUM.as('sum')])
+          .groupBy(['app_id', 'name', 'reason'])
           .execute()
-        return rows.map(({ app_id, name, sum }) => ({ appId: app_id, name, count: Number(sum) }))
+        return rows.map(({ app_id, name, reason, sum }) => ({
+          appId: app_id,
+          name,
+          reason,
+          count: Number(sum),
+        }))
       }),
 
     removeHoursBefore: (before, limit = 5000) =>

@@ -4,6 +4,7 @@ import { createGetChangeable } from '../admin/console/app-reads.ts'
 import { createConsoleRouter } from '../admin/console/console.routes.ts'
 import { createUsedForms } from '../admin/console/used-forms.store.ts'
 import { createAccountImports } from '../admin/account-imports.ts'
+import { findAttention } from '../admin/attention.ts'
 import { createAppPreviews } from '../admin/app-preview.ts'
 import { createDeclarations } from '../admin/apply/declarations.ts'
 import { createUploads } from '../admin/uploads.store.ts'
@@ -41,6 +42,14 @@ export function createConsole(
     keyRing,
     eventStore: stores.events,
     reports: usageReports,
+    findAttention: () =>
+      findAttention({
+        usage: stores.usage,
+        countLive: services.grantFigures.countLive,
+        accessTtlSeconds: async (appId) =>
+          (await apps.find(appId))?.accessTtlSeconds ?? config.tokens.accessTtlSeconds,
+        clock,
+      }),
     accountConnections,
     services: admin,
     connections: config.connections.enabled ? connectionParts(infrastructure, services) : undefined,

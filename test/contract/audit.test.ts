@@ -405,8 +405,8 @@ describe.each(DATABASES)('The audit trail on $name', ({ open }) => {
       for (const step of ['hour', 'day'] as const)
         expect(await store.sumsByApp({ step, from, to, names })).toEqual(
           expect.arrayContaining([
-            { appId: 'app_h', name: 'token.refreshed', count: 7 },
-            { appId: 'app_i', name: 'token.refreshed', count: 8 },
+            { appId: 'app_h', name: 'token.refreshed', reason: '', count: 7 },
+            { appId: 'app_i', name: 'token.refreshed', reason: '', count: 8 },
           ]),
         )
       expect(await store.removeHoursBefore(new Date('2022-05-02'), 1)).toBe(1)

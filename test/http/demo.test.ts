@@ -187,7 +187,9 @@ test('--fresh forgets what the demo kept, and nothing else; its admin can open t
     200,
     expect.stringMatching(/\/admin\b(?!.*sign-in)/),
   ])
-  expect(inside.html).toContain('Bookings Dashboard')
+  expect(inside.html).toContain('Calendar Sync (sample)')
+  const apps = await browser.open(`${again.server}/admin/apps`)
+  expect(apps.html).toContain('Bookings Dashboard')
   await stop('SIGTERM')
   expect((await readdir(dataDir)).sort()).toEqual(['bookings-dashboard', 'database', 'secrets'])
 }, 120_000)

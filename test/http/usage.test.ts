@@ -2,8 +2,10 @@
 // API, command line. The same numbers everywhere, the sum over apps is the total, and a code that
 // nobody redeemed is no authorization.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { findAttention } from '../../src/admin/attention.ts'
 import { ALL_ADMIN_SCOPES } from '../../src/admin/operator.ts'
 import { createAdminServices } from '../../src/compose/admin-services.ts'
+import { HOUR } from '../../src/shared/clock.ts'
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
 import { startBackgroundJobs } from '../../src/background-jobs.ts'
 import { runHere } from '../support/cli-here.ts'
@@ -276,5 +278,72 @@ describe.each(BACKENDS)('A day of known actions on %s', (backend) => {
     expect(after.html).toContain('No app has access to this account.')
     expect(after.html).toContain('An admin revoked it.')
     expect((await admin.get(`/accounts/${accountId}/connections`)).body.items).toEqual([])
+  })
+})
+
+describe('What an admin should look at', () => {
+  const now = Date.UTC(2026, 4, 5, 12, 30)
+  const hour = (ago: number) => new Date(Math.floor(now / HOUR) * HOUR - ago * HOUR).toISOString()
+  let server: TestApp
+  let appId: string
+  beforeAll(async () => {
+    server = await startTestApp({ backend: 'embedded' })
+    await createScopes(server)
+    appId = (await registerApp(server, { name: 'Storm Glass' })).id
+  })
+  afterAll(async () => {
+    await server[Symbol.asyncDispose]()
+  })
+  const findings = async (live = 1) => {
+    const { stores } = server.services
+    const found = await findAttention({
+      usage: stores.usage,
+      countLive: () => Promise.resolve(live),
+      accessTtlSeconds: () => Promise.resolve(3600),
+      clock: () => now,
+    })
+    return found.map(({ rule, appId: about, count }) => [rule, about, count])
+  }
+  const add = (name: string, count: number, { ago = 0, reason = '', of = appId } = {}) =>
+    server.services.stores.usage.add([{ hour: hour(ago), appId: of, name, reason, count }])
+
+  it('is nothing on a day like any other', async () => {
+    await add('token.issued', 100)
+    await add('token.refreshed', 49)
+    await add('request.refused', 49, { reason: 'code_unknown' })
+    await add('login.throttled', 19, { of: '' })
+    await add('grant.revoked', 5, { reason: 'user' })
+    expect(await findings()).toEqual([])
+  })
+
+  it('names the app whose tokens come back, that refreshes per request, that fails; and guessing', async () => {
+    await add('grant.revoked', 1, { reason: 'refresh_reuse', ago: 20 })
+    await add('grant.revoked', 9, { reason: 'refresh_reuse', ago: 30 })
+    await add('token.refreshed', 80)
+    await add('request.refused', 100, { reason: 'code_unknown' })
+    await add('login.throttled', 1, { of: '' })
+    expect(await findings()).toEqual([
+      ['theft', appId, 1],
+      ['failing', appId, 149],
+      ['storm', appId, 129],
+      ['guessing', undefined, 20],
+    ])
+    // So many refreshes are healthy for many, and refusals as usual are no news.
+    expect((await findings(100)).map(([rule]) => rule)).not.toContain('storm')
+    await add('request.refused', 500, { reason: 'code_unknown', ago: 50 })
+    await add('token.issued', 500, { ago: 50 })
+    expect((await findings()).map(([rule]) => rule)).not.toContain('failing')
+  })
+
+  it('stands on the Overview with what to do, and leads to the events', async () => {
+    server.clock.move(now - server.clock())
+    const email = 'looker@example.com'
+    await createAccount(server, { email, password: PASSWORD, role: 'admin' })
+    const browser = createBrowser(server)
+    const page = await browser.open(`${server.issuer}/sign-in?to=%2Fadmin`)
+    const { html } = await browser.submit(page, 'to=%2Fadmin', { email, password: PASSWORD })
+    expect(html).toContain('Look at this')
+    expect(html).toMatch(/Tokens or codes were used twice[\s\S]*Storm Glass/)
+    expect(html).toContain(`event=grant.revoked&amp;app=${appId}&amp;reason=refresh_reuse`)
   })
 })

@@ -13,6 +13,7 @@ import type {
   ConsoleModels,
   NamedEvent,
   ShownLogo,
+  ShownFinding,
   TokenResult,
   UsageModel,
 } from '../../src/admin/console/page-models.ts'
@@ -61,6 +62,7 @@ interface Mails {
 }
 
 interface Parts {
+  'console/parts/attention': { attention: readonly ShownFinding[] }
   'console/parts/ranges': Pick<UsageModel, 'ranges'>
   'console/parts/tiles': Pick<UsageModel, 'tiles'>
   'console/parts/stacked-bars': { chart: UsageModel['tokens'] }

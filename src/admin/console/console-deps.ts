@@ -24,6 +24,7 @@ import type { ProviderService } from '../provider-service.ts'
 import type { ScopeService } from '../scope-service.ts'
 import type { ListAccountConnections } from '../account-connections.ts'
 import type { TokenService } from '../token-service.ts'
+import type { UsageFinding } from '../attention.ts'
 import type { UsageReports } from '../usage-reports.ts'
 
 /** What the pages of connections to other systems need. */
@@ -54,6 +55,7 @@ export interface ConsoleDeps {
   keyRing: Pick<KeyRing, 'list' | 'rotatableFrom'>
   eventStore: Pick<EventStore, 'list'>
   reports: UsageReports
+  findAttention: () => Promise<UsageFinding[]>
   accountConnections: ListAccountConnections
   services: {
     apps: AppService

@@ -145,6 +145,18 @@ export interface PlanRow {
   changes: { label: string; removed: string[]; added: string[] }[]
 }
 
+/** One thing to look at. */
+export interface ShownFinding {
+  title: string
+  /** The app's name; absent where it is about the server. */
+  app: string | undefined
+  /** The number, and since when. */
+  what: string
+  why: string
+  todo: string
+  href: string
+}
+
 /** A figure, with what it was before, its course, and the list behind it. */
 export interface UsageTile {
   label: string
@@ -196,6 +208,8 @@ export interface UsageModel {
 /** The models by the name of their template. */
 export interface ConsoleModels {
   overview: UsageModel & {
+    /** What to look at; none where everything is as usual. */
+    attention: readonly ShownFinding[]
     headings: AppHeadings
     apps: {
       name: string

@@ -3,6 +3,7 @@
 // table and file agree.
 import { Readable } from 'node:stream'
 import type { App } from '../../model/app.ts'
+import { type UsageFinding, RULES } from '../attention.ts'
 import { may } from '../operator.ts'
 import {
   FIGURE_NAMES,
@@ -24,7 +25,7 @@ import type { ConsoleDeps } from './console-deps.ts'
 import { csvCell } from './export.ts'
 import { SECTIONS } from './frame.ts'
 import { numberInWords, percentInWords, shortNumber } from './labels.ts'
-import type { AppHeadings, FigureTable, ReasonRow, UsageTile } from './page-models.ts'
+import type { AppHeadings, FigureTable, ReasonRow, ShownFinding, UsageTile } from './page-models.ts'
 import { linkWith, type Query } from './paging.ts'
 import { reasonMessage } from './reason-messages.ts'
 
@@ -49,14 +50,16 @@ const overview = (deps: ConsoleDeps): Row =>
       if (first?.id !== 'overview') return { redirectTo: first?.href ?? '/' }
       const range = rangeOf(query.get('range'))
       const order = ORDERS.find((by) => query.get('sort') === `-${by}`) ?? 'live'
-      const [report, top] = await Promise.all([
+      const [report, top, findings] = await Promise.all([
         deps.reports.report(range),
         deps.reports.topApps(range, { order, limit: TOP_APPS }),
+        deps.findAttention(),
       ])
       return {
         template: 'overview',
         frame: { title: 'Overview', section: 'overview', crumbs: [] },
         ...usageModel(report, range, { path: OVERVIEW, activity: ACTIVITY, query }),
+        attention: await Promise.all(findings.map((each) => shownFinding(deps, each))),
         headings: headingsOf(order, range),
         apps: top.apps.map((each) => ({
           name: each.app?.name ?? each.appId,
@@ -72,6 +75,21 @@ const overview = (deps: ConsoleDeps): Row =>
       }
     },
   })
+
+async function shownFinding(
+  { apps }: ConsoleDeps,
+  { rule, appId, count, event, reason }: UsageFinding,
+): Promise<ShownFinding> {
+  const { title, why, todo, when } = RULES[rule]
+  return {
+    title,
+    app: appId === undefined ? undefined : ((await apps.find(appId))?.name ?? appId),
+    what: `${numberInWords(count)} ${when}.`,
+    why,
+    todo,
+    href: linkWith(ACTIVITY, { event, app: appId, reason }),
+  }
+}
 
 const HEADINGS = {
   live: 'Live authorizations',
