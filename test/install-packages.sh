@@ -27,6 +27,7 @@ if [ -n "${CI:-}" ]; then
   has php || missing+=(php-cli)
   has ruby || missing+=(ruby)
   has go || [ -x /usr/local/go/bin/go ] || missing+=(golang-go)
+  has promtool || missing+=(prometheus)
   has java || missing+=(default-jdk-headless)
 fi
 
