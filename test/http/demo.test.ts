@@ -191,5 +191,7 @@ test('--fresh forgets what the demo kept, and nothing else; its admin can open t
   const apps = await browser.open(`${again.server}/admin/apps`)
   expect(apps.html).toContain('Bookings Dashboard')
   await stop('SIGTERM')
-  expect((await readdir(dataDir)).sort()).toEqual(['bookings-dashboard', 'database', 'secrets'])
+  // There is mail where the notice of that sign-in was written before the end.
+  const kept = (await readdir(dataDir)).filter((name) => name !== 'mail')
+  expect(kept.sort()).toEqual(['bookings-dashboard', 'database', 'secrets'])
 }, 120_000)
