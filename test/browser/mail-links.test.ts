@@ -7,7 +7,7 @@ import { createAdminServices } from '../../src/compose/admin-services.ts'
 import { OPERATOR } from '../../src/cli/session.ts'
 import { SECOND } from '../../src/shared/clock.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
-import { openVisitor, photograph, press, untilHeading } from '../support/browser-page.ts'
+import { openVisitor, photograph, press, signIn, untilHeading } from '../support/browser-page.ts'
 import { createAccount, PASSWORD } from '../support/builders.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { type MailSink, startMailSink } from '../support/mail-sink.ts'
@@ -82,4 +82,28 @@ it('a scanner opens every link, and all of them still work', async () => {
     await page.getByRole('button', { name: /sign in$/ }).click()
     await untilHeading(page, 'Connected apps')
   }
+})
+
+it('nor does looking change an address: its owner presses the button', async () => {
+  const person = { email: 'maria@example.com', password: PASSWORD }
+  const { id } = await createAccount(server, person)
+  await using visitor = await openVisitor(browser)
+  const { page } = visitor
+  await page.goto(`${server.issuer}/account/email`)
+  await signIn(page, person)
+  await page.goto(`${server.issuer}/account/email`)
+  await page.getByLabel('New e-mail address').fill('maria@new.example.com')
+  await press(page, 'Send the link')
+  await untilHeading(page, 'Your account')
+  await server.services.deliveries.deliverer.deliver()
+  const link = sink.mails.findLast(({ to }) => to === 'maria@new.example.com')?.link ?? ''
+  await page.goto(link)
+  expect(await problemsOf(page, 'address-link')).toEqual([])
+  await sleep(LOOKS_FOR)
+  expect((await server.services.accounts.get(id)).email).toBe(person.email)
+  await press(page, 'Use this address')
+  await untilHeading(page, 'Address changed')
+  expect(await problemsOf(page, 'address-changed')).toEqual([])
+  expect((await server.services.accounts.get(id)).email).toBe('maria@new.example.com')
+  expect(visitor.complaints).toEqual([])
 })
