@@ -39,9 +39,10 @@ export interface ConnectionService {
   ): Promise<{ connections: KnownConnection[]; next: string | undefined }>
   /** Counts what the list has on all pages. */
   count(filter: ByHandle<ConnectionFilter>, by: Operator): Promise<MatchCount>
-  /** Counts the connections of integrations by state. */
+  /** Counts the connections of integrations by state, up to `most` of each. */
   countByStatus(
     integrations: readonly Pick<Integration, 'id'>[],
+    most: number,
     by: Operator,
   ): Promise<ReadonlyMap<string, StatusCounts>>
   get(id: string, by: Operator): Promise<KnownConnection>
@@ -106,9 +107,12 @@ export function createConnectionService(deps: ConnectionServiceDeps): Connection
       if (handle !== undefined && asked === undefined) throw noIntegration()
       return all.count({ ...filter, integrationId: asked?.id })
     },
-    async countByStatus(of, by) {
+    async countByStatus(of, most, by) {
       assertMay(by, 'admin:connections:read')
-      return all.countByStatus(of.map(({ id }) => id))
+      return all.countByStatus(
+        of.map(({ id }) => id),
+        most,
+      )
     },
     async listUses(ids, by) {
       assertMay(by, 'admin:connections:read')

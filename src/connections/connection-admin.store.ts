@@ -33,8 +33,11 @@ export interface ConnectionAdminStore {
   list(query: ConnectionQuery): Promise<{ connections: Connection[]; next: string | undefined }>
   /** Counts what the list has on all pages. */
   count(filter: ConnectionFilter): Promise<MatchCount>
-  /** Counts by state, for each integration. */
-  countByStatus(integrationIds: readonly string[]): Promise<ReadonlyMap<string, StatusCounts>>
+  /** Counts by state, for each integration, up to `most` of each. */
+  countByStatus(
+    integrationIds: readonly string[],
+    most: number,
+  ): Promise<ReadonlyMap<string, StatusCounts>>
   /**
    * Switches a connection off. Its credentials stay.
    *
@@ -85,7 +88,7 @@ export function createConnectionAdminStore(db: Database): ConnectionAdminStore {
   return {
     list: (query) => withDatabase(() => list(db, query)),
     count: (filter) => withDatabase(() => count(db, filter)),
-    countByStatus: (ids) => withDatabase(() => countByStatus(db, ids)),
+    countByStatus: (ids, most) => withDatabase(() => countByStatus(db, ids, most)),
 
     disable: (id, reason, at) =>
       withDatabase(async () => {
@@ -148,24 +151,28 @@ async function count(db: Database, filter: ConnectionFilter): Promise<MatchCount
 }
 
 // The order is that of an index: without it a state that hardly any has is looked for in the whole
-// table.
+// table. Lists of values, because the planner knows how long they are.
 async function countByStatus(
   db: Database,
   integrationIds: readonly string[],
+  most: number,
 ): Promise<ReadonlyMap<string, StatusCounts>> {
+  if (integrationIds.length === 0) return new Map()
   const { rows } = await sql<{ id: string; status: ConnectionStatus; found: string }>`
     select i.id, s.status, (
       select count(*) from (
         select from connections c
         where c.integration_id = i.id and c.status = s.status
-        order by c.created_at, c.id limit ${MOST_COUNTED + 1}
+        order by c.created_at, c.id limit ${most + 1}
       ) as few
     ) as found
-    from jsonb_array_elements_text(${JSON.stringify(integrationIds)}::jsonb) as i (id)
-    cross join jsonb_array_elements_text(${JSON.stringify(CONNECTION_STATUSES)}::jsonb)
+    from (values ${sql.join(integrationIds.map((id) => sql`(${id}::text)`))}) as i (id)
+    cross join (values ${sql.join(CONNECTION_STATUSES.map((one) => sql`(${one}::text)`))})
       as s (status)`.execute(db)
-  const of = (id: string, status: ConnectionStatus): MatchCount =>
-    countUpTo(Number(rows.find((row) => row.id === id && row.status === status)?.found ?? 0))
+  const of = (id: string, status: ConnectionStatus): MatchCount => {
+    const found = Number(rows.find((row) => row.id === id && row.status === status)?.found ?? 0)
+    return { count: Math.min(found, most), isMore: found > most }
+  }
   return new Map(
     integrationIds.map((id) => [
       id,
