@@ -55,6 +55,8 @@ export const createDeliveryStore = (db: Database): DeliveryStore => ({
           last_answer: answer ?? null,
           outcome: reason === undefined ? 'sent' : 'dropped',
           drop_reason: reason ?? null,
+          // Anybody may type any address where a new password is asked for: it is not kept.
+          recipient: sql`case when kind = 'reset_request' then null else recipient end`,
         })
         .where('id', '=', id)
         .execute()

@@ -1,5 +1,6 @@
 // A forgotten password, from the page over the mail to the new password; and what strangers can
 // learn or do by it, which is nothing.
+import { sql } from 'kysely'
 import { MINUTE } from '../../src/shared/clock.ts'
 import { BACKENDS, startTestApp, type TestApp } from '../support/app.ts'
 import { createBrowser, type Page } from '../support/browser-flow.ts'
@@ -114,6 +115,11 @@ describe.each(BACKENDS)('A forgotten password on %s stores', (backend) => {
     expect(plain(gone, deactivated.email)).toBe(plain(known, email))
     expect(sink.mails.map(({ to }) => to)).toEqual([email])
     expect([known.url, unknown.url].join()).not.toMatch(/example\.com|%40/)
+    // What was typed is not kept beyond the request.
+    const { db } = server.infrastructure
+    const kept = await sql<object>`select * from deliveries where ended_at is not null`.execute(db)
+    expect(JSON.stringify(kept.rows)).toContain('reset_request')
+    expect(JSON.stringify(kept.rows)).not.toContain('nobody@example.com')
   })
 
   it('a link ends after 30 minutes, and with the next one', async () => {
