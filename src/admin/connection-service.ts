@@ -39,10 +39,9 @@ export interface ConnectionService {
   ): Promise<{ connections: KnownConnection[]; next: string | undefined }>
   /** Counts what the list has on all pages. */
   count(filter: ByHandle<ConnectionFilter>, by: Operator): Promise<MatchCount>
-  /** Counts the connections of integrations by state, up to `most` of each. */
+  /** Counts the connections of integrations by state. */
   countByStatus(
     integrations: readonly Pick<Integration, 'id'>[],
-    most: number,
     by: Operator,
   ): Promise<ReadonlyMap<string, StatusCounts>>
   get(id: string, by: Operator): Promise<KnownConnection>
@@ -107,12 +106,9 @@ export function createConnectionService(deps: ConnectionServiceDeps): Connection
       if (handle !== undefined && asked === undefined) throw noIntegration()
       return all.count({ ...filter, integrationId: asked?.id })
     },
-    async countByStatus(of, most, by) {
+    async countByStatus(of, by) {
       assertMay(by, 'admin:connections:read')
-      return all.countByStatus(
-        of.map(({ id }) => id),
-        most,
-      )
+      return all.countByStatus(of.map(({ id }) => id))
     },
     async listUses(ids, by) {
       assertMay(by, 'admin:connections:read')

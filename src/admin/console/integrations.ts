@@ -6,7 +6,6 @@ import {
   integrationProblems,
   scopeOfIntegration,
 } from '../../connections/integration.ts'
-import { MOST_COUNTED } from '../../model/list-order.ts'
 import type { Problem } from '../../model/problem.ts'
 import type { Provider } from '../../providers/provider.ts'
 import { readProvider } from '../../providers/read-provider.ts'
@@ -42,8 +41,6 @@ import {
 } from './integration-form.ts'
 import { doneOf, linkWith, type Query } from './paging.ts'
 
-/** How far the list counts; the page of an integration counts further. */
-const MOST_IN_LIST = 1000
 const CRUMBS = [{ label: 'Integrations', href: PATH }]
 const DONE: Readonly<Record<string, string>> = {
   created: 'Integration created. Register its callback address at the provider, then try it.',
@@ -85,7 +82,7 @@ const list = ({ services }: Deps): Row =>
     scope: 'admin:connections:read',
     async show({ query, admin: { by } }) {
       const all = await services.integrations.list()
-      const counts = await services.connections.countByStatus(all, MOST_IN_LIST, by)
+      const counts = await services.connections.countByStatus(all, by)
       return {
         template: 'integrations',
         frame: {
@@ -294,7 +291,7 @@ const overview = (deps: Deps): Row =>
     async show({ params, query, admin: { by } }) {
       const { integration, provider, isOwn } = await finder(deps)(params)
       const { handle, kind, status, name } = integration
-      const counts = await deps.services.connections.countByStatus([integration], MOST_COUNTED, by)
+      const counts = await deps.services.connections.countByStatus([integration], by)
       const failure = query.get('error') ?? ''
       return {
         template: 'integration',
