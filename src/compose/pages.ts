@@ -126,7 +126,13 @@ export function createPageRouters(
     createConnectedAppsRouter({
       ...shared,
       signInUrl: signInAddress,
-      sources: { consents, grants, findApp: createFindAnyApp(apps), scopeExists: scopes.exists },
+      sources: {
+        consents,
+        grants,
+        findApp: createFindAnyApp(apps),
+        scopeExists: scopes.exists,
+        timesOf: services.grantFigures.timesOf,
+      },
       catalogue,
       connectionsUrl: config.connections.enabled ? CONNECTIONS_PATH : undefined,
       disconnect: createDisconnect({

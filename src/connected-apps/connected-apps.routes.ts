@@ -153,6 +153,7 @@ function describe(connection: AppConnection, catalogue: ReadonlyMap<string, Scop
     app: cardOf(connection),
     status: connection.app?.status ?? 'deleted',
     since: connection.since,
+    lastUsedAt: connection.lastUsedAt,
     permissions: permissionGroups(connection.scopes, catalogue),
     connections: connection.grants,
     disconnectUrl: disconnectUrl(connection.appId),

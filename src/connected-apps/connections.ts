@@ -17,6 +17,8 @@ export interface AppConnection {
   since: Date
   /** How many grants are alive. */
   grants: number
+  /** When one of them was used last, to five minutes; absent where none was. */
+  lastUsedAt: Date | undefined
 }
 
 /** What connections are gathered from. */
@@ -36,6 +38,11 @@ export interface ConnectionSources {
   findApp: (appId: string) => Promise<App | undefined>
   /** Returns whether a scope still is the one that the grant was given. */
   scopeExists: (scope: string, grant: Grant) => boolean
+  /** Tells when grants of one app were used last. */
+  timesOf: (
+    appId: string,
+    grants: readonly Grant[],
+  ) => Promise<readonly { lastUsedAt: Date | undefined }[]>
 }
 
 /** How much is looked at; more than any user has. */
@@ -71,7 +78,7 @@ export const createFindAnyApp =
  * @returns also whether there is more than was looked at
  */
 export async function listConnections(
-  sources: Pick<ConnectionSources, 'grants' | 'findApp' | 'scopeExists'> & {
+  sources: Pick<ConnectionSources, 'grants' | 'findApp' | 'scopeExists' | 'timesOf'> & {
     consents: Pick<ConnectionSources['consents'], 'listOfAccount'>
   },
   accountId: string,
@@ -82,7 +89,7 @@ export async function listConnections(
     sources.consents.listOfAccount(accountId, bounds.apps + 1),
     liveGrants(sources.grants, accountId, bounds),
   ])
-  const held = new Map<string, Omit<AppConnection, 'app'>>()
+  const held = new Map<string, Omit<AppConnection, 'app' | 'lastUsedAt'>>()
   const add = (appId: string, scopes: readonly string[], since: Date, grants: number): void => {
     const known = held.get(appId) ?? { appId, scopes: [], since, grants: 0 }
     held.set(appId, {
@@ -99,12 +106,30 @@ export async function listConnections(
   }
   const shown = [...held.values()].slice(0, bounds.apps)
   const connections = await Promise.all(
-    shown.map(async (each) => ({ ...each, app: await sources.findApp(each.appId) })),
+    shown.map(async (each) => {
+      const [app, lastUsedAt] = await Promise.all([
+        sources.findApp(each.appId),
+        lastUseOf(sources, each.appId, granted.grants),
+      ])
+      return { ...each, app, lastUsedAt }
+    }),
   )
   return {
     connections: connections.sort(byName),
     isCut: granted.isCut || held.size > bounds.apps,
   }
+}
+
+async function lastUseOf(
+  { timesOf }: Pick<ConnectionSources, 'timesOf'>,
+  appId: string,
+  grants: readonly Grant[],
+): Promise<Date | undefined> {
+  const own = grants.filter((grant) => grant.appId === appId)
+  if (own.length === 0) return undefined
+  const times = await timesOf(appId, own)
+  const uses = times.flatMap(({ lastUsedAt }) => lastUsedAt?.getTime() ?? [])
+  return uses.length === 0 ? undefined : new Date(Math.max(...uses))
 }
 
 /**

@@ -9,6 +9,8 @@ export interface ConnectedApp {
   status: 'active' | 'suspended' | 'deleted'
   /** When it was first allowed. */
   since: Date
+  /** To five minutes; absent where it was not used, or is not alive. */
+  lastUsedAt: Date | undefined
   permissions: PermissionGroup[]
   /**
    * How many of its authorizations are alive; an app that is allowed may have none at the moment.

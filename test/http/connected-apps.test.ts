@@ -351,6 +351,19 @@ describe.each(BACKENDS)('on %s', (backend) => {
   })
 
   describe('the list', () => {
+    it('says when an app used the account last', async () => {
+      const person = await aPerson()
+      const browser = await aBrowserOf(person)
+      const app = await registerApp(server, { scopes: ['bookings:read'] })
+      const { oauth, access } = await connect(app, person, browser)
+      expect(wordsOf(await browser.open(listUrl()))).toContain('Not used yet')
+      expect(await oauth.isActive(access)).toBe(true)
+      await server.services.grantUses.flush()
+      expect(wordsOf(await browser.open(listUrl()))).toMatch(
+        /Last used \w+ \d+, \d{4}, \d\d:\d\d UTC/,
+      )
+    })
+
     it('is empty at first', async () => {
       const browser = await aBrowserOf(await aPerson())
       const page = await browser.open(listUrl())

@@ -45,6 +45,14 @@ function sourcesOf(held: { consents?: RememberedConsent[]; grants?: Grant[]; end
       },
     },
     scopeExists: () => true,
+    // The id of a grant that was used ends with the second of its last use.
+    timesOf: (_appId: string, those: readonly Grant[]) =>
+      Promise.resolve(
+        those.map(({ id }) => {
+          const [, used] = /@(\d+)$/.exec(id) ?? []
+          return { lastUsedAt: used === undefined ? undefined : at(Number(used)) }
+        }),
+      ),
     findApp: (appId: string) =>
       Promise.resolve(
         appId === 'app_gone' ? undefined : ({ id: appId, name: `Name of ${appId}` } as App),
@@ -142,6 +150,20 @@ describe('listConnections', () => {
     expect(connections[1]?.scopes.toSorted()).toEqual(['x:read', 'y:read'])
     expect(sources.reads.grants).toBe(BOUNDS.grants)
     expect(isCut).toBe(true)
+  })
+
+  it('tells the last use of any of the grants of an app', async () => {
+    const grants = [
+      aGrant('g1@5000', 'app_a', ['x']),
+      aGrant('g2@7000', 'app_a', ['x']),
+      aGrant('g3', 'app_a', ['x']),
+      aGrant('g4', 'app_b', ['x']),
+    ]
+    const { connections } = await listConnections(sourcesOf({ grants }), 'acc_1')
+    expect(connections.map(({ appId, lastUsedAt }) => [appId, lastUsedAt])).toEqual([
+      ['app_a', at(7000)],
+      ['app_b', undefined],
+    ])
   })
 })
 

@@ -115,6 +115,7 @@ const aConnection = (over: Partial<ConnectedApp> = {}): ConnectedApp => ({
   app: anApp(),
   status: 'active',
   since: new Date('2026-03-14T23:30:00Z'),
+  lastUsedAt: undefined,
   permissions: aConsent().newPermissions,
   connections: 1,
   disconnectUrl: '/connected-apps/app_1/disconnect',
