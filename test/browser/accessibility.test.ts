@@ -384,7 +384,9 @@ describe('by keyboard alone', () => {
     await page.keyboard.type(person.password)
     expect(await tab(page)).toMatchObject({ name: 'Show password', isMarked: true })
     expect(await tab(page)).toMatchObject({ name: 'Sign in', isMarked: true })
+    expect(await tab(page)).toMatchObject({ name: 'Forgot your password?', isMarked: true })
     expect(await tab(page)).toMatchObject({ name: 'Cancel', isMarked: true })
+    await page.keyboard.press('Shift+Tab')
     await page.keyboard.press('Shift+Tab')
     await page.keyboard.press('Space')
 
