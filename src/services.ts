@@ -109,6 +109,7 @@ export async function openServices(infrastructure: Infrastructure): Promise<Serv
       clock,
       queueSize,
       onSuspicion: (ended) => notices.suspicion(ended),
+      onReconnectNeeded: (connection) => notices.reconnect(connection),
     }),
   )
   const { events } = audit
@@ -154,6 +155,7 @@ export async function openServices(infrastructure: Infrastructure): Promise<Serv
     mailbox: deliveries.mailbox,
     findAccount: (id) => accounts.find(id),
     nameOfApp: async (id) => (await apps.find(id))?.name,
+    nameOfIntegration: async (handle) => (await stores.integrations.findByHandle(handle))?.name,
     clock,
     logger,
   })

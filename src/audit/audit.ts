@@ -7,7 +7,7 @@ import type { Metrics } from '../shared/metrics.ts'
 import type { UsageName } from './event-names.ts'
 import { openEventQueue } from './event-queue.ts'
 import type { EventStore, NewEvent } from './event.store.ts'
-import { createEvents, type EndedBySuspicion, type Events } from './events.ts'
+import { createEvents, type EndedBySuspicion, type Events, type ReconnectNeeded } from './events.ts'
 import { openUsage } from './usage.ts'
 import type { UsageStore } from './usage.store.ts'
 
@@ -38,6 +38,7 @@ export function openAudit(deps: {
   queueSize?: number
   refusalRowsPerSecond?: number
   onSuspicion?: (ended: EndedBySuspicion) => void
+  onReconnectNeeded?: (connection: ReconnectNeeded) => void
 }): Audit {
   const { store, usageStore, metrics, logger, clock, queueSize, refusalRowsPerSecond } = deps
   const queue = openEventQueue<NewEvent>({
@@ -57,6 +58,7 @@ export function openAudit(deps: {
       logger,
       clock,
       onSuspicion: deps.onSuspicion,
+      onReconnectNeeded: deps.onReconnectNeeded,
       ...limits,
     }),
     count: (name, appId, reason) => usage.count(name, appId, reason),

@@ -76,6 +76,16 @@ export interface EndedBySuspicion {
   reason: string
 }
 
+/** A connection of a person that ended, or ends soon, unless they connect again. */
+export interface ReconnectNeeded {
+  accountId: string
+  connection: string
+  /** The handle. */
+  integration: string
+  /** When it ends; absent where it has. */
+  endsAt: Date | undefined
+}
+
 /** The three outlets. */
 interface EventsDeps {
   queue: { push(event: NewEvent): void }
@@ -85,6 +95,8 @@ interface EventsDeps {
   clock: Clock
   /** Hears of authorizations that ended because something may have been stolen; never throws. */
   onSuspicion?: ((ended: EndedBySuspicion) => void) | undefined
+  /** Hears of connections whose owner has to connect again; never throws. */
+  onReconnectNeeded?: ((connection: ReconnectNeeded) => void) | undefined
   /** Rows and log lines of refused requests per second and app or address; all of them are counted. */
   refusalRowsPerSecond?: number
 }
@@ -335,7 +347,10 @@ const connectionData = ({ connection, integration }: OfConnection): Data => ({
 })
 
 /** What becomes of connections to other systems. */
-const connectionStateEvents = (record: RecordEvent) => ({
+const connectionStateEvents = (
+  record: RecordEvent,
+  { onReconnectNeeded }: Pick<EventsDeps, 'onReconnectNeeded'>,
+) => ({
   connectionCreated: (facts: OfConnection & OfAccount, context?: EventContext) =>
     record('connection.created', undefined, facts, connectionData(facts), context),
   connectionRenewed: (
@@ -356,17 +371,19 @@ const connectionStateEvents = (record: RecordEvent) => ({
   connectionFetched: (facts: OfConnection & OfApp, context?: EventContext) =>
     record('connection.fetched', undefined, facts, connectionData(facts), context),
   /** Its owner has to connect again. */
-  connectionExpired: (facts: OfConnection & { reason: string }, context?: EventContext) =>
-    record('connection.expired', facts.reason, facts, connectionData(facts), context),
+  connectionExpired(facts: OfConnection & { reason: string }, context?: EventContext) {
+    record('connection.expired', facts.reason, facts, connectionData(facts), context)
+    const { accountId, connection, integration, reason } = facts
+    if (accountId !== undefined && reason !== 'account_deactivated')
+      onReconnectNeeded?.({ accountId, connection, integration, endsAt: undefined })
+  },
   /** Its owner has to connect again by then. */
-  connectionEnding: (facts: OfConnection & { endsAt: Date }, context?: EventContext) =>
-    record(
-      'connection.ending',
-      undefined,
-      facts,
-      { ...connectionData(facts), endsAt: facts.endsAt.toISOString() },
-      context,
-    ),
+  connectionEnding(facts: OfConnection & { endsAt: Date }, context?: EventContext) {
+    const { accountId, connection, integration, endsAt } = facts
+    const data = { ...connectionData(facts), endsAt: endsAt.toISOString() }
+    record('connection.ending', undefined, facts, data, context)
+    if (accountId !== undefined) onReconnectNeeded?.({ accountId, connection, integration, endsAt })
+  },
   connectionFailing: (facts: OfConnection & { reason: string }, context?: EventContext) =>
     record('connection.failing', facts.reason, facts, connectionData(facts), context),
   connectionRecovered: (facts: OfConnection, context?: EventContext) =>
@@ -456,7 +473,7 @@ export function createEvents(deps: EventsDeps) {
     ...appEvents(record),
     ...accountEvents(record),
     ...connectionEvents(record),
-    ...connectionStateEvents(record),
+    ...connectionStateEvents(record, deps),
   }
 }
 

@@ -3,7 +3,7 @@
 // it tells of.
 import type { TellPasswordChanged } from '../accounts/accounts.ts'
 import type { TellAddress } from '../accounts/address-change.ts'
-import type { EndedBySuspicion } from '../audit/events.ts'
+import type { EndedBySuspicion, ReconnectNeeded } from '../audit/events.ts'
 import type { Mailbox } from '../deliveries/mailbox.ts'
 import { networkKey } from '../http/client-address.ts'
 import type { Letter } from '../mail/letter.ts'
@@ -47,6 +47,8 @@ export interface Notices {
   connected: TellConnected
   /** An app lost its access because something of it may have been stolen. Never throws. */
   suspicion: (ended: EndedBySuspicion) => void
+  /** A connection to another system needs its owner. Never throws. */
+  reconnect: (connection: ReconnectNeeded) => void
 }
 
 interface NoticeDeps {
@@ -55,6 +57,7 @@ interface NoticeDeps {
   findAccount: (id: string) => Promise<Account | undefined>
   /** Returns the name of an app, also of one that was deleted. */
   nameOfApp: (id: string) => Promise<string | undefined>
+  nameOfIntegration: (handle: string) => Promise<string | undefined>
   clock: Clock
   logger: Logger
 }
@@ -81,6 +84,16 @@ export function createNotices(deps: NoticeDeps): Notices {
           at: dateNow(clock),
           app: (await deps.nameOfApp(appId)) ?? 'An app',
           reason,
+        }),
+      )
+    },
+    reconnect({ accountId, connection, integration, endsAt }) {
+      // Several servers and checks may find the same.
+      if (!told(`${connection} ${endsAt?.getTime() ?? 'ended'}`)) return
+      void tell(deps, accountId, async () =>
+        letters.reconnect({
+          system: (await deps.nameOfIntegration(integration)) ?? integration,
+          endsAt,
         }),
       )
     },

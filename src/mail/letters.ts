@@ -112,6 +112,22 @@ export const createLetters = (service: string, issuer: string) => ({
     action: { label: 'See your security history', url: `${issuer}/account/history` },
   }),
 
+  /** @param facts.endsAt when the connection ends; absent where it has */
+  reconnect: ({ system, endsAt }: { system: string; endsAt: Date | undefined }): Letter => ({
+    purpose: 'notice.reconnect',
+    subject:
+      endsAt === undefined
+        ? `${system} is no longer connected to your ${service} account`
+        : `Your ${system} connection ends soon`,
+    paragraphs: [
+      endsAt === undefined
+        ? `${system} no longer accepts the access that you gave. Apps cannot use it until you connect ${system} again.`
+        : `${system} ends the access that you gave after some time. Connect it again before then, and apps that use it go on working.`,
+    ],
+    facts: endsAt === undefined ? [] : [{ label: 'It ends', value: endsAt }],
+    action: { label: `Connect ${system} again`, url: `${issuer}/connections` },
+  }),
+
   invitation: ({ url, expiresAt }: LinkFacts): Letter => ({
     purpose: 'invitation',
     subject: `You are invited to ${service}`,

@@ -4,6 +4,7 @@ import { startTestApp, type TestApp } from '../support/app.ts'
 import { approveInBrowser, createBrowser } from '../support/browser-flow.ts'
 import { createAccount, createScopes, PASSWORD, registerApp } from '../support/builders.ts'
 import { type MailSink, startMailSink } from '../support/mail-sink.ts'
+import { waitUntil } from '../support/server-process.ts'
 import { createOAuthClient } from '../support/oauth-client.ts'
 
 let sink: MailSink
@@ -98,4 +99,32 @@ it('a mail server that is away changes nothing about signing in', async () => {
   const page = await browser.open(`${lonely.issuer}/account`)
   const inside = await browser.submit(page, '/sign-in?to=%2Faccount', { email, password: PASSWORD })
   expect(inside.html).toContain('<h1>Your account</h1>')
+})
+
+it('tells of a connection that ended or ends soon, once, and not of those of the company', async () => {
+  const { id: accountId, email } = await createAccount(server, { password: PASSWORD })
+  const { events } = server.services.audit
+  const facts = { accountId, connection: 'con_1', integration: 'weather' }
+  events.connectionExpired({ ...facts, reason: 'refused_by_provider' })
+  events.connectionExpired({ ...facts, reason: 'refused_by_provider' })
+  events.connectionExpired({ ...facts, connection: 'con_2', reason: 'account_deactivated' })
+  events.connectionExpired({ ...facts, accountId: undefined, connection: 'con_3', reason: 'x' })
+  events.connectionEnding({
+    ...facts,
+    connection: 'con_4',
+    endsAt: new Date('2030-03-14T12:00:00Z'),
+  })
+  await waitUntil('both to be written', async () => {
+    await deliver()
+    return sink.mails.length >= 2
+  })
+  await deliver()
+  expect(sink.mails.map(({ to }) => to)).toEqual([email, email])
+  expect(subjects().toSorted()).toEqual([
+    'Your weather connection ends soon',
+    'weather is no longer connected to your Otesse account',
+  ])
+  const texts = sink.mails.map(({ text }) => text).join()
+  expect(texts).toContain('Mar 14, 2030')
+  expect(texts).toContain(at('/connections'))
 })

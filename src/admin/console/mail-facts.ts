@@ -29,6 +29,7 @@ const PURPOSES: Readonly<Record<string, string>> = {
   'notice.new_sign_in': 'Notice: new sign-in',
   'notice.app_connected': 'Notice: sensitive app connected',
   'notice.connection_ended': 'Notice: access of an app ended',
+  'notice.reconnect': 'Notice: connect a system again',
   change_address: 'Confirm a new address',
   'notice.address_changed': 'Notice: address changed',
   'notice.address_restored': 'Notice: address changed back',
