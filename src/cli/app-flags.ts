@@ -89,22 +89,23 @@ export function addClearingFlags(command: Command): Command {
   )
 }
 
-/** What the flags say of a setting. @throws {Refusal} a word or number that it cannot be */
-function givenBy(flags: AppFlags, setting: AppSetting): unknown {
+/** What the flags say of a setting; a sentence where that is a word or number that it cannot be. */
+function givenBy(flags: AppFlags, setting: AppSetting): { value: unknown } | { wrong: string } {
   const value = flags[camelcase(bareFlag(setting))]
-  if (typeof value !== 'string') return value
-  if (setting.kind === 'seconds') {
-    if (!/^\d{1,12}$/.test(value))
-      throw usageRefusal(`--${bareFlag(setting)} is a whole number of seconds`)
-    return Number(value)
-  }
+  if (typeof value !== 'string') return { value }
+  const flag = `--${bareFlag(setting)}`
+  if (setting.kind === 'seconds')
+    return /^\d{1,12}$/.test(value)
+      ? { value: Number(value) }
+      : { wrong: `${flag} is a whole number of seconds` }
   const words = setting.kind === 'type' ? APP_TYPES : setting.choices
-  if (words === undefined) return value
+  if (words === undefined) return { value }
   // The hyphen is easier to type.
-  const word = words.find((each) => each === value || each.replaceAll('_', '-') === value)
-  if (word !== undefined) return word
-  const spelled = words.map((each) => each.replaceAll('_', '-')).join(', ')
-  throw usageRefusal(`--${bareFlag(setting)} must be one of: ${spelled}`)
+  const spelled = words.map((word) => word.replaceAll('_', '-'))
+  const at = words.findIndex((word, index) => word === value || spelled[index] === value)
+  return at === -1
+    ? { wrong: `${flag} must be one of: ${spelled.join(', ')}` }
+    : { value: words[at] }
 }
 
 // As commander names them.
@@ -117,9 +118,14 @@ export async function readAppInput(
 ): Promise<{ input: GivenInput; logo: LogoUpload | undefined }> {
   const flags = command.opts<AppFlags>()
   const { logo, ...fromFile } = flags.file === undefined ? {} : await readAppFile(flags.file)
-  const given = ALL_SETTINGS.map(([name, setting]) => [name, givenBy(flags, setting)] as const)
-  const set = given.filter(([, value]) => value !== undefined)
-  const input: GivenInput = { ...fromFile, ...Object.fromEntries(set) }
+  const wrong: string[] = []
+  const input: GivenInput = { ...fromFile }
+  for (const [name, setting] of ALL_SETTINGS) {
+    const given = givenBy(flags, setting)
+    if ('wrong' in given) wrong.push(given.wrong)
+    else if (given.value !== undefined) input[name] = given.value
+  }
+  if (wrong.length > 0) throw usageRefusal(wrong.join('\n'))
   for (const name of flags.clear ?? []) {
     const setting = CLEARABLE.get(name) ?? name
     // Both at once would have to be guessed at.

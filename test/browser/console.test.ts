@@ -170,7 +170,8 @@ describe('from an empty form to a client that works', () => {
     })
     await client.refreshTokenGrant(renewed, refreshToken)
 
-    await follow(page, 'Overview')
+    const tabs = page.getByRole('navigation', { name: 'Pages of this app' })
+    await tabs.getByRole('link', { name: 'Overview' }).click()
     await follow(page, 'Suspend…')
     await page.getByLabel('Reason').fill('It sent the same request a thousand times.')
     await press(page, 'Suspend')
@@ -180,10 +181,11 @@ describe('from an empty form to a client that works', () => {
     })
     await server.services.audit.flush()
 
-    await page.getByLabel('Pages of this app').getByRole('link', { name: 'Activity' }).click()
+    await tabs.getByRole('link', { name: 'Usage' }).click()
+    expect(await wordsOn(page)).toContain('Activate it on its Overview tab')
+    await tabs.getByRole('link', { name: 'Activity' }).click()
     const words = await wordsOn(page)
     expect(words).toContain('The app is suspended.')
-    expect(words).toContain('Activate it on its Overview tab')
     expect(words).toContain('The secret does not belong to the app.')
     expect(words).toContain('Reason: It sent the same request a thousand times.')
     expect(visitor.complaints).toEqual([])

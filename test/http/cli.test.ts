@@ -369,16 +369,25 @@ describe('otesse and what it is given', () => {
   test('lists all problems of an input with flag and sentence, and changes nothing', async () => {
     const ended = await runCli(
       [
-        ...['app', 'create', '--type', 'wep', '--redirect-uri', 'http://example.com/callback'],
-        ...['--redirect-uri', 'javascript:alert(1)', '--access-ttl', 'soon'],
+        ...['app', 'create', '--type', 'web', '--redirect-uri', 'http://example.com/callback'],
+        ...['--redirect-uri', 'javascript:alert(1)', '--access-ttl', '1'],
       ],
       settings,
     )
     expect(ended).toMatchObject({ code: 1, stdout: '' })
     expect(ended.stderr).toMatch(/Nothing was changed/)
     expect(ended.stderr).toMatch(/--name: /)
-    expect(ended.stderr).toMatch(/--type: The type must be one of/)
-    expect(ended.stderr).toMatch(/--access-ttl: This must be a whole number of seconds/)
+    expect(ended.stderr).toMatch(/--redirect-uri/)
+    expect(ended.stderr).toMatch(/--access-ttl: /)
+  })
+
+  test('lists all words and numbers that its flags cannot have', async () => {
+    const args = ['app', 'create', '--type', 'wep', '--access-ttl', 'soon', '--refresh-ttl', '1d']
+    const ended = await runCli(args, settings)
+    expect(ended).toMatchObject({ code: 2, stdout: '' })
+    expect(ended.stderr).toMatch(/--type must be one of: web, public, machine, resource-server/)
+    expect(ended.stderr).toMatch(/--access-ttl is a whole number of seconds/)
+    expect(ended.stderr).toMatch(/--refresh-ttl is a whole number of seconds/)
   })
 
   test('lists all problems of an account at once', async () => {
