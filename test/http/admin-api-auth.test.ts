@@ -12,6 +12,7 @@ import {
 } from '../support/admin-client.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { createAccount, createScopes, registerApp } from '../support/builders.ts'
+import { WITH_CONNECTIONS } from '../support/connections.ts'
 import { createOAuthClient } from '../support/oauth-client.ts'
 import {
   type ApiDocument,
@@ -30,7 +31,7 @@ beforeAll(async () => {
   server = await startTestApp({
     backend: 'embedded',
     // Hundreds of refusals come from this one address.
-    overrides: { OTESSE_LIMIT_FAILED_PROOFS_PER_ADDRESS: '100000/60' },
+    overrides: { ...WITH_CONNECTIONS, OTESSE_LIMIT_FAILED_PROOFS_PER_ADDRESS: '100000/60' },
   })
   await createScopes(server)
   admin = await createAdminClient(server)
