@@ -23,13 +23,8 @@ const actFacts = ({ at, network }: ActFacts): { label: string; value: string | D
   ...(network === undefined ? [] : [{ label: 'Network', value: network }]),
 ]
 
-/**
- * Creates the letters of a service.
- *
- * @param service how it is called
- * @param issuer where its pages are
- */
-export const createLetters = (service: string, issuer: string) => ({
+/** Letters about what has happened or will. */
+const noticeLetters = (service: string, issuer: string) => ({
   passwordChanged: (act: ActFacts): Letter => ({
     purpose: 'notice.password_changed',
     subject: `Your ${service} password was changed`,
@@ -39,15 +34,6 @@ export const createLetters = (service: string, issuer: string) => ({
     facts: actFacts(act),
     after: ['If this was you, you need not do anything. If it was not, choose a new password now.'],
     action: { label: 'Choose a new password', url: `${issuer}/forgot` },
-  }),
-
-  confirmAddress: ({ url, expiresAt }: LinkFacts): Letter => ({
-    purpose: 'change_address',
-    subject: `Confirm your new ${service} address`,
-    paragraphs: ['Someone asked to use this address for an account. If that was you, confirm it.'],
-    action: { label: 'Confirm the address', url },
-    facts: [{ label: 'The link works once, until', value: expiresAt }],
-    after: ['If it was not you, ignore this message. Nothing happens without the link.'],
   }),
 
   addressChanged: ({ email, undo, at }: { email: string; undo: LinkFacts; at: Date }): Letter => ({
@@ -127,6 +113,18 @@ export const createLetters = (service: string, issuer: string) => ({
     facts: endsAt === undefined ? [] : [{ label: 'It ends', value: endsAt }],
     action: { label: `Connect ${system} again`, url: `${issuer}/connections` },
   }),
+})
+
+/** Letters that bring a link. */
+const linkLetters = (service: string) => ({
+  confirmAddress: ({ url, expiresAt }: LinkFacts): Letter => ({
+    purpose: 'change_address',
+    subject: `Confirm your new ${service} address`,
+    paragraphs: ['Someone asked to use this address for an account. If that was you, confirm it.'],
+    action: { label: 'Confirm the address', url },
+    facts: [{ label: 'The link works once, until', value: expiresAt }],
+    after: ['If it was not you, ignore this message. Nothing happens without the link.'],
+  }),
 
   invitation: ({ url, expiresAt }: LinkFacts): Letter => ({
     purpose: 'invitation',
@@ -158,6 +156,17 @@ export const createLetters = (service: string, issuer: string) => ({
     facts: [{ label: 'The link works once, until', value: expiresAt }],
     after: [NOT_YOU_LINK],
   }),
+})
+
+/**
+ * Creates the letters of a service.
+ *
+ * @param service how it is called
+ * @param issuer where its pages are
+ */
+export const createLetters = (service: string, issuer: string) => ({
+  ...noticeLetters(service, issuer),
+  ...linkLetters(service),
 })
 
 export type Letters = ReturnType<typeof createLetters>
