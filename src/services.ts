@@ -228,7 +228,7 @@ function openGrants(
     refreshTokens: createRefreshTokenForm(serverKeys),
     clock,
     onEnded: (ended) => endings.record(ended),
-    onRefreshed: (grant, refreshEndsAt) => uses.refreshed(grant, refreshEndsAt),
+    onRefreshed: (grant, prolongedTo) => uses.refreshed(grant, prolongedTo),
     incarnations,
   })
 }

@@ -19,16 +19,22 @@ const MOST_KNOWN = 200_000
 /** What is written of one app. */
 interface Pending {
   used: IndexPlace[]
-  refreshed: IndexPlace[]
-  prolonged: IndexPlace[]
+  /** Ends by member: an app that refreshes without pause is written once. */
+  refreshed: Map<string, number>
+  prolonged: Map<string, number>
 }
 
 /** Notes uses and refreshes. Disposing writes what waits. */
 export interface GrantUses extends AsyncDisposable {
   /** Notes that an access token of the grant was good for something just now. */
   used: (grant: Grant) => void
-  /** Notes a refresh. @param refreshEndsAt the end of the refresh token, seconds since the epoch */
-  refreshed: (grant: Grant, refreshEndsAt: number) => void
+  /**
+   * Notes a refresh.
+   *
+   * @param prolongedTo the end of the refresh token, in seconds since the epoch, where it is another
+   * one now
+   */
+  refreshed: (grant: Grant, prolongedTo: number | undefined) => void
   /** Writes what waits; returns false where the store refused it (it waits on). */
   flush(): Promise<boolean>
 }
@@ -55,7 +61,7 @@ export function openGrantUses({
   function pendingOf(appId: string): Pending {
     let found = pending.get(appId)
     if (found === undefined) {
-      found = { used: [], refreshed: [], prolonged: [] }
+      found = { used: [], refreshed: new Map(), prolonged: new Map() }
       pending.set(appId, found)
     }
     if (!isClosed) timer ??= setTimeout(() => void flush(), flushEveryMillis).unref()
@@ -95,9 +101,9 @@ export function openGrantUses({
     for (const [appId, { used, refreshed, prolonged }] of batch)
       try {
         await store.raiseInIndex(usedIndex(appId), used, { nowMillis })
-        await store.raiseInIndex(refreshedIndex(appId), refreshed, { nowMillis })
+        await store.raiseInIndex(refreshedIndex(appId), placesOf(refreshed), { nowMillis })
         // Only what is still there: a grant that has ended meanwhile stays away.
-        await store.raiseInIndex(liveIndex(appId), prolonged, {
+        await store.raiseInIndex(liveIndex(appId), placesOf(prolonged), {
           nowMillis,
           onlyListed: true,
         })
@@ -106,8 +112,8 @@ export function openGrantUses({
         isWritten = false
         const again = pendingOf(appId)
         again.used.push(...used)
-        again.refreshed.push(...refreshed)
-        again.prolonged.push(...prolonged)
+        keepLater(again.refreshed, refreshed)
+        keepLater(again.prolonged, prolonged)
       }
     return isWritten
   }
@@ -118,10 +124,10 @@ export function openGrantUses({
       const at = known.get(grant.id)
       if (at === undefined || now - at >= USE_MILLIS || at > now) note(grant, now)
     },
-    refreshed(grant, refreshEndsAt) {
+    refreshed(grant, prolongedTo) {
       const waiting = pendingOf(grant.appId)
-      waiting.refreshed.push({ member: grant.id, endsAtMillis: clock() + REMEMBERED_MILLIS })
-      waiting.prolonged.push({ member: liveMember(grant), endsAtMillis: refreshEndsAt * SECOND })
+      waiting.refreshed.set(grant.id, clock() + REMEMBERED_MILLIS)
+      if (prolongedTo !== undefined) waiting.prolonged.set(liveMember(grant), prolongedTo * SECOND)
     },
     async flush() {
       if (writing !== undefined && !(await writing)) return false
@@ -133,4 +139,12 @@ export function openGrantUses({
       await flush()
     },
   }
+}
+
+const placesOf = (ends: ReadonlyMap<string, number>): IndexPlace[] =>
+  Array.from(ends, ([member, endsAtMillis]) => ({ member, endsAtMillis }))
+
+/** What was noted meanwhile is newer. */
+function keepLater(kept: Map<string, number>, before: ReadonlyMap<string, number>): void {
+  for (const [member, end] of before) if (!kept.has(member)) kept.set(member, end)
 }

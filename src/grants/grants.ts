@@ -42,8 +42,8 @@ export interface GrantsDeps {
   incarnations?: () => ReadonlyMap<string, number>
   /** Waited for after the store has forgotten and before a revocation is answered. */
   onEnded?: OnEnded
-  /** Told of each refresh, with the end of the refresh token in seconds since the epoch. */
-  onRefreshed?: (grant: Grant, refreshEndsAt: number) => void
+  /** Told of each refresh, with the end of the refresh token in seconds where that moved. */
+  onRefreshed?: (grant: Grant, prolongedTo: number | undefined) => void
 }
 
 /** Creates the grants over a store. */

@@ -126,7 +126,8 @@ async function refreshOnce(
   const { issued, change, name } = issueNext(deps, source, next)
   tries.last = { name, issued }
   if (!(await deps.store.commit(family, change))) return LOST
-  deps.onRefreshed?.(grant, next.record.expiresAt)
+  const { expiresAt } = next.record
+  deps.onRefreshed?.(grant, expiresAt === stored.expiresAt ? undefined : expiresAt)
   return issued
 }
 
