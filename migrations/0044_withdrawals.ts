@@ -1,5 +1,5 @@
-// Tokens of connections that ended and are still to be withdrawn at the provider. Invariant: it only
-// adds, so the release before works on it.
+// Tokens of connections that ended and are still to be withdrawn at the provider. Invariant: it
+// only adds, so the release before works on it.
 import { type Kysely, sql } from 'kysely'
 
 export async function up(db: Kysely<unknown>): Promise<void> {

@@ -1,5 +1,5 @@
-// Keys are tried again each week, and owners are told before an access ends. Invariant: it only adds
-// and fills in, so the release before works on it.
+// Keys are tried again each week, and owners are told before an access ends. Invariant: it only
+// adds and fills in, so the release before works on it.
 import { type Kysely, sql } from 'kysely'
 
 export async function up(db: Kysely<unknown>): Promise<void> {

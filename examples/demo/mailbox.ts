@@ -1,5 +1,5 @@
-// The mailbox of everybody in the demo: the files that the server writes instead of sending mail, as
-// a page. A mail is shown as text, with its links.
+// The mailbox of everybody in the demo: the files that the server writes instead of sending mail,
+// as a page. A mail is shown as text, with its links.
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RequestListener } from 'node:http'

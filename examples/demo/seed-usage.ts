@@ -1,6 +1,6 @@
 // Two months of figures for the demo, so that the Overview has something to show. All of it is made
-// up, and belongs to apps and accounts whose names say so. Put in once; what the demo's own app does
-// is counted beside it.
+// up, and belongs to apps and accounts whose names say so. Put in once; what the demo's own app
+// does is counted beside it.
 import type { HourCount } from '../../src/audit/usage.store.ts'
 import type { Config } from '../../src/config/config.ts'
 import type { App } from '../../src/model/app.ts'

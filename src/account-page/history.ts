@@ -1,5 +1,5 @@
-// What happened to an account, in its owner's words. Invariant: an event that is not in the table is
-// not shown: what the log keeps for admins is not for everybody.
+// What happened to an account, in its owner's words. Invariant: an event that is not in the table
+// is not shown: what the log keeps for admins is not for everybody.
 import type { EventName } from '../audit/event-names.ts'
 import { SUSPICIOUS } from '../audit/event-names.ts'
 import type { EventQuery, RecordedEvent } from '../audit/event.store.ts'

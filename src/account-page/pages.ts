@@ -1,5 +1,5 @@
-// The pages of one's own account: what each template is given. test/unit/templates.test.ts holds the
-// templates against these models. Called by the routes of this folder.
+// The pages of one's own account: what each template is given. test/unit/templates.test.ts holds
+// the templates against these models. Called by the routes of this folder.
 
 interface Owner {
   email: string

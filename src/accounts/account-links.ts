@@ -22,7 +22,8 @@ import type { Passwords } from './passwords.ts'
 
 /**
  * How long links live. A reset is made by an admin, who hands it over by hand: an hour would often
- * be gone before it is read. A recovery is a reset that its owner asked for, and waits for the mail.
+ * be gone before it is read. A recovery is a reset that its owner asked for, and waits for the
+ * mail.
  */
 const LIFE_MILLIS: Readonly<Record<LinkKind, number>> = {
   setup: DAY,

@@ -43,11 +43,19 @@ export interface TellAddress {
 }
 
 export interface AddressChanges {
-  /** Sends a link to the new address. @throws {AppError} `not_found` where the account is not active */
+  /**
+   * Sends a link to the new address.
+   *
+   * @throws {AppError} `not_found` where the account is not active
+   */
   ask(account: Account, email: string): Promise<void>
   /** Returns what a link is for, without spending it. */
   find(token: string): Promise<{ kind: AddressLinkKind; email: string } | undefined>
-  /** Spends a link. @throws {AppError} `link_invalid`; `already_exists`, which leaves it as it is */
+  /**
+   * Spends a link.
+   *
+   * @throws {AppError} `link_invalid`; `already_exists`, which leaves it as it is
+   */
   confirm(token: string, context: ActContext): Promise<AddressChanged>
 }
 

@@ -173,7 +173,10 @@ export function refusedShare(totals: {
   return all === 0 ? undefined : totals.refused / all
 }
 
-/** How often an authorization should be refreshed a day: between half and twice what its access tokens need. */
+/**
+ * How often an authorization should be refreshed a day: between half and twice what its access
+ * tokens need.
+ */
 export const healthyRefreshes = (accessTtlSeconds: number): { least: number; most: number } => {
   const needed = DAY / 1000 / accessTtlSeconds
   return { least: needed / 2, most: needed * 2 }

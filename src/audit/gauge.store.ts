@@ -1,6 +1,6 @@
-// How many authorizations were alive and how many people connected, sampled once an hour. Invariant:
-// one process samples an hour, whichever claims it first. Called by the sampler and what shows
-// figures.
+// How many authorizations were alive and how many people connected, sampled once an hour.
+// Invariant: one process samples an hour, whichever claims it first. Called by the sampler and what
+// shows figures.
 import { sql } from 'kysely'
 import { type Database, withDatabase } from '../storage/database.ts'
 

@@ -77,7 +77,9 @@ export interface UsageStore {
   sums(query: SumsQuery): Promise<StepSum[]>
   /** Sums up a whole period for each app that did anything in it. */
   sumsByApp(query: Omit<SumsQuery, 'appId'>): Promise<AppSum[]>
-  /** Removes up to `limit` counters of hours of before that time and returns how many it removed. */
+  /**
+   * Removes up to `limit` counters of hours of before that time and returns how many it removed.
+   */
   removeHoursBefore(before: Date, limit?: number): Promise<number>
 }
 

@@ -1,5 +1,5 @@
-// Counters of the hour in memory, added to the database every few seconds. Invariant: what could not be
-// written stays counted. The hot paths call count(); it must stay a map look-up.
+// Counters of the hour in memory, added to the database every few seconds. Invariant: what could
+// not be written stays counted. The hot paths call count(); it must stay a map look-up.
 import { HOUR, type Clock } from '../shared/clock.ts'
 import type { Logger } from '../shared/logger.ts'
 import { endsWithin } from './deadline.ts'

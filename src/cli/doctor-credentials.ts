@@ -1,5 +1,5 @@
-// Which keys the credentials of connections still need, so that an admin knows when an older one may
-// leave. Invariant: counts only; nothing is decrypted.
+// Which keys the credentials of connections still need, so that an admin knows when an older one
+// may leave. Invariant: counts only; nothing is decrypted.
 import { createReencryptStore } from '../connections/reencrypt.store.ts'
 import { createRowEncryption } from '../shared/encryption.ts'
 import type { SecretsConfig } from '../config/config.ts'

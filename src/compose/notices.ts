@@ -1,6 +1,6 @@
-// What people are told by mail about their account. Invariants: such notices cannot be switched off;
-// that of a password is written with the change, in one transaction; no other fails or undoes what
-// it tells of.
+// What people are told by mail about their account. Invariants: such notices cannot be switched
+// off; that of a password is written with the change, in one transaction; no other fails or undoes
+// what it tells of.
 import type { TellPasswordChanged } from '../accounts/accounts.ts'
 import type { TellAddress } from '../accounts/address-change.ts'
 import type { EndedBySuspicion, ReconnectNeeded } from '../audit/events.ts'

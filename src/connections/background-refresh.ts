@@ -1,6 +1,7 @@
-// Renews tokens before somebody has to wait for it, uses refresh tokens before they die of idleness,
-// tries keys each week, and tells owners of an end that only they can move. Invariants: each due connection is taken by one process; no more are begun at once than
-// a provider should notice; what fails is noted on the connection, and stops no other.
+// Renews tokens before somebody has to wait for it, uses refresh tokens before they die of
+// idleness, tries keys each week, and tells owners of an end that only they can move. Invariants:
+// each due connection is taken by one process; no more are begun at once than a provider should
+// notice; what fails is noted on the connection, and stops no other.
 import { type Clock, dateAt, MINUTE, SECOND } from '../shared/clock.ts'
 import { isUnavailable } from '../shared/errors.ts'
 import type { Logger } from '../shared/logger.ts'

@@ -1,5 +1,5 @@
-// Tokens of connections that ended, until the provider knows. Invariants: they are encrypted as they
-// were, for the same connection; and one process at a time has one.
+// Tokens of connections that ended, until the provider knows. Invariants: they are encrypted as
+// they were, for the same connection; and one process at a time has one.
 import { type Selectable, sql } from 'kysely'
 import type { Encryption } from '../shared/encryption.ts'
 import type { Secret } from '../shared/secret.ts'

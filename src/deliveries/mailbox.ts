@@ -1,5 +1,5 @@
-// Where mails are posted. Invariant: a mail is written in the transaction of what it tells of, and is
-// sent by somebody else: a mail server that is away never fails or slows an act down.
+// Where mails are posted. Invariant: a mail is written in the transaction of what it tells of, and
+// is sent by somebody else: a mail server that is away never fails or slows an act down.
 import { writeLetter, type Letter, type RenderLetter } from '../mail/letter.ts'
 import type { Letters } from '../mail/letters.ts'
 import { type Clock, dateNow } from '../shared/clock.ts'

@@ -13,7 +13,9 @@ export const REMEMBERED_MILLIS = 400 * DAY
 /** How far behind the last use may be. */
 export const USE_MILLIS = 5 * MINUTE
 const FLUSH_MILLIS = 5 * SECOND
-/** Of so many grants the last use is known; the others wait until one of them is five minutes old. */
+/**
+ * Of so many grants the last use is known; the others wait until one of them is five minutes old.
+ */
 const MOST_KNOWN = 200_000
 
 /** What is written of one app. */
@@ -31,8 +33,8 @@ export interface GrantUses extends AsyncDisposable {
   /**
    * Notes a refresh.
    *
-   * @param prolongedTo the end of the refresh token, in seconds since the epoch, where it is another
-   * one now
+   * @param prolongedTo the end of the refresh token, in seconds since the epoch, where it is
+   * another one now
    */
   refreshed: (grant: Grant, prolongedTo: number | undefined) => void
   /** Writes what waits; returns false where the store refused it (it waits on). */

@@ -105,7 +105,10 @@ export const accountIndex = (accountId: string): string => `u:${accountId}`
 /** The index of an app's grants; members are `grantId`. */
 export const appIndex = (appId: string): string => `p:${appId}`
 
-/** The index of an app's grants that are alive, by the end of their refresh token; members are `grantId accountId`. */
+/**
+ * The index of an app's grants that are alive, by the end of their refresh token; members are
+ * `grantId accountId`.
+ */
 export const liveIndex = (appId: string): string => `pl:${appId}`
 /** When each grant of an app was used last; see grant-uses.ts. Members are `grantId`. */
 export const usedIndex = (appId: string): string => `pu:${appId}`

@@ -65,7 +65,9 @@ export interface IssueDeps {
   incarnations: () => ReadonlyMap<string, number>
   /** What lists a grant that gives tokens from now on. */
   listRedeemed: (grant: Grant, refreshEndsAt: number) => FamilyListing
-  /** Told of each refresh: the grant, and the end of its refresh token in seconds where that moved. */
+  /**
+   * Told of each refresh: the grant, and the end of its refresh token in seconds where that moved.
+   */
   onRefreshed: ((grant: Grant, prolongedTo: number | undefined) => void) | undefined
   /** Takes a grant out of the lists. */
   unlist: (grantId: string, grant: Grant) => Promise<void>

@@ -1,6 +1,6 @@
-// What a mail says, as data: views/mail writes it as text and as HTML. Invariant: both forms have the
-// same words and the same plain links; nothing is loaded from anywhere and nothing tells us that it
-// was read.
+// What a mail says, as data: views/mail writes it as text and as HTML. Invariant: both forms have
+// the same words and the same plain links; nothing is loaded from anywhere and nothing tells us
+// that it was read.
 
 /** One mail's words. */
 export interface Letter {

@@ -1,6 +1,6 @@
-// Mails as files of a directory, for embedded mode without a mail server. Invariants: only this user
-// may read them, because they hold links that open accounts; a mail that is written twice is one
-// file.
+// Mails as files of a directory, for embedded mode without a mail server. Invariants: only this
+// user may read them, because they hold links that open accounts; a mail that is written twice is
+// one file.
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import nodemailer from 'nodemailer'

@@ -1,5 +1,6 @@
-// A mail, and how it is handed over: to a mail server, or into files. Invariant: every try of a mail
-// carries the same Message-ID, so that a receiver can tell a second copy. Called by deliveries/.
+// A mail, and how it is handed over: to a mail server, or into files. Invariant: every try of a
+// mail carries the same Message-ID, so that a receiver can tell a second copy. Called by
+// deliveries/.
 import { TOKEN_PATTERN } from '../shared/token-format.ts'
 
 /** A mail as its receiver will read it. */

@@ -14,7 +14,9 @@ import {
 
 /** Which mail server, and how it is spoken to. */
 export interface SmtpServer {
-  /** `smtp://` upgrades by STARTTLS, `smtps://` begins with TLS; both may have user and password. */
+  /**
+   * `smtp://` upgrades by STARTTLS, `smtps://` begins with TLS; both may have user and password.
+   */
   url: Secret<string>
   /** PEM of the authority that signed its certificate, where the system does not know it. */
   ca: Secret<string> | undefined

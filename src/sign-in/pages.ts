@@ -110,7 +110,10 @@ export interface ForgotSentPage {
   againUrl: string
 }
 
-/** Posts `csrf`, `password`, `again`, and for the setup `name` and `email`, to `action`; for a recovery perhaps `apps`. */
+/**
+ * Posts `csrf`, `password`, `again`, and for the setup `name` and `email`, to `action`; for a
+ * recovery perhaps `apps`.
+ */
 export interface OneTimeLinkPage {
   kind: 'one-time-link'
   /** A recovery is a reset that its owner asked for: apps stay connected unless they tick it. */

@@ -59,7 +59,9 @@ export type SignInEvents = Pick<
   | 'consentDenied'
 >
 
-/** Tells an owner of a sign-in in a browser that did not sign the account in before. Never rejects. */
+/**
+ * Tells an owner of a sign-in in a browser that did not sign the account in before. Never rejects.
+ */
 export type TellNewPlace = (
   accountId: string,
   place: { address: string; device: string },

@@ -28,8 +28,8 @@ export const resetRequest = (email: string, asker: ResetAsker, now: number): New
 })
 
 /**
- * Creates what carries requests out: a link and the mail with it, in one transaction with the end of
- * the request, so that neither a crash nor a second process makes two.
+ * Creates what carries requests out: a link and the mail with it, in one transaction with the end
+ * of the request, so that neither a crash nor a second process makes two.
  */
 export const createCarryResetRequest =
   (deps: {

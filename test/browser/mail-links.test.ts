@@ -1,5 +1,5 @@
-// Programs that look through mail open every link in it, in a real browser and with scripts running.
-// Nothing that they do uses a link up, signs anybody in or changes anything.
+// Programs that look through mail open every link in it, in a real browser and with scripts
+// running. Nothing that they do uses a link up, signs anybody in or changes anything.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import type { Browser } from 'playwright-core'

@@ -1,5 +1,5 @@
-// Trying connections, on both databases, against providers that answer in their own ways: what ends a
-// connection, what says nothing, and when keys are tried again.
+// Trying connections, on both databases, against providers that answer in their own ways: what ends
+// a connection, what says nothing, and when keys are tried again.
 import { startBackgroundRefresh } from '../../src/connections/background-refresh.ts'
 import { createCheckStore } from '../../src/connections/check.store.ts'
 import { checkConnection, type CheckDeps } from '../../src/connections/check.ts'

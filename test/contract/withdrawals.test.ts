@@ -1,6 +1,6 @@
 // The ends of connections, on both databases, against a real provider whose refresh tokens work
-// once: whatever happens at the same moment, nothing of a connection that has ended lives on here or
-// there.
+// once: whatever happens at the same moment, nothing of a connection that has ended lives on here
+// or there.
 import { randomBytes } from 'node:crypto'
 import { createConnectionStore } from '../../src/connections/connection.store.ts'
 import type { NewConnection } from '../../src/connections/connection.ts'

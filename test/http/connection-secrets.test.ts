@@ -1,6 +1,6 @@
 // Everything that connections ever hold or send, used once and then looked for: in every table, in
-// Redis, in the log, in events and in answers. Also what happens when the database is cut off at the
-// moment at which tokens have come.
+// Redis, in the log, in events and in answers. Also what happens when the database is cut off at
+// the moment at which tokens have come.
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { sql } from 'kysely'
 import { createAdminServices } from '../../src/compose/admin-services.ts'
