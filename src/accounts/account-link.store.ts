@@ -6,6 +6,7 @@ import type { AccountLinkRow } from '../storage/schema.ts'
 import {
   hasAdmin,
   holdAccount,
+  holdActiveOwner,
   holdAdmins,
   insertAccount,
   type NewPassword,
@@ -143,19 +144,8 @@ export function createAccountLinkStore(db: Database): AccountLinkStore {
     spendOnPassword: (hash, password, at, along) =>
       withDatabase(() =>
         db.transaction().execute(async (transaction) => {
-          const link = await transaction
-            .selectFrom('account_links')
-            .select('account_id')
-            .where('hash', '=', hash)
-            .executeTakeFirst()
-          // The account before the link, as everywhere: whoever takes them the other way round
-          // would wait for us for ever.
-          const account =
-            typeof link?.account_id === 'string'
-              ? await holdAccount(transaction, link.account_id)
-              : undefined
-          // Deactivating removes the links; one that was made beside it is no way back in.
-          if (account?.status !== 'active') return undefined
+          const account = await holdActiveOwner(transaction, hash)
+          if (account === undefined) return undefined
           const spent = await transaction
             .deleteFrom('account_links')
             .where('hash', '=', hash)

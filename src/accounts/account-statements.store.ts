@@ -153,6 +153,27 @@ export async function removeLinksOf(
     .execute()
 }
 
+/**
+ * Holds the account of a one-time link, before the link itself: whoever takes them the other way
+ * round would wait for us for ever. Deactivating removes the links, and one that was made beside it
+ * is no way back in.
+ *
+ * @returns nothing where there is no such link, or its account is not active
+ */
+export async function holdActiveOwner(
+  transaction: Transaction<Tables>,
+  linkHash: string,
+): Promise<Account | undefined> {
+  const link = await transaction
+    .selectFrom('account_links')
+    .select('account_id')
+    .where('hash', '=', linkHash)
+    .executeTakeFirst()
+  if (typeof link?.account_id !== 'string') return undefined
+  const account = await holdAccount(transaction, link.account_id)
+  return account?.status === 'active' ? account : undefined
+}
+
 /** Reads an account and keeps others from changing it until the transaction ends. */
 export async function holdAccount(
   transaction: Transaction<Tables>,

@@ -11,7 +11,13 @@ import {
 } from '../storage/database.ts'
 import type { Account } from '../model/account.ts'
 import { emailKey } from './account-input.ts'
-import { endAll, holdAccount, removeLinksOf, toAccount } from './account-statements.store.ts'
+import {
+  endAll,
+  holdAccount,
+  holdActiveOwner,
+  removeLinksOf,
+  toAccount,
+} from './account-statements.store.ts'
 
 /** `change` goes to the new address, `undo` to the one before. */
 export type AddressLinkKind = 'change' | 'undo'
@@ -97,17 +103,8 @@ export const createAddressChangeStore = (db: Database): AddressChangeStore => ({
   spend: (hash, at, undo, along) =>
     withDatabase(() =>
       db.transaction().execute(async (transaction) => {
-        const known = await transaction
-          .selectFrom('account_links')
-          .select('account_id')
-          .where('hash', '=', hash)
-          .executeTakeFirst()
-        // The account before the link, as everywhere.
-        const before =
-          typeof known?.account_id === 'string'
-            ? await holdAccount(transaction, known.account_id)
-            : undefined
-        if (before?.status !== 'active') return undefined
+        const before = await holdActiveOwner(transaction, hash)
+        if (before === undefined) return undefined
         const spent = await transaction
           .deleteFrom('account_links')
           .where('hash', '=', hash)

@@ -10,6 +10,7 @@ import { approveInBrowser, createBrowser } from '../support/browser-flow.ts'
 import { startDemo } from '../support/cli-process.ts'
 import { embeddedTemplate } from '../support/embedded-template.ts'
 import { findFreePort } from '../support/ports.ts'
+import { waitUntil } from '../support/server-process.ts'
 
 const run = promisify(execFile)
 
@@ -161,13 +162,13 @@ test('a forgotten password: the link is on the page of mails, and the new one si
   const page = await browser.open(`${facts.server}/forgot`)
   const { email } = facts.account
   await browser.submit(page, '/forgot', { email })
-  let link: string | undefined
-  for (let tries = 0; link === undefined && tries < 100; tries += 1) {
-    const mails = await (await fetch(facts.mail)).text()
-    link = /<a href="([^"]*\/reset\/[^"]*)">/.exec(mails)?.[1]
-    if (link === undefined) await new Promise((resolve) => setTimeout(resolve, 50))
-    else expect(mails).toContain(`To ${email}`)
-  }
+  let mails = ''
+  await waitUntil('the mail to be there', async () => {
+    mails = await (await fetch(facts.mail)).text()
+    return mails.includes('/reset/')
+  })
+  expect(mails).toContain(`To ${email}`)
+  const link = /<a href="([^"]*\/reset\/[^"]*)">/.exec(mails)?.[1]
   const chosen = { password: 'a password for the demo', again: 'a password for the demo' }
   const form = await browser.open(link ?? '')
   const done = await browser.submit(form, new URL(link ?? '').pathname, chosen)
