@@ -7,7 +7,6 @@ import { createConnectionStore } from '../../src/connections/connection.store.ts
 import type { NewConnection } from '../../src/connections/connection.ts'
 import { createDueStore } from '../../src/connections/due.store.ts'
 import { createIntegrationStore } from '../../src/connections/integration.store.ts'
-import type { Integration } from '../../src/connections/integration.ts'
 import { createProviderCalls } from '../../src/connections/provider-calls.ts'
 import { createRefresher } from '../../src/connections/refresh.ts'
 import { createRefreshStore } from '../../src/connections/refresh.store.ts'
@@ -22,6 +21,7 @@ import { createRowEncryption } from '../../src/shared/encryption.ts'
 import { createLogger } from '../../src/shared/logger.ts'
 import { Secret } from '../../src/shared/secret.ts'
 import type { OpenDatabase } from '../../src/storage/database.ts'
+import { anIntegration } from '../support/connections.ts'
 import { DATABASES } from '../support/migrated-database.ts'
 import {
   type QuirkName,
@@ -101,33 +101,14 @@ describe.each(DATABASES)('on $name', ({ open }) => {
 
   async function connect(quirk: QuirkName, change: Partial<NewConnection> = {}) {
     const at = new Date(now)
-    const kind = quirk === 'keys' ? 'keys' : 'oauth2'
-    const integration: Integration = {
+    const integration = anIntegration(at, {
       id: `int_${quirk}`,
       handle: quirk,
-      name: 'There',
       providerKey: quirk,
-      kind,
+      kind: quirk === 'keys' ? 'keys' : 'oauth2',
       clientId: provider.client.clientId,
-      hasClientSecret: true,
       scopes: ['read'],
-      requiredScopes: [],
-      audience: undefined,
-      parameters: {},
-      config: {},
-      ownerKinds: ['account'],
-      trustedApps: [],
-      returnAddresses: [],
-      proxyHosts: [],
-      proxyMethods: [],
-      status: 'active',
-      statusReason: undefined,
-      statusSince: at,
-      nextProbeAt: undefined,
-      version: 1,
-      createdAt: at,
-      updatedAt: at,
-    }
+    })
     if ((await integrations().find(integration.id)) === undefined)
       await durable.db
         .transaction()

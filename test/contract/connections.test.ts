@@ -5,45 +5,29 @@ import { createConnectionStore } from '../../src/connections/connection.store.ts
 import { COMPANY, type NewConnection, type Owner } from '../../src/connections/connection.ts'
 import { createEndingStore } from '../../src/connections/ending.store.ts'
 import { createIntegrationStore } from '../../src/connections/integration.store.ts'
-import type { Integration } from '../../src/connections/integration.ts'
 import { createReencryptStore } from '../../src/connections/reencrypt.store.ts'
 import { createProviderStore } from '../../src/connections/provider.store.ts'
 import type { Provider } from '../../src/providers/provider.ts'
 import { createRowEncryption } from '../../src/shared/encryption.ts'
 import { Secret } from '../../src/shared/secret.ts'
 import type { OpenDatabase } from '../../src/storage/database.ts'
+import { anIntegration } from '../support/connections.ts'
 import { DATABASES } from '../support/migrated-database.ts'
 
 const AT = new Date(Date.UTC(2026, 0, 1))
 const ADA: Owner = { kind: 'account', id: 'acc_ada' }
 const encryption = createRowEncryption([new Secret('k'.repeat(43))])
 
-const CRM: Integration = {
+const CRM = anIntegration(AT, {
   id: 'int_crm',
   handle: 'crm',
   name: 'CRM',
   providerKey: 'crm',
-  kind: 'oauth2',
   clientId: 'client-there',
-  hasClientSecret: true,
   scopes: ['leads'],
-  requiredScopes: [],
-  audience: undefined,
-  parameters: {},
-  config: {},
   ownerKinds: ['account', 'company'],
-  trustedApps: [],
-  returnAddresses: [],
-  proxyHosts: [],
   proxyMethods: ['GET'],
-  status: 'active',
-  statusReason: undefined,
-  statusSince: AT,
-  nextProbeAt: undefined,
-  version: 1,
-  createdAt: AT,
-  updatedAt: AT,
-}
+})
 
 const made = (change: Partial<NewConnection> = {}): NewConnection => ({
   integrationId: CRM.id,

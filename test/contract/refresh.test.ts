@@ -26,6 +26,7 @@ import { createLogger } from '../../src/shared/logger.ts'
 import { Secret } from '../../src/shared/secret.ts'
 import type { OpenDatabase } from '../../src/storage/database.ts'
 import { makeCertificates } from '../support/certificates.ts'
+import { anIntegration } from '../support/connections.ts'
 import { DATABASES } from '../support/migrated-database.ts'
 import { type RotatingProvider, startRotatingProvider } from '../support/rotating-provider.ts'
 
@@ -88,33 +89,14 @@ describe.each(DATABASES)('on $name', ({ open }) => {
   }
 
   async function integrate(kind: IntegrationKind = 'oauth2'): Promise<Integration> {
-    const at = new Date(now)
-    const integration: Integration = {
+    const integration = anIntegration(new Date(now), {
       id: `int_${kind}`,
       handle: kind.replace('_', '-'),
-      name: 'There',
       providerKey: 'rotating',
       kind,
       clientId: provider.client.clientId,
-      hasClientSecret: true,
       scopes: ['leads'],
-      requiredScopes: [],
-      audience: undefined,
-      parameters: {},
-      config: {},
-      ownerKinds: ['account'],
-      trustedApps: [],
-      returnAddresses: [],
-      proxyHosts: [],
-      proxyMethods: [],
-      status: 'active',
-      statusReason: undefined,
-      statusSince: at,
-      nextProbeAt: undefined,
-      version: 1,
-      createdAt: at,
-      updatedAt: at,
-    }
+    })
     await durable.db.transaction().execute(async (trx) => {
       await integrations().insert(trx, integration, new Secret(provider.client.clientSecret))
     })

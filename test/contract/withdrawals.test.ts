@@ -7,7 +7,6 @@ import type { NewConnection } from '../../src/connections/connection.ts'
 import { createDeactivated } from '../../src/connections/deactivated.ts'
 import { createEndingStore } from '../../src/connections/ending.store.ts'
 import { createIntegrationStore } from '../../src/connections/integration.store.ts'
-import type { Integration } from '../../src/connections/integration.ts'
 import { createProviderCalls } from '../../src/connections/provider-calls.ts'
 import { createReencryptStore } from '../../src/connections/reencrypt.store.ts'
 import { createRefresher } from '../../src/connections/refresh.ts'
@@ -28,6 +27,7 @@ import { AppError } from '../../src/shared/errors.ts'
 import { createLogger } from '../../src/shared/logger.ts'
 import { Secret } from '../../src/shared/secret.ts'
 import type { OpenDatabase } from '../../src/storage/database.ts'
+import { anIntegration } from '../support/connections.ts'
 import { DATABASES } from '../support/migrated-database.ts'
 import { type RotatingProvider, startRotatingProvider } from '../support/rotating-provider.ts'
 
@@ -111,33 +111,12 @@ describe.each(DATABASES)('on $name', ({ open }) => {
     })
 
   async function integrate(): Promise<void> {
-    const at = new Date(now)
-    const integration: Integration = {
+    const integration = anIntegration(new Date(now), {
       id: 'int_there',
       handle: 'there',
-      name: 'There',
       providerKey: 'rotating',
-      kind: 'oauth2',
       clientId: provider.client.clientId,
-      hasClientSecret: true,
-      scopes: [],
-      requiredScopes: [],
-      audience: undefined,
-      parameters: {},
-      config: {},
-      ownerKinds: ['account'],
-      trustedApps: [],
-      returnAddresses: [],
-      proxyHosts: [],
-      proxyMethods: [],
-      status: 'active',
-      statusReason: undefined,
-      statusSince: at,
-      nextProbeAt: undefined,
-      version: 1,
-      createdAt: at,
-      updatedAt: at,
-    }
+    })
     await durable.db
       .transaction()
       .execute((trx) =>

@@ -13,6 +13,35 @@ export const WITH_CONNECTIONS = {
   OTESSE_UNSAFE_PRIVATE_DESTINATIONS: '127.0.0.1',
 } as const
 
+/** Returns an integration as the store keeps it. */
+export const anIntegration = (
+  at: Date,
+  facts: Pick<Integration, 'id' | 'handle' | 'providerKey'> & Partial<Integration>,
+): Integration => ({
+  name: 'There',
+  kind: 'oauth2',
+  clientId: undefined,
+  hasClientSecret: true,
+  scopes: [],
+  requiredScopes: [],
+  audience: undefined,
+  parameters: {},
+  config: {},
+  ownerKinds: ['account'],
+  trustedApps: [],
+  returnAddresses: [],
+  proxyHosts: [],
+  proxyMethods: [],
+  status: 'active',
+  statusReason: undefined,
+  statusSince: at,
+  nextProbeAt: undefined,
+  version: 1,
+  createdAt: at,
+  updatedAt: at,
+  ...facts,
+})
+
 const OPERATOR = { id: 'test', scopes: ALL_ADMIN_SCOPES }
 
 /** Makes an integration with one of the providers that the server of the tests plays. */
