@@ -20,13 +20,13 @@ interface SamplerDeps {
   appIds: () => AsyncIterable<readonly string[]>
   sampleApp: (appId: string) => Promise<Sample>
   /** Makes the index behind the figures of an app agree with its grants. */
-  makeTrue: (appId: string) => Promise<unknown>
+  makeTrue: (appId: string, signal: AbortSignal) => Promise<unknown>
   metrics: Record<'grantsLive' | 'peopleConnected', { set(value: number): void }>
   clock: Clock
   logger: Logger
 }
 
-/** Samples. Disposing waits for the sample under way. */
+/** Samples. Disposing gives up the sample under way, for another process to make. */
 export interface GaugeSampler extends AsyncDisposable {
   /** Samples this hour, unless some process has; returns whether it did. */
   sampleDue(): Promise<boolean>
@@ -39,6 +39,7 @@ const TRUE_EVERY_HOURS = 24
 /** Starts the sampler, which looks once a minute whether an hour has begun. */
 export function startGaugeSampler(deps: SamplerDeps): GaugeSampler {
   const { clock, gauges, logger, metrics } = deps
+  const closing = new AbortController()
   let sampledHour = Number.NaN
   let running: Promise<boolean> | undefined
   const timer = setInterval(() => void sampleDue(), TICK).unref()
@@ -56,7 +57,8 @@ export function startGaugeSampler(deps: SamplerDeps): GaugeSampler {
     const at = new Date(hour)
     try {
       const isOurs = await gauges.claim(at)
-      if (isOurs) await sampleAll(deps, at).catch((error: unknown) => giveBack(at, error))
+      if (isOurs)
+        await sampleAll(deps, at, closing.signal).catch((error: unknown) => giveBack(at, error))
       sampledHour = hour
       for (const { appId, name, value } of await gauges.latest(at)) {
         if (appId !== '') continue
@@ -65,7 +67,8 @@ export function startGaugeSampler(deps: SamplerDeps): GaugeSampler {
       }
       return isOurs
     } catch (error) {
-      logger.warn({ err: error }, 'authorizations could not be counted; trying again')
+      if (!closing.signal.aborted)
+        logger.warn({ err: error }, 'authorizations could not be counted; trying again')
       return false
     }
   }
@@ -79,12 +82,13 @@ export function startGaugeSampler(deps: SamplerDeps): GaugeSampler {
     sampleDue,
     async [Symbol.asyncDispose]() {
       clearInterval(timer)
+      closing.abort()
       await running
     },
   }
 }
 
-async function sampleAll(deps: SamplerDeps, at: Date): Promise<void> {
+async function sampleAll(deps: SamplerDeps, at: Date, signal: AbortSignal): Promise<void> {
   const { gauges, sampleApp } = deps
   const before = new Map<string, number>()
   for (const { appId, name, value } of await gauges.latest(new Date(at.getTime() - 2 * DAY)))
@@ -94,7 +98,9 @@ async function sampleAll(deps: SamplerDeps, at: Date): Promise<void> {
   let used = 0
   for await (const page of deps.appIds())
     for (const appId of page) {
-      if (isTurn(appId, at) || !before.has(`${appId} grants.live`)) await deps.makeTrue(appId)
+      signal.throwIfAborted()
+      if (isTurn(appId, at) || !before.has(`${appId} grants.live`))
+        await deps.makeTrue(appId, signal)
       const sample = await sampleApp(appId)
       live += sample.live
       used += sample.used

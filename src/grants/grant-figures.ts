@@ -2,6 +2,7 @@
 // tell it without reading a grant. Invariant: nothing here is on the path of a token. The indexes
 // of what is alive are made true from the grants themselves now and then: for grants that began
 // under an earlier release, and where an answer of the store was lost.
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Clock, HOUR, SECOND } from '../shared/clock.ts'
 import { appFamily } from './app-tokens.ts'
 import { liveMember } from './ended-mark.ts'
@@ -20,6 +21,8 @@ import { REMEMBERED_MILLIS } from './grant-uses.ts'
 import type { WalkGrants } from './listing.ts'
 
 const BATCH = 500
+/** How many grants are read at once: the loop that reads them also serves tokens. */
+const READ_AT_ONCE = 100
 
 /** What was sampled of one app. */
 export interface AppSample {
@@ -126,17 +129,29 @@ async function timesOf(
   })
 }
 
-/** Makes the index of what is alive at an app agree with its grants; returns how many there are. */
-async function makeTrue({ store, walkOfApp, clock }: FiguresDeps, appId: string): Promise<number> {
+/**
+ * Makes the index of what is alive at an app agree with its grants, and rests as long as it works.
+ * Returns how many there are.
+ *
+ * @throws what `signal` was aborted with
+ */
+async function makeTrue(
+  { store, walkOfApp, clock }: FiguresDeps,
+  appId: string,
+  signal?: AbortSignal,
+): Promise<number> {
   const alive = new Set<string>()
   let behind: IndexPlace | undefined
   do {
-    const batch = await walkOfApp(appId, behind, BATCH)
+    signal?.throwIfAborted()
+    const began = performance.now()
+    const batch = await walkOfApp(appId, behind, READ_AT_ONCE)
     const places = await Promise.all(batch.map(({ grantId }) => placeOf(store, clock, grantId)))
     const found = places.filter((place) => place !== undefined)
     for (const { member } of found) alive.add(member)
     await store.raiseInIndex(liveIndex(appId), found, { nowMillis: clock() })
-    behind = batch.length < BATCH ? undefined : batch.at(-1)?.place
+    behind = batch.length < READ_AT_ONCE ? undefined : batch.at(-1)?.place
+    if (behind !== undefined) await sleep(performance.now() - began)
   } while (behind !== undefined)
   const listed: string[] = []
   for await (const member of membersOf(store, liveIndex(appId), clock())) listed.push(member)
